@@ -1,0 +1,166 @@
+//! The Arrow schemas of a table, one for each place where its rows are.
+//!
+//! | schema | where | columns before the fields | fields |
+//! |---|---|---|---|
+//! | wire | from the gateway | time, device, quality | as kept; doubles also where decimals are kept |
+//! | log | in the write-ahead log (the record's head has ingested_at) | time, device_key, quality, backfill | as kept |
+//! | live | in memory | time, ingested_at, device_key, quality, backfill | as kept |
+//! | file | in Parquet (Delta adds `date`, its partition) | time, ingested_at, province, zone, site, device, quality, backfill | as kept |
+//! | sql | what a query sees | date, time, ingested_at, province, zone, site, device, quality, backfill | doubles for decimals |
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+
+use crate::table::{DIGITS_32, DIGITS_64, FieldDef, Kept, TableDef};
+
+/// Columns before the fields in the log schema.
+pub const LOG_FIXED: usize = 4;
+/// Columns before the fields in the live schema.
+pub const LIVE_FIXED: usize = 5;
+/// Columns before the fields in the file schema.
+pub const FILE_FIXED: usize = 8;
+/// Columns before the fields in the SQL schema.
+pub const SQL_FIXED: usize = 9;
+
+/// Positions of the fixed columns in the log schema.
+pub mod log {
+    /// Event time.
+    pub const TIME: usize = 0;
+    /// Key of the device at its place.
+    pub const DEVICE_KEY: usize = 1;
+    /// Number of the quality.
+    pub const QUALITY: usize = 2;
+    /// Whether the row came on the back-fill lane.
+    pub const BACKFILL: usize = 3;
+}
+
+/// Positions of the fixed columns in the live schema.
+pub mod live {
+    /// Event time.
+    pub const TIME: usize = 0;
+    /// Time of receipt.
+    pub const INGESTED_AT: usize = 1;
+    /// Key of the device at its place.
+    pub const DEVICE_KEY: usize = 2;
+    /// Number of the quality.
+    pub const QUALITY: usize = 3;
+    /// Whether the row came on the back-fill lane.
+    pub const BACKFILL: usize = 4;
+}
+
+/// The schemas of one version of a table.
+#[derive(Debug, Clone)]
+pub struct TableSchemas {
+    /// What a gateway sends.
+    pub wire: SchemaRef,
+    /// What the log holds.
+    pub log: SchemaRef,
+    /// What memory holds.
+    pub live: SchemaRef,
+    /// What Parquet files hold.
+    pub file: SchemaRef,
+    /// What SQL shows. Each field's metadata has `unit` and `description`.
+    pub sql: SchemaRef,
+}
+
+impl TableSchemas {
+    /// The schemas of a checked declaration.
+    pub fn new(table: &TableDef) -> Self {
+        let with_fields = |fixed: Vec<Field>, of: fn(&FieldDef) -> DataType| {
+            let fields = table.fields.iter().map(|field| {
+                Field::new(&field.name, of(field), true).with_metadata(
+                    [("unit".to_owned(), field.unit.clone()), ("description".to_owned(), field.description.clone())]
+                        .into(),
+                )
+            });
+            Arc::new(Schema::new(fixed.into_iter().chain(fields).collect::<Fields>()))
+        };
+        let text = |name, nullable| Field::new(name, DataType::Utf8, nullable);
+        let view = |name, nullable| Field::new(name, DataType::Utf8View, nullable);
+        let time = |name| Field::new(name, timestamp(), false);
+        Self {
+            wire: with_fields(
+                vec![
+                    time("time"),
+                    Field::new_dictionary("device", DataType::Int32, DataType::Utf8, false),
+                    Field::new_dictionary("quality", DataType::Int32, DataType::Utf8, true),
+                ],
+                |field| kept_type(field.kept()),
+            ),
+            log: with_fields(
+                vec![
+                    time("time"),
+                    Field::new("device_key", DataType::UInt32, false),
+                    Field::new("quality", DataType::UInt8, false),
+                    Field::new("backfill", DataType::Boolean, false),
+                ],
+                |field| kept_type(field.kept()),
+            ),
+            live: with_fields(
+                vec![
+                    time("time"),
+                    time("ingested_at"),
+                    Field::new("device_key", DataType::UInt32, false),
+                    Field::new("quality", DataType::UInt8, false),
+                    Field::new("backfill", DataType::Boolean, false),
+                ],
+                |field| kept_type(field.kept()),
+            ),
+            file: with_fields(
+                vec![
+                    time("time"),
+                    time("ingested_at"),
+                    text("province", true),
+                    text("zone", true),
+                    text("site", true),
+                    text("device", true),
+                    text("quality", false),
+                    Field::new("backfill", DataType::Boolean, false),
+                ],
+                |field| kept_type(field.kept()),
+            ),
+            sql: with_fields(
+                vec![
+                    Field::new("date", DataType::Date32, false),
+                    time("time"),
+                    time("ingested_at"),
+                    view("province", true),
+                    view("zone", true),
+                    view("site", true),
+                    view("device", true),
+                    view("quality", false),
+                    Field::new("backfill", DataType::Boolean, false),
+                ],
+                |field| sql_type(field.kept()),
+            ),
+        }
+    }
+}
+
+/// The type of every instant: microseconds, UTC.
+pub fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// The Arrow type in which values are kept.
+pub fn kept_type(kept: Kept) -> DataType {
+    match kept {
+        Kept::Float64 => DataType::Float64,
+        Kept::Decimal32 { decimals } => DataType::Decimal32(DIGITS_32, decimals.cast_signed()),
+        Kept::Decimal64 { decimals } => DataType::Decimal64(DIGITS_64, decimals.cast_signed()),
+        Kept::Int64 => DataType::Int64,
+        Kept::Boolean => DataType::Boolean,
+        Kept::Utf8 => DataType::Utf8,
+        Kept::Timestamp => timestamp(),
+    }
+}
+
+/// The Arrow type that SQL shows.
+pub fn sql_type(kept: Kept) -> DataType {
+    match kept {
+        Kept::Decimal32 { .. } | Kept::Decimal64 { .. } => DataType::Float64,
+        Kept::Utf8 => DataType::Utf8View,
+        other => kept_type(other),
+    }
+}

@@ -1,0 +1,342 @@
+//! Tables as they are declared: one TOML file a table, in `schemas/tables` and in the operator's settings folder.
+//!
+//! ```toml
+//! name = "environment"
+//! description = "Ambient air, waste water, stacks and noise."
+//!
+//! [[field]]
+//! name = "pm2_5"
+//! type = "double"       # double | bigint | boolean | text | timestamp
+//! unit = "µg/m³"
+//! min = 0.0             # optional, inclusive; numbers only
+//! max = 10000.0
+//! decimals = 2          # optional, double only: the sensor's resolution
+//! digits = 9            # optional, with decimals: significant digits in all, 9 (the default) or 15
+//! description = "Particles up to 2.5 µm."
+//! ```
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+
+/// A table as its file declares it. Build one with [`TableDef::from_toml`], which checks it.
+#[derive(Debug, Clone, PartialEq, Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableDef {
+    /// Lower-case SQL name, at most 63 bytes.
+    pub name: String,
+    /// What its rows are.
+    #[serde(default)]
+    pub description: String,
+    /// What a device of it can measure, in the order that SQL shows.
+    #[serde(rename = "field", default)]
+    pub fields: Vec<FieldDef>,
+}
+
+/// One field of a table.
+#[derive(Debug, Clone, PartialEq, Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldDef {
+    /// Lower-case SQL name, at most 63 bytes, not one of [`RESERVED`].
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: FieldKind,
+    /// Unit, as the field writes it (UTF-8); empty where there is none.
+    #[serde(default)]
+    pub unit: String,
+    /// The least value that can be a reading, inclusive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// The greatest value that can be a reading, inclusive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// Decimal places that the sensor resolves. Such a field is kept as a decimal and shown as a double.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimals: Option<u8>,
+    /// Significant digits of a field with decimals: 9 (kept in 32 bits) or 15 (kept in 64 bits).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digits: Option<u8>,
+    /// What it means.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// The type of a field, named as SQL names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldKind {
+    /// IEEE 754 binary64.
+    Double,
+    /// Signed 64-bit integer: counters, codes.
+    Bigint,
+    /// True or false.
+    Boolean,
+    /// UTF-8 text.
+    Text,
+    /// An instant, UTC, microseconds.
+    Timestamp,
+}
+
+/// How the values of a field are kept in memory, in the log and in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kept {
+    /// As 64-bit floats, every bit as sent.
+    Float64,
+    /// As integers n of 32 bits that mean n / 10^decimals; at most 9 digits.
+    Decimal32 {
+        /// Decimal places.
+        decimals: u8,
+    },
+    /// As integers n of 64 bits that mean n / 10^decimals; at most 15 digits, so that every one is exact as a double.
+    Decimal64 {
+        /// Decimal places.
+        decimals: u8,
+    },
+    /// As 64-bit integers.
+    Int64,
+    /// As bits.
+    Boolean,
+    /// As UTF-8.
+    Utf8,
+    /// As microseconds since 1970, UTC.
+    Timestamp,
+}
+
+/// Column names that every table has, which no field may take.
+pub const RESERVED: [&str; 9] =
+    ["date", "time", "ingested_at", "province", "zone", "site", "device", "quality", "backfill"];
+
+/// Digits of a decimal that is kept in 32 bits.
+pub const DIGITS_32: u8 = 9;
+/// Digits of a decimal that is kept in 64 bits: the most that a double shows exactly.
+pub const DIGITS_64: u8 = 15;
+/// Fields that one table may have.
+pub const FIELDS_MAX: usize = 1_000;
+/// Bytes of a table's or field's name, as in PostgreSQL.
+pub const NAME_BYTES_MAX: usize = 63;
+
+/// What is wrong with a declaration. Each message names the table and field.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The file is not TOML of this form.
+    #[error("cannot read the declaration: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// A name, range or resolution that cannot be.
+    #[error("{0}")]
+    Invalid(String),
+    /// A change of a stored table that would misread what is stored.
+    #[error(
+        "table {table}, field {field}: {change}; stored values would be misread. Declare a field of a new name instead."
+    )]
+    Misread {
+        /// The table's name.
+        table: String,
+        /// The field's name.
+        field: String,
+        /// What differs.
+        change: String,
+    },
+}
+
+impl TableDef {
+    /// Reads and checks one declaration.
+    pub fn from_toml(text: &str) -> Result<Self, TableError> {
+        let table: Self = toml::from_str(text)?;
+        table.check()?;
+        Ok(table)
+    }
+
+    /// The field of that name, with its position among the fields.
+    pub fn field(&self, name: &str) -> Option<(usize, &FieldDef)> {
+        self.fields.iter().enumerate().find(|(_, field)| field.name == name)
+    }
+
+    /// This table with the fields of `more` behind its own. A field that both declare must be kept alike.
+    pub fn extended_by(&self, more: &Self) -> Result<Self, TableError> {
+        let mut table = self.clone();
+        if !more.description.is_empty() {
+            table.description.clone_from(&more.description);
+        }
+        for field in &more.fields {
+            match table.fields.iter_mut().find(|own| own.name == field.name) {
+                Some(own) => {
+                    check_kept_alike(&self.name, own, field)?;
+                    *own = field.clone();
+                }
+                None => table.fields.push(field.clone()),
+            }
+        }
+        table.check()?;
+        Ok(table)
+    }
+
+    /// The stored table `self` as the new declaration `next` would have it: the stored fields in their stored order,
+    /// then the new ones. Refuses what would misread stored data: a field removed, or kept in another way or unit.
+    pub fn evolved_to(&self, next: &Self) -> Result<Self, TableError> {
+        for field in &self.fields {
+            if next.field(&field.name).is_none() {
+                return Err(TableError::Misread {
+                    table: self.name.clone(),
+                    field: field.name.clone(),
+                    change: "is stored but no longer declared".into(),
+                });
+            }
+        }
+        self.extended_by(next)
+    }
+
+    fn check(&self) -> Result<(), TableError> {
+        check_name("table", &self.name)?;
+        if self.fields.is_empty() || self.fields.len() > FIELDS_MAX {
+            return Err(TableError::Invalid(format!(
+                "table {}: has {} fields; 1 to {FIELDS_MAX} are possible",
+                self.name,
+                self.fields.len()
+            )));
+        }
+        let mut names = HashSet::new();
+        for field in &self.fields {
+            field.check(&self.name)?;
+            if !names.insert(&field.name) {
+                return Err(TableError::Invalid(format!(
+                    "table {}: field {} is declared twice",
+                    self.name, field.name
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FieldDef {
+    /// How its values are kept.
+    pub fn kept(&self) -> Kept {
+        match (self.kind, self.decimals) {
+            (FieldKind::Double, None) => Kept::Float64,
+            (FieldKind::Double, Some(decimals)) if self.digits() == DIGITS_32 => Kept::Decimal32 { decimals },
+            (FieldKind::Double, Some(decimals)) => Kept::Decimal64 { decimals },
+            (FieldKind::Bigint, _) => Kept::Int64,
+            (FieldKind::Boolean, _) => Kept::Boolean,
+            (FieldKind::Text, _) => Kept::Utf8,
+            (FieldKind::Timestamp, _) => Kept::Timestamp,
+        }
+    }
+
+    fn digits(&self) -> u8 {
+        self.digits.unwrap_or(DIGITS_32)
+    }
+
+    fn check(&self, table: &str) -> Result<(), TableError> {
+        check_name("field", &self.name)?;
+        let wrong = |what: String| Err(TableError::Invalid(format!("table {table}, field {}: {what}", self.name)));
+        if RESERVED.contains(&self.name.as_str()) {
+            return wrong("is a column that every table has already".into());
+        }
+        let is_number = matches!(self.kind, FieldKind::Double | FieldKind::Bigint);
+        if (self.min.is_some() || self.max.is_some()) && !is_number {
+            return wrong("min and max go with type double or bigint only".into());
+        }
+        if [self.min, self.max].into_iter().flatten().any(|bound| !bound.is_finite()) {
+            return wrong("min and max must be finite".into());
+        }
+        if let (Some(min), Some(max)) = (self.min, self.max)
+            && min > max
+        {
+            return wrong(format!("min {min} is above max {max}"));
+        }
+        let Some(decimals) = self.decimals else {
+            return if self.digits.is_some() { wrong("digits goes with decimals only".into()) } else { Ok(()) };
+        };
+        if self.kind != FieldKind::Double {
+            return wrong("decimals goes with type double only".into());
+        }
+        if ![DIGITS_32, DIGITS_64].contains(&self.digits()) {
+            return wrong(format!("digits is {}; {DIGITS_32} or {DIGITS_64} are possible", self.digits()));
+        }
+        if decimals > self.digits() {
+            return wrong(format!("decimals {decimals} is more than its {} digits", self.digits()));
+        }
+        let limit = 10f64.powi(i32::from(self.digits() - decimals));
+        if [self.min, self.max].into_iter().flatten().any(|bound| bound.abs() >= limit) {
+            return wrong(format!(
+                "its range does not fit {} digits with {decimals} decimals; declare digits = {DIGITS_64}, fewer decimals, or a range within ±{limit}",
+                self.digits()
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), TableError> {
+    let mut bytes = name.bytes();
+    let starts = bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
+    let goes_on = bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if starts && goes_on && name.len() <= NAME_BYTES_MAX {
+        return Ok(());
+    }
+    Err(TableError::Invalid(format!(
+        "{what} name {name:?}: must be a to z, 0 to 9 and _, not begin with a digit, and have at most {NAME_BYTES_MAX} bytes"
+    )))
+}
+
+fn check_kept_alike(table: &str, stored: &FieldDef, next: &FieldDef) -> Result<(), TableError> {
+    let change = if stored.kept() != next.kept() {
+        format!("is stored as {:?} and now declared as {:?}", stored.kept(), next.kept())
+    } else if stored.unit != next.unit {
+        format!("is stored in {:?} and now declared in {:?}", stored.unit, next.unit)
+    } else {
+        return Ok(());
+    };
+    Err(TableError::Misread { table: table.into(), field: stored.name.clone(), change })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(line: &str) -> Result<TableDef, TableError> {
+        TableDef::from_toml(&format!("name = \"t\"\n[[field]]\nname = \"f\"\n{line}"))
+    }
+
+    #[test]
+    fn resolution_decides_how_a_field_is_kept() {
+        let kept = |line| field(line).unwrap().fields[0].kept();
+        assert_eq!(kept("type = \"double\""), Kept::Float64);
+        assert_eq!(kept("type = \"double\"\ndecimals = 2"), Kept::Decimal32 { decimals: 2 });
+        assert_eq!(kept("type = \"double\"\ndecimals = 2\ndigits = 15"), Kept::Decimal64 { decimals: 2 });
+        assert_eq!(kept("type = \"bigint\""), Kept::Int64);
+    }
+
+    #[test]
+    fn a_declaration_that_cannot_be_is_refused_by_name() {
+        for (line, words) in [
+            ("type = \"double\"\nmin = 2.0\nmax = 1.0", "min 2 is above max 1"),
+            ("type = \"text\"\nmin = 1.0", "min and max go with"),
+            ("type = \"double\"\ndecimals = 2\nmax = 10000000.0", "does not fit 9 digits"),
+            ("type = \"double\"\ndecimals = 10", "more than its 9 digits"),
+            ("type = \"bigint\"\ndecimals = 1", "type double only"),
+            ("type = \"double\"\ndigits = 9", "with decimals only"),
+            ("type = \"double\"\ndecimal = 9", "unknown field `decimal`"),
+        ] {
+            let error = field(line).unwrap_err().to_string();
+            assert!(error.contains(words), "{line}: {error}");
+        }
+        assert!(TableDef::from_toml("name = \"Bad\"").unwrap_err().to_string().contains("\"Bad\""));
+    }
+
+    #[test]
+    fn fields_can_be_added_and_nothing_that_would_misread_stored_data() {
+        let stored = field("type = \"double\"\nunit = \"mg\"\ndecimals = 2").unwrap();
+        let more = TableDef::from_toml("name = \"t\"\n[[field]]\nname = \"g\"\ntype = \"text\"").unwrap();
+        let both = stored.extended_by(&more).unwrap();
+        assert_eq!(both.fields.len(), 2);
+        assert_eq!(stored.evolved_to(&both).unwrap(), both);
+
+        assert!(both.evolved_to(&stored).unwrap_err().to_string().contains("no longer declared"));
+        let other_unit = field("type = \"double\"\nunit = \"µg\"\ndecimals = 2").unwrap();
+        assert!(stored.evolved_to(&other_unit).unwrap_err().to_string().contains("stored in \"mg\""));
+        let other_scale = field("type = \"double\"\nunit = \"mg\"\ndecimals = 3").unwrap();
+        assert!(stored.evolved_to(&other_scale).is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! Whether a registry's file is sound: SQLite's own checks, and what the rest of the system relies on.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use zonelake_schemas::{SchemaVersion, TableId};
+
+use crate::tables::read_tables;
+use crate::{Registry, RegistryError};
+
+/// Problems that are reported one by one; SQLite stops looking there.
+const PROBLEMS_MAX: u32 = 100;
+
+/// What a check has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RegistryReport {
+    /// What is wrong, each in a sentence; empty where the file is sound.
+    pub problems: Vec<String>,
+    /// Number of provinces.
+    pub provinces: u64,
+    /// Number of zones.
+    pub zones: u64,
+    /// Number of sites.
+    pub sites: u64,
+    /// Number of devices.
+    pub devices: u64,
+    /// Number of places, zones as a whole and former places of devices included: the greatest device key.
+    pub places: u64,
+    /// Number of gateways that are not revoked.
+    pub gateways: u64,
+    /// Number of producers.
+    pub producers: u64,
+    /// Tables by number.
+    pub tables: Vec<CheckedTable>,
+}
+
+/// A table that the registry knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedTable {
+    /// Its number.
+    pub id: TableId,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: SchemaVersion,
+    /// Its number of fields.
+    pub fields: usize,
+}
+
+impl RegistryReport {
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+impl Registry {
+    /// Checks the whole file. It reads all of it; writers wait meanwhile.
+    pub fn check(&self) -> Result<RegistryReport, RegistryError> {
+        self.read(|connection| check(connection).map_err(|source| self.sqlite(source)))
+    }
+}
+
+/// Checks a registry's file without changing it, whether or not a server has it open. A file that is too damaged for
+/// SQLite to open is an error of kind corrupt.
+pub fn check_file(path: &Path) -> Result<RegistryReport, RegistryError> {
+    let sqlite = |source| RegistryError::Sqlite { path: path.into(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    check(&connection).map_err(sqlite)
+}
+
+fn check(connection: &Connection) -> rusqlite::Result<RegistryReport> {
+    let count = |what: &str| {
+        connection.query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get::<_, u32>(0)).map(u64::from)
+    };
+    let mut report = RegistryReport {
+        problems: problems(connection)?,
+        provinces: count("provinces")?,
+        zones: count("zones")?,
+        sites: count("sites")?,
+        devices: count("places WHERE device IS NOT NULL AND current = 1")?,
+        places: count("places")?,
+        gateways: count("gateways WHERE revoked_us IS NULL")?,
+        producers: count("producers")?,
+        tables: Vec::new(),
+    };
+    match read_tables(connection)? {
+        Ok(tables) => {
+            report.tables = tables
+                .into_iter()
+                .map(|table| CheckedTable {
+                    id: table.id,
+                    version: table.version(),
+                    fields: table.def.fields.len(),
+                    name: table.def.name,
+                })
+                .collect();
+        }
+        Err(problem) => report.problems.push(problem),
+    }
+    Ok(report)
+}
+
+fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut problems: Vec<String> = connection
+        .prepare(&format!("PRAGMA integrity_check({PROBLEMS_MAX})"))?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    problems.retain(|problem| problem != "ok");
+    let mut foreign = connection.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = foreign.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        problems.push(format!("a row of {table} refers to a row of {parent} that is missing"));
+    }
+    for (sql, problem) in RULES {
+        let broken: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        if broken != 0 {
+            problems.push(format!("{problem} ({broken})"));
+        }
+    }
+    Ok(problems)
+}
+
+/// What the rest of the system relies on: a query that counts where it does not hold, and what to say then.
+const RULES: [(&str, &str); 4] = [
+    ("SELECT coalesce(max(key), 0) - count(*) FROM places", "keys of places are missing"),
+    (
+        "SELECT count(*) FROM zones WHERE NOT EXISTS (SELECT 1 FROM places WHERE zone = zones.id AND device IS NULL)",
+        "zones have no place for the zone as a whole",
+    ),
+    (
+        "SELECT count(*) FROM places JOIN sites ON sites.id = site WHERE sites.zone <> places.zone",
+        "places are at a site of another zone",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT 1 FROM places WHERE device IS NOT NULL GROUP BY zone, device HAVING sum(current) <> 1)",
+        "devices have no current place",
+    ),
+];

@@ -1,0 +1,136 @@
+//! What can go wrong in the registry, and what the caller can do about it.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+use zonelake_schemas::{ErrorKind, TableError};
+
+/// Why the registry could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The file could not be opened or made.
+    #[error("cannot open the registry {path}: {source}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// SQLite could not read or write the file.
+    #[error("registry {path}: {source}")]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The file's schema could not be brought up to date; it may come from a newer version of this program.
+    #[error("cannot bring the registry {path} up to date: {source}")]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<rusqlite_migration::Error>,
+    },
+    /// The file reads, and what it holds cannot be.
+    #[error("registry {path} is damaged: {what}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What cannot be.
+        what: String,
+    },
+    /// No such province, zone, site, device or gateway.
+    #[error("unknown {what} {name:?}")]
+    Unknown {
+        /// Kind of thing.
+        what: &'static str,
+        /// Its name, code or number.
+        name: String,
+    },
+    /// There is one of that name already.
+    #[error("there is a {what} {name:?} already")]
+    Exists {
+        /// Kind of thing.
+        what: &'static str,
+        /// Its name or code.
+        name: String,
+    },
+    /// A name or value that cannot be.
+    #[error("{what} {name:?}: {why}")]
+    Invalid {
+        /// Kind of thing.
+        what: &'static str,
+        /// What was given.
+        name: String,
+        /// The rule that it breaks.
+        why: &'static str,
+    },
+    /// A limit is reached; nothing was added.
+    #[error("{what} of {name:?}: the limit of {limit} is reached")]
+    Limit {
+        /// What there would be too many of.
+        what: &'static str,
+        /// Where.
+        name: String,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A declaration that would misread stored data, or is wrong in itself.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The machine gave no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(getrandom::Error),
+    /// A password could not be hashed.
+    #[error("cannot hash the password: {0}")]
+    PasswordHash(String),
+}
+
+impl RegistryError {
+    /// What the caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Open { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+            Self::Open { .. } | Self::Random(_) => ErrorKind::Retry,
+            Self::Sqlite { source, .. } => sqlite_kind(source),
+            Self::Migrate { source, .. } => migration_kind(source),
+            Self::Damaged { .. } => ErrorKind::Corrupt,
+            Self::Unknown { .. } | Self::Exists { .. } | Self::Invalid { .. } | Self::Limit { .. } | Self::Table(_) => {
+                ErrorKind::Input
+            }
+            Self::PasswordHash(_) => ErrorKind::Bug,
+        }
+    }
+}
+
+fn migration_kind(error: &rusqlite_migration::Error) -> ErrorKind {
+    match error {
+        rusqlite_migration::Error::RusqliteError { err, .. } => sqlite_kind(err),
+        // A file of a newer version of this program: its operator has the wrong program at hand.
+        rusqlite_migration::Error::MigrationDefinition(_) => ErrorKind::Input,
+        rusqlite_migration::Error::InvalidUserVersion | rusqlite_migration::Error::ForeignKeyCheck(_) => {
+            ErrorKind::Corrupt
+        }
+        _ => ErrorKind::Bug,
+    }
+}
+
+fn sqlite_kind(error: &rusqlite::Error) -> ErrorKind {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
+            | ErrorCode::OutOfMemory
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => ErrorKind::Retry,
+        Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied) => {
+            ErrorKind::Permission
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Corrupt,
+        _ => ErrorKind::Bug,
+    }
+}

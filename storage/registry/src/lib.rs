@@ -1,0 +1,46 @@
+//! The registry: what the system knows before a reading arrives, durable in one SQLite file.
+//!
+//! In the order in which a gateway and its readings meet it:
+//!
+//! - [`gateways`]: gateways, their tokens, and who one is by its token
+//! - [`admin`]: the one administrator and its password
+//! - [`producers`]: named producers of a gateway, by number
+//! - [`zones`]: provinces, zones, sites
+//! - [`devices`]: devices by name, and the place behind each [`zonelake_schemas::DeviceKey`]
+//! - [`tables`]: tables as they are stored, and how a declaration may change them
+//! - [`declared`]: declarations that are built in and in the operator's settings folder
+//! - [`check`]: whether a file is sound
+//!
+//! Below them: `store` (the file, its one writer and what other processes change in it), `migrations` (the SQL schema),
+//! `seed` (reference data of a new file), `secret` (tokens and digests), `names` (what a name may be), [`error`].
+//!
+//! Reads come from memory and never wait for a writer. A writing call returns when its transaction is synced
+//! (`synchronous=FULL`), so whatever id it gives out survives a power loss. Several processes may have one file open:
+//! each writing call first takes over what others have changed, and [`Registry::refresh`] does so for readers.
+
+pub mod admin;
+pub mod check;
+pub mod declared;
+pub mod devices;
+pub mod error;
+pub mod gateways;
+mod migrations;
+mod names;
+pub mod producers;
+mod secret;
+mod seed;
+mod store;
+pub mod tables;
+pub mod zones;
+
+pub use admin::ADMIN_USER;
+pub use check::{RegistryReport, check_file};
+pub use declared::{DeclaredError, declared_tables};
+pub use devices::{DEVICES_PER_ZONE_MAX, Device};
+pub use error::RegistryError;
+pub use gateways::{Gateway, GatewayInfo, NewGateway};
+pub use names::{NAME_BYTES_MAX, device_name_is_valid};
+pub use producers::{PRODUCERS_PER_GATEWAY_MAX, ProducerName};
+pub use store::Registry;
+pub use tables::AdoptedTable;
+pub use zones::{NewZone, Province, Site, Zone};

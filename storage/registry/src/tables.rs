@@ -1,0 +1,167 @@
+//! Tables as they are stored: their numbers and the versions of their field lists. A version only adds fields behind
+//! those of the one before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+use zonelake_schemas::{SchemaVersion, TableDef, TableError, TableId, TableSchemas};
+
+use crate::{Registry, RegistryError};
+
+/// A table as it is stored now.
+#[derive(Debug, Clone)]
+pub struct AdoptedTable {
+    /// Its number, which never changes.
+    pub id: TableId,
+    /// Version of its field list, from 1.
+    pub version: SchemaVersion,
+    /// Its declaration: the stored fields in their stored order, then added ones.
+    pub def: Arc<TableDef>,
+    /// Its Arrow schemas at this version.
+    pub schemas: TableSchemas,
+    /// Number of fields at each version; version v is at index v - 1.
+    pub field_counts: Vec<usize>,
+}
+
+impl Registry {
+    /// Brings the stored tables to what is declared, durably and all at once, and returns every stored table by number.
+    /// A new table gets a number; added fields make a new version; changed ranges and descriptions are taken over. A
+    /// stored table that is no longer declared stays as it is. A change that would misread what is stored is refused by
+    /// name, and nothing is changed.
+    pub fn adopt_tables(&self, declared: &[TableDef]) -> Result<Vec<Arc<AdoptedTable>>, RegistryError> {
+        self.write(&[], |connection, _| {
+            let mut stored = self.read_tables(connection)?;
+            for next in declared {
+                self.adopt(connection, &mut stored, next)?;
+            }
+            Ok(adopted(stored))
+        })
+    }
+
+    /// Every stored table by number, without changing any.
+    pub fn stored_tables(&self) -> Result<Vec<Arc<AdoptedTable>>, RegistryError> {
+        self.read(|connection| self.read_tables(connection)).map(adopted)
+    }
+
+    fn adopt(
+        &self,
+        connection: &Connection,
+        stored: &mut Vec<StoredTable>,
+        next: &TableDef,
+    ) -> Result<(), RegistryError> {
+        let now_us = self.clock.wall_us();
+        if let Some(table) = stored.iter_mut().find(|table| table.def.name == next.name) {
+            return match table.evolve(next)? {
+                true => {
+                    write_version(connection, table, &text(&table.def)?, now_us).map_err(|source| self.sqlite(source))
+                }
+                false => Ok(()),
+            };
+        }
+        let declaration = text(next)?;
+        let insert = || {
+            let sql = "INSERT INTO tables (name) VALUES (?1) RETURNING id";
+            let id = TableId(connection.query_row(sql, [&next.name], |row| row.get(0))?);
+            let table = StoredTable { id, def: next.clone(), field_counts: vec![next.fields.len()] };
+            write_version(connection, &table, &declaration, now_us)?;
+            Ok(table)
+        };
+        stored.push(insert().map_err(|source| self.sqlite(source))?);
+        Ok(())
+    }
+
+    fn read_tables(&self, connection: &Connection) -> Result<Vec<StoredTable>, RegistryError> {
+        read_tables(connection).map_err(|source| self.sqlite(source))?.map_err(|what| self.damaged(what))
+    }
+}
+
+/// A table as the file has it.
+#[derive(Debug)]
+pub(crate) struct StoredTable {
+    pub(crate) id: TableId,
+    pub(crate) def: TableDef,
+    pub(crate) field_counts: Vec<usize>,
+}
+
+impl StoredTable {
+    pub(crate) fn version(&self) -> SchemaVersion {
+        SchemaVersion(u32::try_from(self.field_counts.len()).expect("a version adds a field, and fields are limited"))
+    }
+
+    /// Takes over a declaration; whether that changes anything.
+    fn evolve(&mut self, next: &TableDef) -> Result<bool, TableError> {
+        let def = self.def.evolved_to(next)?;
+        if def == self.def {
+            return Ok(false);
+        }
+        if def.fields.len() > self.def.fields.len() {
+            self.field_counts.push(def.fields.len());
+        }
+        self.def = def;
+        Ok(true)
+    }
+}
+
+fn adopted(stored: Vec<StoredTable>) -> Vec<Arc<AdoptedTable>> {
+    let adopt = |table: StoredTable| {
+        Arc::new(AdoptedTable {
+            id: table.id,
+            version: table.version(),
+            schemas: TableSchemas::new(&table.def),
+            def: Arc::new(table.def),
+            field_counts: table.field_counts,
+        })
+    };
+    stored.into_iter().map(adopt).collect()
+}
+
+/// The declaration as TOML that reads back as the same. One that was made in code and cannot be is refused here.
+fn text(def: &TableDef) -> Result<String, TableError> {
+    let text = toml::to_string(def)
+        .map_err(|error| TableError::Invalid(format!("table {}: cannot be written: {error}", def.name)))?;
+    let read = TableDef::from_toml(&text)?;
+    assert_eq!(read, *def, "a declaration reads back as it was written");
+    Ok(text)
+}
+
+fn write_version(connection: &Connection, table: &StoredTable, declaration: &str, now_us: i64) -> rusqlite::Result<()> {
+    let fields = u32::try_from(table.def.fields.len()).expect("fields are limited");
+    connection.execute(
+        "INSERT INTO table_versions (table_id, version, fields, declaration, adopted_us) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (table_id, version) DO UPDATE SET declaration = excluded.declaration",
+        params![table.id.0, table.version().0, fields, declaration, now_us],
+    )?;
+    Ok(())
+}
+
+/// Every table by number; in words what is damaged.
+pub(crate) fn read_tables(connection: &Connection) -> rusqlite::Result<Result<Vec<StoredTable>, String>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, name, version, fields, declaration FROM tables
+         LEFT JOIN table_versions ON table_id = id ORDER BY id, version",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut tables: BTreeMap<TableId, StoredTable> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let id = TableId(row.get(0)?);
+        let name: String = row.get(1)?;
+        let Some(version) = row.get::<_, Option<u32>>(2)? else {
+            return Ok(Err(format!("table {name} has no version")));
+        };
+        let (version, fields) = (version as usize, row.get::<_, u32>(3)? as usize);
+        let declaration: String = row.get(4)?;
+        let def = match TableDef::from_toml(&declaration) {
+            Ok(def) if def.name == name && def.fields.len() == fields => def,
+            Ok(_) => return Ok(Err(format!("version {version} of table {name} has another name or number of fields"))),
+            Err(error) => return Ok(Err(format!("version {version} of table {name} does not read: {error}"))),
+        };
+        let mut field_counts = tables.remove(&id).map_or_else(Vec::new, |table| table.field_counts);
+        field_counts.push(fields);
+        if field_counts.len() != version || !field_counts.is_sorted_by(|a, b| a < b) {
+            return Ok(Err(format!("the versions of table {name} are not one behind the other")));
+        }
+        tables.insert(id, StoredTable { id, def, field_counts });
+    }
+    Ok(Ok(tables.into_values().collect()))
+}

@@ -1,0 +1,293 @@
+//! Records of a shard's log: what stands in the payloads that `zonelake-wal` keeps.
+//!
+//! | offset | bytes | what |
+//! |---|---|---|
+//! | 0 | 4 | length h of the head: u32, little-endian |
+//! | 4 | h | head: protobuf [`RecordHead`]; fields may be added, numbers never change meaning |
+//! | 4 + h | `stored.bytes` | rows for the table, see below; absent where 0 |
+//! | … | `rejected.bytes` | rows for the table `rejected`, likewise |
+//!
+//! Rows are one Arrow IPC record batch without its schema, in the log schema of the table at `schema_version`:
+//! length m of the message (u32, little-endian), the message (a flatbuffer), the body. Nothing in it is compressed.
+//! Version 1: the log's own file header carries it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::buffer::Buffer;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::ipc::reader::read_record_batch;
+use arrow::ipc::writer::{IpcWriteContext, DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
+use prost::Message;
+
+/// Head of a record: exactly one of its parts is there.
+#[derive(Clone, PartialEq, Message)]
+pub struct RecordHead {
+    /// A batch of rows.
+    #[prost(message, optional, tag = "1")]
+    pub batch: Option<BatchHead>,
+    /// State of all streams of the shard: the first record of each segment, and after a change of the shard count.
+    #[prost(message, optional, tag = "2")]
+    pub streams: Option<StreamsHead>,
+    /// A producer has begun a later epoch.
+    #[prost(message, optional, tag = "3")]
+    pub fence: Option<FenceHead>,
+}
+
+/// What a batch is, and what was decided of it once and for all.
+#[derive(Clone, PartialEq, Message)]
+pub struct BatchHead {
+    /// Producer; 0 where batches are not numbered.
+    #[prost(uint32, tag = "1")]
+    pub producer: u32,
+    /// Its epoch.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Table.
+    #[prost(uint32, tag = "3")]
+    pub table: u32,
+    /// Lane: 1 live, 2 back-fill.
+    #[prost(uint32, tag = "4")]
+    pub lane: u32,
+    /// Number in its stream.
+    #[prost(uint64, tag = "5")]
+    pub number: u64,
+    /// Digest of what was sent.
+    #[prost(fixed64, tag = "6")]
+    pub digest: u64,
+    /// `ingested_at` of all its rows, µs since 1970.
+    #[prost(int64, tag = "7")]
+    pub ingested_at_us: i64,
+    /// Gateway that sent it.
+    #[prost(uint32, tag = "8")]
+    pub gateway: u32,
+    /// Rows for the table.
+    #[prost(message, optional, tag = "9")]
+    pub stored: Option<RowsHead>,
+    /// Rows for the table `rejected`.
+    #[prost(message, optional, tag = "10")]
+    pub rejected: Option<RowsHead>,
+}
+
+/// Where rows stand in a record.
+#[derive(Clone, PartialEq, Message)]
+pub struct RowsHead {
+    /// Table that they go to.
+    #[prost(uint32, tag = "1")]
+    pub table: u32,
+    /// Version of its field list.
+    #[prost(uint32, tag = "2")]
+    pub schema_version: u32,
+    /// Bytes in the record.
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
+    /// Rows.
+    #[prost(uint64, tag = "4")]
+    pub rows: u64,
+}
+
+/// State of every stream of a shard.
+#[derive(Clone, PartialEq, Message)]
+pub struct StreamsHead {
+    /// Producers.
+    #[prost(message, repeated, tag = "1")]
+    pub producers: Vec<ProducerHead>,
+    /// The latest `ingested_at` given out, µs since 1970.
+    #[prost(int64, tag = "2")]
+    pub ingested_at_us: i64,
+}
+
+/// State of one producer.
+#[derive(Clone, PartialEq, Message)]
+pub struct ProducerHead {
+    /// Producer.
+    #[prost(uint32, tag = "1")]
+    pub producer: u32,
+    /// Its epoch.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Its streams in that epoch.
+    #[prost(message, repeated, tag = "3")]
+    pub streams: Vec<StreamHead>,
+}
+
+/// State of one stream.
+#[derive(Clone, PartialEq, Message)]
+pub struct StreamHead {
+    /// Table.
+    #[prost(uint32, tag = "1")]
+    pub table: u32,
+    /// Lane.
+    #[prost(uint32, tag = "2")]
+    pub lane: u32,
+    /// Number of the last durable batch.
+    #[prost(uint64, tag = "3")]
+    pub last_number: u64,
+    /// Digests of the last batches, the newest last.
+    #[prost(fixed64, repeated, tag = "4")]
+    pub recent_digests: Vec<u64>,
+}
+
+/// A later epoch of a producer.
+#[derive(Clone, PartialEq, Message)]
+pub struct FenceHead {
+    /// Producer.
+    #[prost(uint32, tag = "1")]
+    pub producer: u32,
+    /// Epoch that it has begun.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+}
+
+/// Why a record cannot be read although its checksum holds.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The record ends before what its head promises.
+    #[error("the record ends early: {need} bytes needed, {have} there")]
+    Short {
+        /// Bytes that should be there.
+        need: u64,
+        /// Bytes that are.
+        have: u64,
+    },
+    /// The head is not the protobuf message that it should be.
+    #[error("its head cannot be read: {0}")]
+    Head(#[from] prost::DecodeError),
+    /// The rows are not an Arrow record batch of the table's schema.
+    #[error("its rows cannot be read: {0}")]
+    Rows(String),
+}
+
+/// Length and head, as they stand at the front of a record.
+pub fn encode_head(head: &RecordHead) -> Vec<u8> {
+    let length = head.encoded_len();
+    let mut bytes = Vec::with_capacity(4 + length);
+    bytes.extend_from_slice(&u32::try_from(length).expect("a head is far below 4 GiB").to_le_bytes());
+    head.encode(&mut bytes).expect("a Vec grows as needed");
+    bytes
+}
+
+/// Splits a record into head and rest.
+pub fn decode_head(record: &[u8]) -> Result<(RecordHead, &[u8]), RecordError> {
+    let (head, rest) = split_by_length(record)?;
+    Ok((RecordHead::decode(head)?, rest))
+}
+
+/// The parts in which rows are written: message with its length, then body.
+#[derive(Debug, Clone, Default)]
+pub struct EncodedRows {
+    message: Vec<u8>,
+    body: Vec<u8>,
+    rows: u64,
+}
+
+impl EncodedRows {
+    /// Encodes rows in a log schema.
+    pub fn new(rows: &RecordBatch) -> Result<Self, ArrowError> {
+        let (dictionaries, data) = IpcDataGenerator::default().encode(
+            rows,
+            &mut DictionaryTracker::new(true),
+            &IpcWriteOptions::default(),
+            &mut IpcWriteContext::default(),
+        )?;
+        assert!(dictionaries.is_empty(), "a log schema has no dictionaries");
+        let length = u32::try_from(data.ipc_message.len()).expect("a flatbuffer is below 2 GiB");
+        let mut message = Vec::with_capacity(4 + data.ipc_message.len());
+        message.extend_from_slice(&length.to_le_bytes());
+        message.extend_from_slice(&data.ipc_message);
+        Ok(Self { message, body: data.arrow_data, rows: rows.num_rows() as u64 })
+    }
+
+    /// Bytes in the record.
+    pub fn bytes(&self) -> u64 {
+        (self.message.len() + self.body.len()) as u64
+    }
+
+    /// Rows.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The parts, in order.
+    pub fn parts(&self) -> [&[u8]; 2] {
+        [&self.message, &self.body]
+    }
+}
+
+/// Reads rows of `schema`, which is the log schema of the version that wrote them.
+pub fn decode_rows(bytes: &[u8], schema: SchemaRef) -> Result<RecordBatch, RecordError> {
+    let (message, body) = split_by_length(bytes)?;
+    let unreadable = |what: String| RecordError::Rows(what);
+    let message = arrow::ipc::root_as_message(message).map_err(|error| unreadable(error.to_string()))?;
+    let batch = message.header_as_record_batch().ok_or_else(|| unreadable("not a record batch".into()))?;
+    read_record_batch(&Buffer::from(body), batch, schema, &HashMap::new(), None, &message.version())
+        .map_err(|error| unreadable(error.to_string()))
+}
+
+/// Rows of an older version of a table, with nulls for the fields that were added since.
+pub fn widen(rows: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    if rows.num_columns() == schema.fields().len() {
+        return Ok(rows);
+    }
+    let missing = schema.fields()[rows.num_columns()..]
+        .iter()
+        .map(|field| arrow::array::new_null_array(field.data_type(), rows.num_rows()));
+    let columns = rows.columns().iter().cloned().chain(missing).collect();
+    RecordBatch::try_new(Arc::clone(schema), columns)
+}
+
+fn split_by_length(bytes: &[u8]) -> Result<(&[u8], &[u8]), RecordError> {
+    let short = |need: u64| RecordError::Short { need, have: bytes.len() as u64 };
+    let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| short(4))?;
+    let length = u32::from_le_bytes(*length) as usize;
+    rest.split_at_checked(length).ok_or_else(|| short(4 + length as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use zonelake_schemas::TableSchemas;
+    use zonelake_schemas::reject::rejected_table;
+
+    use super::*;
+
+    #[test]
+    fn rows_read_back_and_cut_ones_are_refused() {
+        let schema = TableSchemas::new(&rejected_table()).log;
+        let columns = schema
+            .fields()
+            .iter()
+            .map(|field| match field.is_nullable() {
+                true => arrow::array::new_null_array(field.data_type(), 3),
+                false => arrow::compute::cast(
+                    &arrow::array::Int32Array::from(vec![0, 1, 0]),
+                    &match field.data_type() {
+                        arrow::datatypes::DataType::Timestamp(_, _) => arrow::datatypes::DataType::Int64,
+                        other => other.clone(),
+                    },
+                )
+                .and_then(|column| arrow::compute::cast(&column, field.data_type()))
+                .unwrap(),
+            })
+            .collect();
+        let rows = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
+        let encoded = EncodedRows::new(&rows).unwrap();
+        let bytes = encoded.parts().concat();
+        assert_eq!(bytes.len() as u64, encoded.bytes());
+        assert_eq!(decode_rows(&bytes, Arc::clone(&schema)).unwrap(), rows);
+        for end in 0..bytes.len().min(200) {
+            assert!(decode_rows(&bytes[..end], Arc::clone(&schema)).is_err(), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn heads_read_back() {
+        let head = RecordHead { fence: Some(FenceHead { producer: 7, epoch: 3 }), ..Default::default() };
+        let mut record = encode_head(&head);
+        record.extend_from_slice(b"rest");
+        let (read, rest) = decode_head(&record).unwrap();
+        assert_eq!((read, rest), (head, &b"rest"[..]));
+        assert!(decode_head(&record[..3]).is_err());
+    }
+}

@@ -1,0 +1,112 @@
+//! The declaration of a table as Delta metadata: `date` (the partition), the columns of the file schema, then the fields.
+//! Descriptions and units are the comments of the columns.
+
+use deltalake_core::kernel::{
+    Action, DataType, Metadata, MetadataExt, MetadataValue, Protocol, StructField, StructType,
+};
+use serde_json::json;
+use uuid::Uuid;
+use zonelake_schemas::table::{DIGITS_32, DIGITS_64};
+use zonelake_schemas::{FieldDef, Kept, TableDef};
+
+use super::CHECKPOINT_COMMITS;
+
+/// What the first entry of a table's log holds.
+pub(super) fn create_actions(table: &TableDef, now_ms: i64) -> Result<Vec<Action>, String> {
+    let schema = StructType::try_new(columns(table)?).map_err(|error| error.to_string())?;
+    let metadata: Metadata = serde_json::from_value(json!({
+        "id": Uuid::new_v4().to_string(),
+        "name": table.name,
+        "description": table.description,
+        "format": { "provider": "parquet", "options": {} },
+        "schemaString": serde_json::to_string(&schema).map_err(|error| error.to_string())?,
+        "partitionColumns": ["date"],
+        "configuration": {
+            "delta.checkpointInterval": CHECKPOINT_COMMITS.to_string(),
+            // All columns have statistics, not the first 32 alone.
+            "delta.dataSkippingNumIndexedCols": "-1",
+            "delta.enableExpiredLogCleanup": "false",
+        },
+        "createdTime": now_ms,
+    }))
+    .map_err(|error| error.to_string())?;
+    let protocol: Protocol = serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))
+        .map_err(|error| error.to_string())?;
+    Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
+}
+
+/// The metadata as the declaration would have it, where it differs: stored columns in their stored order, then new ones.
+/// A stored column that is declared in another type or not null any more is an error; one that is no longer declared
+/// stays.
+pub(super) fn changed_metadata(stored: &Metadata, table: &TableDef) -> Result<Option<Metadata>, String> {
+    let schema = stored.parse_schema().map_err(|error| error.to_string())?;
+    if stored.partition_columns() != &["date".to_owned()] {
+        return Err(format!("it is partitioned by {:?}, not by date", stored.partition_columns()));
+    }
+    let declared = columns(table)?;
+    let mut wanted: Vec<StructField> = schema.fields().cloned().collect();
+    for column in declared {
+        match wanted.iter_mut().find(|own| own.name() == column.name()) {
+            None => wanted.push(column),
+            Some(own) if own.data_type() == column.data_type() && own.is_nullable() == column.is_nullable() => *own = column,
+            Some(own) => {
+                return Err(format!(
+                    "column {} is stored as {} and declared as {}",
+                    own.name(),
+                    own.data_type(),
+                    column.data_type()
+                ));
+            }
+        }
+    }
+    let wanted = StructType::try_new(wanted).map_err(|error| error.to_string())?;
+    let is_same = wanted == schema && stored.description() == Some(table.description.as_str());
+    if is_same {
+        return Ok(None);
+    }
+    let changed = stored.clone().with_schema(&wanted).and_then(|metadata| {
+        metadata.with_description(table.description.clone())
+    });
+    changed.map(Some).map_err(|error| error.to_string())
+}
+
+fn columns(table: &TableDef) -> Result<Vec<StructField>, String> {
+    let fixed = [
+        ("date", DataType::DATE, false, "UTC date of time; partition."),
+        ("time", DataType::TIMESTAMP, false, "When it was measured, UTC."),
+        ("ingested_at", DataType::TIMESTAMP, false, "When it was received, UTC."),
+        ("province", DataType::STRING, true, "Code of the province."),
+        ("zone", DataType::STRING, true, "Code of the zone."),
+        ("site", DataType::STRING, true, "Code of the site within the zone."),
+        ("device", DataType::STRING, true, "Name of the device within the zone."),
+        ("quality", DataType::STRING, false, "Quality of the row: good, uncertain, or why it is bad."),
+        ("backfill", DataType::BOOLEAN, false, "Whether it was sent later, on the back-fill lane."),
+    ];
+    let fixed = fixed.into_iter().map(|(name, data_type, nullable, comment)| {
+        Ok(StructField::new(name, data_type, nullable).with_metadata([("comment", MetadataValue::from(comment))]))
+    });
+    fixed.chain(table.fields.iter().map(column)).collect()
+}
+
+fn column(field: &FieldDef) -> Result<StructField, String> {
+    let comment = match (field.description.as_str(), field.unit.as_str()) {
+        (text, "") => text.to_owned(),
+        ("", unit) => format!("[{unit}]"),
+        (text, unit) => format!("{text} [{unit}]"),
+    };
+    let metadata = [("comment", MetadataValue::from(comment)), ("unit", MetadataValue::from(field.unit.clone()))];
+    Ok(StructField::new(&field.name, data_type(field.kept())?, true).with_metadata(metadata))
+}
+
+fn data_type(kept: Kept) -> Result<DataType, String> {
+    let decimal = |digits, decimals| DataType::decimal(digits, decimals).map_err(|error| error.to_string());
+    Ok(match kept {
+        Kept::Float64 => DataType::DOUBLE,
+        Kept::Decimal32 { decimals } => decimal(DIGITS_32, decimals)?,
+        Kept::Decimal64 { decimals } => decimal(DIGITS_64, decimals)?,
+        Kept::Int64 => DataType::LONG,
+        Kept::Boolean => DataType::BOOLEAN,
+        Kept::Utf8 => DataType::STRING,
+        Kept::Timestamp => DataType::TIMESTAMP,
+    })
+}

@@ -1,0 +1,109 @@
+//! The table log in memory, for simulation: no files, no clock, no chance. It keeps the promises of [`crate::TableLog`]
+//! and can be told to fail a commit, before or after the commit has landed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use zonelake_schemas::TableDef;
+
+use crate::{LogCommit, LogSnapshot, TableLog, TableLogError};
+
+/// The log of one table in memory. Clones are handles of the same table: to reopen it after a simulated crash, drop one
+/// and use another.
+#[derive(Debug, Clone)]
+pub struct MemoryLog {
+    name: Arc<str>,
+    table: Arc<Mutex<MemoryTable>>,
+}
+
+/// How the next commit is to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitFault {
+    /// The change has not landed.
+    Lost,
+    /// The change has landed, and its writer is told that it has not.
+    Landed,
+}
+
+#[derive(Debug, Default)]
+struct MemoryTable {
+    /// Absent before the table is created.
+    stored: Option<(TableDef, LogSnapshot)>,
+    fault: Option<CommitFault>,
+}
+
+impl MemoryLog {
+    /// A table that does not exist yet.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.into(), table: Arc::default() }
+    }
+
+    /// Makes the next commit fail with [`TableLogError::Store`].
+    pub fn fail_next_commit(&self, fault: CommitFault) {
+        self.lock().fault = Some(fault);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, MemoryTable> {
+        // Each change is whole before the lock opens, whatever panics elsewhere.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn corrupt(&self, what: String) -> TableLogError {
+        TableLogError::Corrupt { table: self.name.to_string(), what }
+    }
+}
+
+#[async_trait]
+impl TableLog for MemoryLog {
+    async fn open(&self, table: &TableDef) -> Result<LogSnapshot, TableLogError> {
+        let mut guard = self.lock();
+        let (stored, snapshot) = guard.stored.get_or_insert_with(|| (table.clone(), LogSnapshot::default()));
+        let mut next = stored.clone();
+        next.description.clone_from(&table.description);
+        for field in &table.fields {
+            match next.fields.iter_mut().find(|own| own.name == field.name) {
+                Some(own) if own.kept() != field.kept() => {
+                    let what = format!("column {} is stored as {:?} and declared as {:?}", own.name, own.kept(), field.kept());
+                    return Err(self.corrupt(what));
+                }
+                Some(own) => *own = field.clone(),
+                None => next.fields.push(field.clone()),
+            }
+        }
+        if next != *stored {
+            *stored = next;
+            snapshot.version += 1;
+        }
+        Ok(snapshot.clone())
+    }
+
+    async fn load(&self) -> Result<LogSnapshot, TableLogError> {
+        let guard = self.lock();
+        let stored = guard.stored.as_ref().ok_or_else(|| self.corrupt("there is no table".into()))?;
+        Ok(stored.1.clone())
+    }
+
+    async fn commit(&self, commit: LogCommit) -> Result<i64, TableLogError> {
+        let mut guard = self.lock();
+        let fault = guard.fault.take();
+        let (_, snapshot) = guard.stored.as_mut().ok_or_else(|| self.corrupt("there is no table".into()))?;
+        let newest = snapshot.version;
+        if commit.base_version > newest {
+            let base = commit.base_version;
+            return Err(self.corrupt(format!("a change builds upon version {base}, but {newest} is the newest version")));
+        }
+        if commit.base_version < newest {
+            return Err(TableLogError::Conflict { table: self.name.to_string(), version: commit.base_version + 1 });
+        }
+        if fault != Some(CommitFault::Lost) {
+            snapshot.version += 1;
+            snapshot.files.retain(|file| commit.removes.iter().all(|removed| removed.path != file.path));
+            snapshot.files.extend(commit.adds);
+            snapshot.txns.extend(commit.txns);
+        }
+        match fault {
+            None => Ok(snapshot.version),
+            Some(_) => Err(TableLogError::Store { table: self.name.to_string(), source: "a fault was injected".into() }),
+        }
+    }
+}

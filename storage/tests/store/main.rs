@@ -1,0 +1,7 @@
+//! The store as a whole, on a real disk: what survives, what queries see, what is repeated.
+
+mod handover;
+mod made;
+mod recovery;
+mod schema_changes;
+mod shards;

@@ -1,0 +1,260 @@
+//! The files of a log: their names, how a segment comes to be and how it goes.
+//!
+//! | name | what |
+//! |---|---|
+//! | `segment-<id>.wal` | a segment of the log; its header is durable before it has this name |
+//! | `segment-<id>.new` | a segment being made; of no value after a crash, and removed by the next open |
+//! | `spare-<id>.wal` | a released segment, kept with its space for later use; its content is of no value |
+//!
+//! Ids are written with 20 decimal digits. Files of other names are left alone.
+
+use std::fmt;
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zonelake_schemas::{Lsn, ShardId};
+
+use crate::disk::{Disk, DiskFile, is_no_space};
+use crate::error::WalError;
+use crate::format::{BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader};
+
+/// Number of a segment: it grows by one and is never used again, even when the file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentId(pub u64);
+
+impl fmt::Display for SegmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl SegmentId {
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// What the name of a file in the folder says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Segment(SegmentId),
+    Unfinished,
+    Spare(SegmentId),
+    Unknown,
+}
+
+impl Role {
+    fn of(name: &str) -> Self {
+        let id = |digits: &str| {
+            let plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+            digits.parse().ok().filter(|_| plain).map(SegmentId)
+        };
+        if let Some(rest) = name.strip_prefix("segment-") {
+            if let Some(found) = rest.strip_suffix(".wal").and_then(id) {
+                return Self::Segment(found);
+            }
+            if rest.strip_suffix(".new").and_then(id).is_some() {
+                return Self::Unfinished;
+            }
+        }
+        let spare = name.strip_prefix("spare-").and_then(|rest| rest.strip_suffix(".wal")).and_then(id);
+        spare.map_or(Self::Unknown, Self::Spare)
+    }
+}
+
+/// A file of the log.
+#[derive(Debug, Clone)]
+pub(crate) struct LogFile {
+    pub(crate) id: SegmentId,
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+}
+
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// By id.
+    pub(crate) segments: Vec<LogFile>,
+    /// By id.
+    pub(crate) spares: Vec<LogFile>,
+    pub(crate) unfinished: Vec<PathBuf>,
+    /// Names that are not the log's.
+    pub(crate) unknown: Vec<String>,
+}
+
+impl Listing {
+    pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<Self, WalError> {
+        let mut entries = disk.list(dir).map_err(|error| WalError::io("list the folder", dir, error))?;
+        entries.sort_unstable();
+        let mut listing = Self::default();
+        for entry in entries {
+            let path = dir.join(&entry.name);
+            match Role::of(&entry.name) {
+                Role::Segment(id) => listing.segments.push(LogFile { id, path, bytes: entry.bytes }),
+                Role::Spare(id) => listing.spares.push(LogFile { id, path, bytes: entry.bytes }),
+                Role::Unfinished => listing.unfinished.push(path),
+                Role::Unknown => listing.unknown.push(entry.name),
+            }
+        }
+        Ok(listing)
+    }
+}
+
+/// A segment that blocks can be written to.
+#[derive(Debug)]
+pub(crate) struct OpenSegment {
+    pub(crate) file: Box<dyn DiskFile>,
+    pub(crate) path: PathBuf,
+    pub(crate) header: SegmentHeader,
+    /// Length of the file.
+    pub(crate) file_bytes: u64,
+}
+
+/// Makes and recycles the files of one log.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) shard: ShardId,
+    pub(crate) segment_bytes: u64,
+    pub(crate) spare_segments_max: usize,
+    /// The oldest first.
+    pub(crate) spares: Vec<LogFile>,
+}
+
+impl Folder {
+    pub(crate) fn segment_path(&self, id: SegmentId) -> PathBuf {
+        self.dir.join(format!("segment-{:020}.wal", id.0))
+    }
+
+    /// Takes over the spares of a listing, removes what no longer counts, and makes the names that are there durable.
+    pub(crate) fn adopt(&mut self, listing: Listing) -> Result<(), WalError> {
+        for path in &listing.unfinished {
+            self.remove(path)?;
+        }
+        let mut spares = listing.spares;
+        for surplus in spares.drain(self.spare_segments_max.min(spares.len())..) {
+            self.remove(&surplus.path)?;
+        }
+        self.spares = spares;
+        self.sync()
+    }
+
+    /// Starts a segment in a spare file or a new one. When this returns, segment and name are durable.
+    ///
+    /// With an error of space nothing has changed; after another error it is unknown whether the segment exists.
+    pub(crate) fn start_segment(&mut self, id: SegmentId, first_lsn: Lsn) -> Result<OpenSegment, WalError> {
+        let salt = self.disk.random().map_err(|error| WalError::io("draw a salt for", &self.dir, error))?;
+        let header = SegmentHeader { id, first_lsn, salt, shard: self.shard };
+        let path = self.segment_path(id);
+        let (file, present_path) = match self.take_spare()? {
+            Some(spare) => spare,
+            None => self.make_file(id)?,
+        };
+        // The header goes first and the name second, so that a file of a segment's name always has a segment's header.
+        if let Err(error) = self.write_header(&*file, &present_path, &header) {
+            let _already_failed = self.disk.remove(&present_path);
+            return Err(error);
+        }
+        let renamed = self.disk.rename(&present_path, &path);
+        renamed.map_err(|error| WalError::io("rename to", &path, error))?;
+        self.sync()?;
+        Ok(OpenSegment { file, path, header, file_bytes: self.segment_bytes })
+    }
+
+    /// Lets go of a segment's file: keeps it as a spare, or removes it. The folder is synced, so that segments always
+    /// go in their order.
+    pub(crate) fn retire(&mut self, segment: &LogFile) -> Result<(), WalError> {
+        if self.spares.len() < self.spare_segments_max && segment.bytes == self.segment_bytes {
+            let path = self.dir.join(format!("spare-{:020}.wal", segment.id.0));
+            let renamed = self.disk.rename(&segment.path, &path);
+            renamed.map_err(|error| WalError::io("rename to", &path, error))?;
+            self.spares.push(LogFile { id: segment.id, path, bytes: segment.bytes });
+        } else {
+            self.remove(&segment.path)?;
+        }
+        self.sync()
+    }
+
+    pub(crate) fn remove(&self, path: &Path) -> Result<(), WalError> {
+        self.disk.remove(path).map_err(|error| WalError::io("remove", path, error))
+    }
+
+    pub(crate) fn sync(&self) -> Result<(), WalError> {
+        self.disk.sync_dir(&self.dir).map_err(|error| WalError::io("sync the folder", &self.dir, error))
+    }
+
+    /// The error for an attempt of which nothing is left: that of a full disk has a name of its own.
+    pub(crate) fn space_or_io(
+        &self,
+        action: &'static str,
+        path: &Path,
+        needed_bytes: u64,
+        error: std::io::Error,
+    ) -> WalError {
+        if !is_no_space(&error) {
+            return WalError::io(action, path, error);
+        }
+        let free_bytes = self.disk.free_bytes(&self.dir).unwrap_or(0);
+        WalError::NoSpace { path: path.to_owned(), needed_bytes, free_bytes }
+    }
+
+    fn take_spare(&mut self) -> Result<Option<(Box<dyn DiskFile>, PathBuf)>, WalError> {
+        while let Some(spare) = self.spares.pop() {
+            // Where the size of segments was changed in the settings, spares of the old size are of no use.
+            if spare.bytes == self.segment_bytes {
+                let opened = self.disk.open(&spare.path);
+                let file = opened.map_err(|error| WalError::io("open", &spare.path, error))?;
+                return Ok(Some((file, spare.path)));
+            }
+            self.remove(&spare.path)?;
+        }
+        Ok(None)
+    }
+
+    fn make_file(&self, id: SegmentId) -> Result<(Box<dyn DiskFile>, PathBuf), WalError> {
+        let path = self.dir.join(format!("segment-{:020}.new", id.0));
+        let made = self.disk.create(&path);
+        let made = made.and_then(|file| file.preallocate(self.segment_bytes).map(|()| file));
+        match made {
+            Ok(file) => Ok((file, path)),
+            Err(error) => {
+                // What is left of the attempt would hold space that others need; the next open tries once more.
+                let _already_failed = self.disk.remove(&path);
+                Err(self.space_or_io("make", &path, self.segment_bytes, error))
+            }
+        }
+    }
+
+    fn write_header(&self, file: &dyn DiskFile, path: &Path, header: &SegmentHeader) -> Result<(), WalError> {
+        let mut bytes = header.encode();
+        // Zeros behind the header say that no block follows.
+        bytes.resize(SEGMENT_HEADER_BYTES + BLOCK_HEADER_BYTES, 0);
+        write_all_at(file, &mut [IoSlice::new(&bytes)], 0)
+            .map_err(|(_, error)| self.space_or_io("write the header of", path, bytes.len() as u64, error))?;
+        file.sync_data().map_err(|error| WalError::io("sync", path, error))
+    }
+}
+
+/// Writes all parts from a position on, in as many calls as the file takes; with an error comes the number of bytes that
+/// were written before it.
+pub(crate) fn write_all_at(
+    file: &dyn DiskFile,
+    mut parts: &mut [IoSlice<'_>],
+    offset: u64,
+) -> Result<(), (u64, std::io::Error)> {
+    let mut written = 0;
+    IoSlice::advance_slices(&mut parts, 0);
+    while !parts.is_empty() {
+        match file.write_at(parts, offset + written) {
+            Ok(0) => return Err((written, std::io::ErrorKind::WriteZero.into())),
+            Ok(bytes) => {
+                written += bytes as u64;
+                IoSlice::advance_slices(&mut parts, bytes);
+            }
+            Err(error) => return Err((written, error)),
+        }
+    }
+    Ok(())
+}

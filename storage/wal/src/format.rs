@@ -1,0 +1,277 @@
+//! The bytes of the log. Everything is little endian. This is version 1.
+//!
+//! A log is a folder of segments. A segment is a file of a fixed length, given at its creation: one header of 4096
+//! bytes, then blocks one behind the other up to the first that is not valid. A segment whose first block is larger
+//! than that is as long as the block needs.
+//!
+//! # Segment header, 4096 bytes
+//! | offset | bytes | content |
+//! |---|---|---|
+//! | 0 | 8 | `ZLWALSEG` |
+//! | 8 | 4 | version of the format, 1 |
+//! | 12 | 4 | CRC-32C of the bytes 0..12 and 16..4096 |
+//! | 16 | 8 | segment id, from 1, growing by one, never used again |
+//! | 24 | 8 | LSN of the first record |
+//! | 32 | 8 | salt: a random number, new each time the file is put to use |
+//! | 40 | 2 | shard |
+//! | 42 | 4054 | zero |
+//!
+//! The first 16 bytes keep their meaning in every later version, and the checksum covers 4096 bytes there too.
+//!
+//! # Block header, 40 bytes, at a multiple of 8
+//! | offset | bytes | content |
+//! |---|---|---|
+//! | 0 | 4 | `ZLBK` |
+//! | 4 | 2 | version of the format, 1 |
+//! | 6 | 2 | zero |
+//! | 8 | 8 | salt of the segment |
+//! | 16 | 8 | LSN of the first record; the others follow by one |
+//! | 24 | 4 | number of records, at least 1 |
+//! | 28 | 4 | length of the body in bytes, a multiple of 8 |
+//! | 32 | 4 | CRC-32C of the body |
+//! | 36 | 4 | CRC-32C of segment id (8 bytes), salt (8 bytes) and the bytes 0..36 of this header |
+//!
+//! The body follows at once: the records, each of them
+//! | offset | bytes | content |
+//! |---|---|---|
+//! | 0 | 4 | length of the payload in bytes |
+//! | 4 | 4 | zero |
+//! | 8 | length | payload |
+//! | | 0 to 7 | zero, up to a multiple of 8 |
+//!
+//! Behind the last block stand 40 zero bytes, or fewer where the file ends; the same write puts them there.
+//!
+//! # Why stale bytes are never taken for a block
+//! A recycled file still holds the blocks of its earlier life, and payloads hold whatever a sender likes. The
+//! checksum of a header covers the segment id and the salt, which no sender can know, and a block counts only with exactly
+//! the LSN that comes next. The checksum of the header covers the one of the body, so that together they cover every byte;
+//! they are two so that a length can be trusted although the body is torn.
+//!
+//! # Limits
+//! A body has less than 4 GiB; the limit in force is [`WalOptions::block_bytes_max`](crate::WalOptions::block_bytes_max).
+
+use zonelake_schemas::{Lsn, ShardId};
+
+use crate::folder::SegmentId;
+
+/// Version of the format that this code writes, and the newest that it reads.
+pub(crate) const VERSION: u32 = 1;
+
+/// Length of the header of a segment.
+pub(crate) const SEGMENT_HEADER_BYTES: usize = 4096;
+
+/// Length of the header of a block, and of the zeros behind the last block.
+pub(crate) const BLOCK_HEADER_BYTES: usize = 40;
+
+/// Length of the header of a record.
+pub(crate) const RECORD_HEADER_BYTES: usize = 8;
+
+/// Blocks and records start at multiples of this.
+pub(crate) const ALIGN_BYTES: usize = 8;
+
+/// What the first 4 bytes of a block are.
+pub(crate) const BLOCK_MAGIC: [u8; 4] = *b"ZLBK";
+
+const SEGMENT_MAGIC: [u8; 8] = *b"ZLWALSEG";
+
+/// `VERSION` as blocks carry it.
+const BLOCK_VERSION: u16 = 1;
+
+/// The header of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    pub(crate) id: SegmentId,
+    pub(crate) first_lsn: Lsn,
+    pub(crate) salt: u64,
+    pub(crate) shard: ShardId,
+}
+
+/// Why the header of a segment cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SegmentHeaderFault {
+    /// It is damaged.
+    Damaged,
+    /// It is whole, and of a version that this code does not know.
+    Newer(u32),
+}
+
+impl SegmentHeader {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![0; SEGMENT_HEADER_BYTES];
+        bytes[..8].copy_from_slice(&SEGMENT_MAGIC);
+        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.id.0.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.first_lsn.0.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.salt.to_le_bytes());
+        bytes[40..42].copy_from_slice(&self.shard.0.to_le_bytes());
+        let checksum = segment_checksum(&bytes);
+        bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, SegmentHeaderFault> {
+        if bytes.len() != SEGMENT_HEADER_BYTES
+            || bytes[..8] != SEGMENT_MAGIC
+            || u32_at(bytes, 12) != segment_checksum(bytes)
+        {
+            return Err(SegmentHeaderFault::Damaged);
+        }
+        match u32_at(bytes, 8) {
+            VERSION => {}
+            version if version > VERSION => return Err(SegmentHeaderFault::Newer(version)),
+            _ => return Err(SegmentHeaderFault::Damaged),
+        }
+        Ok(Self {
+            id: SegmentId(u64_at(bytes, 16)),
+            first_lsn: Lsn(u64_at(bytes, 24)),
+            salt: u64_at(bytes, 32),
+            shard: ShardId(u16::from_le_bytes([bytes[40], bytes[41]])),
+        })
+    }
+
+    pub(crate) fn seal(&self) -> Seal {
+        Seal::new(self.id, self.salt)
+    }
+}
+
+/// What makes a block one of a certain life of a certain segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seal {
+    salt: u64,
+    /// Checksum of segment id and salt, from which the checksum of each block header goes on.
+    seed: u32,
+}
+
+impl Seal {
+    fn new(segment: SegmentId, salt: u64) -> Self {
+        let seed = crc32c::crc32c_append(crc32c::crc32c(&segment.0.to_le_bytes()), &salt.to_le_bytes());
+        Self { salt, seed }
+    }
+}
+
+/// The header of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockHeader {
+    pub(crate) first_lsn: Lsn,
+    pub(crate) record_count: u32,
+    pub(crate) body_bytes: u32,
+    pub(crate) body_checksum: u32,
+}
+
+impl BlockHeader {
+    pub(crate) fn encode(&self, seal: &Seal) -> [u8; BLOCK_HEADER_BYTES] {
+        let mut bytes = [0; BLOCK_HEADER_BYTES];
+        bytes[..4].copy_from_slice(&BLOCK_MAGIC);
+        bytes[4..6].copy_from_slice(&BLOCK_VERSION.to_le_bytes());
+        bytes[8..16].copy_from_slice(&seal.salt.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.first_lsn.0.to_le_bytes());
+        bytes[24..28].copy_from_slice(&self.record_count.to_le_bytes());
+        bytes[28..32].copy_from_slice(&self.body_bytes.to_le_bytes());
+        bytes[32..36].copy_from_slice(&self.body_checksum.to_le_bytes());
+        let checksum = crc32c::crc32c_append(seal.seed, &bytes[..36]);
+        bytes[36..].copy_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    /// The header in these bytes, where they are a whole one of this segment.
+    pub(crate) fn decode(bytes: &[u8], seal: &Seal) -> Option<Self> {
+        if bytes.len() < BLOCK_HEADER_BYTES
+            || bytes[..4] != BLOCK_MAGIC
+            || u64_at(bytes, 8) != seal.salt
+            || u32_at(bytes, 36) != crc32c::crc32c_append(seal.seed, &bytes[..36])
+        {
+            return None;
+        }
+        Some(Self {
+            first_lsn: Lsn(u64_at(bytes, 16)),
+            record_count: u32_at(bytes, 24),
+            body_bytes: u32_at(bytes, 28),
+            body_checksum: u32_at(bytes, 32),
+        })
+    }
+
+    /// Length of the whole block.
+    pub(crate) fn block_bytes(&self) -> u64 {
+        BLOCK_HEADER_BYTES as u64 + u64::from(self.body_bytes)
+    }
+
+    /// The LSN behind the last record.
+    pub(crate) fn next_lsn(&self) -> Lsn {
+        Lsn(self.first_lsn.0 + u64::from(self.record_count))
+    }
+}
+
+/// Bytes of a record of this payload, with its header and the zeros behind it.
+pub(crate) fn record_bytes(payload_bytes: usize) -> u64 {
+    (RECORD_HEADER_BYTES + payload_bytes.next_multiple_of(ALIGN_BYTES)) as u64
+}
+
+/// The payloads of a body whose checksum is right; `None` where their lengths do not add up to it.
+pub(crate) fn payloads(body: &[u8], record_count: u32) -> Option<Vec<&[u8]>> {
+    // A record has at least its header, which bounds what an absurd count could reserve.
+    let mut payloads = Vec::with_capacity((record_count as usize).min(body.len() / RECORD_HEADER_BYTES));
+    let mut rest = body;
+    for _ in 0..record_count {
+        let (head, behind) = rest.split_at_checked(RECORD_HEADER_BYTES)?;
+        let length = u32_at(head, 0) as usize;
+        let (padded, behind) = behind.split_at_checked(length.next_multiple_of(ALIGN_BYTES))?;
+        payloads.push(&padded[..length]);
+        rest = behind;
+    }
+    (rest.is_empty() && record_count > 0).then_some(payloads)
+}
+
+fn segment_checksum(bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&bytes[..12]), &bytes[16..])
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> SegmentHeader {
+        SegmentHeader { id: SegmentId(7), first_lsn: Lsn(1234), salt: 0x0123_4567_89ab_cdef, shard: ShardId(3) }
+    }
+
+    #[test]
+    fn a_segment_header_stands_at_the_documented_bytes() {
+        let bytes = header().encode();
+        assert_eq!(&bytes[..12], b"ZLWALSEG\x01\0\0\0");
+        assert_eq!(&bytes[16..24], &7u64.to_le_bytes());
+        assert_eq!(&bytes[24..32], &1234u64.to_le_bytes());
+        assert_eq!(&bytes[32..42], &[0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x23, 0x01, 3, 0]);
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(header()));
+    }
+
+    #[test]
+    fn a_block_header_stands_at_the_documented_bytes_and_belongs_to_one_life_of_one_segment() {
+        let block = BlockHeader { first_lsn: Lsn(9), record_count: 2, body_bytes: 48, body_checksum: 0xdead_beef };
+        let bytes = block.encode(&header().seal());
+        assert_eq!(&bytes[..8], b"ZLBK\x01\0\0\0");
+        assert_eq!(&bytes[16..36], b"\x09\0\0\0\0\0\0\0\x02\0\0\0\x30\0\0\0\xef\xbe\xad\xde");
+        assert_eq!(BlockHeader::decode(&bytes, &header().seal()), Some(block));
+        let another_segment = SegmentHeader { id: SegmentId(8), ..header() };
+        let another_life = SegmentHeader { salt: 1, ..header() };
+        assert_eq!(BlockHeader::decode(&bytes, &another_segment.seal()), None);
+        assert_eq!(BlockHeader::decode(&bytes, &another_life.seal()), None);
+    }
+
+    #[test]
+    fn a_body_whose_lengths_do_not_add_up_has_no_payloads() {
+        let mut body = vec![3, 0, 0, 0, 0, 0, 0, 0, b'a', b'b', b'c', 0, 0, 0, 0, 0];
+        assert_eq!(payloads(&body, 1), Some(vec![b"abc".as_slice()]));
+        assert_eq!(payloads(&body, 2), None);
+        assert_eq!(payloads(&body, u32::MAX), None);
+        assert_eq!(payloads(&[], 0), None);
+        body[0] = 9;
+        assert_eq!(payloads(&body, 1), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! Reading a whole log without changing it, for operators: what it holds, and every damage that can be found.
+
+use std::path::{Path, PathBuf};
+
+use zonelake_schemas::{Lsn, ShardId};
+
+use crate::disk::Disk;
+use crate::error::{Damage, DamageKind, WalError};
+use crate::folder::{Listing, LogFile, SegmentId};
+use crate::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::replay::{Header, Tail, TornTail, check_successor, judge_tail, missing_between, read_header};
+use crate::wal::SegmentInfo;
+use crate::walk::SegmentReader;
+
+/// What a log holds, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WalReport {
+    /// The segments whose headers are whole, the oldest first.
+    pub segments: Vec<SegmentReport>,
+    /// All damage, in the order of the log.
+    pub damages: Vec<Damage>,
+    /// The rest of a group that was never acknowledged. It is no damage: the next start drops it.
+    pub torn_tail: Option<TornTail>,
+    /// Files kept for recycling.
+    pub spare_files: u64,
+    /// Their length.
+    pub spare_bytes: u64,
+    /// Files that are not the log's.
+    pub unknown_files: Vec<String>,
+}
+
+impl WalReport {
+    /// Whether no damage was found.
+    pub fn is_sound(&self) -> bool {
+        self.damages.is_empty()
+    }
+
+    /// Records that can be read.
+    pub fn records(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.records).sum()
+    }
+
+    /// The LSN that the next record would get; `None` where there is no segment.
+    pub fn next_lsn(&self) -> Option<Lsn> {
+        self.segments.last().map(|segment| Lsn(segment.info.last_lsn.0 + 1))
+    }
+}
+
+/// What a segment holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentReport {
+    /// Its file.
+    pub path: PathBuf,
+    /// The shard that wrote it.
+    pub shard: ShardId,
+    /// Number, LSNs and length up to the last whole block.
+    pub info: SegmentInfo,
+    /// Whole blocks.
+    pub blocks: u64,
+    /// Records in whole blocks.
+    pub records: u64,
+    /// Bytes of their payloads.
+    pub payload_bytes: u64,
+}
+
+/// Reads all of a log, whatever its shard, and reports each damage by file, offset and LSN. Nothing is changed. After a damage
+/// it goes on with the next whole block.
+///
+/// # Errors
+/// [`WalError::Io`] where the folder or a file cannot be read, and [`WalError::NewerVersion`].
+pub fn inspect(disk: &dyn Disk, dir: &Path) -> Result<WalReport, WalError> {
+    let listing = Listing::read(disk, dir)?;
+    let mut report = WalReport {
+        spare_files: listing.spares.len() as u64,
+        spare_bytes: listing.spares.iter().map(|spare| spare.bytes).sum(),
+        unknown_files: listing.unknown,
+        ..WalReport::default()
+    };
+    let mut headers = Vec::with_capacity(listing.segments.len());
+    for file in &listing.segments {
+        headers.push((file, read_header(disk, file)?));
+    }
+    let mut previous: Option<SegmentId> = None;
+    for (index, (file, header)) in headers.iter().enumerate() {
+        let next = headers.get(index + 1);
+        let missing = previous.replace(file.id).and_then(|previous| missing_between(previous, file.id));
+        let header = match header {
+            Header::Whole(header) => header,
+            Header::Bad(kind) => {
+                report.add_damage(file, 0, Lsn(0), missing);
+                report.add_damage(file, 0, Lsn(0), Some(kind.clone()));
+                continue;
+            }
+        };
+        report.add_damage(file, 0, header.first_lsn, missing);
+        let home = report.segments.first().map_or(header.shard, |first| first.shard);
+        let foreign = (header.shard != home).then_some(DamageKind::ForeignShard { found: header.shard });
+        report.add_damage(file, 0, header.first_lsn, foreign);
+        report.read_segment(disk, file, header, next)?;
+    }
+    Ok(report)
+}
+
+impl WalReport {
+    fn add_damage(&mut self, file: &LogFile, offset: u64, lsn: Lsn, kind: Option<DamageKind>) {
+        self.damages.extend(kind.map(|kind| Damage { path: file.path.clone(), offset, lsn, kind }));
+    }
+
+    /// Reads a segment to its end, over all its damage.
+    fn read_segment(
+        &mut self,
+        disk: &dyn Disk,
+        file: &LogFile,
+        header: &SegmentHeader,
+        next: Option<&(&LogFile, Header)>,
+    ) -> Result<(), WalError> {
+        let opened = disk.open_read_only(&file.path).map_err(|error| WalError::io("open", &file.path, error))?;
+        let mut reader = SegmentReader::new(&*opened, &file.path)?;
+        let (mut blocks, mut records, mut payload_bytes) = (0, 0, 0);
+        let mut from = (SEGMENT_HEADER_BYTES as u64, header.first_lsn);
+        let end = loop {
+            let end = reader.read_chain(&header.seal(), from.0, from.1, &mut |block| {
+                records += block.payloads.len() as u64;
+                payload_bytes += block.payloads.iter().map(|payload| payload.len() as u64).sum::<u64>();
+                Ok(())
+            })?;
+            blocks += end.blocks;
+            let tail = judge_tail(&mut reader, header, &end)?;
+            let damaged = Some(DamageKind::Block(end.fault));
+            match (tail, next) {
+                (Tail::Damaged { resume: Some(resume) }, _) => {
+                    self.add_damage(file, end.offset, end.next_lsn, damaged);
+                    from = resume;
+                    continue;
+                }
+                (Tail::Damaged { resume: None }, _) => self.add_damage(file, end.offset, end.next_lsn, damaged),
+                (_, Some((next_file, Header::Whole(next)))) => {
+                    self.damages.extend(check_successor(file, &end, next, &next_file.path));
+                }
+                // What is not there cannot tell a torn end from a damaged one: a segment that has a successor has no torn end.
+                (Tail::Torn, Some((_, Header::Bad(_)))) => {
+                    self.add_damage(file, end.offset, end.next_lsn, damaged);
+                }
+                (Tail::Torn, None) => {
+                    let (path, offset, lsn) = (file.path.clone(), end.offset, end.next_lsn);
+                    self.torn_tail = Some(TornTail { path, offset, lsn, bytes: end.claimed_bytes });
+                }
+                (Tail::Clean, _) => {}
+            }
+            break end;
+        };
+        let last_lsn = Lsn(end.next_lsn.0 - 1);
+        let info = SegmentInfo { id: header.id, first_lsn: header.first_lsn, last_lsn, bytes: end.offset };
+        let (path, shard) = (file.path.clone(), header.shard);
+        self.segments.push(SegmentReport { path, shard, info, blocks, records, payload_bytes });
+        Ok(())
+    }
+}

@@ -1,0 +1,354 @@
+//! The log of one shard, as its single writer sees it.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::io::IoSlice;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use zonelake_schemas::{Lsn, ShardId};
+
+use crate::disk::Disk;
+use crate::error::WalError;
+use crate::folder::{Folder, LogFile, OpenSegment, SegmentId, write_all_at};
+use crate::format::{
+    ALIGN_BYTES, BLOCK_HEADER_BYTES, BlockHeader, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, record_bytes,
+};
+use crate::replay::{ReplaySummary, Replayed, ReplayedRecord, replay};
+
+/// The payload of a record, in pieces that are written one behind the other, so that nobody has to copy them together.
+pub type RecordParts<'a> = &'a [&'a [u8]];
+
+/// What stands behind records that end unaligned, and behind the last block.
+const ZEROS: [u8; BLOCK_HEADER_BYTES] = [0; BLOCK_HEADER_BYTES];
+
+/// Settings of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalOptions {
+    /// The folder of this log alone. It is made where it does not exist.
+    pub dir: PathBuf,
+    /// The shard that the log belongs to; another shard's folder is refused.
+    pub shard: ShardId,
+    /// Length of a segment's file in bytes, at least 8 KiB. A long segment rolls seldom; a short one frees its space
+    /// sooner. A group that is longer than this gets a segment of its own length.
+    pub segment_bytes: u64,
+    /// The first LSN of a log without segments, at least 1. A log that has segments goes on where they end.
+    pub start_lsn: Lsn,
+    /// How many released segments are kept for recycling. Each holds its space; where there is none, a roll has to make a
+    /// file, and the first writes to it cost the file system more than later ones.
+    pub spare_segments: usize,
+    /// The longest block that [`Wal::append`] accepts, in bytes, at least 64 and less than 4 GiB. Replay needs this much
+    /// memory at once.
+    pub block_bytes_max: u64,
+}
+
+impl WalOptions {
+    /// Default of [`Self::segment_bytes`].
+    pub const SEGMENT_BYTES: u64 = 64 << 20;
+    /// Default of [`Self::spare_segments`].
+    pub const SPARE_SEGMENTS: usize = 2;
+    /// Default of [`Self::block_bytes_max`].
+    pub const BLOCK_BYTES_MAX: u64 = 128 << 20;
+
+    /// The defaults for a shard, starting at LSN 1.
+    pub fn new(dir: impl Into<PathBuf>, shard: ShardId) -> Self {
+        Self {
+            dir: dir.into(),
+            shard,
+            segment_bytes: Self::SEGMENT_BYTES,
+            start_lsn: Lsn(1),
+            spare_segments: Self::SPARE_SEGMENTS,
+            block_bytes_max: Self::BLOCK_BYTES_MAX,
+        }
+    }
+
+    fn check(&self) -> Result<(), WalError> {
+        let problem = |name, problem: &str| Err(WalError::Setting { name, problem: problem.to_owned() });
+        if self.segment_bytes < 2 * SEGMENT_HEADER_BYTES as u64 {
+            return problem("segment_bytes", "must be at least 8192");
+        }
+        if self.block_bytes_max < 64 || self.block_bytes_max > u64::from(u32::MAX) {
+            return problem("block_bytes_max", "must be at least 64 and less than 4 GiB");
+        }
+        if self.start_lsn < Lsn(1) {
+            return problem("start_lsn", "must be at least 1");
+        }
+        Ok(())
+    }
+}
+
+/// What a segment holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// Its number.
+    pub id: SegmentId,
+    /// The LSN of its first record.
+    pub first_lsn: Lsn,
+    /// The LSN of its last record; one less than the first where it is empty.
+    pub last_lsn: Lsn,
+    /// Bytes of its header and blocks: what a replay reads. The file may be longer.
+    pub bytes: u64,
+}
+
+impl SegmentInfo {
+    /// Whether it holds no record.
+    pub fn is_empty(&self) -> bool {
+        self.last_lsn < self.first_lsn
+    }
+}
+
+/// A segment and its file.
+#[derive(Debug)]
+pub(crate) struct HeldSegment {
+    pub(crate) info: SegmentInfo,
+    pub(crate) file: LogFile,
+}
+
+impl HeldSegment {
+    pub(crate) fn empty(open: &OpenSegment) -> Self {
+        let (id, first_lsn) = (open.header.id, open.header.first_lsn);
+        let bytes = SEGMENT_HEADER_BYTES as u64;
+        Self {
+            info: SegmentInfo { id, first_lsn, last_lsn: Lsn(first_lsn.0 - 1), bytes },
+            file: LogFile { id, path: open.path.clone(), bytes: open.file_bytes },
+        }
+    }
+}
+
+/// The write-ahead log of one shard. It has one writer and no lock; the folder must not be open twice.
+///
+/// After an error of a write or a sync it is unknown what the disk holds, so that every later call that would write fails
+/// with that first error; the way on is to open the log again.
+#[derive(Debug)]
+pub struct Wal {
+    folder: Folder,
+    block_bytes_max: u64,
+    /// The oldest first, never empty; the last one is `current`.
+    segments: VecDeque<HeldSegment>,
+    current: OpenSegment,
+    /// Where the next block goes in the current segment.
+    end_offset: u64,
+    next_lsn: Lsn,
+    failure: Option<Arc<WalError>>,
+    /// The headers of the records of one group, kept for their space.
+    record_headers: Vec<[u8; RECORD_HEADER_BYTES]>,
+}
+
+impl Wal {
+    /// Opens a log: hands every record to `each`, oldest first and without a gap, drops what a power loss has left of a
+    /// group that was never acknowledged, and goes on behind the last record.
+    ///
+    /// What was handed to `each` is durable when this returns, and not before.
+    ///
+    /// # Errors
+    /// [`WalError::Damaged`], [`WalError::WrongShard`] and [`WalError::NewerVersion`], which leave the folder as it was;
+    /// [`WalError::Refused`] with the error of `each`; [`WalError::Setting`], [`WalError::NoSpace`] and [`WalError::Io`].
+    pub fn open<E: Into<Box<dyn Error + Send + Sync>>>(
+        disk: Arc<dyn Disk>,
+        options: WalOptions,
+        each: &mut dyn FnMut(ReplayedRecord<'_>) -> Result<(), E>,
+    ) -> Result<(Self, ReplaySummary), WalError> {
+        options.check()?;
+        let mut folder = Folder {
+            disk,
+            dir: options.dir,
+            shard: options.shard,
+            segment_bytes: options.segment_bytes,
+            spare_segments_max: options.spare_segments,
+            spares: Vec::new(),
+        };
+        let Replayed { summary, segments, current, end_offset } = replay(&mut folder, options.start_lsn, each)?;
+        let wal = Self {
+            folder,
+            block_bytes_max: options.block_bytes_max,
+            segments: segments.into(),
+            current,
+            end_offset,
+            next_lsn: summary.next_lsn,
+            failure: None,
+            record_headers: Vec::new(),
+        };
+        Ok((wal, summary))
+    }
+
+    /// The LSN that the next record gets.
+    pub fn next_lsn(&self) -> Lsn {
+        self.next_lsn
+    }
+
+    /// Bytes that a group takes in the log: what [`Self::must_roll`] is asked about.
+    pub fn group_bytes(records: &[RecordParts<'_>]) -> u64 {
+        let payload_bytes = |parts: &RecordParts<'_>| parts.iter().map(|part| part.len()).sum();
+        BLOCK_HEADER_BYTES as u64 + records.iter().map(|parts| record_bytes(payload_bytes(parts))).sum::<u64>()
+    }
+
+    /// Whether a group of this size, as [`Self::group_bytes`] counts it, needs another segment than the current one. An
+    /// empty segment takes any group.
+    pub fn must_roll(&self, group_bytes: u64) -> bool {
+        !self.current_segment().is_empty() && group_bytes > self.left_bytes()
+    }
+
+    /// The segment that the next group goes to. Where it is empty, the caller's state belongs at the head of that group.
+    pub fn current_segment(&self) -> &SegmentInfo {
+        &self.segments.back().expect("a log always has a current segment").info
+    }
+
+    /// Starts a new segment, durably; the caller then puts its state first into the next group. An empty current segment
+    /// is as good as new and stays.
+    ///
+    /// # Errors
+    /// [`WalError::NoSpace`], after which the log goes on with the current segment; [`WalError::Io`], which poisons;
+    /// [`WalError::Poisoned`].
+    pub fn roll(&mut self) -> Result<SegmentId, WalError> {
+        self.check_usable()?;
+        let current = self.current_segment();
+        if current.is_empty() {
+            return Ok(current.id);
+        }
+        let id = current.id.next();
+        let started = self.folder.start_segment(id, self.next_lsn);
+        self.current = started.map_err(|error| self.fail(error))?;
+        self.end_offset = SEGMENT_HEADER_BYTES as u64;
+        self.segments.push_back(HeldSegment::empty(&self.current));
+        Ok(id)
+    }
+
+    /// Appends the records as one group: with one write and one sync, all of them or none. On return they survive a crash and
+    /// a loss of power. Returns the LSN of the first; the others follow by one.
+    ///
+    /// # Errors
+    /// [`WalError::SegmentFull`] where [`Self::must_roll`] says so, [`WalError::GroupTooLarge`], [`WalError::EmptyGroup`] and
+    /// [`WalError::NoSpace`], all of which have written nothing; [`WalError::Io`], which poisons; [`WalError::Poisoned`].
+    pub fn append(&mut self, records: &[RecordParts<'_>]) -> Result<Lsn, WalError> {
+        self.check_usable()?;
+        let bytes = Self::group_bytes(records);
+        self.make_room(records.len(), bytes)?;
+        let first_lsn = self.next_lsn;
+        self.write_block(records, bytes)?;
+        let synced = self.current.file.sync_data();
+        synced.map_err(|error| self.fail(WalError::io("sync", &self.current.path, error)))?;
+        self.end_offset += bytes;
+        self.next_lsn = Lsn(first_lsn.0 + records.len() as u64);
+        let info = &mut self.segments.back_mut().expect("a log always has a current segment").info;
+        info.last_lsn = Lsn(self.next_lsn.0 - 1);
+        info.bytes = self.end_offset;
+        Ok(first_lsn)
+    }
+
+    /// The segments that the log holds, the oldest first; the last one is the current one.
+    pub fn segments(&self) -> impl Iterator<Item = &SegmentInfo> {
+        self.segments.iter().map(|segment| &segment.info)
+    }
+
+    /// Lets the segments up to this one go, the oldest first, each durably. Their files are kept for recycling, or removed.
+    /// The current segment stays, whatever is asked for.
+    ///
+    /// # Errors
+    /// [`WalError::Io`], which poisons; [`WalError::Poisoned`].
+    pub fn release_through(&mut self, id: SegmentId) -> Result<(), WalError> {
+        self.check_usable()?;
+        while self.segments.len() > 1 && self.segments[0].info.id <= id {
+            let retired = self.folder.retire(&self.segments[0].file);
+            retired.map_err(|error| self.fail(error))?;
+            self.segments.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Bytes that the current segment's file has left.
+    fn left_bytes(&self) -> u64 {
+        self.current.file_bytes.saturating_sub(self.end_offset)
+    }
+
+    fn check_usable(&self) -> Result<(), WalError> {
+        match &self.failure {
+            Some(first) => Err(WalError::Poisoned { first: Arc::clone(first) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps the first failure, unless it is one that has left nothing behind.
+    fn fail(&mut self, error: WalError) -> WalError {
+        if !matches!(error, WalError::NoSpace { .. }) {
+            self.failure.get_or_insert_with(|| Arc::new(error.clone()));
+        }
+        error
+    }
+
+    /// Sees to it that a group may be written at the end of the current segment.
+    fn make_room(&mut self, records: usize, bytes: u64) -> Result<(), WalError> {
+        if records == 0 {
+            return Err(WalError::EmptyGroup);
+        }
+        if bytes > self.block_bytes_max {
+            return Err(WalError::GroupTooLarge { bytes, limit_bytes: self.block_bytes_max });
+        }
+        if bytes <= self.left_bytes() {
+            return Ok(());
+        }
+        if !self.current_segment().is_empty() {
+            return Err(WalError::SegmentFull { bytes, left_bytes: self.left_bytes() });
+        }
+        let wanted_bytes = self.end_offset + bytes;
+        if let Err(error) = self.current.file.preallocate(wanted_bytes) {
+            let error = self.folder.space_or_io("lengthen", &self.current.path, wanted_bytes, error);
+            return Err(self.fail(error));
+        }
+        self.current.file_bytes = wanted_bytes;
+        self.segments.back_mut().expect("a log always has a current segment").file.bytes = wanted_bytes;
+        Ok(())
+    }
+
+    /// Writes a group as a block, unsynced, with the zeros behind it that end the log.
+    fn write_block(&mut self, records: &[RecordParts<'_>], bytes: u64) -> Result<(), WalError> {
+        assert!(self.end_offset.is_multiple_of(ALIGN_BYTES as u64), "blocks start at multiples of {ALIGN_BYTES}");
+        let part_count = self.make_record_headers(records);
+        let block_header;
+        let mut slices = Vec::with_capacity(part_count + 2);
+        // The first place is for the header of the block, which is known last.
+        slices.push(IoSlice::new(&[]));
+        for (header, parts) in self.record_headers.iter().zip(records) {
+            slices.push(IoSlice::new(header));
+            slices.extend(parts.iter().map(|part| IoSlice::new(part)));
+            let unaligned_bytes = parts.iter().map(|part| part.len()).sum::<usize>() % ALIGN_BYTES;
+            if unaligned_bytes > 0 {
+                slices.push(IoSlice::new(&ZEROS[unaligned_bytes..ALIGN_BYTES]));
+            }
+        }
+        block_header = BlockHeader {
+            first_lsn: self.next_lsn,
+            record_count: u32::try_from(records.len()).expect("each record takes 8 bytes of a block below 4 GiB"),
+            body_bytes: u32::try_from(bytes - BLOCK_HEADER_BYTES as u64).expect("blocks are below 4 GiB"),
+            body_checksum: slices.iter().fold(0, |checksum, slice| crc32c::crc32c_append(checksum, slice)),
+        }
+        .encode(&self.current.header.seal());
+        slices[0] = IoSlice::new(&block_header);
+        let behind_bytes = self.left_bytes() - bytes;
+        slices
+            .push(IoSlice::new(&ZEROS[..usize::try_from(behind_bytes).map_or(ZEROS.len(), |it| it.min(ZEROS.len()))]));
+        let written = write_all_at(&*self.current.file, &mut slices, self.end_offset);
+        written.map_err(|(written_bytes, error)| {
+            let path = &self.current.path;
+            let error = match written_bytes {
+                0 => self.folder.space_or_io("write", path, bytes, error),
+                _ => WalError::io("write", path, error),
+            };
+            self.fail(error)
+        })
+    }
+
+    /// Fills `record_headers` for a group, and returns how many parts it has, headers and padding included.
+    fn make_record_headers(&mut self, records: &[RecordParts<'_>]) -> usize {
+        self.record_headers.clear();
+        let mut part_count = 0;
+        for parts in records {
+            let payload_bytes = parts.iter().map(|part| part.len()).sum::<usize>();
+            let payload_bytes = u32::try_from(payload_bytes).expect("records are smaller than their block");
+            let mut header = [0; RECORD_HEADER_BYTES];
+            header[..4].copy_from_slice(&payload_bytes.to_le_bytes());
+            self.record_headers.push(header);
+            part_count += parts.len() + 2;
+        }
+        part_count
+    }
+}
