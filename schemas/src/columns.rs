@@ -8,8 +8,10 @@
 //! | file | in Parquet (Delta adds `date`, its partition) | time, ingested_at, province, zone, site, device, quality, backfill | as kept |
 //! | sql | what a query sees | date, time, ingested_at, province, zone, site, device, quality, backfill | doubles for decimals |
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
+use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 use crate::table::{DIGITS_32, DIGITS_64, FieldDef, Kept, TableDef};
@@ -138,6 +140,35 @@ impl TableSchemas {
     }
 }
 
+/// A column without any value. Columns up to [`SHARED_NULLS`] rows share their memory, since most rows fill few of the
+/// fields of a wide table.
+pub fn null_column(data_type: &DataType, rows: usize) -> ArrayRef {
+    static SHARED: LazyLock<RwLock<HashMap<DataType, ArrayRef>>> = LazyLock::new(RwLock::default);
+    if rows > SHARED_NULLS {
+        return new_null_array(data_type, rows);
+    }
+    if let Some(shared) = SHARED.read().unwrap_or_else(PoisonError::into_inner).get(data_type) {
+        return shared.slice(0, rows);
+    }
+    let mut all = SHARED.write().unwrap_or_else(PoisonError::into_inner);
+    let shared = all.entry(data_type.clone()).or_insert_with(|| new_null_array(data_type, SHARED_NULLS));
+    shared.slice(0, rows)
+}
+
+/// Whether a column has no value at all.
+pub fn is_null_column(column: &dyn Array) -> bool {
+    column.null_count() == column.len()
+}
+
+/// Memory that the rows take, without what they share or do not refer to.
+pub fn memory_bytes(rows: &RecordBatch) -> usize {
+    let own = rows.columns().iter().filter(|column| !is_null_column(column));
+    own.map(|column| column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_buffer_memory_size())).sum()
+}
+
+/// Rows up to which columns without values share their memory.
+const SHARED_NULLS: usize = 131_072;
+
 /// The type of every instant: microseconds, UTC.
 pub fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
@@ -162,5 +193,29 @@ pub fn sql_type(kept: Kept) -> DataType {
         Kept::Decimal32 { .. } | Kept::Decimal64 { .. } => DataType::Float64,
         Kept::Utf8 => DataType::Utf8View,
         other => kept_type(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Float64Array;
+
+    use super::*;
+
+    #[test]
+    fn columns_without_values_share_memory_and_count_as_none() {
+        for data_type in [DataType::Float64, DataType::Utf8, DataType::Boolean, timestamp(), DataType::Decimal32(9, 2)]
+        {
+            for rows in [0, 1, SHARED_NULLS, SHARED_NULLS + 1] {
+                let column = null_column(&data_type, rows);
+                assert_eq!((column.len(), column.null_count(), column.data_type()), (rows, rows, &data_type));
+            }
+        }
+        let schema = Schema::new(vec![Field::new("a", DataType::Float64, true), Field::new("b", DataType::Utf8, true)]);
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(Float64Array::from(vec![1.0; 100])), null_column(&DataType::Utf8, 100)];
+        let rows = RecordBatch::try_new(Arc::new(schema), columns).unwrap();
+        assert_eq!(memory_bytes(&rows), 800);
+        assert_eq!(memory_bytes(&rows.slice(0, 10)), 80);
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::concat_batches;
+use arrow::compute::concat;
 use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
-use zonelake_schemas::columns::live;
+use zonelake_schemas::columns::{is_null_column, live, memory_bytes, null_column};
 use zonelake_schemas::{Lsn, ShardId};
 
 /// Rows of one table and shard in the live schema, immutable.
@@ -31,7 +31,7 @@ impl Chunk {
         assert!(rows.num_rows() > 0, "a chunk has rows");
         let times = rows.column(live::TIME).as_primitive::<TimestampMicrosecondType>();
         let time_us = times.values().iter().fold((i64::MAX, i64::MIN), |(min, max), &t| (min.min(t), max.max(t)));
-        let bytes = rows.columns().iter().map(|column| column.get_buffer_memory_size()).sum();
+        let bytes = memory_bytes(&rows);
         let tier = if rows.num_rows() >= MERGED_ROWS_MAX { TIER_MAX } else { 0 };
         Self { rows, shard, last_lsn, bytes, time_us, tier }
     }
@@ -71,7 +71,15 @@ impl ShardChunks {
 }
 
 fn merge(schema: &SchemaRef, chunks: &[Arc<Chunk>]) -> Result<Chunk, ArrowError> {
-    let rows = concat_batches(schema, chunks.iter().map(|chunk| &chunk.rows))?;
+    let rows = chunks.iter().map(|chunk| chunk.rows.num_rows()).sum();
+    let columns = (0..schema.fields().len()).map(|index| {
+        let parts: Vec<&dyn Array> = chunks.iter().map(|chunk| chunk.rows.column(index).as_ref()).collect();
+        if parts.iter().all(|part| is_null_column(*part)) {
+            return Ok(null_column(schema.field(index).data_type(), rows));
+        }
+        concat(&parts)
+    });
+    let rows = RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)?;
     let (tier, last) = (chunks[0].tier + 1, &chunks[chunks.len() - 1]);
     let full = rows.num_rows() >= MERGED_ROWS_MAX;
     Ok(Chunk { tier: if full { TIER_MAX } else { tier }, ..Chunk::new(rows, last.shard, last.last_lsn) })

@@ -7,20 +7,22 @@
 //! | 4 + h | `stored.bytes` | rows for the table, see below; absent where 0 |
 //! | … | `rejected.bytes` | rows for the table `rejected`, likewise |
 //!
-//! Rows are one Arrow IPC record batch without its schema, in the log schema of the table at `schema_version`:
-//! length m of the message (u32, little-endian), the message (a flatbuffer), the body. Nothing in it is compressed.
+//! Rows are one Arrow IPC record batch without its schema: of the log schema of the table at `schema_version`, the fixed
+//! columns and those fields that have any value, which the head lists. Length m of the message (u32, little-endian), the message (a flatbuffer), the body. Nothing in it is compressed.
 //! Version 1: the log's own file header carries it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::read_record_batch;
-use arrow::ipc::writer::{IpcWriteContext, DictionaryTracker, IpcDataGenerator, IpcWriteOptions};
+use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
 use prost::Message;
+use zonelake_schemas::columns::{LOG_FIXED, is_null_column, null_column};
+use zonelake_schemas::{SchemaVersion, TableId};
 
 /// Head of a record: exactly one of its parts is there.
 #[derive(Clone, PartialEq, Message)]
@@ -86,6 +88,9 @@ pub struct RowsHead {
     /// Rows.
     #[prost(uint64, tag = "4")]
     pub rows: u64,
+    /// Positions, among the table's fields, of those that have a value in these rows; the others are not written.
+    #[prost(uint32, repeated, tag = "5")]
+    pub fields: Vec<u32>,
 }
 
 /// State of every stream of a shard.
@@ -181,13 +186,18 @@ pub struct EncodedRows {
     message: Vec<u8>,
     body: Vec<u8>,
     rows: u64,
+    fields: Vec<u32>,
 }
 
 impl EncodedRows {
     /// Encodes rows in a log schema.
     pub fn new(rows: &RecordBatch) -> Result<Self, ArrowError> {
+        let fields: Vec<usize> =
+            (LOG_FIXED..rows.num_columns()).filter(|&index| !is_null_column(rows.column(index))).collect();
+        let written: Vec<usize> = (0..LOG_FIXED).chain(fields.iter().copied()).collect();
+        let written = rows.project(&written)?;
         let (dictionaries, data) = IpcDataGenerator::default().encode(
-            rows,
+            &written,
             &mut DictionaryTracker::new(true),
             &IpcWriteOptions::default(),
             &mut IpcWriteContext::default(),
@@ -197,7 +207,20 @@ impl EncodedRows {
         let mut message = Vec::with_capacity(4 + data.ipc_message.len());
         message.extend_from_slice(&length.to_le_bytes());
         message.extend_from_slice(&data.ipc_message);
-        Ok(Self { message, body: data.arrow_data, rows: rows.num_rows() as u64 })
+        let position = |index: usize| u32::try_from(index - LOG_FIXED).expect("a table has at most 1,000 fields");
+        let fields = fields.into_iter().map(position).collect();
+        Ok(Self { message, body: data.arrow_data, rows: rows.num_rows() as u64, fields })
+    }
+
+    /// What the head says of them.
+    pub fn head(&self, table: TableId, version: SchemaVersion) -> RowsHead {
+        RowsHead {
+            table: table.0,
+            schema_version: version.0,
+            bytes: self.bytes(),
+            rows: self.rows,
+            fields: self.fields.clone(),
+        }
     }
 
     /// Bytes in the record.
@@ -205,9 +228,9 @@ impl EncodedRows {
         (self.message.len() + self.body.len()) as u64
     }
 
-    /// Rows.
-    pub fn rows(&self) -> u64 {
-        self.rows
+    /// Fields that have a value.
+    pub fn fields(&self) -> usize {
+        self.fields.len()
     }
 
     /// The parts, in order.
@@ -216,26 +239,24 @@ impl EncodedRows {
     }
 }
 
-/// Reads rows of `schema`, which is the log schema of the version that wrote them.
-pub fn decode_rows(bytes: &[u8], schema: SchemaRef) -> Result<RecordBatch, RecordError> {
-    let (message, body) = split_by_length(bytes)?;
+/// Reads rows into `schema`, the log schema of the table as it is now. Versions of a table only add fields at the end, so
+/// that a field keeps its position; a field that was added since reads as null.
+pub fn decode_rows(bytes: &[u8], head: &RowsHead, schema: &SchemaRef) -> Result<RecordBatch, RecordError> {
     let unreadable = |what: String| RecordError::Rows(what);
+    let written: Vec<usize> =
+        (0..LOG_FIXED).chain(head.fields.iter().map(|&field| LOG_FIXED + field as usize)).collect();
+    let written_schema = Arc::new(schema.project(&written).map_err(|error| unreadable(error.to_string()))?);
+    let (message, body) = split_by_length(bytes)?;
     let message = arrow::ipc::root_as_message(message).map_err(|error| unreadable(error.to_string()))?;
     let batch = message.header_as_record_batch().ok_or_else(|| unreadable("not a record batch".into()))?;
-    read_record_batch(&Buffer::from(body), batch, schema, &HashMap::new(), None, &message.version())
-        .map_err(|error| unreadable(error.to_string()))
-}
-
-/// Rows of an older version of a table, with nulls for the fields that were added since.
-pub fn widen(rows: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    if rows.num_columns() == schema.fields().len() {
-        return Ok(rows);
+    let read = read_record_batch(&Buffer::from(body), batch, written_schema, &HashMap::new(), None, &message.version())
+        .map_err(|error| unreadable(error.to_string()))?;
+    let mut columns: Vec<ArrayRef> =
+        schema.fields().iter().map(|field| null_column(field.data_type(), read.num_rows())).collect();
+    for (column, index) in read.columns().iter().zip(written) {
+        columns[index] = Arc::clone(column);
     }
-    let missing = schema.fields()[rows.num_columns()..]
-        .iter()
-        .map(|field| arrow::array::new_null_array(field.data_type(), rows.num_rows()));
-    let columns = rows.columns().iter().cloned().chain(missing).collect();
-    RecordBatch::try_new(Arc::clone(schema), columns)
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| unreadable(error.to_string()))
 }
 
 fn split_by_length(bytes: &[u8]) -> Result<(&[u8], &[u8]), RecordError> {
@@ -275,10 +296,14 @@ mod tests {
         let encoded = EncodedRows::new(&rows).unwrap();
         let bytes = encoded.parts().concat();
         assert_eq!(bytes.len() as u64, encoded.bytes());
-        assert_eq!(decode_rows(&bytes, Arc::clone(&schema)).unwrap(), rows);
+        let head = encoded.head(TableId(1), SchemaVersion(1));
+        assert!(head.fields.is_empty(), "columns without values are not written");
+        assert_eq!(decode_rows(&bytes, &head, &schema).unwrap(), rows);
         for end in 0..bytes.len().min(200) {
-            assert!(decode_rows(&bytes[..end], Arc::clone(&schema)).is_err(), "cut at {end}");
+            assert!(decode_rows(&bytes[..end], &head, &schema).is_err(), "cut at {end}");
         }
+        let beyond = RowsHead { fields: vec![99], ..head };
+        assert!(decode_rows(&bytes, &beyond, &schema).is_err());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use zonelake_wal::{Disk, ReplayedRecord, SegmentId, TornTail, Wal, WalError, Wal
 
 use crate::live::Chunk;
 use crate::record::{
-    BatchHead, EncodedRows, FenceHead, RecordError, RecordHead, RowsHead, decode_head, decode_rows, encode_head, widen,
+    BatchHead, EncodedRows, FenceHead, RecordError, RecordHead, decode_head, decode_rows, encode_head,
 };
 use crate::streams::{Numbered, Streams, Verdict};
 use crate::table::Table;
@@ -60,7 +60,7 @@ impl Entry {
     /// Bytes that it takes in the log, within some hundred.
     pub fn log_bytes(&self) -> u64 {
         let rows = [&self.stored, &self.rejected].into_iter().flatten();
-        HEAD_BYTES_MAX + rows.map(|rows| rows.encoded.bytes()).sum::<u64>()
+        HEAD_BYTES_MAX + rows.map(|rows| rows.encoded.bytes() + 2 * rows.encoded.fields() as u64).sum::<u64>()
     }
 }
 
@@ -433,36 +433,21 @@ impl Replay<'_> {
                 .ok_or_else(|| unreadable(RecordError::Short { need: rows.bytes, have: rest.len() as u64 }))?;
             rest = behind;
             let (id, version) = (TableId(rows.table), SchemaVersion(rows.schema_version));
-            let table = self.tables.get(&id).ok_or(ShardError::UnknownTable { shard, lsn, table: id, version })?;
+            let unknown = ShardError::UnknownTable { shard, lsn, table: id, version };
+            let Some(table) = self.tables.get(&id).filter(|table| version <= table.adopted.version) else {
+                return Err(unknown);
+            };
             self.segment_tables.entry(segment).or_default().insert(id, lsn);
             if lsn <= table.committed(shard) {
                 continue;
             }
-            let schema = log_schema_at(&table.adopted, version).ok_or(ShardError::UnknownTable {
-                shard,
-                lsn,
-                table: id,
-                version,
-            })?;
-            let read = decode_rows(own, schema).map_err(unreadable)?;
-            let read = widen(read, &table.adopted.schemas.log)?;
+            let read = decode_rows(own, rows, &table.adopted.schemas.log).map_err(unreadable)?;
             self.found.rows += read.num_rows() as u64;
             let live = live_rows(&table.adopted, &read, batch.ingested_at_us)?;
             table.publish(vec![Chunk::new(live, shard, lsn)], self.now)?;
         }
         Ok(())
     }
-}
-
-/// The log schema of an earlier version: versions only add fields at the end.
-fn log_schema_at(table: &AdoptedTable, version: SchemaVersion) -> Option<arrow::datatypes::SchemaRef> {
-    let fields = *table.field_counts.get((version.0 as usize).checked_sub(1)?)?;
-    let all = &table.schemas.log;
-    if zonelake_schemas::columns::LOG_FIXED + fields == all.fields().len() {
-        return Some(Arc::clone(all));
-    }
-    let indices: Vec<usize> = (0..zonelake_schemas::columns::LOG_FIXED + fields).collect();
-    all.project(&indices).ok().map(Arc::new)
 }
 
 /// Rows as queries read them: with `ingested_at`, which is the same for a whole batch. In the table `rejected`, `time`
@@ -479,12 +464,6 @@ fn live_rows(table: &AdoptedTable, rows: &RecordBatch, ingested_at_us: i64) -> R
 }
 
 fn batch_head(entry: &Entry, rejected: &AdoptedTable, ingested_at_us: i64) -> RecordHead {
-    let rows_head = |table: TableId, version: SchemaVersion, rows: &Rows| RowsHead {
-        table: table.0,
-        schema_version: version.0,
-        bytes: rows.encoded.bytes(),
-        rows: rows.encoded.rows(),
-    };
     let numbered = entry.numbered.as_ref();
     let batch = BatchHead {
         producer: numbered.map_or(0, |batch| batch.producer.0),
@@ -495,8 +474,11 @@ fn batch_head(entry: &Entry, rejected: &AdoptedTable, ingested_at_us: i64) -> Re
         digest: numbered.map_or(0, |batch| batch.digest),
         ingested_at_us,
         gateway: entry.gateway.0,
-        stored: entry.stored.as_ref().map(|rows| rows_head(entry.table.adopted.id, entry.table.adopted.version, rows)),
-        rejected: entry.rejected.as_ref().map(|rows| rows_head(rejected.id, rejected.version, rows)),
+        stored: entry
+            .stored
+            .as_ref()
+            .map(|rows| rows.encoded.head(entry.table.adopted.id, entry.table.adopted.version)),
+        rejected: entry.rejected.as_ref().map(|rows| rows.encoded.head(rejected.id, rejected.version)),
     };
     RecordHead { batch: Some(batch), ..Default::default() }
 }

@@ -48,8 +48,8 @@ pub struct SyncedStore {
 #[derive(Debug, thiserror::Error)]
 #[error("{path} is written but its folder cannot be synced: {source}", path = path.display())]
 pub struct NotSynced {
-    path: PathBuf,
-    source: io::Error,
+    pub(crate) path: PathBuf,
+    pub(crate) source: io::Error,
 }
 
 impl SyncedStore {

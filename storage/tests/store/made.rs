@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arrow::array::{
@@ -145,7 +145,9 @@ pub fn instants(table: &Table, column: &str) -> Vec<i64> {
     let live = view.chunks().map(|chunk| chunk.rows.clone());
     let mut all: Vec<i64> = live
         .chain(files)
-        .flat_map(|rows| rows.column_by_name(column).unwrap().as_primitive::<TimestampMicrosecondType>().values().to_vec())
+        .flat_map(|rows| {
+            rows.column_by_name(column).unwrap().as_primitive::<TimestampMicrosecondType>().values().to_vec()
+        })
         .collect();
     all.sort_unstable();
     all
@@ -169,7 +171,13 @@ pub fn entry(table: &Arc<Table>, producer: u32, number: u64, values: &[f64]) -> 
     let stream = StreamKey { table: table.adopted.id, lane: Lane::Live };
     let digest = values.iter().map(|value| value.to_bits()).fold(0, u64::wrapping_add);
     Entry {
-        numbered: Some(Numbered { producer: ProducerId(producer), epoch: Epoch(1), stream, number: BatchNumber(number), digest }),
+        numbered: Some(Numbered {
+            producer: ProducerId(producer),
+            epoch: Epoch(1),
+            stream,
+            number: BatchNumber(number),
+            digest,
+        }),
         gateway: GatewayId(1),
         lane: Lane::Live,
         table: Arc::clone(table),

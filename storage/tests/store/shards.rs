@@ -18,7 +18,10 @@ async fn rows_and_numbers_survive_any_change_of_the_shard_count() {
         let number = round as u64 + 1;
         for producer in 1..=5 {
             let value = next() as f64;
-            assert_eq!(opened.append(producer, number + 1, &[value]), Outcome::Refused(Verdict::Gap { expected: BatchNumber(number) }));
+            assert_eq!(
+                opened.append(producer, number + 1, &[value]),
+                Outcome::Refused(Verdict::Gap { expected: BatchNumber(number) })
+            );
             assert_eq!(opened.append(producer, number, &[value]), Outcome::Stored);
             assert_eq!(opened.append(producer, number, &[value]), Outcome::Repeated);
         }

@@ -111,6 +111,9 @@ pub(crate) struct OpenSegment {
     pub(crate) file_bytes: u64,
 }
 
+/// A file for a segment that has not got its name yet, and the path that it has so far.
+type NamelessFile = (Box<dyn DiskFile>, PathBuf);
+
 /// Makes and recycles the files of one log.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -200,7 +203,7 @@ impl Folder {
         WalError::NoSpace { path: path.to_owned(), needed_bytes, free_bytes }
     }
 
-    fn take_spare(&mut self) -> Result<Option<(Box<dyn DiskFile>, PathBuf)>, WalError> {
+    fn take_spare(&mut self) -> Result<Option<NamelessFile>, WalError> {
         while let Some(spare) = self.spares.pop() {
             // Where the size of segments was changed in the settings, spares of the old size are of no use.
             if spare.bytes == self.segment_bytes {
@@ -213,7 +216,7 @@ impl Folder {
         Ok(None)
     }
 
-    fn make_file(&self, id: SegmentId) -> Result<(Box<dyn DiskFile>, PathBuf), WalError> {
+    fn make_file(&self, id: SegmentId) -> Result<NamelessFile, WalError> {
         let path = self.dir.join(format!("segment-{:020}.new", id.0));
         let made = self.disk.create(&path);
         let made = made.and_then(|file| file.preallocate(self.segment_bytes).map(|()| file));

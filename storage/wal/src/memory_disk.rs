@@ -5,16 +5,17 @@
 //! At a loss of power the medium is all that is left, and of what was not synced some is there and some is not: each 512-byte
 //! sector of a write, each length, and each name of a folder for itself.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::{DirEntry, Disk, DiskFile};
 
 mod inode;
+mod state;
 
-use inode::{Chance, Inode};
+use inode::Inode;
+use state::State;
 
 /// The disk in memory. Clones are the same disk.
 #[derive(Debug, Clone)]
@@ -25,8 +26,7 @@ pub struct MemoryDisk {
 impl MemoryDisk {
     /// An empty disk without a limit; the seed decides what tears and what is lost.
     pub fn new(seed: u64) -> Self {
-        let state = State { chance: Chance::new(seed), capacity_bytes: u64::MAX, ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self { state: Arc::new(Mutex::new(State::new(seed))) }
     }
 
     /// Another disk with the same content, durable and not, and the same faults to come.
@@ -254,152 +254,6 @@ impl DiskFile for MemoryFile {
             true => state.inodes[inode].sync(),
             false => state.inodes[inode].tear(&mut state.chance),
         })
-    }
-}
-
-/// One change of a folder's names, which happens as a whole or not at all.
-#[derive(Debug, Clone)]
-struct NameChange {
-    removed: Option<PathBuf>,
-    added: Option<(PathBuf, usize)>,
-}
-
-impl NameChange {
-    fn is_in(&self, dir: &Path) -> bool {
-        let paths = self.removed.iter().chain(self.added.iter().map(|(path, _)| path));
-        paths.into_iter().any(|path| path.parent() == Some(dir))
-    }
-
-    fn apply(&self, names: &mut BTreeMap<PathBuf, usize>) {
-        if let Some(path) = &self.removed {
-            names.remove(path);
-        }
-        if let Some((path, inode)) = &self.added {
-            names.insert(path.clone(), *inode);
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct State {
-    chance: Chance,
-    dirs: BTreeSet<PathBuf>,
-    inodes: Vec<Inode>,
-    names: BTreeMap<PathBuf, usize>,
-    durable_names: BTreeMap<PathBuf, usize>,
-    name_changes: Vec<NameChange>,
-    capacity_bytes: u64,
-    short_writes: bool,
-    write_failure: Option<(u64, io::ErrorKind)>,
-    sync_failure: Option<u64>,
-    power_cut: Option<u64>,
-    powered: bool,
-    life: u64,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            chance: Chance::new(0),
-            dirs: BTreeSet::new(),
-            inodes: Vec::new(),
-            names: BTreeMap::new(),
-            durable_names: BTreeMap::new(),
-            name_changes: Vec::new(),
-            capacity_bytes: u64::MAX,
-            short_writes: false,
-            write_failure: None,
-            sync_failure: None,
-            power_cut: None,
-            powered: true,
-            life: 0,
-        }
-    }
-}
-
-impl State {
-    /// Makes a change, in the midst of which the power may go.
-    fn change(&mut self, change: impl FnOnce(&mut Self)) -> io::Result<()> {
-        self.check_power()?;
-        change(self);
-        match self.power_cut {
-            Some(0) => self.lose_power(),
-            Some(left) => self.power_cut = Some(left - 1),
-            None => {}
-        }
-        self.check_power()
-    }
-
-    /// Makes something durable: all of it, or where this sync is to fail, what chance decides.
-    fn sync(&mut self, sync: impl FnOnce(&mut Self, bool)) -> io::Result<()> {
-        let failure = self.sync_failure;
-        self.sync_failure = failure.and_then(|left| left.checked_sub(1));
-        if failure == Some(0) {
-            self.change(|state| sync(state, false))?;
-            return Err(io::Error::other("the medium failed"));
-        }
-        if self.power_cut == Some(0) && self.chance.coin() {
-            return self.change(|_| ());
-        }
-        self.change(|state| sync(state, true))
-    }
-
-    fn lose_power(&mut self) {
-        self.powered = false;
-        self.power_cut = None;
-        self.life += 1;
-        let dirs = self.dirs.clone();
-        for dir in &dirs {
-            self.sync_names(dir, false);
-        }
-        self.names = self.durable_names.clone();
-        self.name_changes.clear();
-        let Self { inodes, chance, .. } = self;
-        for inode in inodes {
-            inode.tear(chance);
-            inode.forget();
-        }
-    }
-
-    fn rename_inode(&mut self, from: Option<&Path>, to: Option<(&Path, usize)>) {
-        let added = to.map(|(path, inode)| (path.to_owned(), inode));
-        let change = NameChange { removed: from.map(Path::to_owned), added };
-        change.apply(&mut self.names);
-        self.name_changes.push(change);
-    }
-
-    /// Carries the changes of a folder's names over to the medium: all of them, or each as chance decides. What did not
-    /// get there may do so later, since file systems keep a journal of names or stop.
-    fn sync_names(&mut self, dir: &Path, whole: bool) {
-        for change in std::mem::take(&mut self.name_changes) {
-            if change.is_in(dir) && (whole || self.chance.coin()) {
-                change.apply(&mut self.durable_names);
-            } else {
-                self.name_changes.push(change);
-            }
-        }
-    }
-
-    fn check_power(&self) -> io::Result<()> {
-        if self.powered { Ok(()) } else { Err(io::Error::other("the power is off")) }
-    }
-
-    fn check_dir(&self, dir: &Path) -> io::Result<()> {
-        if self.dirs.contains(dir) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
-    }
-
-    fn check_space(&self, inode: usize, bytes: u64) -> io::Result<()> {
-        let more = bytes.saturating_sub(self.inodes[inode].seen().len() as u64);
-        if more > self.free_bytes() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
-    }
-
-    fn free_bytes(&self) -> u64 {
-        let used = self.names.values().map(|inode| self.inodes[*inode].seen().len() as u64).sum();
-        self.capacity_bytes.saturating_sub(used)
-    }
-
-    fn inode_of(&self, path: &Path) -> io::Result<usize> {
-        self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 

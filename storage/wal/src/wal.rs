@@ -303,7 +303,6 @@ impl Wal {
     fn write_block(&mut self, records: &[RecordParts<'_>], bytes: u64) -> Result<(), WalError> {
         assert!(self.end_offset.is_multiple_of(ALIGN_BYTES as u64), "blocks start at multiples of {ALIGN_BYTES}");
         let part_count = self.make_record_headers(records);
-        let block_header;
         let mut slices = Vec::with_capacity(part_count + 2);
         // The first place is for the header of the block, which is known last.
         slices.push(IoSlice::new(&[]));
@@ -315,7 +314,7 @@ impl Wal {
                 slices.push(IoSlice::new(&ZEROS[unaligned_bytes..ALIGN_BYTES]));
             }
         }
-        block_header = BlockHeader {
+        let block_header = BlockHeader {
             first_lsn: self.next_lsn,
             record_count: u32::try_from(records.len()).expect("each record takes 8 bytes of a block below 4 GiB"),
             body_bytes: u32::try_from(bytes - BLOCK_HEADER_BYTES as u64).expect("blocks are below 4 GiB"),
@@ -323,9 +322,8 @@ impl Wal {
         }
         .encode(&self.current.header.seal());
         slices[0] = IoSlice::new(&block_header);
-        let behind_bytes = self.left_bytes() - bytes;
-        slices
-            .push(IoSlice::new(&ZEROS[..usize::try_from(behind_bytes).map_or(ZEROS.len(), |it| it.min(ZEROS.len()))]));
+        let behind_bytes = usize::try_from(self.left_bytes() - bytes).unwrap_or(usize::MAX);
+        slices.push(IoSlice::new(&ZEROS[..ZEROS.len().min(behind_bytes)]));
         let written = write_all_at(&*self.current.file, &mut slices, self.end_offset);
         written.map_err(|(written_bytes, error)| {
             let path = &self.current.path;

@@ -18,6 +18,9 @@ pub(crate) struct Block<'a> {
     pub(crate) payloads: Vec<&'a [u8]>,
 }
 
+/// A whole block, or why there is none, with its header where that is whole.
+type Found<'a> = Result<(BlockHeader, Block<'a>), (BlockFault, Option<BlockHeader>)>;
+
 /// Where the chain of whole blocks ends.
 #[derive(Debug, Clone)]
 pub(crate) struct ChainEnd {
@@ -134,12 +137,7 @@ impl<'a> SegmentReader<'a> {
     }
 
     /// The block at the end of the chain so far, or why there is none, with its header where that is whole.
-    #[expect(clippy::type_complexity, reason = "the inner result is this function's alone")]
-    fn read_block(
-        &mut self,
-        seal: &Seal,
-        end: &ChainEnd,
-    ) -> Result<Result<(BlockHeader, Block<'_>), (BlockFault, Option<BlockHeader>)>, WalError> {
+    fn read_block(&mut self, seal: &Seal, end: &ChainEnd) -> Result<Found<'_>, WalError> {
         let bytes = self.bytes_at(end.offset, BLOCK_HEADER_BYTES)?;
         if bytes.iter().all(|byte| *byte == 0) {
             return Ok(Err((BlockFault::Absent, None)));

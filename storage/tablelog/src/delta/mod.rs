@@ -40,6 +40,8 @@ use crate::{DataFile, LogCommit, LogSnapshot, TableLog, TableLogError};
 mod replay;
 mod schema;
 mod stats_json;
+#[cfg(test)]
+mod tests;
 
 /// The log of one Delta Lake table.
 pub struct DeltaLog {

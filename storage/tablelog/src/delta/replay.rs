@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
+use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::{EagerSnapshot, LogicalFileView, Metadata, Protocol, StructType};
 use deltalake_core::logstore::LogStoreRef;
 use futures::TryStreamExt;
@@ -33,7 +34,10 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) async fn read(log_store: &LogStoreRef, name: &LogName) -> Result<Self, TableLogError> {
         let found = EagerSnapshot::try_new(log_store.as_ref(), None).await;
-        let eager = found.map_err(|error| name.corrupt(format!("cannot read the log: {error}")))?;
+        let eager = found.map_err(|error| match error {
+            DeltaTableError::ObjectStore { source } => name.store_error(source),
+            other => name.corrupt(format!("cannot read the log: {other}")),
+        })?;
         check_protocol(eager.protocol()).map_err(|what| name.corrupt(what))?;
         let metadata = eager.metadata().clone();
         let forms = schema_forms(&metadata).map_err(|what| name.corrupt(what))?;

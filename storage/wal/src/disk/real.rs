@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 
 use super::{DirEntry, Disk, DiskFile};
 
@@ -112,7 +113,7 @@ impl DiskFile for RealFile {
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         loop {
             match rustix::io::pwritev(&self.file, &parts[..parts.len().min(PARTS_MAX)], offset) {
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::INTR) => {}
                 result => return Ok(result?),
             }
         }
@@ -123,9 +124,12 @@ impl DiskFile for RealFile {
         if present >= bytes {
             return Ok(());
         }
-        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, bytes) {
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => write_zeros(&self.file, present, bytes),
-            result => Ok(result?),
+        loop {
+            match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, bytes) {
+                Err(Errno::INTR) => {}
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => return write_zeros(&self.file, present, bytes),
+                result => return Ok(result?),
+            }
         }
     }
 

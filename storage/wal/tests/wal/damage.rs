@@ -1,15 +1,12 @@
 //! What is on the disk is not what was written: torn ends are dropped, damage is named.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use zonelake_schemas::error::ErrorKind;
 use zonelake_schemas::{Lsn, ShardId};
-use zonelake_wal::{BlockFault, Damage, DamageKind, MemoryDisk, SegmentId, WalError, WalOptions};
+use zonelake_wal::{BlockFault, Damage, DamageKind, Disk, MemoryDisk, SegmentId, WalError, WalOptions};
 
-use crate::fixture::{
-    DIR, Placed, alter, append, append_groups, files, open, open_with, options, refusal, segment_path, try_open,
-};
+use crate::fixture::{Placed, alter, append, append_groups, files, open, open_with, options, refusal, segment_path};
 
 /// A disk with a log of `groups` groups of two records, and where they stand.
 fn log_of(groups: usize) -> (MemoryDisk, Vec<Placed>) {
@@ -166,8 +163,6 @@ fn a_damaged_segment_header_is_named() {
 
 #[test]
 fn a_missing_segment_in_the_middle_is_damage_that_names_it() {
-    use zonelake_wal::Disk;
-
     let (disk, _) = log_of(200);
     disk.remove(&segment_path(SegmentId(2))).expect("removed");
     let found = damage(refusal(&disk));
@@ -180,8 +175,6 @@ fn a_missing_segment_in_the_middle_is_damage_that_names_it() {
 
 #[test]
 fn a_segment_under_another_ones_name_is_damage() {
-    use zonelake_wal::Disk;
-
     let (disk, _) = log_of(200);
     disk.rename(&segment_path(SegmentId(3)), &segment_path(SegmentId(2))).expect("renamed");
     assert_eq!(damage(refusal(&disk)).kind, DamageKind::SegmentName { found: SegmentId(3) });
@@ -211,23 +204,31 @@ fn a_newer_version_of_the_format_is_refused_with_words() {
 }
 
 #[test]
-fn a_block_of_an_earlier_life_of_the_file_does_not_pass_for_the_next_one() {
+fn a_block_that_a_sender_made_up_does_not_pass_for_one_without_the_salt() {
     let disk = MemoryDisk::new(1);
     let mut wal = open(&disk).wal;
     let stale = append(&mut wal, &[b"acknowledged long ago"]);
-    let stale_block = disk.read(&stale.path).expect("the segment")[stale.start..stale.end].to_vec();
+    let content = disk.read(&stale.path).expect("the segment");
+    let (stale_block, stale_salt) = (&content[stale.start..stale.end], content[32..40].to_vec());
     wal.roll().expect("rolled");
     wal.release_through(SegmentId(1)).expect("released");
-    wal.roll().expect("an empty one stays");
-    // The same bytes behind the end of the log, with the LSN that comes next, and all checksums of the body right.
-    let mut forged = stale_block;
-    forged[16..24].copy_from_slice(&wal.next_lsn().0.to_le_bytes());
-    let current = wal.current_segment();
-    let at = usize::try_from(current.bytes).expect("small");
+    let current = *wal.current_segment();
     let path = segment_path(current.id);
-    alter(&disk, &path, |content| content[at..at + forged.len()].copy_from_slice(&forged));
-    let opened = try_open(&disk).expect("a bad block without one behind it is a torn end");
-    assert_eq!(opened.records, []);
-    assert!(opened.summary.torn.is_some());
-    assert!(disk.read(Path::new(DIR)).is_none());
+    let salt = disk.read(&path).expect("the segment")[32..40].to_vec();
+    assert_ne!(salt, stale_salt);
+    let replayed = |salt: &[u8]| {
+        // All that can be known or guessed is right: segment, LSN, and every checksum over this salt.
+        let mut forged = stale_block.to_vec();
+        forged[8..16].copy_from_slice(salt);
+        forged[16..24].copy_from_slice(&wal.next_lsn().0.to_le_bytes());
+        let seed = crc32c::crc32c_append(crc32c::crc32c(&current.id.0.to_le_bytes()), salt);
+        let checksum = crc32c::crc32c_append(seed, &forged[..36]);
+        forged[36..40].copy_from_slice(&checksum.to_le_bytes());
+        let disk = disk.copy();
+        let at = usize::try_from(current.bytes).expect("small");
+        alter(&disk, &path, |content| content[at..at + forged.len()].copy_from_slice(&forged));
+        open(&disk).records.len()
+    };
+    assert_eq!(replayed(&stale_salt), 0);
+    assert_eq!(replayed(&salt), 1, "the salt is what the forged block lacks");
 }
