@@ -107,6 +107,18 @@ pub enum ShardError {
         /// Version of it.
         version: SchemaVersion,
     },
+    /// The log ends before what files have of it already: segments are missing.
+    #[error("log of shard {shard}: it ends before LSN {next}, and table {table} has files up to LSN {committed}; segments are missing. Restore the folder wal from the same backup as tables")]
+    Behind {
+        /// Shard.
+        shard: ShardId,
+        /// LSN that the next record would get.
+        next: Lsn,
+        /// Table.
+        table: String,
+        /// Last LSN of it in files.
+        committed: Lsn,
+    },
     /// Rows could not be put into the form that queries read.
     #[error("live rows: {0}")]
     Live(#[from] ArrowError),
@@ -117,7 +129,7 @@ impl ShardError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Wal(error) => error.kind(),
-            Self::Record { .. } | Self::UnknownTable { .. } => ErrorKind::Corrupt,
+            Self::Record { .. } | Self::UnknownTable { .. } | Self::Behind { .. } => ErrorKind::Corrupt,
             Self::Live(_) => ErrorKind::Bug,
         }
     }
@@ -190,6 +202,12 @@ impl Shard {
             Wal::open(Arc::clone(&disk), options, &mut |record: ReplayedRecord<'_>| replay.handle_record(&record))?;
         let Replay { streams, segment_tables, mut found, .. } = replay;
         found.torn = summary.torn;
+        for table in tables.values() {
+            let (next, committed) = (wal.next_lsn(), table.committed(shard));
+            if committed >= next {
+                return Err(ShardError::Behind { shard, next, table: table.name().into(), committed });
+            }
+        }
         Ok((Self { shard, wal, streams, tables, rejected, segment_tables, disk, dir, clock, forward }, found))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
-//! | 0 | 4 | length of what follows, type included: u32, little-endian; 1 to the limit in `Opened` (before it, 65,536) |
+//! | 0 | 4 | length of what follows, type included: u32, little-endian; 1 to the limit in `Opened` for types 4 to 6, to 4,194,304 for `Opened`, to 65,536 for the others |
 //! | 4 | 1 | type |
 //! | 5 | length - 1 | body |
 //!
@@ -24,8 +24,10 @@ use bytes_of::{u32_le, u64_le};
 pub const HEADER_BYTES: usize = 5;
 /// Bytes of the number in front of a batch's payload.
 pub const NUMBER_BYTES: usize = 8;
-/// Greatest length of a frame before `Opened` has told the limit, and of control frames ever.
+/// Greatest length of a control frame other than `Opened`.
 pub const CONTROL_BYTES_MAX: usize = 65_536;
+/// Greatest length of an `Opened` frame: it has the schema of a table, of up to 1,000 fields with their descriptions.
+pub const OPENED_BYTES_MAX: usize = 4 << 20;
 
 /// Type of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,8 +63,13 @@ impl FrameKind {
         })
     }
 
-    fn is_control(self) -> bool {
-        matches!(self, Self::Open | Self::Opened | Self::Refused | Self::Ack)
+    /// Greatest length of a frame of this type; `frame_bytes_max` is that of data frames.
+    fn bytes_max(self, frame_bytes_max: usize) -> usize {
+        match self {
+            Self::Open | Self::Refused | Self::Ack => CONTROL_BYTES_MAX,
+            Self::Opened => OPENED_BYTES_MAX,
+            Self::Schema | Self::Dictionary | Self::Batch => frame_bytes_max,
+        }
     }
 }
 
@@ -98,14 +105,15 @@ pub enum FrameError {
 }
 
 impl FrameHeader {
-    /// Reads a header; `frame_bytes_max` bounds the length of data frames, [`CONTROL_BYTES_MAX`] that of control frames.
+    /// Reads a header; `frame_bytes_max` bounds the length of data frames, [`OPENED_BYTES_MAX`] that of `Opened`,
+    /// [`CONTROL_BYTES_MAX`] that of other control frames.
     pub fn decode(bytes: [u8; HEADER_BYTES], frame_bytes_max: usize) -> Result<Self, FrameError> {
         let length = u32_le(&bytes) as usize;
         if length == 0 {
             return Err(FrameError::Empty);
         }
         let kind = FrameKind::from_byte(bytes[4]).ok_or(FrameError::UnknownKind(bytes[4]))?;
-        let limit = if kind.is_control() { CONTROL_BYTES_MAX } else { frame_bytes_max };
+        let limit = kind.bytes_max(frame_bytes_max);
         if length > limit {
             return Err(FrameError::TooLong { length, limit });
         }
@@ -186,6 +194,7 @@ mod tests {
         assert_eq!(decode(2, 99), Err(FrameError::UnknownKind(99)));
         assert_eq!(decode(1_000_001, 6), Err(FrameError::TooLong { length: 1_000_001, limit: 1_000_000 }));
         assert_eq!(decode(65_537, 1), Err(FrameError::TooLong { length: 65_537, limit: CONTROL_BYTES_MAX }));
+        assert_eq!(decode(4_194_305, 2), Err(FrameError::TooLong { length: 4_194_305, limit: OPENED_BYTES_MAX }));
         assert_eq!(split_batch(&[0; 7]), Err(FrameError::NoNumber(7)));
     }
 }

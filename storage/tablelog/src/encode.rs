@@ -80,11 +80,8 @@ pub(crate) struct FileEncoder {
 
 impl FileEncoder {
     pub(crate) fn new(layout: Arc<FileLayout>) -> Result<Self, ParquetFileError> {
-        let writer = ArrowWriter::try_new(
-            HashedBuffer::default(),
-            Arc::clone(&layout.schema),
-            Some(layout.properties.clone()),
-        )?;
+        let writer =
+            ArrowWriter::try_new(HashedBuffer::default(), Arc::clone(&layout.schema), Some(layout.properties.clone()))?;
         let (writer, row_groups) = writer.into_serialized_writer()?;
         let stats = layout.schema.fields().iter().map(|_| StatsBuilder::default()).collect();
         Ok(Self { layout, writer, row_groups, stats })

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray, new_null_array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray, new_null_array};
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Int32Type, UInt8Type, UInt32Type};
 use zonelake_schemas::Quality;
@@ -19,12 +17,20 @@ pub(crate) struct Gather<'a> {
     rows: &'a [RowRef],
     /// The same, as `interleave` takes them.
     indices: Vec<(usize, usize)>,
+    /// Their device keys, in long runs of one key.
+    keys: Vec<u32>,
 }
 
 impl<'a> Gather<'a> {
     pub(crate) fn new(sorted: &'a SortedRows, rows: &'a [RowRef]) -> Self {
         let indices = rows.iter().map(|row| (row.chunk as usize, row.row as usize)).collect();
-        Self { sorted, rows, indices }
+        let keys: Vec<&[u32]> = sorted
+            .chunks
+            .iter()
+            .map(|chunk| &chunk.column(live::DEVICE_KEY).as_primitive::<UInt32Type>().values()[..])
+            .collect();
+        let keys = rows.iter().map(|row| keys[row.chunk as usize][row.row as usize]).collect();
+        Self { sorted, rows, indices, keys }
     }
 
     /// A column by its position in the file schema. Place columns and the quality come as dictionaries whose values are
@@ -60,11 +66,8 @@ impl<'a> Gather<'a> {
     }
 
     fn placed(&self, column: &PlaceColumn) -> ArrayRef {
-        let chunks = &self.sorted.chunks;
-        let keys: Vec<&[u32]> =
-            chunks.iter().map(|chunk| &chunk.column(live::DEVICE_KEY).as_primitive::<UInt32Type>().values()[..]).collect();
-        let code = |row: &RowRef| column.codes[keys[row.chunk as usize][row.row as usize] as usize];
-        let codes: Int32Array = self.rows.iter().map(code).map(|code| (code >= 0).then_some(code)).collect();
+        let code = |&key: &u32| column.codes[key as usize];
+        let codes: Int32Array = self.keys.iter().map(code).map(|code| (code >= 0).then_some(code)).collect();
         dictionary(codes, &column.values)
     }
 

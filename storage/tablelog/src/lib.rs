@@ -25,6 +25,7 @@ mod encode;
 mod gather;
 mod reader;
 mod sort;
+mod staged;
 mod stats;
 
 pub use delta::{DeltaLog, delta_table};
@@ -106,7 +107,9 @@ pub struct LogCommit {
 #[derive(Debug, thiserror::Error)]
 pub enum TableLogError {
     /// Another committer has written in between: there must be one only.
-    #[error("table log {table}: version {version} was written by another process; one server alone may write a data folder")]
+    #[error(
+        "table log {table}: version {version} was written by another process; one server alone may write a data folder"
+    )]
     Conflict {
         /// Root of the table.
         table: String,

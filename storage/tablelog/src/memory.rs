@@ -63,7 +63,8 @@ impl TableLog for MemoryLog {
         for field in &table.fields {
             match next.fields.iter_mut().find(|own| own.name == field.name) {
                 Some(own) if own.kept() != field.kept() => {
-                    let what = format!("column {} is stored as {:?} and declared as {:?}", own.name, own.kept(), field.kept());
+                    let what =
+                        format!("column {} is stored as {:?} and declared as {:?}", own.name, own.kept(), field.kept());
                     return Err(self.corrupt(what));
                 }
                 Some(own) => *own = field.clone(),
@@ -90,7 +91,9 @@ impl TableLog for MemoryLog {
         let newest = snapshot.version;
         if commit.base_version > newest {
             let base = commit.base_version;
-            return Err(self.corrupt(format!("a change builds upon version {base}, but {newest} is the newest version")));
+            return Err(
+                self.corrupt(format!("a change builds upon version {base}, but {newest} is the newest version"))
+            );
         }
         if commit.base_version < newest {
             return Err(TableLogError::Conflict { table: self.name.to_string(), version: commit.base_version + 1 });
@@ -103,7 +106,29 @@ impl TableLog for MemoryLog {
         }
         match fault {
             None => Ok(snapshot.version),
-            Some(_) => Err(TableLogError::Store { table: self.name.to_string(), source: "a fault was injected".into() }),
+            Some(_) => {
+                Err(TableLogError::Store { table: self.name.to_string(), source: "a fault was injected".into() })
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_fault_strikes_once_and_leaves_what_it_says() {
+        let log = MemoryLog::new("air");
+        let table = TableDef { name: "air".into(), description: String::new(), fields: Vec::new() };
+        log.open(&table).await.unwrap();
+        let commit = || LogCommit { txns: vec![("shard".into(), 7)], ..LogCommit::default() };
+        for (fault, landed) in [(CommitFault::Lost, false), (CommitFault::Landed, true)] {
+            log.fail_next_commit(fault);
+            assert!(matches!(log.commit(commit()).await, Err(TableLogError::Store { .. })));
+            let found = log.load().await.unwrap();
+            assert_eq!((found.version == 1, found.txns.contains_key("shard")), (landed, landed), "{fault:?}");
+        }
+        assert_eq!(log.commit(LogCommit { base_version: 1, ..commit() }).await.unwrap(), 2);
     }
 }

@@ -238,7 +238,8 @@ impl NewFile {
         while start < rows.end {
             let end = rows.end.min(start + row_group_rows_max.max(1));
             let sorted = Arc::clone(&self.sorted);
-            let group = tokio::task::spawn_blocking(move || encoder.add_row_group(&sorted, start..end).map(|()| encoder));
+            let group =
+                tokio::task::spawn_blocking(move || encoder.add_row_group(&sorted, start..end).map(|()| encoder));
             encoder = group.await??;
             if end == rows.end {
                 encoder.finish()?;
@@ -263,7 +264,11 @@ async fn delete(store: &dyn ObjectStore, table_root: &Path, files: &[DataFile]) 
 /// The date of days since 1970, as partition folders have it.
 pub(crate) fn date_text(days: i32) -> Result<String, ParquetFileError> {
     let since = Days::new(u64::from(days.unsigned_abs()));
-    let date = if days < 0 { NaiveDate::default().checked_sub_days(since) } else { NaiveDate::default().checked_add_days(since) };
+    let date = if days < 0 {
+        NaiveDate::default().checked_sub_days(since)
+    } else {
+        NaiveDate::default().checked_add_days(since)
+    };
     let text = date.map(|date| date.to_string()).filter(|text| text.len() == DATE_BYTES);
     text.ok_or(ParquetFileError::DateOutOfRange { days })
 }

@@ -109,7 +109,8 @@ struct SortColumns<'a> {
 
 impl<'a> SortColumns<'a> {
     fn new(chunks: &'a [RecordBatch]) -> Self {
-        let times = |chunk: &'a RecordBatch| &chunk.column(live::TIME).as_primitive::<TimestampMicrosecondType>().values()[..];
+        let times =
+            |chunk: &'a RecordBatch| &chunk.column(live::TIME).as_primitive::<TimestampMicrosecondType>().values()[..];
         let keys = |chunk: &'a RecordBatch| &chunk.column(live::DEVICE_KEY).as_primitive::<UInt32Type>().values()[..];
         Self { times: chunks.iter().map(times).collect(), keys: chunks.iter().map(keys).collect() }
     }
@@ -277,7 +278,8 @@ mod tests {
 
     #[test]
     fn a_device_that_has_moved_keeps_one_line_of_time() {
-        let sorted = SortedRows::new(vec![chunk(&[(5, 3), (1, 1), (4, 9), (5, 0), (2, 7), (3, 7)])], &places()).unwrap();
+        let sorted =
+            SortedRows::new(vec![chunk(&[(5, 3), (1, 1), (4, 9), (5, 0), (2, 7), (3, 7)])], &places()).unwrap();
         let rows: Vec<u32> = sorted.order.iter().map(|row| row.row).collect();
         assert_eq!(rows, [2, 5, 4, 3, 1, 0]);
         assert_eq!(sorted.places.device.codes, [-1, 0, 1, -1, -1, 0]);

@@ -93,7 +93,9 @@ impl StatsBuilder {
 /// The greatest bound that the log can hold at or below a value.
 fn bound_below(value: StatValue, is_time: bool) -> Option<StatValue> {
     match value {
-        StatValue::Integer(us) if is_time => Some(StatValue::Integer(us.div_euclid(US_PER_MS).saturating_mul(US_PER_MS))),
+        StatValue::Integer(us) if is_time => {
+            Some(StatValue::Integer(us.div_euclid(US_PER_MS).saturating_mul(US_PER_MS)))
+        }
         StatValue::Integer(_) => Some(value),
         StatValue::Double(double) => double_below(double).map(StatValue::Double),
         StatValue::Text(text) => Some(StatValue::Text(text.chars().take(TEXT_CHARS_MAX).collect())),

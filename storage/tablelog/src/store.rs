@@ -15,24 +15,26 @@
 //! Staged files are named `<name>#<number>`, which object_store's local store never lists. Paths are those below the
 //! root of the file system, as `file://` URLs have them; paths outside of the data folder are refused.
 
-use std::collections::HashSet;
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::path::{Path as FsPath, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, UploadPart,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 use url::Url;
+
+use crate::staged::{Folders, Staged, SyncedUpload, failed, in_blocking, not_synced, parent, sync_folder};
 
 /// A local object store below one data folder, which syncs what it writes.
 #[derive(Debug)]
@@ -70,7 +72,7 @@ impl SyncedStore {
         let root = Path::from_absolute_path(&folder).map_err(io::Error::other)?;
         let url = Url::from_directory_path(&folder)
             .map_err(|()| io::Error::new(io::ErrorKind::InvalidInput, "the data folder has no URL"))?;
-        let folders = Arc::new(Folders { root: folder, durable: Mutex::default() });
+        let folders = Arc::new(Folders::new(folder));
         Ok(Self { inner: LocalFileSystem::new(), root, url, folders })
     }
 
@@ -110,14 +112,17 @@ impl fmt::Display for SyncedStore {
 impl ObjectStore for SyncedStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         if matches!(opts.mode, PutMode::Update(_)) {
-            return Err(Error::NotImplemented { operation: "put with PutMode::Update".into(), implementer: NAME.into() });
+            return Err(Error::NotImplemented {
+                operation: "put with PutMode::Update".into(),
+                implementer: NAME.into(),
+            });
         }
         let dest = self.file_path(location)?;
         let folders = Arc::clone(&self.folders);
         in_blocking(move || {
             let mut staged = Staged::create(&folders, dest)?;
             for bytes in &payload {
-                staged.file.write_all(bytes).map_err(|source| staged.failed(source))?;
+                staged.write(bytes)?;
             }
             staged.publish(&folders, matches!(opts.mode, PutMode::Create))
         })
@@ -129,7 +134,7 @@ impl ObjectStore for SyncedStore {
         let folders = Arc::clone(&self.folders);
         let opened = Arc::clone(&self.folders);
         let staged = in_blocking(move || Staged::create(&opened, dest)).await?;
-        Ok(Box::new(SyncedUpload { staged: Arc::new(Mutex::new(Some(staged))), next_offset: 0, folders }))
+        Ok(Box::new(SyncedUpload::new(staged, folders)))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -143,7 +148,6 @@ impl ObjectStore for SyncedStore {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        use futures::StreamExt;
         let root = self.root.clone();
         let inside = locations.map(move |location| match location {
             Ok(location) if !location.prefix_matches(&root) => Err(Error::PermissionDenied {
@@ -156,7 +160,6 @@ impl ObjectStore for SyncedStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        use futures::StreamExt;
         match prefix.map(|prefix| self.check(prefix)) {
             Some(Err(error)) => futures::stream::once(async { Err(error) }).boxed(),
             _ => self.inner.list(Some(prefix.unwrap_or(&self.root))),
@@ -200,175 +203,8 @@ impl SyncedStore {
     }
 }
 
-/// A file that is being written and has not got its name yet. Dropped before that, it is removed.
-#[derive(Debug)]
-struct Staged {
-    file: File,
-    path: PathBuf,
-    dest: PathBuf,
-    /// Its staged name is gone, and may be another writer's by now.
-    renamed: bool,
-}
-
-impl Staged {
-    fn create(folders: &Folders, dest: PathBuf) -> Result<Self> {
-        folders.prepare(parent(&dest)).map_err(|source| failed(&dest, source))?;
-        for number in 1.. {
-            let mut name = dest.clone().into_os_string();
-            name.push(format!("#{number}"));
-            let path = PathBuf::from(name);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Self { file, path, dest, renamed: false }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failed(&path, error)),
-            }
-        }
-        unreachable!("a folder does not hold 2^31 staged files")
-    }
-
-    fn failed(&self, source: io::Error) -> Error {
-        failed(&self.dest, source)
-    }
-
-    /// Syncs the bytes, gives the file its name, and syncs the folder that holds the name.
-    fn publish(mut self, folders: &Folders, must_be_new: bool) -> Result<PutResult> {
-        self.file.sync_all().map_err(|source| self.failed(source))?;
-        let named = if must_be_new {
-            std::fs::hard_link(&self.path, &self.dest)
-        } else {
-            std::fs::rename(&self.path, &self.dest)
-        };
-        named.map_err(|source| self.failed(source))?;
-        self.renamed = !must_be_new;
-        let dest = self.dest.clone();
-        drop(self);
-        folders.sync(parent(&dest)).map_err(|source| not_synced(dest, source))?;
-        Ok(PutResult { e_tag: None, version: None })
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if !self.renamed
-            && let Err(error) = std::fs::remove_file(&self.path)
-        {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove a staged file; it is never listed");
-        }
-    }
-}
-
-#[derive(Debug)]
-struct SyncedUpload {
-    /// Absent once it is complete or aborted.
-    staged: Arc<Mutex<Option<Staged>>>,
-    next_offset: u64,
-    folders: Arc<Folders>,
-}
-
-#[async_trait]
-impl MultipartUpload for SyncedUpload {
-    fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        use std::io::{Seek, SeekFrom};
-        let offset = self.next_offset;
-        self.next_offset += data.content_length() as u64;
-        let staged = Arc::clone(&self.staged);
-        Box::pin(in_blocking(move || {
-            let mut guard = lock(&staged);
-            let staged = guard.as_mut().ok_or_else(over)?;
-            let written = staged
-                .file
-                .seek(SeekFrom::Start(offset))
-                .and_then(|_| data.iter().try_for_each(|bytes| staged.file.write_all(bytes)));
-            written.map_err(|source| staged.failed(source))
-        }))
-    }
-
-    async fn complete(&mut self) -> Result<PutResult> {
-        let staged = lock(&self.staged).take().ok_or_else(over)?;
-        let folders = Arc::clone(&self.folders);
-        in_blocking(move || staged.publish(&folders, false)).await
-    }
-
-    async fn abort(&mut self) -> Result<()> {
-        lock(&self.staged).take().map(drop).ok_or_else(over)
-    }
-}
-
-/// The folders below the data folder whose names are known to be durable, each with its parents. It grows with the
-/// partitions of the tables: a hundred bytes a date.
-#[derive(Debug)]
-struct Folders {
-    root: PathBuf,
-    durable: Mutex<HashSet<PathBuf>>,
-}
-
-impl Folders {
-    /// Makes a folder and its parents below the root, and syncs the names that this process has not synced yet: one that
-    /// exists may have been made by a process that was killed before its sync.
-    fn prepare(&self, folder: &FsPath) -> io::Result<()> {
-        if folder == self.root || (lock(&self.durable).contains(folder) && folder.is_dir()) {
-            return Ok(());
-        }
-        self.prepare(parent(folder))?;
-        match std::fs::create_dir(folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        sync_folder(parent(folder))?;
-        lock(&self.durable).insert(folder.to_owned());
-        Ok(())
-    }
-
-    fn sync(&self, folder: &FsPath) -> io::Result<()> {
-        debug_assert!(folder.starts_with(&self.root), "paths outside of the data folder are refused");
-        sync_folder(folder)
-    }
-}
-
-fn sync_folder(folder: &FsPath) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-fn parent(path: &FsPath) -> &FsPath {
-    path.parent().expect("a path below the data folder has a parent")
-}
-
-/// A panic in between leaves nothing half-done behind these locks.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn in_blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|source| Error::Generic { store: NAME, source: source.into() })?
-}
-
-fn failed(path: &FsPath, source: io::Error) -> Error {
-    let path = path.display().to_string();
-    match source.kind() {
-        io::ErrorKind::NotFound => Error::NotFound { path, source: source.into() },
-        io::ErrorKind::AlreadyExists => Error::AlreadyExists { path, source: source.into() },
-        io::ErrorKind::PermissionDenied => Error::PermissionDenied { path, source: source.into() },
-        _ => Error::Generic { store: NAME, source: Box::new(WriteFailed { path, source }) },
-    }
-}
-
-/// The file could not be written; it has not got its name.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write {path}: {source}")]
-struct WriteFailed {
-    path: String,
-    source: io::Error,
-}
-
-fn not_synced(path: PathBuf, source: io::Error) -> Error {
-    Error::Generic { store: NAME, source: Box::new(NotSynced { path, source }) }
-}
-
-fn over() -> Error {
-    Error::Generic { store: NAME, source: "the upload is complete or aborted already".into() }
-}
-
-const NAME: &str = "SyncedStore";
+/// Name of this store in errors.
+pub(crate) const NAME: &str = "SyncedStore";
 
 #[cfg(test)]
 mod tests {

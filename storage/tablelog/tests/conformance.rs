@@ -7,7 +7,8 @@ use futures::future::BoxFuture;
 use zonelake_schemas::TableDef;
 use zonelake_schemas::clock::SystemClock;
 use zonelake_tablelog::{
-    ColumnStats, DataFile, LogCommit, LogSnapshot, MemoryLog, StatValue, SyncedStore, TableLog, TableLogError, delta_table,
+    ColumnStats, DataFile, LogCommit, LogSnapshot, MemoryLog, StatValue, SyncedStore, TableLog, TableLogError,
+    delta_table,
 };
 
 /// A table, and how to come back to it as after a restart.
@@ -162,8 +163,12 @@ fn a_rewrite_takes_files_out_and_puts_others_in_at_once() {
             log.open(&table(FIELDS)).await.unwrap();
             let adds = vec![file(1), file(2), file(3)];
             log.commit(LogCommit { adds, ..LogCommit::default() }).await.unwrap();
-            let rewrite =
-                LogCommit { base_version: 1, adds: vec![file(4)], removes: vec![file(1), file(3)], ..LogCommit::default() };
+            let rewrite = LogCommit {
+                base_version: 1,
+                adds: vec![file(4)],
+                removes: vec![file(1), file(3)],
+                ..LogCommit::default()
+            };
             log.commit(rewrite).await.unwrap();
             let (version, files, txns) = by_path(bench.handle().load().await.unwrap());
             assert_eq!((version, files, txns), (2, vec![file(2), file(4)], HashMap::new()));
@@ -201,7 +206,10 @@ fn a_change_of_a_version_that_is_not_there_yet_is_refused() {
             let log = bench.handle();
             log.open(&table(FIELDS)).await.unwrap();
             let ahead = log.commit(LogCommit { base_version: 5, adds: vec![file(1)], ..LogCommit::default() }).await;
-            assert!(matches!(&ahead, Err(TableLogError::Corrupt { what, .. }) if what.contains("0 is the newest")), "{ahead:?}");
+            assert!(
+                matches!(&ahead, Err(TableLogError::Corrupt { what, .. }) if what.contains("0 is the newest")),
+                "{ahead:?}"
+            );
             assert_eq!(log.commit(LogCommit { adds: vec![file(1)], ..LogCommit::default() }).await.unwrap(), 1);
         })
     });
@@ -225,7 +233,9 @@ fn added_fields_are_a_commit_of_their_own_and_old_files_stay() {
         Box::pin(async move {
             let log = bench.handle();
             log.open(&table(FIELDS)).await.unwrap();
-            log.commit(LogCommit { adds: vec![file(1)], txns: txns(&[("a", 1)]), ..LogCommit::default() }).await.unwrap();
+            log.commit(LogCommit { adds: vec![file(1)], txns: txns(&[("a", 1)]), ..LogCommit::default() })
+                .await
+                .unwrap();
             let more = table(&format!("{FIELDS}\n[[field]]\nname = \"extra\"\ntype = \"bigint\""));
             let opened = by_path(bench.handle().open(&more).await.unwrap());
             assert_eq!(opened, (2, vec![file(1)], HashMap::from([("a".into(), 1)])));
@@ -235,7 +245,9 @@ fn added_fields_are_a_commit_of_their_own_and_old_files_stay() {
             let mut newer = DataFile::clone(&file(2));
             newer.stats.insert("extra".into(), stats(StatValue::Integer(1), StatValue::Integer(2), 0));
             let newer = Arc::new(newer);
-            log.commit(LogCommit { base_version: 2, adds: vec![Arc::clone(&newer)], ..LogCommit::default() }).await.unwrap();
+            log.commit(LogCommit { base_version: 2, adds: vec![Arc::clone(&newer)], ..LogCommit::default() })
+                .await
+                .unwrap();
             assert_eq!(by_path(bench.handle().load().await.unwrap()).1, vec![file(1), newer]);
             assert_eq!(bench.handle().open(&table(FIELDS)).await.unwrap().version, 3, "a field less changes nothing");
         })

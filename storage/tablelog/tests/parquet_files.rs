@@ -14,8 +14,8 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use proptest::prelude::*;
 use zonelake_schemas::{DeviceKey, Places, TableSchemas};
 use zonelake_tablelog::{
-    DataFile, FileDamage, ParquetFileError, ParquetOptions, SortInput, StatValue, SyncedStore, VerifiedFile, verify_file,
-    write_sorted,
+    DataFile, FileDamage, ParquetFileError, ParquetOptions, SortInput, StatValue, SyncedStore, VerifiedFile,
+    verify_file, write_sorted,
 };
 
 use crate::rows::{FileRow, Row, chunk, file_rows, in_file, places, table};
@@ -38,11 +38,11 @@ impl Folder {
     async fn write(&self, chunks: &[RecordBatch], options: &ParquetOptions) -> Result<Vec<DataFile>, ParquetFileError> {
         let (def, places) = (table(), places());
         let input = SortInput { def: &def, schemas: &TableSchemas::new(&def), chunks, places: &places };
-        write_sorted(input, Arc::clone(&self.store), &self.root, options).await
+        sendable(write_sorted(input, Arc::clone(&self.store), &self.root, options)).await
     }
 
     async fn verify(&self, file: &DataFile) -> Result<VerifiedFile, FileDamage> {
-        verify_file(&TableSchemas::new(&table()), &self.store, &self.root, file).await
+        sendable(verify_file(&TableSchemas::new(&table()), &self.store, &self.root, file)).await
     }
 
     fn disk_path(&self, file: &DataFile) -> std::path::PathBuf {
@@ -62,6 +62,11 @@ impl Folder {
         let Ok(dates) = std::fs::read_dir(self.folder.path().join("tables/air")) else { return 0 };
         dates.map(|date| std::fs::read_dir(date.unwrap().path()).unwrap().count()).sum()
     }
+}
+
+/// A server moves these futures between threads.
+fn sendable<F: Future + Send>(future: F) -> F {
+    future
 }
 
 fn row(time: i64, key: u32) -> Row {
@@ -99,7 +104,8 @@ fn any_row() -> impl Strategy<Value = Row> {
     let number = -999_999_999_999_999i64..=999_999_999_999_999;
     let time = prop_oneof![
         // Dates of many decades, and times that meet often.
-        (prop::sample::select(vec![0i64, 1, 9_000, 10_956, 25_000]), 0i64..DAY_US).prop_map(|(day, us)| day * DAY_US + us),
+        (prop::sample::select(vec![0i64, 1, 9_000, 10_956, 25_000]), 0i64..DAY_US)
+            .prop_map(|(day, us)| day * DAY_US + us),
         (20_000i64..20_002, 0i64..50).prop_map(|(day, us)| day * DAY_US + us),
     ];
     let head = (time, any::<i32>(), 1u32..=6, 0u8..=4, any::<bool>());
@@ -112,10 +118,12 @@ fn any_row() -> impl Strategy<Value = Row> {
         prop::option::of(prop_oneof![Just(String::new()), "[a-cé]{0,3}", "[x\u{10ffff}]{30,40}"]),
         prop::option::of(0i64..4_000_000_000_000_000),
     );
-    (head, fields).prop_map(|((time, received, key, quality, backfill), (pm2_5, total, raw, count, open, note, seen))| {
-        let ingested_at = 1_767_225_600_000_000 + i64::from(received);
-        Row { time, ingested_at, key, quality, backfill, pm2_5, total, raw, count, open, note, seen }
-    })
+    (head, fields).prop_map(
+        |((time, received, key, quality, backfill), (pm2_5, total, raw, count, open, note, seen))| {
+            let ingested_at = 1_767_225_600_000_000 + i64::from(received);
+            Row { time, ingested_at, key, quality, backfill, pm2_5, total, raw, count, open, note, seen }
+        },
+    )
 }
 
 fn text_bounds(file: &DataFile, column: &str, value: Option<&str>) {
@@ -189,8 +197,12 @@ async fn files_lie_in_a_folder_for_each_utc_date() {
     let folder = Folder::new();
     let rows = [row(DAY_US - 1, 1), row(0, 1), row(DAY_US, 2), row(20_454 * DAY_US, 2)];
     let files = folder.write(&[chunk(&rows)], &ParquetOptions::default()).await.unwrap();
-    let found: Vec<_> = files.iter().map(|file| (file.date, file.rows, &file.path[..15], folder.disk_path(file).exists())).collect();
-    assert_eq!(found, [(0, 2, "date=1970-01-01", true), (1, 1, "date=1970-01-02", true), (20_454, 1, "date=2026-01-01", true)]);
+    let found: Vec<_> =
+        files.iter().map(|file| (file.date, file.rows, &file.path[..15], folder.disk_path(file).exists())).collect();
+    assert_eq!(
+        found,
+        [(0, 2, "date=1970-01-01", true), (1, 1, "date=1970-01-02", true), (20_454, 1, "date=2026-01-01", true)]
+    );
     assert!(files.iter().all(|file| file.bytes == std::fs::metadata(folder.disk_path(file)).unwrap().len()));
     assert!(folder.write(&[], &ParquetOptions::default()).await.unwrap().is_empty());
 }

@@ -123,3 +123,15 @@ async fn one_process_alone_has_a_folder_open() {
     drop(opened);
     folder.open().await;
 }
+
+#[tokio::test]
+async fn a_log_that_lacks_segments_is_refused_and_nothing_is_numbered_anew() {
+    let folder = Folder::new();
+    let mut opened = folder.open().await;
+    opened.append(1, 1, &[1.0]);
+    opened.store.flush_all().await.unwrap();
+    drop(opened);
+    std::fs::remove_dir_all(folder.data().join("wal/0001/shard-0000")).unwrap();
+    let error = folder.try_open().await.err().expect("the log is gone").to_string();
+    assert!(error.contains("segments are missing") && error.contains("air"), "{error}");
+}

@@ -1,13 +1,13 @@
 //! The table log as a Delta Lake table, over deltalake-core.
 //!
-//! - [`schema`]: the declaration as Delta metadata
-//! - [`replay`]: files and transactions of a version
-//! - [`stats_json`]: statistics as the log writes them
+//! - `schema`: the declaration as Delta metadata
+//! - `replay`: files and transactions of a version
+//! - `stats_json`: statistics as the log writes them
 //!
 //! deltalake-core gives the log store, the actions, the replay of files and the checkpoints. Commits go past its commit
 //! builder: that one replays all files after each commit, resolves conflicts that one committer cannot have, cleans up
 //! the log, and can fail after its commit has landed. Here a commit is one entry that must be new, at the version behind
-//! the one it builds upon; its cost does not grow with the table. Once in [`CHECKPOINT_COMMITS`] commits a checkpoint is
+//! the one it builds upon; its cost does not grow with the table. Once in a hundred commits a checkpoint is
 //! written; where that fails, a warning is logged and the log stays as good as it is.
 //!
 //! The protocol is reader 1, writer 2, which every Delta program can read. Log clean-up is off. A `txn` action holds the
@@ -181,7 +181,7 @@ impl DeltaLog {
     async fn append(&self, base: i64, operation: &str, mut actions: Vec<Action>) -> Result<i64, TableLogError> {
         actions.insert(0, Action::CommitInfo(self.commit_info(base, operation)));
         let entry = entry_text(&actions).map_err(|error| self.name.store_error(error))?;
-        let next = u64::try_from(base + 1).map_err(|_| self.name.corrupt(format!("version {base} cannot be")))?;
+        let next = u64::try_from(base + 1).map_err(|error| self.name.corrupt(format!("version {base}: {error}")))?;
         let bytes = CommitOrBytes::LogBytes(entry.clone());
         match self.log_store.write_commit_entry(next, bytes, Uuid::new_v4()).await {
             Ok(()) => Ok(version(next)),

@@ -12,8 +12,8 @@ use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::{EagerSnapshot, LogicalFileView, Metadata, Protocol, StructType};
 use deltalake_core::logstore::LogStoreRef;
 use futures::TryStreamExt;
-use object_store::{ObjectMeta, ObjectStore};
 use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use serde::Deserialize;
@@ -78,7 +78,7 @@ fn data_file(view: &LogicalFileView, forms: &BoundForms) -> Result<DataFile, Str
     let checksum = checksum.and_then(|digits| u64::from_str_radix(digits, 16).ok());
     let stats = add.stats.as_deref().and_then(|text| stats_from_text(text, forms, checksum.is_none()));
     let (rows, stats) = stats.ok_or_else(|| wrong("its number of rows is not known"))?;
-    let bytes = u64::try_from(add.size).map_err(|_| wrong("its size is negative"))?;
+    let bytes = u64::try_from(add.size).map_err(|error| wrong(&format!("its size is {}: {error}", add.size)))?;
     Ok(DataFile { path: add.path, bytes, rows, date, stats, checksum })
 }
 

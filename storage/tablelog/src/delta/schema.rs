@@ -40,7 +40,7 @@ pub(super) fn create_actions(table: &TableDef, now_ms: i64) -> Result<Vec<Action
 /// stays.
 pub(super) fn changed_metadata(stored: &Metadata, table: &TableDef) -> Result<Option<Metadata>, String> {
     let schema = stored.parse_schema().map_err(|error| error.to_string())?;
-    if stored.partition_columns() != &["date".to_owned()] {
+    if stored.partition_columns() != ["date"] {
         return Err(format!("it is partitioned by {:?}, not by date", stored.partition_columns()));
     }
     let declared = columns(table)?;
@@ -48,7 +48,9 @@ pub(super) fn changed_metadata(stored: &Metadata, table: &TableDef) -> Result<Op
     for column in declared {
         match wanted.iter_mut().find(|own| own.name() == column.name()) {
             None => wanted.push(column),
-            Some(own) if own.data_type() == column.data_type() && own.is_nullable() == column.is_nullable() => *own = column,
+            Some(own) if own.data_type() == column.data_type() && own.is_nullable() == column.is_nullable() => {
+                *own = column
+            }
             Some(own) => {
                 return Err(format!(
                     "column {} is stored as {} and declared as {}",
@@ -64,9 +66,8 @@ pub(super) fn changed_metadata(stored: &Metadata, table: &TableDef) -> Result<Op
     if is_same {
         return Ok(None);
     }
-    let changed = stored.clone().with_schema(&wanted).and_then(|metadata| {
-        metadata.with_description(table.description.clone())
-    });
+    let changed =
+        stored.clone().with_schema(&wanted).and_then(|metadata| metadata.with_description(table.description.clone()));
     changed.map(Some).map_err(|error| error.to_string())
 }
 
@@ -94,7 +95,9 @@ fn column(field: &FieldDef) -> Result<StructField, String> {
         ("", unit) => format!("[{unit}]"),
         (text, unit) => format!("{text} [{unit}]"),
     };
-    let metadata = [("comment", MetadataValue::from(comment)), ("unit", MetadataValue::from(field.unit.clone()))];
+    let metadata =
+        [("comment", comment), ("unit", field.unit.clone())].into_iter().filter(|(_, text)| !text.is_empty());
+    let metadata = metadata.map(|(key, text)| (key, MetadataValue::from(text)));
     Ok(StructField::new(&field.name, data_type(field.kept())?, true).with_metadata(metadata))
 }
 

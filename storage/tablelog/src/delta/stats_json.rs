@@ -22,7 +22,10 @@ use crate::{ColumnStats, StatValue};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BoundForm {
     Integer,
-    Decimal { decimals: u8, digits: u8 },
+    Decimal {
+        decimals: u8,
+        digits: u8,
+    },
     Double,
     Instant,
     Text,
@@ -75,7 +78,9 @@ impl BoundForm {
                 let instant = DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
                 Some(StatValue::Integer(instant.timestamp_micros()))
             }
-            Self::Decimal { decimals, digits } => decimal::from_f64(value.as_f64()?, decimals, digits).map(StatValue::Integer),
+            Self::Decimal { decimals, digits } => {
+                decimal::from_f64(value.as_f64()?, decimals, digits).map(StatValue::Integer)
+            }
             Self::None => None,
         }
     }
@@ -93,7 +98,9 @@ fn decimal_text(n: i64, decimals: u8) -> String {
 /// Writes the statistics of a file. Columns of no known form keep their count of nulls alone.
 pub(super) fn stats_text(rows: u64, stats: &BTreeMap<String, ColumnStats>, forms: &BoundForms) -> String {
     let bounds = |of: fn(&ColumnStats) -> &Option<StatValue>| {
-        object(stats.iter().filter_map(move |(name, column)| Some((name, forms.get(name)?.write(of(column).as_ref()?)?))))
+        object(
+            stats.iter().filter_map(move |(name, column)| Some((name, forms.get(name)?.write(of(column).as_ref()?)?))),
+        )
     };
     format!(
         "{{\"numRecords\":{rows},\"minValues\":{},\"maxValues\":{},\"nullCount\":{}}}",

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions, PutOptions,
-    PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, Result,
 };
 use serde_json::Value;
 use zonelake_schemas::clock::SystemClock;
@@ -44,7 +44,11 @@ impl FaultyStore {
 
     fn take(&self, path: &Path) -> Option<Fault> {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        if fault.is_some_and(|(word, _)| path.as_ref().contains(word)) { fault.take().map(|(_, fault)| fault) } else { None }
+        if fault.is_some_and(|(word, _)| path.as_ref().contains(word)) {
+            fault.take().map(|(_, fault)| fault)
+        } else {
+            None
+        }
     }
 }
 
@@ -171,7 +175,12 @@ fn add(number: i64) -> LogCommit {
         stats: stats.map(|(name, stats)| (name.to_owned(), stats)).into(),
         checksum: Some(0xabc),
     };
-    LogCommit { base_version: number, adds: vec![Arc::new(file)], txns: vec![("zonelake/shard-0003".into(), number)], ..LogCommit::default() }
+    LogCommit {
+        base_version: number,
+        adds: vec![Arc::new(file)],
+        txns: vec![("zonelake/shard-0003".into(), number)],
+        ..LogCommit::default()
+    }
 }
 
 #[tokio::test]
@@ -190,7 +199,8 @@ async fn the_log_is_what_delta_readers_expect() {
     assert_eq!(metadata["configuration"]["delta.enableExpiredLogCleanup"], "false");
     let schema: Value = serde_json::from_str(metadata["schemaString"].as_str().unwrap()).unwrap();
     let fields = schema["fields"].as_array().unwrap();
-    let types: Vec<_> = fields.iter().map(|field| (field["name"].as_str().unwrap(), field["type"].as_str().unwrap())).collect();
+    let types: Vec<_> =
+        fields.iter().map(|field| (field["name"].as_str().unwrap(), field["type"].as_str().unwrap())).collect();
     let expected = [
         ("date", "date"),
         ("time", "timestamp"),

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Decimal32Array, Decimal64Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray, UInt8Array, UInt32Array,
+    ArrayRef, AsArray, BooleanArray, Decimal32Array, Decimal64Array, Float64Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray, UInt8Array, UInt32Array,
 };
-use arrow::datatypes::{
-    Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType,
-};
+use arrow::datatypes::{Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use zonelake_schemas::{DeviceKey, Place, Places, Quality, TableDef, TableSchemas};
 
 /// A field of every kind.

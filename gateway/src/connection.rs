@@ -1,0 +1,248 @@
+//! The QUIC connection to a server. All streams of a gateway share one; whoever finds it lost dials it again.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, ConnectionError, Endpoint, IdleTimeout, TransportConfig, VarInt};
+use zonelake_schemas::clock::{Clock, SystemClock};
+use zonelake_schemas::wire::ALPN;
+
+use crate::error::ConnectError;
+use crate::trust::Trust;
+
+/// Close code of a connection that has done its work.
+pub const CLOSE_NORMAL: u32 = 0;
+/// Close code of a server that was sent what the protocol does not allow.
+pub const CLOSE_PROTOCOL: u32 = 1;
+/// Close code of a server that stops.
+pub const CLOSE_SHUTTING_DOWN: u32 = 2;
+
+/// Where the server is, and how a dead link is noticed.
+#[derive(Debug, Clone)]
+pub struct ConnectionOptions {
+    /// `host:port`.
+    pub server: String,
+    /// Name that the server's certificate must have where it is not pinned; `None`: the host of `server`.
+    pub server_name: Option<String>,
+    /// Which server to believe.
+    pub trust: Trust,
+    /// Silence after which a packet asks whether the server is there. Default 1 s.
+    pub keep_alive: Duration,
+    /// Silence after which the link counts as dead. Default 5 s: less finds a dead server sooner, more rides out a
+    /// longer gap of the radio link.
+    pub idle_timeout: Duration,
+    /// Longest wait for a connection or for the answer to an opened stream. Default 10 s.
+    pub answer_timeout: Duration,
+}
+
+impl ConnectionOptions {
+    /// The defaults, for a server and what it must show.
+    pub fn new(server: impl Into<String>, trust: Trust) -> Self {
+        Self {
+            server: server.into(),
+            server_name: None,
+            trust,
+            keep_alive: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(5),
+            answer_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A connection to one server, dialled when a stream first needs it and again after it was lost.
+#[derive(Debug)]
+pub struct Connection {
+    options: ConnectionOptions,
+    config: ClientConfig,
+    clock: Arc<dyn Clock>,
+    dialled: tokio::sync::Mutex<Dialled>,
+}
+
+#[derive(Debug, Default)]
+struct Dialled {
+    /// One socket for IPv4 and one for IPv6, opened when needed.
+    endpoints: [Option<Endpoint>; 2],
+    link: Option<quinn::Connection>,
+}
+
+impl Connection {
+    /// Prepares a connection; nothing is sent before the first stream opens.
+    ///
+    /// # Errors
+    /// [`ConnectError::Trust`] where the trusted certificate cannot be read.
+    pub fn new(options: ConnectionOptions) -> Result<Arc<Self>, ConnectError> {
+        Self::with_clock(options, Arc::new(SystemClock::default()))
+    }
+
+    /// The same, with the clock that latencies are measured by.
+    ///
+    /// # Errors
+    /// As [`Connection::new`].
+    pub fn with_clock(options: ConnectionOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>, ConnectError> {
+        let config = client_config(&options)?;
+        Ok(Arc::new(Self { options, config, clock, dialled: tokio::sync::Mutex::default() }))
+    }
+
+    /// The clock that latencies are measured by.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// How it was set up.
+    pub fn options(&self) -> &ConnectionOptions {
+        &self.options
+    }
+
+    /// Drops the present link, as a broken network would; streams come back by themselves.
+    pub async fn cut(&self) {
+        if let Some(link) = self.dialled.lock().await.link.take() {
+            link.close(VarInt::from_u32(CLOSE_NORMAL), b"cut");
+        }
+    }
+
+    /// Tells the server that all is done, and waits until it knows.
+    pub async fn close(&self) {
+        let mut dialled = self.dialled.lock().await;
+        if let Some(link) = dialled.link.take() {
+            link.close(VarInt::from_u32(CLOSE_NORMAL), b"done");
+        }
+        for endpoint in dialled.endpoints.iter_mut().filter_map(Option::take) {
+            endpoint.wait_idle().await;
+        }
+    }
+
+    /// The living link, or a new one. Callers wait for each other, so that one dials for all.
+    pub(crate) async fn link(&self) -> Result<quinn::Connection, ConnectError> {
+        let mut dialled = self.dialled.lock().await;
+        if let Some(link) = &dialled.link
+            && link.close_reason().is_none()
+        {
+            return Ok(link.clone());
+        }
+        dialled.link = None;
+        let link = self.dial(&mut dialled.endpoints).await?;
+        dialled.link = Some(link.clone());
+        Ok(link)
+    }
+
+    /// Dials all addresses of the server, each a little later than the one before, and takes the first that answers: a
+    /// name often has an IPv6 address too at which nobody listens.
+    async fn dial(&self, endpoints: &mut [Option<Endpoint>; 2]) -> Result<quinn::Connection, ConnectError> {
+        let server = &self.options.server;
+        let unreachable = |reason: String| ConnectError::Unreachable { server: server.clone(), reason };
+        let (host, _) = server
+            .rsplit_once(':')
+            .ok_or_else(|| ConnectError::Address { server: server.clone(), reason: "it is not host:port".into() })?;
+        let name = self.options.server_name.as_deref().unwrap_or(host.trim_matches(['[', ']']));
+        let addresses =
+            tokio::net::lookup_host(server.as_str()).await.map_err(|error| unreachable(error.to_string()))?;
+        let mut failure = unreachable("the host has no address".into());
+        let mut dials = FuturesUnordered::new();
+        for (place, address) in (0..).zip(addresses) {
+            match endpoint_for(address, endpoints) {
+                Ok(endpoint) => dials.push(self.dial_one(endpoint.clone(), address, name, DIAL_STEP * place)),
+                Err(error) => failure = error,
+            }
+        }
+        while let Some(dialled) = dials.next().await {
+            match dialled {
+                Ok(link) => return Ok(link),
+                // An answer that says no tells more than no answer.
+                Err(error) if matches!(failure, ConnectError::Unreachable { .. }) => failure = error,
+                Err(_) => {}
+            }
+        }
+        Err(failure)
+    }
+
+    async fn dial_one(
+        &self,
+        endpoint: Endpoint,
+        address: SocketAddr,
+        name: &str,
+        wait: Duration,
+    ) -> Result<quinn::Connection, ConnectError> {
+        tokio::time::sleep(wait).await;
+        let server = &self.options.server;
+        let connecting = endpoint
+            .connect_with(self.config.clone(), address, name)
+            .map_err(|error| ConnectError::Address { server: server.clone(), reason: error.to_string() })?;
+        match tokio::time::timeout(self.options.answer_timeout, connecting).await {
+            Ok(Ok(link)) => Ok(link),
+            Ok(Err(error)) => Err(self.dial_error(error)),
+            Err(_) => Err(ConnectError::Unreachable { server: server.clone(), reason: "no answer in time".into() }),
+        }
+    }
+
+    fn dial_error(&self, error: ConnectionError) -> ConnectError {
+        let server = self.options.server.clone();
+        let reason = error.to_string();
+        let alert = match &error {
+            ConnectionError::TransportError(error) => alert_of(u64::from(error.code)),
+            ConnectionError::ConnectionClosed(close) => alert_of(u64::from(close.error_code)),
+            _ => None,
+        };
+        match (error, alert) {
+            (ConnectionError::VersionMismatch, _) | (_, Some(NO_APPLICATION_PROTOCOL)) => {
+                ConnectError::Version { server, reason }
+            }
+            (ConnectionError::TransportError(_), Some(_)) => ConnectError::NotTrusted { server, reason },
+            _ => ConnectError::Unreachable { server, reason },
+        }
+    }
+}
+
+/// How much later than the one before an address is dialled.
+const DIAL_STEP: Duration = Duration::from_millis(250);
+/// TLS alert by which a server says that it does not speak the offered protocols.
+const NO_APPLICATION_PROTOCOL: u64 = 120;
+
+/// The TLS alert in a QUIC transport error code (RFC 9001, section 4.8).
+fn alert_of(code: u64) -> Option<u64> {
+    (0x100..0x200).contains(&code).then(|| code - 0x100)
+}
+
+fn endpoint_for(address: SocketAddr, endpoints: &mut [Option<Endpoint>; 2]) -> Result<&Endpoint, ConnectError> {
+    let (place, any) = if address.is_ipv4() {
+        (0, SocketAddr::from(([0, 0, 0, 0], 0)))
+    } else {
+        (1, SocketAddr::from(([0u16; 8], 0)))
+    };
+    let endpoint = &mut endpoints[place];
+    match endpoint {
+        Some(endpoint) => Ok(endpoint),
+        None => {
+            let opened = Endpoint::client(any).map_err(|error| ConnectError::Socket(error.to_string()))?;
+            Ok(endpoint.insert(opened))
+        }
+    }
+}
+
+fn client_config(options: &ConnectionOptions) -> Result<ClientConfig, ConnectError> {
+    let wrong = |reason: String| ConnectError::Trust { what: format!("{:?}", options.trust), reason };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = options.trust.verifier(&provider)?;
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| wrong(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    let crypto = QuicClientConfig::try_from(tls).map_err(|error| wrong(error.to_string()))?;
+    let mut transport = TransportConfig::default();
+    transport.keep_alive_interval(Some(options.keep_alive));
+    let idle = IdleTimeout::try_from(options.idle_timeout)
+        .map_err(|error| wrong(format!("idle timeout {:?}: {error}", options.idle_timeout)))?;
+    transport.max_idle_timeout(Some(idle));
+    // Only the server's half of our own streams comes down: nothing else is to be opened towards us.
+    transport.max_concurrent_bidi_streams(VarInt::from_u32(0));
+    transport.max_concurrent_uni_streams(VarInt::from_u32(0));
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport));
+    Ok(config)
+}

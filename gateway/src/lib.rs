@@ -1,0 +1,33 @@
+//! The client side of the protocol `zonelake/1`, as it runs at the zone, in the order in which a batch travels:
+//!
+//! - [`encode`]: rows into payloads: Arrow IPC messages ([`ArrowEncoder`]) or blocks of lines ([`line_block`])
+//! - [`batch`]: an encoded batch and the schema and dictionaries that its payload needs
+//! - [`outbox`]: numbers, window, acknowledgements and resuming: the protocol's state, without I/O
+//! - [`backoff`]: when to try again, without I/O
+//! - [`trust`]: which server to believe
+//! - [`connection`]: the QUIC connection, dialled again when it is lost
+//! - [`stream`]: one stream of batches over it, kept going across connections ([`BatchStream`])
+//! - [`error`]: what can go wrong, and what to do about each
+//! - [`push`]: files of recorded rows into a server, exactly once
+//!
+//! What a [`BatchStream`] holds is in memory only: after a crash of the gateway, the server's last number says from
+//! where to go on, and the caller must have the rows behind it. `push` has them in its files.
+
+pub mod backoff;
+pub mod batch;
+pub mod connection;
+pub mod encode;
+pub mod error;
+mod link;
+pub mod outbox;
+pub mod push;
+pub mod stream;
+pub mod trust;
+
+pub use batch::{EncodedBatch, Prelude};
+pub use connection::{Connection, ConnectionOptions};
+pub use encode::{ArrowEncoder, Compression, line_block};
+pub use error::{ConnectError, EncodeError, StreamError};
+pub use outbox::{Acked, AckedBatch, AckedCounts};
+pub use stream::{BatchSender, BatchStream, LinkEvent, Serving, StreamObserver, StreamOptions, StreamTotals};
+pub use trust::Trust;

@@ -1,0 +1,143 @@
+//! One opened QUIC stream of batches: its handshake, and reading and writing frames. It ends with the link.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use quinn::{ConnectionError, ReadError, ReadExactError, RecvStream, SendStream, VarInt, WriteError};
+use zonelake_schemas::wire::control::{Ack, Open, Opened, Refused};
+use zonelake_schemas::wire::frame::{CONTROL_BYTES_MAX, FrameHeader, FrameKind, HEADER_BYTES, control_frame};
+
+use crate::connection::{CLOSE_PROTOCOL, Connection};
+use crate::error::StreamError;
+
+/// What the server says on a stream of batches after it has opened.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// Batches have become durable.
+    Ack(Ack),
+    /// The server has finished its side.
+    End,
+}
+
+/// The half that goes up. Dropped before it was finished, it resets the stream, so that the server never takes half a
+/// frame for the end.
+#[derive(Debug)]
+pub(crate) struct Up {
+    stream: SendStream,
+    finished: bool,
+}
+
+/// The half that comes down.
+#[derive(Debug)]
+pub(crate) struct Down {
+    stream: RecvStream,
+}
+
+/// Opens a stream of batches: `Open` up, `Opened` down.
+pub(crate) async fn open(connection: &Connection, open: &Open) -> Result<(Up, Down, Opened), StreamError> {
+    let link = connection.link().await?;
+    let answer = async {
+        let (send, recv) = link.open_bi().await.map_err(lost)?;
+        let (mut up, mut down) = (Up { stream: send, finished: false }, Down { stream: recv });
+        up.write(vec![control_frame(FrameKind::Open, open).into()]).await?;
+        let opened = down.read_opened().await?;
+        Ok((up, down, opened))
+    };
+    tokio::time::timeout(connection.options().answer_timeout, answer)
+        .await
+        .unwrap_or_else(|_| Err(StreamError::Link("the stream was not opened in time".into())))
+}
+
+impl Up {
+    /// Writes pieces of frames.
+    pub(crate) async fn write(&mut self, mut pieces: Vec<Bytes>) -> Result<(), StreamError> {
+        match self.stream.write_all_chunks(&mut pieces).await {
+            Ok(()) => Ok(()),
+            Err(WriteError::ConnectionLost(error)) => Err(lost(error)),
+            // The server reads no more; why, comes on the other half.
+            Err(error @ WriteError::Stopped(_)) => {
+                tokio::time::sleep(REFUSAL_WAIT).await;
+                Err(StreamError::Link(error.to_string()))
+            }
+            Err(error) => Err(StreamError::Link(error.to_string())),
+        }
+    }
+
+    /// Says that no batch follows.
+    pub(crate) fn finish(&mut self) -> Result<(), StreamError> {
+        self.finished = true;
+        self.stream.finish().map_err(|error| StreamError::Link(error.to_string()))
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        if !self.finished {
+            // An error says that the stream is closed already, which is what is wanted.
+            drop(self.stream.reset(VarInt::from_u32(0)));
+        }
+    }
+}
+
+impl Down {
+    /// The next answer.
+    pub(crate) async fn read_answer(&mut self) -> Result<Answer, StreamError> {
+        let Some((kind, body)) = self.read_frame().await? else { return Ok(Answer::End) };
+        match kind {
+            FrameKind::Ack => Ok(Answer::Ack(message(&body)?)),
+            FrameKind::Refused => Err(message::<Refused>(&body)?.into()),
+            other => Err(StreamError::Protocol(format!("a frame {other:?} on an open stream"))),
+        }
+    }
+
+    async fn read_opened(&mut self) -> Result<Opened, StreamError> {
+        match self.read_frame().await? {
+            Some((FrameKind::Opened, body)) => message(&body),
+            Some((FrameKind::Refused, body)) => Err(message::<Refused>(&body)?.into()),
+            Some((other, _)) => Err(StreamError::Protocol(format!("a frame {other:?} in answer to Open"))),
+            None => Err(StreamError::Link("the server closed the stream without an answer".into())),
+        }
+    }
+
+    /// One frame; `None` where the server has finished its side between frames.
+    async fn read_frame(&mut self) -> Result<Option<(FrameKind, Bytes)>, StreamError> {
+        let mut header = [0; HEADER_BYTES];
+        match self.stream.read_exact(&mut header).await {
+            Ok(()) => {}
+            Err(ReadExactError::FinishedEarly(0)) => return Ok(None),
+            Err(error) => return Err(unread(error)),
+        }
+        let header =
+            FrameHeader::decode(header, CONTROL_BYTES_MAX).map_err(|error| StreamError::Protocol(error.to_string()))?;
+        let mut body = vec![0; header.body_bytes];
+        self.stream.read_exact(&mut body).await.map_err(unread)?;
+        Ok(Some((header.kind, body.into())))
+    }
+}
+
+/// How long a writer that was stopped waits for the refusal that says why.
+const REFUSAL_WAIT: Duration = Duration::from_secs(2);
+
+fn message<M: prost::Message + Default>(body: &Bytes) -> Result<M, StreamError> {
+    M::decode(body.clone()).map_err(|error| StreamError::Protocol(error.to_string()))
+}
+
+fn unread(error: ReadExactError) -> StreamError {
+    match error {
+        ReadExactError::ReadError(ReadError::ConnectionLost(error)) => lost(error),
+        ReadExactError::ReadError(error) => StreamError::Link(error.to_string()),
+        ReadExactError::FinishedEarly(_) => StreamError::Link("the server closed the stream within a frame".into()),
+    }
+}
+
+fn lost(error: ConnectionError) -> StreamError {
+    match &error {
+        ConnectionError::ApplicationClosed(close) if close.error_code == VarInt::from_u32(CLOSE_PROTOCOL) => {
+            StreamError::Protocol(format!(
+                "it closed the connection, since this side broke it: {}",
+                String::from_utf8_lossy(&close.reason)
+            ))
+        }
+        _ => StreamError::Link(error.to_string()),
+    }
+}

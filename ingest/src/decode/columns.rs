@@ -1,0 +1,383 @@
+//! Columns of a batch brought to the types in which they are kept.
+//!
+//! A column that comes in its kept type with every value acceptable passes through without a copy: one loop finds its
+//! least and greatest value. Doubles for a decimal field are converted in one loop that checks itself; a run of values
+//! where that check fails is converted value by value. Whatever is not a reading becomes null and is noted.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, NullBufferBuilder, PrimitiveArray};
+use arrow::array::{StringBuilder, downcast_integer_array};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::{
+    ArrowNativeType, DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
+    Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+};
+use zonelake_schemas::columns::{kept_type, null_column};
+use zonelake_schemas::wire::control::RefusedCode;
+use zonelake_schemas::{FieldDef, Kept, RejectReason};
+
+use super::dictionary::TextColumn;
+use super::numbers::{NumberRule, exact_decimals_32, exact_decimals_64, least_and_greatest};
+use crate::validate::{ReadingFaults, RowFaults};
+use crate::{DecodeLimits, Refusal};
+
+/// A field of the table with what it accepts.
+#[derive(Debug, Clone)]
+pub(crate) struct FieldRule {
+    pub(crate) index: u16,
+    pub(crate) numbers: NumberRule,
+    pub(crate) kept: Kept,
+    pub(crate) kept_type: DataType,
+}
+
+impl FieldRule {
+    /// The rules of a table's fields, in their order.
+    pub(crate) fn all(fields: &[FieldDef]) -> Vec<Self> {
+        (0u16..)
+            .zip(fields)
+            .map(|(index, field)| Self {
+                index,
+                numbers: NumberRule::new(field),
+                kept: field.kept(),
+                kept_type: kept_type(field.kept()),
+            })
+            .collect()
+    }
+}
+
+/// Where readings that are none are noted.
+pub(crate) struct FieldFaults<'a> {
+    pub(crate) field: u16,
+    pub(crate) rows: &'a RowFaults,
+    pub(crate) readings: &'a mut ReadingFaults,
+}
+
+impl FieldFaults<'_> {
+    fn note(&mut self, row: usize, reason: RejectReason) {
+        if self.rows.get(row).is_none() {
+            self.readings.push(row, self.field, reason);
+        }
+    }
+}
+
+/// Brings a number, boolean or timestamp column to the kept type of its field. `sent` is its type on the wire, which the
+/// schema's check has found acceptable; `array` has it in its physical type.
+pub(crate) fn convert(rule: &FieldRule, sent: &DataType, array: &ArrayRef, mut faults: FieldFaults<'_>) -> ArrayRef {
+    if *sent == DataType::Null {
+        return null_column(&rule.kept_type, array.len());
+    }
+    let faults = &mut faults;
+    match rule.kept {
+        Kept::Boolean | Kept::Utf8 => Arc::clone(array),
+        Kept::Timestamp => timestamps(rule, sent, array, faults),
+        Kept::Int64 => integers(rule, array, faults),
+        Kept::Float64 => doubles(rule, sent, array, faults),
+        Kept::Decimal32 { .. } => decimals_32(rule, sent, array, faults),
+        Kept::Decimal64 { .. } => decimals_64(rule, sent, array, faults),
+    }
+}
+
+fn decimals_32(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut FieldFaults<'_>) -> ArrayRef {
+    let numbers = rule.numbers;
+    let Kept::Decimal32 { decimals } = rule.kept else { unreachable!("the caller has matched it") };
+    match sent {
+        DataType::Decimal32(_, scale) if *scale == decimals.cast_signed() => {
+            let source = array.as_primitive::<Int32Type>();
+            let (least, greatest) = least_and_greatest(source.values());
+            if i64::from(least) >= numbers.integer.0 && i64::from(greatest) <= numbers.integer.1 {
+                let values = source.values().clone();
+                let kept = PrimitiveArray::<Decimal32Type>::new(values, source.nulls().cloned());
+                return Arc::new(kept.with_data_type(rule.kept_type.clone()));
+            }
+        }
+        DataType::Float64 => {
+            let source = array.as_primitive::<Float64Type>();
+            let mut out = Vec::with_capacity(source.len());
+            let each = |row| numbers.decimal_of_f64(source.value(row)).map(narrow);
+            let nulls = by_runs(
+                source,
+                &mut out,
+                |values, out| {
+                    exact_decimals_32(values, numbers.power(), out)
+                        .is_some_and(|(least, greatest)| numbers.holds(i64::from(least), i64::from(greatest)))
+                },
+                each,
+                faults,
+            );
+            return primitive::<Decimal32Type>(out, nulls, rule);
+        }
+        _ => {}
+    }
+    number_by_number::<Decimal32Type>(rule, sent, array, faults, |number| numbers.decimal_of(number).map(narrow))
+}
+
+fn decimals_64(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut FieldFaults<'_>) -> ArrayRef {
+    let numbers = rule.numbers;
+    let Kept::Decimal64 { decimals } = rule.kept else { unreachable!("the caller has matched it") };
+    match sent {
+        DataType::Decimal64(_, scale) if *scale == decimals.cast_signed() => {
+            let source = array.as_primitive::<Int64Type>();
+            let (least, greatest) = least_and_greatest(source.values());
+            if numbers.holds(least, greatest) {
+                let kept = PrimitiveArray::<Decimal64Type>::new(source.values().clone(), source.nulls().cloned());
+                return Arc::new(kept.with_data_type(rule.kept_type.clone()));
+            }
+        }
+        DataType::Float64 => {
+            let source = array.as_primitive::<Float64Type>();
+            let mut out = Vec::with_capacity(source.len());
+            let each = |row| numbers.decimal_of_f64(source.value(row));
+            let nulls = by_runs(
+                source,
+                &mut out,
+                |values, out| {
+                    exact_decimals_64(values, numbers.power(), out)
+                        .is_some_and(|(least, greatest)| numbers.holds(least, greatest))
+                },
+                each,
+                faults,
+            );
+            return primitive::<Decimal64Type>(out, nulls, rule);
+        }
+        _ => {}
+    }
+    number_by_number::<Decimal64Type>(rule, sent, array, faults, |number| numbers.decimal_of(number))
+}
+
+fn doubles(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut FieldFaults<'_>) -> ArrayRef {
+    let numbers = rule.numbers;
+    if *sent == DataType::Float64 {
+        let (least, greatest) = numbers.double;
+        let values = array.as_primitive::<Float64Type>().values();
+        // A comparison with NaN is false, and the bounds are finite.
+        if values.iter().fold(true, |all, &value| all & (value >= least) & (value <= greatest)) {
+            return Arc::clone(array);
+        }
+    }
+    number_by_number::<Float64Type>(rule, sent, array, faults, |number| numbers.double_of(number))
+}
+
+fn integers(rule: &FieldRule, array: &ArrayRef, faults: &mut FieldFaults<'_>) -> ArrayRef {
+    let numbers = rule.numbers;
+    if let Some(source) = array.as_primitive_opt::<Int64Type>() {
+        let (least, greatest) = least_and_greatest(source.values());
+        if numbers.holds(least, greatest) {
+            return Arc::clone(array);
+        }
+    }
+    number_by_number::<Int64Type>(rule, array.data_type(), array, faults, |number| match number {
+        Number::Integer(n) => numbers.integer_of(n),
+        _ => unreachable!("the schema's check lets only integers pass"),
+    })
+}
+
+fn timestamps(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut FieldFaults<'_>) -> ArrayRef {
+    let DataType::Timestamp(unit, _) = sent else { unreachable!("the schema's check lets only timestamps pass") };
+    let source = array.as_primitive::<Int64Type>();
+    if *unit == TimeUnit::Microsecond {
+        let kept = PrimitiveArray::<TimestampMicrosecondType>::new(source.values().clone(), source.nulls().cloned());
+        return Arc::new(kept.with_data_type(rule.kept_type.clone()));
+    }
+    each_value::<TimestampMicrosecondType>(rule, source.len(), source.nulls(), faults, |row| {
+        to_us(source.value(row), *unit).ok_or(RejectReason::OutOfRange)
+    })
+}
+
+/// An instant in microseconds; parts of one are cut off towards the past. `None` where 64 bits do not hold it.
+pub(crate) fn to_us(value: i64, unit: TimeUnit) -> Option<i64> {
+    match unit {
+        TimeUnit::Second => value.checked_mul(1_000_000),
+        TimeUnit::Millisecond => value.checked_mul(1_000),
+        TimeUnit::Microsecond => Some(value),
+        TimeUnit::Nanosecond => Some(value.div_euclid(1_000)),
+    }
+}
+
+/// A text column as its field keeps it. Text over the limit is no reading.
+pub(crate) fn texts(
+    column: &TextColumn<'_>,
+    limits: &DecodeLimits,
+    faults: &mut FieldFaults<'_>,
+) -> Result<ArrayRef, Refusal> {
+    if let TextColumn::Small(array) = column
+        && array.offsets().windows(2).all(|pair| (pair[1] - pair[0]).as_usize() <= limits.text_bytes_max)
+    {
+        return Ok(Arc::new((*array).clone()));
+    }
+    let mut kept = StringBuilder::new();
+    let mut bytes_left = limits.decompressed_bytes_max;
+    for row in 0..column.len() {
+        match column.get(row) {
+            None => kept.append_null(),
+            Some(text) if text.len() > limits.text_bytes_max => {
+                faults.note(row, RejectReason::TooLong);
+                kept.append_null();
+            }
+            Some(text) => {
+                // Rows may share one long text; what they are together is bounded here.
+                bytes_left = bytes_left.checked_sub(text.len()).ok_or_else(|| {
+                    let message = format!("a text column of more than {} bytes in all", limits.decompressed_bytes_max);
+                    Refusal::new(RefusedCode::TooLarge, message)
+                })?;
+                kept.append_value(text);
+            }
+        }
+    }
+    Ok(Arc::new(kept.finish()) as ArrayRef)
+}
+
+/// A number as it was sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Number {
+    Double(f64),
+    Single(f32),
+    Integer(i128),
+    /// n / 10^places.
+    Scaled(i128, i32),
+    /// An integer of more than 128 bits.
+    Huge {
+        is_negative: bool,
+    },
+}
+
+impl NumberRule {
+    /// As the kept integer of a decimal field.
+    pub(crate) fn decimal_of(&self, number: Number) -> Result<i64, RejectReason> {
+        match number {
+            Number::Double(value) => self.decimal_of_f64(value),
+            Number::Single(value) => self.decimal_of_f32(value),
+            Number::Integer(n) => self.decimal_of_scaled(n, 0),
+            Number::Scaled(n, places) => self.decimal_of_scaled(n, places),
+            Number::Huge { is_negative } => self.decimal_of_f64(if is_negative { f64::MIN } else { f64::MAX }),
+        }
+    }
+
+    /// As the double of a Float64 field.
+    pub(crate) fn double_of(&self, number: Number) -> Result<f64, RejectReason> {
+        match number {
+            Number::Double(value) => self.double_of_f64(value),
+            Number::Single(value) => self.double_of_f64(f64::from(value)),
+            Number::Integer(n) => self.double_of_integer(n),
+            Number::Scaled(n, places) => self.double_of_scaled(n, places),
+            Number::Huge { .. } => Err(RejectReason::TooManyDigits),
+        }
+    }
+
+    fn holds(&self, least: i64, greatest: i64) -> bool {
+        least >= self.integer.0 && greatest <= self.integer.1
+    }
+}
+
+/// Reads any number column value by value.
+fn number_by_number<T: ArrowPrimitiveType>(
+    rule: &FieldRule,
+    sent: &DataType,
+    array: &ArrayRef,
+    faults: &mut FieldFaults<'_>,
+    keep: impl Fn(Number) -> Result<T::Native, RejectReason>,
+) -> ArrayRef {
+    let (len, nulls) = (array.len(), array.nulls());
+    macro_rules! each {
+        ($type:ty, $number:expr) => {{
+            let source = array.as_primitive::<$type>();
+            each_value::<T>(rule, len, nulls, faults, |row| keep($number(source.value(row))))
+        }};
+    }
+    match sent {
+        DataType::Float64 => each!(Float64Type, Number::Double),
+        DataType::Float32 => each!(Float32Type, Number::Single),
+        DataType::Decimal32(_, scale) => each!(Int32Type, |n| Number::Scaled(i128::from(n), i32::from(*scale))),
+        DataType::Decimal64(_, scale) => each!(Int64Type, |n| Number::Scaled(i128::from(n), i32::from(*scale))),
+        DataType::Decimal128(_, scale) => each!(Decimal128Type, |n| Number::Scaled(n, i32::from(*scale))),
+        DataType::Decimal256(_, scale) => each!(Decimal256Type, |n: arrow::datatypes::i256| {
+            n.to_i128().map_or(Number::Huge { is_negative: n.is_negative() }, |n| Number::Scaled(n, i32::from(*scale)))
+        }),
+        _ => downcast_integer_array!(
+            array => each_value::<T>(rule, len, nulls, faults, |row| keep(Number::Integer(i128::from(array.value(row))))),
+            other => unreachable!("the schema's check lets no {other} pass as a number")
+        ),
+    }
+}
+
+fn each_value<T: ArrowPrimitiveType>(
+    rule: &FieldRule,
+    len: usize,
+    nulls: Option<&NullBuffer>,
+    faults: &mut FieldFaults<'_>,
+    value: impl Fn(usize) -> Result<T::Native, RejectReason>,
+) -> ArrayRef {
+    let mut out = Vec::with_capacity(len);
+    let mut kept_nulls = NullBufferBuilder::new(len);
+    for row in 0..len {
+        push(&mut out, &mut kept_nulls, row, nulls, faults, &value);
+    }
+    primitive::<T>(out, kept_nulls.finish(), rule)
+}
+
+/// Converts in runs: `convert_run` appends a whole run where it finds every value acceptable, else `value` decides one by
+/// one. Values of null rows count as 0 there.
+fn by_runs<N: ArrowNativeType>(
+    source: &PrimitiveArray<Float64Type>,
+    out: &mut Vec<N>,
+    convert_run: impl Fn(&[f64], &mut Vec<N>) -> bool,
+    value: impl Fn(usize) -> Result<N, RejectReason>,
+    faults: &mut FieldFaults<'_>,
+) -> Option<NullBuffer> {
+    let nulls = source.nulls();
+    let mut kept_nulls = NullBufferBuilder::new(source.len());
+    let mut start = 0;
+    for run in source.values().chunks(RUN) {
+        if convert_run(run, out) {
+            match nulls {
+                None => kept_nulls.append_n_non_nulls(run.len()),
+                Some(nulls) => kept_nulls.append_buffer(&nulls.slice(start, run.len())),
+            }
+        } else {
+            out.truncate(start);
+            for row in start..start + run.len() {
+                push(out, &mut kept_nulls, row, nulls, faults, &value);
+            }
+        }
+        start += run.len();
+    }
+    kept_nulls.finish()
+}
+
+fn push<N: ArrowNativeType>(
+    out: &mut Vec<N>,
+    kept_nulls: &mut NullBufferBuilder,
+    row: usize,
+    nulls: Option<&NullBuffer>,
+    faults: &mut FieldFaults<'_>,
+    value: &impl Fn(usize) -> Result<N, RejectReason>,
+) {
+    if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+        out.push(N::default());
+        return kept_nulls.append_null();
+    }
+    match value(row) {
+        Ok(kept) => {
+            out.push(kept);
+            kept_nulls.append_non_null();
+        }
+        Err(reason) => {
+            faults.note(row, reason);
+            out.push(N::default());
+            kept_nulls.append_null();
+        }
+    }
+}
+
+fn primitive<T: ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<NullBuffer>, rule: &FieldRule) -> ArrayRef {
+    let array = PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls);
+    Arc::new(array.with_data_type(rule.kept_type.clone()))
+}
+
+/// The kept integer of a decimal field of 9 digits.
+pub(crate) fn narrow(n: i64) -> i32 {
+    i32::try_from(n).expect("9 digits fit 32 bits")
+}
+
+/// Values that are converted together; a run that has one value to be looked at costs that many single conversions.
+const RUN: usize = 512;

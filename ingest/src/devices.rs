@@ -1,0 +1,191 @@
+//! Device names to registry keys: each name is looked up once per stream, unknown ones are registered in one durable
+//! step per batch, before anything of the batch goes into the log.
+
+use std::collections::HashMap;
+
+use arrow::buffer::NullBuffer;
+use zonelake_registry::{NAME_BYTES_MAX, RegistryError, device_name_is_valid};
+use zonelake_schemas::wire::control::RefusedCode;
+use zonelake_schemas::{DeviceKey, ErrorKind, RejectReason, ZoneId};
+
+use crate::validate::RowFaults;
+use crate::{Refusal, Source};
+
+/// Keys of the names in a list that only grows, by position; resolved when a row first needs them.
+#[derive(Debug, Default)]
+pub(crate) struct DeviceSlots {
+    keys: Vec<u32>,
+    zone: ZoneId,
+    /// Moves of devices that the registry had seen when the keys were looked up; they hold as long as this number does.
+    moves: u64,
+}
+
+/// Where the names of a batch's rows stand in the list.
+pub(crate) struct NamedRows<'a> {
+    /// Position of each row's name; of a null row, anything.
+    pub(crate) indices: &'a [i32],
+    /// Rows without a name.
+    pub(crate) nulls: Option<&'a NullBuffer>,
+    /// Names in the list.
+    pub(crate) values: usize,
+}
+
+impl DeviceSlots {
+    /// The key of each row's device; 0 in rows that are faulty, before or now. Names of faulty rows are not registered.
+    pub(crate) fn keys<'n>(
+        &mut self,
+        rows: &NamedRows<'_>,
+        name: impl Fn(usize) -> Option<&'n str>,
+        source: &Source<'_>,
+        faults: &mut RowFaults,
+    ) -> Result<Vec<u32>, Refusal> {
+        self.refresh(rows.values, source);
+        if rows.nulls.is_none() {
+            let keys: Vec<u32> = rows.indices.iter().map(|&index| self.keys[at(index)]).collect();
+            if keys.iter().fold(true, |all, &key| all & is_key(key)) {
+                return Ok(keys);
+            }
+        }
+        let is_null = |row: usize| rows.nulls.is_some_and(|nulls| nulls.is_null(row));
+        let mut unseen = Vec::new();
+        for (row, &index) in rows.indices.iter().enumerate() {
+            if !is_null(row) && faults.get(row).is_none() && self.keys[at(index)] == UNSEEN {
+                self.keys[at(index)] = UNKNOWN;
+                unseen.push(at(index));
+            }
+        }
+        let resolved = self.resolve(&unseen, name, source);
+        let keys = rows.indices.iter().enumerate().map(|(row, &index)| {
+            let key = if is_null(row) { BAD } else { self.keys[at(index)] };
+            match key {
+                BAD => faults.set(row, rows.indices.len(), RejectReason::BadDevice),
+                UNKNOWN => faults.set(row, rows.indices.len(), RejectReason::UnknownDevice),
+                _ => {}
+            }
+            if is_key(key) { key } else { 0 }
+        });
+        let keys = keys.collect();
+        // An unknown device may be registered by the next batch.
+        for index in unseen {
+            if self.keys[index] == UNKNOWN {
+                self.keys[index] = UNSEEN;
+            }
+        }
+        resolved.map(|()| keys)
+    }
+
+    fn refresh(&mut self, values: usize, source: &Source<'_>) {
+        let moves = source.registry.device_moves();
+        if moves != self.moves || self.zone != source.gateway.zone {
+            (self.moves, self.zone) = (moves, source.gateway.zone);
+            self.keys.clear();
+        }
+        if self.keys.len() < values {
+            self.keys.resize(values, UNSEEN);
+        }
+    }
+
+    fn resolve<'n>(
+        &mut self,
+        unseen: &[usize],
+        name: impl Fn(usize) -> Option<&'n str>,
+        source: &Source<'_>,
+    ) -> Result<(), Refusal> {
+        let zone = source.gateway.zone;
+        let mut unknown: HashMap<&str, Vec<usize>> = HashMap::new();
+        for &index in unseen {
+            match name(index).filter(|name| device_name_is_valid(name)) {
+                None => self.keys[index] = BAD,
+                Some(name) => match source.registry.device(zone, name) {
+                    Some(key) => self.keys[index] = key.0,
+                    None => unknown.entry(name).or_default().push(index),
+                },
+            }
+        }
+        if unknown.is_empty() || !source.gateway.auto_register {
+            return Ok(());
+        }
+        let (names, positions): (Vec<&str>, Vec<Vec<usize>>) = unknown.into_iter().unzip();
+        let keys = source.registry.register_devices(zone, &names).map_err(|error| not_registered(&names, &error))?;
+        for (DeviceKey(key), positions) in keys.into_iter().zip(positions) {
+            for index in positions {
+                self.keys[index] = key;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Names met in rows that come without a dictionary, numbered as they come.
+#[derive(Debug, Default)]
+pub(crate) struct DeviceNames {
+    numbers: HashMap<Box<str>, i32>,
+    names: Vec<Box<str>>,
+    slots: DeviceSlots,
+}
+
+impl DeviceNames {
+    /// Forgets all names when there are `values_max` or more. Numbers given out before are void then.
+    pub(crate) fn trim(&mut self, values_max: usize) {
+        if self.names.len() >= values_max {
+            *self = Self::default();
+        }
+    }
+
+    /// The number of a name. All that are too long for a device count as one, so that they fill no memory.
+    pub(crate) fn number(&mut self, name: &str) -> i32 {
+        let name = if name.len() > NAME_BYTES_MAX { "" } else { name };
+        if let Some(&number) = self.numbers.get(name) {
+            return number;
+        }
+        let number = i32::try_from(self.names.len()).expect("a batch has fewer rows than 2^31");
+        self.names.push(name.into());
+        self.numbers.insert(name.into(), number);
+        number
+    }
+
+    /// The key of each row's device; see [`DeviceSlots::keys`].
+    pub(crate) fn keys(
+        &mut self,
+        numbers: &[i32],
+        nulls: Option<&NullBuffer>,
+        source: &Source<'_>,
+        faults: &mut RowFaults,
+    ) -> Result<Vec<u32>, Refusal> {
+        let names = &self.names;
+        let rows = NamedRows { indices: numbers, nulls, values: names.len() };
+        self.slots.keys(&rows, |index| names.get(index).map(|name| &**name), source, faults)
+    }
+}
+
+fn not_registered(names: &[&str], error: &RegistryError) -> Refusal {
+    let code = match (error, error.kind()) {
+        (RegistryError::Limit { .. }, _) => RefusedCode::Limit,
+        (_, ErrorKind::Retry) => RefusedCode::Unavailable,
+        _ => RefusedCode::Internal,
+    };
+    Refusal::new(code, format!("{} new devices cannot be registered: {error}", names.len()))
+}
+
+fn at(index: i32) -> usize {
+    index.cast_unsigned() as usize
+}
+
+fn is_key(key: u32) -> bool {
+    key.wrapping_sub(1) < UNKNOWN - 1
+}
+
+const UNSEEN: u32 = 0;
+const BAD: u32 = u32::MAX;
+const UNKNOWN: u32 = u32::MAX - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_registry_gives_out_is_a_key() {
+        assert!(is_key(1) && is_key(UNKNOWN - 1));
+        assert!(!is_key(UNSEEN) && !is_key(BAD) && !is_key(UNKNOWN));
+    }
+}

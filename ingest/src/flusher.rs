@@ -1,0 +1,74 @@
+//! The thread that flushes what is due, apart from the threads that take readings in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::pipeline::Pipeline;
+
+/// A running flusher.
+#[derive(Debug)]
+pub struct Flusher {
+    stop: oneshot::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Flusher {
+    /// Starts the thread.
+    pub fn start(pipeline: Arc<Pipeline>) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("flusher".into())
+            .spawn(move || runtime.block_on(run(pipeline, stopped)))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends the thread after the flush that it is at.
+    pub async fn stop(self) {
+        // A flusher that has ended on its own needs no telling.
+        let _ = self.stop.send(());
+        let thread = self.thread;
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the flusher's thread has panicked; its rows are in the log");
+        }
+    }
+}
+
+async fn run(pipeline: Arc<Pipeline>, mut stopped: oneshot::Receiver<()>) {
+    let mut pause = LOOK_EVERY;
+    while tokio::time::timeout(pause, &mut stopped).await.is_err() {
+        let mut failed = false;
+        for (table, result) in pipeline.store().flush_due().await {
+            match result {
+                Ok(flushed) => {
+                    pipeline.metrics().count_flush(&flushed);
+                    tracing::debug!(
+                        table = table.name(),
+                        rows = flushed.rows,
+                        files = flushed.files,
+                        bytes = flushed.bytes,
+                        "flushed"
+                    );
+                }
+                Err(error) => {
+                    failed = true;
+                    pipeline.metrics().count_flush_error();
+                    tracing::error!(
+                        table = table.name(),
+                        "flush failed, will be tried again; rows stay in memory and in the log: {error}"
+                    );
+                }
+            }
+        }
+        pipeline.committed().await;
+        pause = if failed { PAUSE_AFTER_FAILURE } else { LOOK_EVERY };
+    }
+}
+
+/// How often it looks for what is due.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Pause after a failed flush.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);

@@ -1,0 +1,88 @@
+//! The body of a request: read within limits of bytes and time, decompressed within a limit of bytes.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use bytes::{Bytes, BytesMut};
+use flate2::read::MultiGzDecoder;
+use futures::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::answer::Failure;
+use crate::DecodeLimits;
+
+/// A body as it came, with its share of the budget.
+pub(super) struct Body {
+    bytes: Bytes,
+    is_gzip: bool,
+    permit: OwnedSemaphorePermit,
+}
+
+/// Reads a body. Its bytes are taken from the budget first: what it says that it has, or the most that it may have.
+pub(super) async fn read(request: Request, limits: &DecodeLimits, budget: &Arc<Semaphore>) -> Result<Body, Failure> {
+    let encoding = request.headers().get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").to_owned());
+    let is_gzip = match encoding.as_deref().map(str::trim) {
+        None | Some("" | "identity") => false,
+        Some("gzip" | "x-gzip") => true,
+        Some(other) => return Err(Failure::unsupported_encoding(other)),
+    };
+    let stated = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let bytes_max = stated.unwrap_or(limits.frame_bytes_max);
+    if bytes_max > limits.frame_bytes_max {
+        return Err(Failure::too_large(limits.frame_bytes_max));
+    }
+    let read = async {
+        let permit = Arc::clone(budget).acquire_many_owned(permits(bytes_max)).await;
+        let permit = permit.map_err(|_closed| Failure::not_written(super::WriteError::ShuttingDown))?;
+        let mut bytes = BytesMut::with_capacity(stated.unwrap_or(0));
+        let mut chunks = request.into_body().into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| Failure::invalid(format!("the body broke off: {error}")))?;
+            if bytes.len() + chunk.len() > bytes_max {
+                return Err(Failure::too_large(bytes_max));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Body { bytes: bytes.freeze(), is_gzip, permit })
+    };
+    tokio::time::timeout(limits.body_timeout, read).await.map_err(|_elapsed| Failure::too_slow())?
+}
+
+/// Decompresses a body where it is compressed. What it grows by is taken from the budget as it grows; where the budget is
+/// used up, the request is refused rather than kept waiting with what it holds.
+pub(super) fn decompress(
+    body: Body,
+    limits: &DecodeLimits,
+    budget: &Arc<Semaphore>,
+) -> Result<(Bytes, OwnedSemaphorePermit), Failure> {
+    let Body { bytes, is_gzip, mut permit } = body;
+    if !is_gzip {
+        return Ok((bytes, permit));
+    }
+    let mut decoder = MultiGzDecoder::new(&bytes[..]);
+    let mut plain = Vec::new();
+    loop {
+        let more = Arc::clone(budget).try_acquire_many_owned(permits(STEP_BYTES));
+        permit.merge(more.map_err(|_used_up| Failure::busy())?);
+        let before = plain.len();
+        (&mut decoder)
+            .take(STEP_BYTES as u64)
+            .read_to_end(&mut plain)
+            .map_err(|error| Failure::invalid(format!("the body is not valid gzip: {error}")))?;
+        if plain.len() > limits.decompressed_bytes_max {
+            return Err(Failure::too_large(limits.decompressed_bytes_max));
+        }
+        if plain.len() - before < STEP_BYTES {
+            return Ok((plain.into(), permit));
+        }
+    }
+}
+
+fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1_024)).unwrap_or(u32::MAX)
+}
+
+/// Bytes that a body is decompressed by at a time.
+const STEP_BYTES: usize = 1 << 20;

@@ -1,0 +1,208 @@
+//! Line protocol over HTTP, for networks that block UDP and for clients of InfluxDB:
+//!
+//! | request | answer |
+//! |---|---|
+//! | `POST /api/v2/write?org=&bucket=&precision=ns\|us\|ms\|s` | 204; errors as `{"code", "message"}` |
+//! | `POST /write?db=&precision=n\|ns\|u\|us\|ms\|s\|m\|h` | 204; errors as `{"error"}` |
+//! | `GET` or `HEAD /ping`, `/api/v2/ping` | 204 |
+//!
+//! Organisation, bucket and database are accepted and ignored: the token decides the zone, the measurement the table. A
+//! body may hold lines of many tables. Good lines are stored also where others are faulty; then the answer is 400 and
+//! names the faulty lines. Rows and readings that are not acceptable are no faulty lines: they go to the table
+//! `rejected`, and the header `x-zonelake-rejected` counts them.
+//!
+//! 204 means: durable and visible to queries. Requests are not numbered, so a request that is repeated after a lost answer
+//! is stored twice; each table of a body is stored for itself. Where that matters, QUIC is the way.
+//!
+//! | status | meaning | to do |
+//! |---|---|---|
+//! | 204 | stored | |
+//! | 400 | faulty lines, or the whole body | mend; the good lines are stored |
+//! | 401 | no token, or an unknown or revoked one | |
+//! | 408 | the body took too long | repeat |
+//! | 413 | over a limit of size | smaller requests |
+//! | 415 | a `Content-Encoding` other than gzip | |
+//! | 422 | a limit of the registry is reached | an operator has to look |
+//! | 500 | a fault of the server | |
+//! | 503 | busy, full or stopping; `Retry-After` says when | repeat |
+
+mod answer;
+mod auth;
+mod body;
+mod lines;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Query, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+use zonelake_registry::{AdoptedTable, Gateway, Registry};
+use zonelake_schemas::ErrorKind;
+use zonelake_schemas::clock::Clock;
+
+use self::answer::{Dialect, Failure};
+use self::lines::LinesArgs;
+use crate::Decoded;
+use crate::limits::DecodeLimits;
+use crate::line::Precision;
+
+/// Where decoded rows become durable.
+pub trait WriteSink: Send + Sync + 'static {
+    /// Makes one batch of one table durable and visible to queries; both parts of it or none.
+    fn write(
+        &self,
+        gateway: &Arc<Gateway>,
+        table: &Arc<AdoptedTable>,
+        decoded: Decoded,
+    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+}
+
+/// Why a batch could not be made durable. Nothing of it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// There is no room for it at the moment: queues or the disk are full.
+    #[error("cannot store at the moment: {message}")]
+    Unavailable {
+        /// What there is no room in.
+        message: String,
+        /// After what time to try again.
+        retry_after: Duration,
+    },
+    /// The server stops.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    /// A fault of the server; its log says more.
+    #[error("a fault of the server: {0}")]
+    Internal(String),
+}
+
+impl WriteError {
+    /// What the caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unavailable { .. } | Self::ShuttingDown => ErrorKind::Retry,
+            Self::Internal(_) => ErrorKind::Bug,
+        }
+    }
+}
+
+/// What the write endpoints work with.
+#[derive(Debug)]
+pub struct WriteState<S> {
+    /// Registry of gateways, devices and places.
+    pub registry: Arc<Registry>,
+    /// Tables by name. The table `rejected` may be among them; it cannot be written to.
+    pub tables: Arc<BTreeMap<String, Arc<AdoptedTable>>>,
+    /// The table `rejected`.
+    pub rejected: Arc<AdoptedTable>,
+    /// Where rows become durable.
+    pub sink: S,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Limits of one request.
+    pub limits: DecodeLimits,
+    /// One permit for each KiB of bodies in flight, of all requests together. It must hold at least one body of
+    /// `frame_bytes_max`. A request waits for it before its body is read.
+    pub body_budget: Arc<Semaphore>,
+}
+
+/// The routes. They answer every request themselves and need no other layer.
+pub fn write_router<S: WriteSink>(state: Arc<WriteState<S>>) -> Router {
+    Router::new()
+        .route("/api/v2/write", post(write_v2::<S>))
+        .route("/write", post(write_v1::<S>))
+        .route("/ping", get(ping))
+        .route("/api/v2/ping", get(ping))
+        .with_state(state)
+}
+
+type Parameters = Query<HashMap<String, String>>;
+
+async fn write_v2<S: WriteSink>(
+    State(state): State<Arc<WriteState<S>>>,
+    Query(parameters): Parameters,
+    request: Request,
+) -> Response {
+    let precision = match parameters.get("precision").map_or("ns", String::as_str) {
+        "ns" => Ok(Precision::Nanoseconds),
+        "us" => Ok(Precision::Microseconds),
+        "ms" => Ok(Precision::Milliseconds),
+        "s" => Ok(Precision::Seconds),
+        other => Err(Failure::invalid(format!("precision {other:?}: ns, us, ms or s are possible"))),
+    };
+    answer(Dialect::V2, write(&state, precision, &parameters, request).await)
+}
+
+async fn write_v1<S: WriteSink>(
+    State(state): State<Arc<WriteState<S>>>,
+    Query(parameters): Parameters,
+    request: Request,
+) -> Response {
+    let precision = match parameters.get("precision").map_or("ns", String::as_str) {
+        "" | "n" | "ns" => Ok(Precision::Nanoseconds),
+        "u" | "us" | "µ" => Ok(Precision::Microseconds),
+        "ms" => Ok(Precision::Milliseconds),
+        "s" => Ok(Precision::Seconds),
+        "m" => Ok(Precision::Minutes),
+        "h" => Ok(Precision::Hours),
+        other => Err(Failure::invalid(format!("precision {other:?}: n, ns, u, us, ms, s, m or h are possible"))),
+    };
+    answer(Dialect::V1, write(&state, precision, &parameters, request).await)
+}
+
+async fn ping() -> Response {
+    let version = concat!("zonelake-", env!("CARGO_PKG_VERSION"));
+    (StatusCode::NO_CONTENT, [("x-influxdb-version", version), ("x-influxdb-build", "zonelake")]).into_response()
+}
+
+fn answer(dialect: Dialect, result: Result<u64, Failure>) -> Response {
+    match result {
+        Ok(0) => StatusCode::NO_CONTENT.into_response(),
+        Ok(rejected) => (StatusCode::NO_CONTENT, [(answer::REJECTED_HEADER, rejected.to_string())]).into_response(),
+        Err(failure) => failure.response(dialect),
+    }
+}
+
+/// Stores the lines of a request; gives back how many rows and readings were rejected.
+async fn write<S: WriteSink>(
+    state: &Arc<WriteState<S>>,
+    precision: Result<Precision, Failure>,
+    parameters: &HashMap<String, String>,
+    request: Request,
+) -> Result<u64, Failure> {
+    let token = auth::token(request.headers(), parameters).ok_or_else(Failure::no_token)?;
+    let gateway = state.registry.authenticate_gateway(&token).ok_or_else(Failure::unknown_token)?;
+    let precision = precision?;
+    let body = body::read(request, &state.limits, &state.body_budget).await?;
+    // Registering devices and decompressing block; the runtime's own threads are for what does not.
+    let (decoding, writer) = (Arc::clone(state), Arc::clone(&gateway));
+    let decoded = tokio::task::spawn_blocking(move || {
+        let (lines, permit) = body::decompress(body, &decoding.limits, &decoding.body_budget)?;
+        let args = LinesArgs {
+            registry: &decoding.registry,
+            tables: &decoding.tables,
+            rejected: &decoding.rejected,
+            gateway: &writer,
+            limits: &decoding.limits,
+            precision,
+            now_us: decoding.clock.wall_us(),
+        };
+        lines::decode(&lines, &args).map(|decoded| (decoded, permit)).map_err(Failure::refused)
+    });
+    let (decoded, permit) = decoded.await.map_err(|error| Failure::internal(format!("decoding failed: {error}")))??;
+    let mut rejected = 0;
+    for (table, batch) in decoded.batches {
+        rejected += batch.rejected_rows + batch.rejected_readings;
+        state.sink.write(&gateway, &table, batch).await.map_err(Failure::not_written)?;
+    }
+    drop(permit);
+    match decoded.faulty {
+        None => Ok(rejected),
+        Some(faulty) => Err(Failure::faulty_lines(&faulty, rejected)),
+    }
+}

@@ -1,0 +1,35 @@
+//! From a gateway to durable acknowledgement, in the order in which a reading passes:
+//!
+//! - [`limits`]: how much one message may hold
+//! - [`decode`]: Arrow IPC messages, checked and brought to the table's columns
+//! - [`line`]: line protocol, brought to the same columns
+//! - [`devices`]: device names to registry keys, once per name
+//! - [`validate`]: what a row and a reading must satisfy, and what becomes of those that do not
+//! - [`rejected`]: rows of the table `rejected`
+//! - [`refusal`]: why a batch or a stream is refused
+//! - [`http_write`]: line protocol over HTTP; [`unnumbered`]: its way to the shards
+//! - [`server`]: the QUIC endpoint; [`session`]: one stream of batches on it
+//! - [`pipeline`]: the shards' queues and threads, which make batches durable
+//! - [`flusher`]: the thread that brings rows into files
+//! - [`metrics`]: what all of it counts
+
+pub mod decode;
+pub mod devices;
+pub mod flusher;
+pub mod http_write;
+pub mod limits;
+pub mod line;
+pub mod metrics;
+pub mod pipeline;
+pub mod refusal;
+pub mod rejected;
+pub mod server;
+pub mod session;
+pub mod unnumbered;
+pub mod validate;
+
+pub use decode::arrow::ArrowDecoder;
+pub use decode::{Decoded, Source};
+pub use limits::DecodeLimits;
+pub use line::{LineDecoder, Precision};
+pub use refusal::Refusal;

@@ -1,0 +1,470 @@
+//! Lines of one table to columns. A line is bound to the table's columns as a whole before anything of it is kept, so
+//! that a faulty line leaves nothing behind.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, ArrowPrimitiveType, BooleanArray, BooleanBufferBuilder, NullBufferBuilder, PrimitiveArray, StringBuilder,
+};
+use arrow::datatypes::{Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use zonelake_schemas::wire::control::RefusedCode;
+use zonelake_schemas::{Kept, Quality, RejectReason, TableDef};
+
+use super::Precision;
+use super::parse::{FieldValue, Line, Raw};
+use super::sent_line::SentLines;
+use crate::decode::columns::{FieldRule, Number, narrow};
+use crate::decode::numbers::NumberRule;
+use crate::decode::wire_schema::{unknown_column, wrong_type};
+use crate::devices::DeviceNames;
+use crate::validate::{
+    ReadingFaults, RowFaults, Rows, check_sites, latest_us, quality_of_code, quality_of_text, time_fault,
+};
+use crate::{Decoded, Refusal, Source};
+
+/// What is known of a table from batch to batch.
+#[derive(Debug)]
+pub(crate) struct LineTable {
+    def: Arc<TableDef>,
+    rules: Vec<FieldRule>,
+    by_name: HashMap<String, usize>,
+    devices: DeviceNames,
+    /// The column that the last lines had at each position: most lines of a sender look alike.
+    order: Vec<usize>,
+    /// Number of the line that last set each column.
+    set_by: Vec<u64>,
+    lines: u64,
+}
+
+impl LineTable {
+    pub(crate) fn new(def: &Arc<TableDef>) -> Self {
+        Self {
+            rules: FieldRule::all(&def.fields),
+            by_name: def.fields.iter().enumerate().map(|(index, field)| (field.name.clone(), index)).collect(),
+            devices: DeviceNames::default(),
+            order: Vec::new(),
+            set_by: vec![0; def.fields.len()],
+            lines: 0,
+            def: Arc::clone(def),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.def.name
+    }
+
+    /// The field of a name at a position of a line; `None` where the table has none.
+    fn field(&mut self, position: usize, name: Raw<'_>) -> Result<Option<usize>, Refusal> {
+        if let Some(&field) = self.order.get(position)
+            && self.def.fields[field].name.as_bytes() == name.bytes
+        {
+            return Ok(Some(field));
+        }
+        let found = self.by_name.get(&*text(name)?).copied();
+        if let Some(field) = found {
+            self.order.resize(self.order.len().max(position + 1), field);
+            self.order[position] = field;
+        }
+        Ok(found)
+    }
+}
+
+/// Rows of one table, gathered line by line.
+#[derive(Debug)]
+pub(crate) struct LineRows<'a> {
+    precision: Precision,
+    now_us: i64,
+    latest_us: i64,
+    columns: Vec<Option<Column>>,
+    times_us: Vec<i64>,
+    devices: Vec<i32>,
+    device_nulls: NullBufferBuilder,
+    qualities: Vec<u8>,
+    row_faults: RowFaults,
+    reading_faults: ReadingFaults,
+    sites: Vec<(usize, Cow<'a, str>)>,
+    starts: Vec<usize>,
+    cells: Vec<(usize, Cell<'a>)>,
+    last_device: Option<(Raw<'a>, i32)>,
+}
+
+/// What a line says besides its fields.
+#[derive(Default)]
+struct Head<'a> {
+    device: Option<Raw<'a>>,
+    site: Option<Cow<'a, str>>,
+    quality: Quality,
+    fault: Option<RejectReason>,
+}
+
+/// A value as its column keeps it.
+#[derive(Debug)]
+enum Cell<'a> {
+    Integer(i64),
+    Double(f64),
+    Boolean(bool),
+    Text(Cow<'a, str>),
+    Fault(RejectReason),
+}
+
+impl<'a> LineRows<'a> {
+    pub(crate) fn new(table: &mut LineTable, precision: Precision, source: &Source<'_>) -> Self {
+        table.devices.trim(source.limits.dictionary_values_max);
+        Self {
+            precision,
+            now_us: source.now_us,
+            latest_us: latest_us(source),
+            columns: table.rules.iter().map(|_| None).collect(),
+            times_us: Vec::new(),
+            devices: Vec::new(),
+            device_nulls: NullBufferBuilder::new(0),
+            qualities: Vec::new(),
+            row_faults: RowFaults::default(),
+            reading_faults: ReadingFaults::new(source.limits.rejected_rows_max),
+            sites: Vec::new(),
+            starts: Vec::new(),
+            cells: Vec::new(),
+            last_device: None,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.times_us.len()
+    }
+
+    /// Adds the row of a line. Refuses columns that the table does not have or cannot take; nothing of the line is kept
+    /// then.
+    pub(crate) fn push(&mut self, table: &mut LineTable, line: &Line<'a>, source: &Source<'_>) -> Result<(), Refusal> {
+        table.lines += 1;
+        self.cells.clear();
+        let mut head = Head::default();
+        for (position, &(name, value)) in line.tags.iter().enumerate() {
+            self.bind(table, &mut head, position, name, FieldValue::String(value), source)?;
+        }
+        for (position, &(name, value)) in (line.tags.len()..).zip(&line.fields) {
+            self.bind(table, &mut head, position, name, value, source)?;
+        }
+        let row = self.len();
+        let time_us = line.timestamp.map_or(Some(self.now_us), |timestamp| self.precision.to_us(timestamp));
+        let device = head.device.map(|device| self.device(table, device)).transpose()?;
+        self.times_us.push(time_us.unwrap_or(0));
+        self.starts.push(line.start);
+        self.qualities.push(head.quality as u8);
+        self.devices.push(device.unwrap_or(0));
+        self.device_nulls.append(device.is_some());
+        if let Some(reason) = time_fault(time_us, self.latest_us).or(head.fault) {
+            self.row_faults.set(row, row + 1, reason);
+            return Ok(());
+        }
+        if let Some(site) = head.site {
+            self.sites.push((row, site));
+        }
+        for (field, cell) in self.cells.drain(..) {
+            let column = self.columns[field].get_or_insert_with(|| Column::new(table.rules[field].kept));
+            column.pad_to(row);
+            if let Some(reason) = column.push(cell) {
+                self.reading_faults.push(row, table.rules[field].index, reason);
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn bind(
+        &mut self,
+        table: &mut LineTable,
+        head: &mut Head<'a>,
+        position: usize,
+        name: Raw<'a>,
+        value: FieldValue<'a>,
+        source: &Source<'_>,
+    ) -> Result<(), Refusal> {
+        match table.field(position, name)? {
+            Some(field) => self.bind_field(table, field, value, source),
+            None => bind_head(head, table, &text(name)?, value, source),
+        }
+    }
+
+    #[inline]
+    fn bind_field(
+        &mut self,
+        table: &mut LineTable,
+        field: usize,
+        value: FieldValue<'a>,
+        source: &Source<'_>,
+    ) -> Result<(), Refusal> {
+        let rule = &table.rules[field];
+        let name = &table.def.fields[field].name;
+        if std::mem::replace(&mut table.set_by[field], table.lines) == table.lines {
+            return Err(Refusal::new(RefusedCode::BadPayload, format!("{name} stands twice in the line")));
+        }
+        let cell = match bind_value(rule, value, self.precision, source.limits.text_bytes_max)? {
+            Some(Ok(cell)) => cell,
+            Some(Err(reason)) => Cell::Fault(reason),
+            None => return Err(wrong_type(name, &table.def, kind_of(value), line_expected(rule.kept))),
+        };
+        self.cells.push((field, cell));
+        Ok(())
+    }
+
+    fn device(&mut self, table: &mut LineTable, device: Raw<'a>) -> Result<i32, Refusal> {
+        if let Some((last, number)) = self.last_device
+            && last == device
+        {
+            return Ok(number);
+        }
+        let number = table.devices.number(&text(device)?);
+        self.last_device = Some((device, number));
+        Ok(number)
+    }
+
+    /// Ends the batch. `payload` is what the lines were read from.
+    pub(crate) fn finish(
+        mut self,
+        table: &mut LineTable,
+        payload: &[u8],
+        source: &Source<'_>,
+    ) -> Result<Decoded, Refusal> {
+        let rows = self.len();
+        let nulls = self.device_nulls.finish();
+        let mut row_faults = self.row_faults;
+        let devices = table.devices.keys(&self.devices, nulls.as_ref(), source, &mut row_faults)?;
+        check_sites(self.sites.iter().map(|(row, site)| (*row, &**site)), &devices, source, &mut row_faults);
+        let fields = self.columns.into_iter().zip(&table.rules).map(|(column, rule)| {
+            column.map(|mut column| {
+                column.pad_to(rows);
+                column.finish(rule)
+            })
+        });
+        let batch = Rows {
+            times_us: self.times_us.into(),
+            devices,
+            qualities: self.qualities,
+            fields: fields.collect(),
+            row_faults,
+            reading_faults: self.reading_faults,
+        };
+        let sent = SentLines { payload, starts: &self.starts, precision: self.precision, now_us: self.now_us };
+        batch.finish(source, &sent)
+    }
+}
+
+/// Takes a name that is no field of the table: device, quality, a place, or a fault of the line.
+fn bind_head<'a>(
+    head: &mut Head<'a>,
+    table: &LineTable,
+    name: &str,
+    value: FieldValue<'a>,
+    source: &Source<'_>,
+) -> Result<(), Refusal> {
+    let string = |value: FieldValue<'a>| match value {
+        FieldValue::String(raw) => Ok(raw),
+        other => Err(wrong_type(name, &table.def, kind_of(other), "a tag or a quoted string")),
+    };
+    match (name, value) {
+        ("device", value) => head.device = Some(string(value)?),
+        ("site", value) => head.site = Some(text(string(value)?)?),
+        ("province" | "zone", value) => {
+            let registered = if name == "zone" { &source.gateway.zone_code } else { &source.gateway.province };
+            let stated = text(string(value)?)?;
+            if !stated.is_empty() && *stated != **registered {
+                head.fault = head.fault.or(Some(RejectReason::WrongPlace));
+            }
+        }
+        ("quality", value) => {
+            let quality = match value {
+                FieldValue::Integer(code) => quality_of_code(i128::from(code)),
+                value => quality_of_text(&text(string(value)?)?),
+            };
+            head.quality = quality.unwrap_or_default();
+            if quality.is_none() {
+                head.fault = head.fault.or(Some(RejectReason::BadQuality));
+            }
+        }
+        ("time", _) => {
+            let message = "time is not a field: the timestamp stands at the end of the line";
+            return Err(Refusal::new(RefusedCode::UnknownColumn, message));
+        }
+        (name, _) => return Err(unknown_column(name, &table.def)),
+    }
+    Ok(())
+}
+
+/// A value as its field keeps it; `None` where the field takes no value of that kind.
+#[inline]
+fn bind_value<'a>(
+    rule: &FieldRule,
+    value: FieldValue<'a>,
+    precision: Precision,
+    text_bytes_max: usize,
+) -> Result<Option<Result<Cell<'a>, RejectReason>>, Refusal> {
+    let cell = match (rule.kept, value) {
+        (Kept::Decimal32 { .. } | Kept::Decimal64 { .. }, value) => {
+            decimal(&rule.numbers, value).map(|n| n.map(Cell::Integer))
+        }
+        (Kept::Float64, value) => double(&rule.numbers, value).map(|value| value.map(Cell::Double)),
+        (Kept::Int64, FieldValue::Integer(n)) => Some(rule.numbers.integer_of(i128::from(n)).map(Cell::Integer)),
+        (Kept::Timestamp, FieldValue::Integer(n)) => {
+            Some(precision.to_us(n).map(Cell::Integer).ok_or(RejectReason::OutOfRange))
+        }
+        (Kept::Int64 | Kept::Timestamp, FieldValue::Great(_)) => Some(Err(RejectReason::OutOfRange)),
+        (Kept::Boolean, FieldValue::Boolean(value)) => Some(Ok(Cell::Boolean(value))),
+        (Kept::Utf8, FieldValue::String(raw)) => {
+            let text = text(raw)?;
+            Some(if text.len() > text_bytes_max { Err(RejectReason::TooLong) } else { Ok(Cell::Text(text)) })
+        }
+        _ => None,
+    };
+    Ok(cell)
+}
+
+#[inline]
+fn decimal(rule: &NumberRule, value: FieldValue<'_>) -> Option<Result<i64, RejectReason>> {
+    Some(match value {
+        FieldValue::Decimal { mantissa, places, digits, .. } if digits <= DIGITS_EXACT => {
+            rule.decimal_of_short(mantissa, places)
+        }
+        FieldValue::Decimal { raw, .. } => rule.decimal_of_f64(parsed(raw)),
+        FieldValue::Double(value) => rule.decimal_of_f64(value),
+        FieldValue::Integer(n) => rule.decimal_of_scaled(i128::from(n), 0),
+        FieldValue::Great(digits) => rule.decimal_of(great(digits)),
+        FieldValue::Boolean(_) | FieldValue::String(_) => return None,
+    })
+}
+
+fn double(rule: &NumberRule, value: FieldValue<'_>) -> Option<Result<f64, RejectReason>> {
+    Some(match value {
+        // Both are exact as doubles, so their quotient is the nearest one. Zero may have a sign.
+        FieldValue::Decimal { mantissa, places, digits, .. } if digits <= DIGITS_EXACT && mantissa != 0 => {
+            rule.double_of_scaled(i128::from(mantissa), i32::from(places))
+        }
+        FieldValue::Decimal { raw, .. } => rule.double_of_f64(parsed(raw)),
+        FieldValue::Double(value) => rule.double_of_f64(value),
+        FieldValue::Integer(n) => rule.double_of_integer(i128::from(n)),
+        FieldValue::Great(digits) => rule.double_of(great(digits)),
+        FieldValue::Boolean(_) | FieldValue::String(_) => return None,
+    })
+}
+
+fn great(digits: &str) -> Number {
+    digits.parse().map_or(Number::Huge { is_negative: digits.starts_with('-') }, Number::Integer)
+}
+
+fn parsed(raw: &[u8]) -> f64 {
+    std::str::from_utf8(raw).ok().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
+}
+
+fn text(raw: Raw<'_>) -> Result<Cow<'_, str>, Refusal> {
+    raw.text().ok_or_else(|| Refusal::new(RefusedCode::BadPayload, "a name or text that is not UTF-8"))
+}
+
+fn kind_of(value: FieldValue<'_>) -> &'static str {
+    match value {
+        FieldValue::Decimal { .. } | FieldValue::Double(_) => "a float",
+        FieldValue::Integer(_) | FieldValue::Great(_) => "an integer",
+        FieldValue::Boolean(_) => "a boolean",
+        FieldValue::String(_) => "a string",
+    }
+}
+
+fn line_expected(kept: Kept) -> &'static str {
+    match kept {
+        Kept::Float64 | Kept::Decimal32 { .. } | Kept::Decimal64 { .. } => "a number",
+        Kept::Int64 => "an integer, as 12i",
+        Kept::Boolean => "a boolean, as true",
+        Kept::Utf8 => "a quoted string or a tag",
+        Kept::Timestamp => "an integer in the precision of the timestamps, as 1735689600000000000i",
+    }
+}
+
+/// A column under construction; rows that did not set it become null when a later row does.
+#[derive(Debug)]
+struct Column {
+    values: Values,
+    nulls: NullBufferBuilder,
+    len: usize,
+}
+
+#[derive(Debug)]
+enum Values {
+    Small(Vec<i32>),
+    Large(Vec<i64>),
+    Double(Vec<f64>),
+    Boolean(BooleanBufferBuilder),
+    Text(StringBuilder),
+}
+
+impl Column {
+    fn new(kept: Kept) -> Self {
+        let values = match kept {
+            Kept::Decimal32 { .. } => Values::Small(Vec::new()),
+            Kept::Decimal64 { .. } | Kept::Int64 | Kept::Timestamp => Values::Large(Vec::new()),
+            Kept::Float64 => Values::Double(Vec::new()),
+            Kept::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
+            Kept::Utf8 => Values::Text(StringBuilder::new()),
+        };
+        Self { values, nulls: NullBufferBuilder::new(0), len: 0 }
+    }
+
+    fn pad_to(&mut self, rows: usize) {
+        let missing = rows.saturating_sub(self.len);
+        if missing == 0 {
+            return;
+        }
+        match &mut self.values {
+            Values::Small(values) => values.resize(rows, 0),
+            Values::Large(values) => values.resize(rows, 0),
+            Values::Double(values) => values.resize(rows, 0.0),
+            Values::Boolean(values) => values.append_n(missing, false),
+            Values::Text(values) => values.append_nulls(missing),
+        }
+        self.nulls.append_n_nulls(missing);
+        self.len = rows;
+    }
+
+    /// Adds a value; gives back the reason where it is none, and null stands for it.
+    fn push(&mut self, cell: Cell<'_>) -> Option<RejectReason> {
+        match (&mut self.values, cell) {
+            (_, Cell::Fault(reason)) => {
+                self.pad_to(self.len + 1);
+                return Some(reason);
+            }
+            (Values::Small(values), Cell::Integer(n)) => values.push(narrow(n)),
+            (Values::Large(values), Cell::Integer(n)) => values.push(n),
+            (Values::Double(values), Cell::Double(value)) => values.push(value),
+            (Values::Boolean(values), Cell::Boolean(value)) => values.append(value),
+            (Values::Text(values), Cell::Text(text)) => values.append_value(text),
+            (values, cell) => unreachable!("{cell:?} was bound by the kind of its column {values:?}"),
+        }
+        self.nulls.append_non_null();
+        self.len += 1;
+        None
+    }
+
+    fn finish(mut self, rule: &FieldRule) -> ArrayRef {
+        let nulls = self.nulls.finish();
+        fn array<T: ArrowPrimitiveType>(
+            values: Vec<T::Native>,
+            nulls: Option<arrow::buffer::NullBuffer>,
+            rule: &FieldRule,
+        ) -> ArrayRef {
+            Arc::new(PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(rule.kept_type.clone()))
+        }
+        match self.values {
+            Values::Small(values) => array::<Decimal32Type>(values, nulls, rule),
+            Values::Large(values) => match rule.kept {
+                Kept::Int64 => array::<Int64Type>(values, nulls, rule),
+                Kept::Timestamp => array::<TimestampMicrosecondType>(values, nulls, rule),
+                _ => array::<Decimal64Type>(values, nulls, rule),
+            },
+            Values::Double(values) => array::<Float64Type>(values, nulls, rule),
+            Values::Boolean(mut values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
+            Values::Text(mut values) => Arc::new(values.finish()),
+        }
+    }
+}
+
+/// Digits of a number whose double has the same shortest text.
+const DIGITS_EXACT: u8 = 15;

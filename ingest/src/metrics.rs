@@ -1,0 +1,107 @@
+//! What the write side counts, for `/metrics`.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use zonelake_storage::Entry;
+
+use crate::pipeline::BatchSummary;
+
+/// Counters of the write side. A reading is one non-null value.
+#[derive(Debug)]
+pub struct IngestMetrics {
+    /// Rows stored.
+    pub rows: Counter,
+    /// Readings stored.
+    pub readings: Counter,
+    /// Rows that went whole to `rejected`.
+    pub rejected_rows: Counter,
+    /// Readings that went to `rejected`.
+    pub rejected_readings: Counter,
+    /// Batches that were known already.
+    pub repeated_batches: Counter,
+    /// Batches and streams refused.
+    pub refusals: Counter,
+    /// QUIC connections that are open.
+    pub connections: Gauge,
+    batches: Counter,
+    log_bytes: Counter,
+    group_seconds: Histogram,
+    group_batches: Histogram,
+    flushed_rows: Counter,
+    flushed_bytes: Counter,
+    flush_errors: Counter<u64, AtomicU64>,
+}
+
+impl IngestMetrics {
+    /// Counters that `registry` shows.
+    pub fn new(registry: &mut Registry) -> Self {
+        let counter = |registry: &mut Registry, name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let connections = Gauge::default();
+        registry.register("zonelake_quic_connections", "QUIC connections that are open", connections.clone());
+        let group_seconds = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
+        registry.register_with_unit(
+            "zonelake_group_commit",
+            "Time of one group commit: write, sync, publish",
+            Unit::Seconds,
+            group_seconds.clone(),
+        );
+        let group_batches = Histogram::new(exponential_buckets(1.0, 2.0, 12));
+        registry.register("zonelake_group_commit_batches", "Batches in one group commit", group_batches.clone());
+        Self {
+            rows: counter(registry, "zonelake_rows_stored", "Rows stored"),
+            readings: counter(registry, "zonelake_readings_stored", "Readings (non-null values) stored"),
+            rejected_rows: counter(registry, "zonelake_rows_rejected", "Rows that went whole to the table rejected"),
+            rejected_readings: counter(
+                registry,
+                "zonelake_readings_rejected",
+                "Single readings that went to the table rejected",
+            ),
+            repeated_batches: counter(
+                registry,
+                "zonelake_batches_repeated",
+                "Batches that were stored before and not again",
+            ),
+            refusals: counter(registry, "zonelake_refusals", "Batches and streams refused"),
+            connections,
+            batches: counter(registry, "zonelake_batches_written", "Batches written to the log"),
+            log_bytes: counter(registry, "zonelake_log_written_bytes", "Bytes written to the log"),
+            group_seconds,
+            group_batches,
+            flushed_rows: counter(registry, "zonelake_rows_flushed", "Rows written to Parquet files and committed"),
+            flushed_bytes: counter(registry, "zonelake_flushed_bytes", "Bytes of the Parquet files written"),
+            flush_errors: counter(registry, "zonelake_flush_errors", "Flushes that failed; they are tried again"),
+        }
+    }
+
+    pub(crate) fn count_stored(&self, batch: &BatchSummary) {
+        self.rows.inc_by(batch.rows);
+        self.readings.inc_by(batch.readings);
+        self.rejected_rows.inc_by(batch.rejected_rows);
+        self.rejected_readings.inc_by(batch.rejected_readings);
+    }
+
+    pub(crate) fn count_group(&self, entries: &[Entry], took: Duration) {
+        self.batches.inc_by(entries.len() as u64);
+        self.log_bytes.inc_by(entries.iter().map(Entry::log_bytes).sum());
+        self.group_seconds.observe(took.as_secs_f64());
+        self.group_batches.observe(entries.len() as f64);
+    }
+
+    pub(crate) fn count_flush(&self, flushed: &zonelake_storage::Flushed) {
+        self.flushed_rows.inc_by(flushed.rows);
+        self.flushed_bytes.inc_by(flushed.bytes);
+    }
+
+    pub(crate) fn count_flush_error(&self) {
+        self.flush_errors.inc();
+    }
+}

@@ -1,0 +1,465 @@
+//! The shards as the rest of the server sees them: a bounded queue and a thread each. A thread drains its queue, makes
+//! the batches durable with one sync, shows their rows, and answers each sender.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use zonelake_schemas::wire::control::RefusedCode;
+use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
+use zonelake_storage::{Entry, Outcome, Shard, ShardError, Store, Verdict, shard_for};
+use zonelake_wal::WalError;
+
+use crate::metrics::IngestMetrics;
+use crate::refusal::Refusal;
+
+/// Limits of what is in flight between the network and the logs.
+#[derive(Debug, Clone)]
+pub struct PipelineOptions {
+    /// Bytes of all frames that are read and not yet acknowledged.
+    pub buffered_bytes_max: u64,
+    /// Bytes that one group commit takes at most, where it has more than one batch.
+    pub group_bytes_max: u64,
+}
+
+/// The write side of the server.
+#[derive(Debug)]
+pub struct Pipeline {
+    store: Arc<Store>,
+    shards: Vec<mpsc::Sender<Command>>,
+    budget: Arc<Semaphore>,
+    budget_kib: u32,
+    next_session: AtomicU64,
+    metrics: Arc<IngestMetrics>,
+    threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
+}
+
+/// One attempt of a gateway to send on a stream. A later one takes the stream over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(u64);
+
+/// A batch on its way, with whoever waits for it.
+#[derive(Debug)]
+pub struct Pending {
+    /// The batch.
+    pub entry: Entry,
+    /// Session that sent it; absent where batches are not numbered.
+    pub session: Option<SessionId>,
+    /// Its shares of the budgets, given back with the answer.
+    pub permits: Option<Vec<OwnedSemaphorePermit>>,
+    /// Where the answer goes.
+    pub reply: Reply,
+}
+
+/// Where the answer to a batch goes.
+#[derive(Debug)]
+pub enum Reply {
+    /// To the writer of a stream's acknowledgements, with what they are to say.
+    Stream(mpsc::UnboundedSender<StreamEvent>, Box<BatchSummary>),
+    /// To one waiting task.
+    Once(oneshot::Sender<Result<Outcome, Refusal>>),
+}
+
+/// What a stream's writer learns.
+#[derive(Debug)]
+pub enum StreamEvent {
+    /// A batch is done with.
+    Done(Box<BatchSummary>, Result<Outcome, Refusal>),
+    /// The reader refuses to go on, after so many submitted batches.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// Batch at fault; 0 where none is.
+        number: BatchNumber,
+        /// Batches that the reader had submitted.
+        submitted: u64,
+    },
+    /// The gateway has ended its side, after so many submitted batches.
+    Finished {
+        /// Batches that the reader had submitted.
+        submitted: u64,
+    },
+}
+
+/// What an acknowledgement says of a batch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BatchSummary {
+    /// Its number.
+    pub number: BatchNumber,
+    /// Rows for the table.
+    pub rows: u64,
+    /// Readings in them.
+    pub readings: u64,
+    /// Rows rejected.
+    pub rejected_rows: u64,
+    /// Single readings rejected.
+    pub rejected_readings: u64,
+    /// Why.
+    pub rejections: Vec<zonelake_schemas::wire::control::Rejection>,
+}
+
+enum Command {
+    Append(Box<Pending>),
+    Open {
+        producer: ProducerId,
+        epoch: Epoch,
+        stream: StreamKey,
+        session: SessionId,
+        reply: oneshot::Sender<Result<BatchNumber, Refusal>>,
+    },
+    Committed,
+    Stop,
+}
+
+impl Pipeline {
+    /// Starts a thread for each shard.
+    pub fn start(
+        store: Arc<Store>,
+        shards: Vec<Shard>,
+        options: &PipelineOptions,
+        metrics: Arc<IngestMetrics>,
+    ) -> std::io::Result<Self> {
+        let budget_kib = u32::try_from(options.buffered_bytes_max / 1024).unwrap_or(u32::MAX).max(1);
+        let mut senders = Vec::new();
+        let mut threads = Vec::new();
+        for shard in shards {
+            let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+            let writer = Writer {
+                store: Arc::clone(&store),
+                shard,
+                owners: HashMap::new(),
+                failed: None,
+                space_checked: None,
+                group_bytes_max: options.group_bytes_max,
+                metrics: Arc::clone(&metrics),
+            };
+            let name = format!("shard-{}", writer.shard.id());
+            threads.push(std::thread::Builder::new().name(name).spawn(move || writer.run(receiver))?);
+            senders.push(sender);
+        }
+        Ok(Self {
+            store,
+            shards: senders,
+            budget: Arc::new(Semaphore::new(budget_kib as usize)),
+            budget_kib,
+            next_session: AtomicU64::new(1),
+            metrics,
+            threads: std::sync::Mutex::new(threads),
+        })
+    }
+
+    /// The store below.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Counters.
+    pub fn metrics(&self) -> &Arc<IngestMetrics> {
+        &self.metrics
+    }
+
+    /// Reserves room for a frame before it is read; waits while the budget is used up.
+    pub async fn reserve(&self, bytes: usize) -> OwnedSemaphorePermit {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(4, self.budget_kib);
+        Arc::clone(&self.budget).acquire_many_owned(kib).await.expect("the budget is never closed")
+    }
+
+    /// Opens a stream: the answer is its last durable number. Batches of earlier sessions of this stream are refused
+    /// from now on.
+    pub async fn open_stream(
+        &self,
+        producer: ProducerId,
+        epoch: Epoch,
+        stream: StreamKey,
+    ) -> Result<(SessionId, BatchNumber), Refusal> {
+        let session = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Open { producer, epoch, stream, session, reply };
+        self.sender(producer).send(command).await.map_err(|_| shutting_down())?;
+        let last = answer.await.map_err(|_| shutting_down())??;
+        Ok((session, last))
+    }
+
+    /// Submits a batch: to the shard of its producer, or of its gateway where it is not numbered. Waits while its table
+    /// has no room or the shard's queue is full.
+    pub async fn submit(&self, pending: Pending) -> Result<(), Refusal> {
+        pending.entry.table.room(self.store.options().live_bytes_max).await;
+        let home = pending.entry.numbered.map_or(ProducerId(pending.entry.gateway.0), |batch| batch.producer);
+        self.sender(home).send(Command::Append(Box::new(pending))).await.map_err(|_| shutting_down())
+    }
+
+    /// Tells the shards that rows have gone into files, so that they let go of their logs.
+    pub async fn committed(&self) {
+        for shard in &self.shards {
+            // A shard that has stopped has nothing to let go of.
+            let _ = shard.send(Command::Committed).await;
+        }
+    }
+
+    /// Waits until everything submitted is done with and the threads have ended. Nothing can be submitted afterwards.
+    pub async fn stop(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().expect("nothing panics while it holds this lock"));
+        for shard in &self.shards {
+            // A shard that has stopped already needs no telling.
+            let _ = shard.send(Command::Stop).await;
+        }
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a shard's thread has panicked; what it had acknowledged is in its log");
+                }
+            }
+        });
+        joined.await.expect("joining threads does not panic");
+    }
+
+    fn sender(&self, producer: ProducerId) -> &mpsc::Sender<Command> {
+        let shards = u16::try_from(self.shards.len()).expect("the number of shards is a u16");
+        &self.shards[usize::from(shard_for(producer, shards).0)]
+    }
+}
+
+struct Writer {
+    store: Arc<Store>,
+    shard: Shard,
+    owners: HashMap<(ProducerId, StreamKey), SessionId>,
+    /// Why this shard no longer writes.
+    failed: Option<Refusal>,
+    /// When free space was last looked at, and what was found.
+    space_checked: Option<(Duration, Result<(), Refusal>)>,
+    group_bytes_max: u64,
+    metrics: Arc<IngestMetrics>,
+}
+
+impl Writer {
+    fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+        let mut group: Vec<Pending> = Vec::new();
+        let mut group_bytes = 0;
+        while let Some(command) = queue.blocking_recv() {
+            let mut next = Some(command);
+            while let Some(command) = next {
+                match command {
+                    Command::Append(pending) => {
+                        group_bytes += pending.entry.log_bytes();
+                        group.push(*pending);
+                    }
+                    Command::Stop => return self.commit(&mut group),
+                    other => {
+                        self.commit(&mut group);
+                        group_bytes = 0;
+                        self.handle(other);
+                    }
+                }
+                if group_bytes >= self.group_bytes_max {
+                    break;
+                }
+                next = queue.try_recv().ok();
+            }
+            self.commit(&mut group);
+            group_bytes = 0;
+        }
+    }
+
+    fn handle(&mut self, command: Command) {
+        match command {
+            Command::Open { producer, epoch, stream, session, reply } => {
+                let answer = self.open(producer, epoch, stream, session);
+                // A gateway that is gone already needs no answer.
+                let _ = reply.send(answer);
+            }
+            Command::Committed => self.release(),
+            Command::Append(_) | Command::Stop => unreachable!("the loop takes these itself"),
+        }
+    }
+
+    fn open(
+        &mut self,
+        producer: ProducerId,
+        epoch: Epoch,
+        stream: StreamKey,
+        session: SessionId,
+    ) -> Result<BatchNumber, Refusal> {
+        if let Some(refusal) = &self.failed {
+            return Err(refusal.clone());
+        }
+        match self.shard.open_stream(producer, epoch, stream) {
+            Ok(Ok(last)) => {
+                self.owners.insert((producer, stream), session);
+                Ok(last)
+            }
+            Ok(Err(later)) => Err(fenced(later)),
+            Err(error) => Err(self.refusal_of(&error)),
+        }
+    }
+
+    fn commit(&mut self, group: &mut Vec<Pending>) {
+        if group.is_empty() {
+            return;
+        }
+        if let Err(refusal) = self.can_write() {
+            return group.drain(..).for_each(|pending| answer(pending, Err(refusal.clone())));
+        }
+        let (mine, lost): (Vec<Pending>, Vec<Pending>) = group.drain(..).partition(|pending| self.owns(pending));
+        lost.into_iter().for_each(|pending| answer(pending, Err(taken_over())));
+        let began = self.store.clock().monotonic();
+        let (entries, waiting): (Vec<Entry>, Vec<Waiting>) = mine.into_iter().map(Waiting::split).unzip();
+        match self.shard.append(&entries) {
+            Ok(outcomes) => {
+                self.metrics.count_group(&entries, self.store.clock().monotonic().saturating_sub(began));
+                for ((waiting, entry), outcome) in waiting.into_iter().zip(&entries).zip(outcomes) {
+                    waiting.answer(refuse_by_verdict(outcome, entry));
+                }
+            }
+            Err(error) => {
+                let refusal = self.refusal_of(&error);
+                waiting.into_iter().for_each(|waiting| waiting.answer(Err(refusal.clone())));
+            }
+        }
+        drop(entries);
+        if self.shard.log_bytes() > self.store.options().log_bytes_max {
+            self.shard.tables_that_hold_the_log().iter().for_each(|table| table.force_flush());
+        }
+    }
+
+    fn owns(&self, pending: &Pending) -> bool {
+        match (&pending.entry.numbered, pending.session) {
+            (Some(batch), Some(session)) => self.owners.get(&(batch.producer, batch.stream)) == Some(&session),
+            _ => true,
+        }
+    }
+
+    fn release(&mut self) {
+        if self.failed.is_none()
+            && let Err(error) = self.shard.release()
+        {
+            self.refusal_of(&error);
+        }
+    }
+
+    /// Whether there is room on the disk and the log works. The disk is asked twice a second at most.
+    fn can_write(&mut self) -> Result<(), Refusal> {
+        if let Some(refusal) = &self.failed {
+            return Err(refusal.clone());
+        }
+        let now = self.store.clock().monotonic();
+        if let Some((at, found)) = &self.space_checked
+            && now.saturating_sub(*at) < SPACE_CHECK_EVERY
+        {
+            return found.clone();
+        }
+        let found = self.free_space();
+        if let (Err(refusal), true) = (&found, self.space_checked.as_ref().is_none_or(|(_, before)| before.is_ok())) {
+            tracing::error!("{refusal}");
+        }
+        self.space_checked = Some((now, found.clone()));
+        found
+    }
+
+    fn free_space(&self) -> Result<(), Refusal> {
+        let free = match self.shard.free_bytes() {
+            Ok(free) => free,
+            Err(error) => {
+                return Err(Refusal::new(
+                    RefusedCode::Unavailable,
+                    format!("free space of the disk is unknown: {error}"),
+                ));
+            }
+        };
+        let least = self.store.options().free_bytes_min;
+        if free >= least {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            RefusedCode::Unavailable,
+            format!(
+                "the disk is nearly full: {free} bytes are free and {least} must stay so; nothing of this batch is stored. Make room on the server; sending resumes by itself"
+            ),
+        ))
+    }
+
+    fn refusal_of(&mut self, error: &ShardError) -> Refusal {
+        if let ShardError::Wal(WalError::NoSpace { .. }) = error {
+            tracing::error!(shard = %self.shard.id(), "{error}");
+            return Refusal::new(
+                RefusedCode::Unavailable,
+                format!("{error}; nothing of this batch is stored. Make room on the server; sending resumes by itself"),
+            );
+        }
+        let message = format!(
+            "shard {} cannot write its log and has stopped: {error}. What was acknowledged is safe; restart the server once the disk is well",
+            self.shard.id()
+        );
+        tracing::error!("{message}");
+        let refusal = Refusal::new(RefusedCode::Unavailable, message);
+        self.failed = Some(refusal.clone());
+        refusal
+    }
+}
+
+/// What is left of a pending batch while its entry is being written.
+struct Waiting {
+    reply: Reply,
+    _permits: Option<Vec<OwnedSemaphorePermit>>,
+}
+
+impl Waiting {
+    fn split(pending: Pending) -> (Entry, Self) {
+        (pending.entry, Self { reply: pending.reply, _permits: pending.permits })
+    }
+
+    fn answer(self, result: Result<Outcome, Refusal>) {
+        // Whoever has gone away in the meantime learns of it by asking for the last number.
+        match self.reply {
+            Reply::Stream(sender, summary) => drop(sender.send(StreamEvent::Done(summary, result))),
+            Reply::Once(sender) => drop(sender.send(result)),
+        }
+    }
+}
+
+fn answer(pending: Pending, result: Result<Outcome, Refusal>) {
+    Waiting::split(pending).1.answer(result);
+}
+
+fn refuse_by_verdict(outcome: Outcome, entry: &Entry) -> Result<Outcome, Refusal> {
+    let Outcome::Refused(verdict) = outcome else { return Ok(outcome) };
+    let number = entry.numbered.map_or(0, |batch| batch.number.0);
+    Err(match verdict {
+        Verdict::Gap { expected } => Refusal::new(
+            RefusedCode::Gap,
+            format!("batch {number} came where {expected} is next; send the batches from {expected} on again"),
+        ),
+        Verdict::OtherContent => Refusal::new(
+            RefusedCode::OtherContent,
+            format!(
+                "batch {number} was stored before with other content; a batch must be sent again as the same bytes. A producer that has lost its state begins a later epoch"
+            ),
+        ),
+        Verdict::Fenced { epoch } => fenced(epoch),
+        Verdict::Next | Verdict::Repeated => unreachable!("these are not refusals"),
+    })
+}
+
+fn fenced(later: Epoch) -> Refusal {
+    Refusal::new(
+        RefusedCode::Fenced,
+        format!("epoch {later} of this producer has begun; this one is fenced. Two producers must not share a name"),
+    )
+}
+
+fn taken_over() -> Refusal {
+    Refusal::new(
+        RefusedCode::Fenced,
+        "a later connection has taken this stream over. Two producers must not share a name",
+    )
+}
+
+fn shutting_down() -> Refusal {
+    Refusal::new(RefusedCode::ShuttingDown, "the server is stopping; what was not acknowledged is to be sent again")
+}
+
+/// Batches in the queue of one shard; senders wait beyond that.
+const QUEUE_MAX: usize = 4_096;
+/// How often the disk is asked for its free space.
+const SPACE_CHECK_EVERY: Duration = Duration::from_millis(500);

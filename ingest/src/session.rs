@@ -1,0 +1,490 @@
+//! One stream of batches: opening, reading, decoding, and the acknowledgements back. The reader and the writer are a
+//! task each; the shard's thread stands between them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::Schema;
+use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions, write_message};
+use bytes::{Bytes, BytesMut};
+use prost::Message;
+use quinn::{RecvStream, SendStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use zonelake_registry::{AdoptedTable, Gateway};
+use zonelake_schemas::wire::MINOR_VERSION;
+use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused, RefusedCode};
+use zonelake_schemas::wire::frame::{
+    CONTROL_BYTES_MAX, FrameHeader, FrameKind, HEADER_BYTES, control_frame, split_batch,
+};
+use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey};
+use zonelake_storage::{Entry, Numbered, Outcome, Rows, Table};
+
+use crate::decode::arrow::ArrowDecoder;
+use crate::decode::{Decoded, Source};
+use crate::limits::DecodeLimits;
+use crate::line::{LineDecoder, Precision};
+use crate::pipeline::{BatchSummary, Pending, Pipeline, Reply, SessionId, StreamEvent};
+use crate::refusal::Refusal;
+
+/// Limits of a stream.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// Limits of frames and batches.
+    pub decode: DecodeLimits,
+    /// Greatest length of a frame.
+    pub frame_bytes_max: usize,
+    /// Bytes of one connection's batches that may wait for their acknowledgement.
+    pub unacked_bytes_max: usize,
+    /// Time for a frame to arrive whole once it has begun, and for `Open` to arrive at all.
+    pub frame_timeout: Duration,
+}
+
+/// What all streams share.
+#[derive(Debug)]
+pub struct Sessions {
+    /// Where batches go.
+    pub pipeline: Arc<Pipeline>,
+    /// Limits.
+    pub options: SessionOptions,
+    /// Becomes true when the server stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// One stream that is open.
+struct Session {
+    shared: Arc<Sessions>,
+    gateway: Arc<Gateway>,
+    producer_name: String,
+    producer: ProducerId,
+    epoch: Epoch,
+    lane: Lane,
+    table: Arc<Table>,
+    id: SessionId,
+    decoder: Decoder,
+    /// The connection's share of what may wait for acknowledgement.
+    unacked: Arc<Semaphore>,
+    events: mpsc::UnboundedSender<StreamEvent>,
+    submitted: u64,
+}
+
+enum Decoder {
+    Arrow(ArrowDecoder),
+    Line(LineDecoder),
+}
+
+impl Sessions {
+    /// Serves one stream from `Open` to its end.
+    pub async fn serve(self: Arc<Self>, mut send: SendStream, mut receive: RecvStream, unacked: Arc<Semaphore>) {
+        let opened = match self.handle_open(&mut receive).await {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return,
+            Err(refusal) => return self.refuse(&mut send, &refusal, BatchNumber(0), BatchNumber(0)).await,
+        };
+        let (open, gateway, table) = opened;
+        let (events, outcomes) = mpsc::unbounded_channel();
+        let session = match self.open_session(open, gateway, table, unacked, events).await {
+            Ok(session) => session,
+            Err(refusal) => return self.refuse(&mut send, &refusal, BatchNumber(0), BatchNumber(0)).await,
+        };
+        let (session, last) = session;
+        let opened = self.opened(&session.table.adopted, last);
+        if send.write_all(&control_frame(FrameKind::Opened, &opened)).await.is_err() {
+            return;
+        }
+        // The reader ends when the writer has refused, since nothing more would be stored.
+        let (writer_ended, ended) = watch::channel(false);
+        let writer = Writer { shared: Arc::clone(&self), send, last, done: 0, end: None };
+        let writing = tokio::spawn(async move {
+            writer.run(outcomes).await;
+            // The reader may have ended first.
+            let _ = writer_ended.send(true);
+        });
+        session.read(receive, ended).await;
+        if writing.await.is_err() {
+            tracing::error!("a stream's writer has panicked");
+        }
+    }
+
+    async fn handle_open(&self, receive: &mut RecvStream) -> Result<Option<(Open, Arc<Gateway>, Arc<Table>)>, Refusal> {
+        let wait = self.options.frame_timeout;
+        let Ok(frame) = tokio::time::timeout(wait, read_frame(receive, CONTROL_BYTES_MAX)).await else {
+            return Err(Refusal::new(RefusedCode::Protocol, format!("no Open frame within {wait:?}")));
+        };
+        let Some((kind, body)) = frame? else { return Ok(None) };
+        if kind != FrameKind::Open {
+            return Err(Refusal::new(
+                RefusedCode::Protocol,
+                format!("the first frame of a stream is Open, not {kind:?}"),
+            ));
+        }
+        let open = Open::decode(body)
+            .map_err(|error| Refusal::new(RefusedCode::Protocol, format!("Open cannot be read: {error}")))?;
+        let registry = self.pipeline.store().registry();
+        let gateway = registry.authenticate_gateway(&open.token).ok_or_else(|| {
+            Refusal::new(RefusedCode::Token, "the token is unknown or revoked; `zonelake gateway add` makes one")
+        })?;
+        let table = self
+            .pipeline
+            .store()
+            .tables()
+            .get(&open.table)
+            .filter(|table| table.name() != zonelake_schemas::reject::REJECTED);
+        let table = table.ok_or_else(|| {
+            let names: Vec<&str> = self.pipeline.store().tables().keys().map(String::as_str).collect();
+            Refusal::new(
+                RefusedCode::UnknownTable,
+                format!("there is no table {:?} to write to; there are {}", open.table, names.join(", ")),
+            )
+        })?;
+        Ok(Some((open, gateway, Arc::clone(table))))
+    }
+
+    async fn open_session(
+        self: &Arc<Self>,
+        open: Open,
+        gateway: Arc<Gateway>,
+        table: Arc<Table>,
+        unacked: Arc<Semaphore>,
+        events: mpsc::UnboundedSender<StreamEvent>,
+    ) -> Result<(Session, BatchNumber), Refusal> {
+        let protocol = |what: String| Refusal::new(RefusedCode::Protocol, what);
+        if !zonelake_registry::device_name_is_valid(&open.producer) {
+            return Err(protocol("producer: 1 to 128 bytes of UTF-8 without control characters".into()));
+        }
+        if open.epoch == 0 {
+            return Err(protocol("epoch: 1 or more".into()));
+        }
+        let lane = Lane::from_number(open.lane)
+            .ok_or_else(|| protocol(format!("lane: 1 (live) or 2 (back-fill), not {}", open.lane)))?;
+        let decoder = match open.encoding() {
+            Encoding::Arrow => Decoder::Arrow(ArrowDecoder::new(&table.adopted, self.options.decode.clone())),
+            Encoding::Line => Decoder::Line(LineDecoder::new(&table.adopted, Precision::Nanoseconds)),
+            Encoding::Unstated => {
+                return Err(protocol(format!("encoding: 1 (Arrow) or 2 (line), not {}", open.encoding)));
+            }
+        };
+        let registry = Arc::clone(self.pipeline.store().registry());
+        let (id, name) = (gateway.id, open.producer.clone());
+        let producer = tokio::task::spawn_blocking(move || registry.producer(id, &name)).await;
+        let producer = producer.map_err(|error| internal(&error))?.map_err(|error| {
+            Refusal::new(RefusedCode::Unavailable, format!("the producer cannot be registered: {error}"))
+        })?;
+        let epoch = Epoch(open.epoch);
+        let stream = StreamKey { table: table.adopted.id, lane };
+        let (session, last) = self.pipeline.open_stream(producer, epoch, stream).await?;
+        tracing::info!(gateway = gateway.name, producer = open.producer, %epoch, table = table.name(), ?lane, software = open.software, last = %last, "stream opened");
+        let session = Session {
+            shared: Arc::clone(self),
+            gateway,
+            producer_name: open.producer,
+            producer,
+            epoch,
+            lane,
+            table,
+            id: session,
+            decoder,
+            unacked,
+            events,
+            submitted: 0,
+        };
+        Ok((session, last))
+    }
+
+    fn opened(&self, table: &AdoptedTable, last: BatchNumber) -> Opened {
+        Opened {
+            minor_version: MINOR_VERSION,
+            last_number: last.0,
+            frame_bytes_max: self.options.frame_bytes_max as u64,
+            batch_rows_max: self.options.decode.rows_max(&table.def) as u64,
+            schema_version: table.version.0,
+            schema: schema_message(&table.schemas.wire),
+            server_time_us: self.pipeline.store().clock().wall_us(),
+            unacked_bytes_max: self.options.unacked_bytes_max as u64,
+        }
+    }
+
+    async fn refuse(&self, send: &mut SendStream, refusal: &Refusal, number: BatchNumber, last: BatchNumber) {
+        self.pipeline.metrics().refusals.inc();
+        tracing::info!(code = ?refusal.code, number = %number, "refused: {refusal}");
+        let refused = Refused {
+            code: refusal.code as i32,
+            message: refusal.message.clone(),
+            number: number.0,
+            last_number: last.0,
+            retry_after_ms: retry_after_ms(refusal.code),
+        };
+        // A gateway that is gone cannot be told.
+        let _ = send.write_all(&control_frame(FrameKind::Refused, &refused)).await;
+        let _ = send.finish();
+    }
+}
+
+impl Session {
+    async fn read(mut self, mut receive: RecvStream, mut ended: watch::Receiver<bool>) {
+        let mut stopping = self.shared.stopping.clone();
+        let result = loop {
+            tokio::select! {
+                biased;
+                _ = ended.wait_for(|ended| *ended) => break Ok(()),
+                _ = stopping.wait_for(|stopping| *stopping) => {
+                    let refusal = Refusal::new(RefusedCode::ShuttingDown, "the server is stopping; what was not acknowledged is to be sent again");
+                    break Err((refusal, BatchNumber(0)));
+                }
+                step = self.handle_frame(&mut receive) => match step {
+                    Ok(true) => {}
+                    Ok(false) => break Ok(()),
+                    Err(refused) => break Err(refused),
+                },
+            }
+        };
+        let submitted = self.submitted;
+        let event = match result {
+            Ok(()) => StreamEvent::Finished { submitted },
+            Err((refusal, number)) => StreamEvent::Refused { refusal, number, submitted },
+        };
+        // The writer may have ended first.
+        let _ = self.events.send(event);
+        drop(self.events);
+        // What is still coming is of no use; the code says that the reason stands in the other direction.
+        let _ = receive.stop(quinn::VarInt::from_u32(0));
+    }
+
+    /// Reads and handles one frame; false at the end of the stream.
+    async fn handle_frame(&mut self, receive: &mut RecvStream) -> Result<bool, (Refusal, BatchNumber)> {
+        let none = |refusal| (refusal, BatchNumber(0));
+        let Some(header) = read_header(receive, self.shared.options.frame_bytes_max).await.map_err(none)? else {
+            return Ok(false);
+        };
+        let share = header.body_bytes.clamp(1, self.shared.options.unacked_bytes_max);
+        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        let unacked = Arc::clone(&self.unacked).acquire_many_owned(share).await.expect("it is never closed");
+        let permit = self.shared.pipeline.reserve(header.body_bytes).await;
+        let wait = self.shared.options.frame_timeout;
+        let body = tokio::time::timeout(wait, read_body(receive, header.body_bytes)).await;
+        let body = body.map_err(|_| {
+            none(Refusal::new(RefusedCode::Protocol, format!("a frame did not arrive whole within {wait:?}")))
+        })?;
+        let body = body.map_err(none)?;
+        match (header.kind, &mut self.decoder) {
+            (FrameKind::Schema, Decoder::Arrow(decoder)) => decoder.handle_schema(&body).map_err(none)?,
+            (FrameKind::Dictionary, Decoder::Arrow(decoder)) => decoder.handle_dictionary(body).map_err(none)?,
+            (FrameKind::Batch, _) => self.handle_batch(&body, permit, unacked).await?,
+            (kind, _) => {
+                return Err(none(Refusal::new(
+                    RefusedCode::Protocol,
+                    format!("a frame {kind:?} does not belong here"),
+                )));
+            }
+        }
+        Ok(true)
+    }
+
+    async fn handle_batch(
+        &mut self,
+        body: &Bytes,
+        permit: OwnedSemaphorePermit,
+        unacked: OwnedSemaphorePermit,
+    ) -> Result<(), (Refusal, BatchNumber)> {
+        let (number, payload) = split_batch(body)
+            .map_err(|error| (Refusal::new(RefusedCode::Protocol, error.to_string()), BatchNumber(0)))?;
+        let payload = body.slice_ref(payload);
+        let (digest, decoded) = self.decode(number, payload).map_err(|refusal| (refusal, number))?;
+        let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| (refusal, number))?;
+        let stream = StreamKey { table: self.table.adopted.id, lane: self.lane };
+        let entry = Entry {
+            numbered: Some(Numbered { producer: self.producer, epoch: self.epoch, stream, number, digest }),
+            gateway: self.gateway.id,
+            lane: self.lane,
+            table: Arc::clone(&self.table),
+            stored,
+            rejected,
+        };
+        self.submitted += 1;
+        let reply = Reply::Stream(self.events.clone(), Box::new(summary));
+        let permits = Some(vec![permit, unacked]);
+        let pending = Pending { entry, session: Some(self.id), permits, reply };
+        self.shared.pipeline.submit(pending).await.map_err(|refusal| {
+            self.submitted -= 1;
+            (refusal, number)
+        })
+    }
+
+    fn decode(&mut self, number: BatchNumber, payload: Bytes) -> Result<(u64, Decoded), Refusal> {
+        let store = self.shared.pipeline.store();
+        let source = Source {
+            registry: store.registry(),
+            gateway: &self.gateway,
+            producer: &self.producer_name,
+            epoch: self.epoch,
+            number: Some(number),
+            lane: self.lane,
+            now_us: store.clock().wall_us(),
+            table: &self.table.adopted,
+            rejected: &store.rejected().adopted,
+            limits: &self.shared.options.decode,
+        };
+        // New devices are registered durably on the way, which waits for the disk.
+        tokio::task::block_in_place(|| match &mut self.decoder {
+            Decoder::Arrow(decoder) => Ok((decoder.digest(&payload), decoder.decode(payload, &source)?)),
+            Decoder::Line(decoder) => Ok((decoder.digest(&payload), decoder.decode(&payload, &source)?)),
+        })
+    }
+}
+
+/// Splits what was decoded into the words of its acknowledgement and the rows for the log.
+pub(crate) fn split_decoded(
+    number: BatchNumber,
+    decoded: Decoded,
+) -> Result<(BatchSummary, Option<Rows>, Option<Rows>), Refusal> {
+    let rows =
+        |rows: Option<arrow::array::RecordBatch>| rows.map(Rows::new).transpose().map_err(|error| internal(&error));
+    let mut rejections = decoded.rejections;
+    rejections.iter_mut().for_each(|rejection| rejection.number = number.0);
+    let summary = BatchSummary {
+        number,
+        rows: decoded.rows,
+        readings: decoded.readings,
+        rejected_rows: decoded.rejected_rows,
+        rejected_readings: decoded.rejected_readings,
+        rejections,
+    };
+    Ok((summary, rows(decoded.stored)?, rows(decoded.rejected)?))
+}
+
+struct Writer {
+    shared: Arc<Sessions>,
+    send: SendStream,
+    last: BatchNumber,
+    /// Batches whose fate is known.
+    done: u64,
+    end: Option<End>,
+}
+
+/// How the stream is to end once all that was submitted is done with.
+struct End {
+    submitted: u64,
+    refusal: Option<(Refusal, BatchNumber)>,
+}
+
+impl Writer {
+    async fn run(mut self, mut events: mpsc::UnboundedReceiver<StreamEvent>) {
+        let mut received = Vec::with_capacity(EVENTS_AT_ONCE);
+        while events.recv_many(&mut received, EVENTS_AT_ONCE).await > 0 {
+            let mut ack = Ack::default();
+            let mut refused = None;
+            for event in received.drain(..) {
+                match event {
+                    StreamEvent::Done(summary, result) => {
+                        self.done += 1;
+                        match result {
+                            Ok(outcome) => self.add(&mut ack, *summary, outcome),
+                            Err(refusal) => refused = refused.or(Some((refusal, summary.number))),
+                        }
+                    }
+                    StreamEvent::Refused { refusal, number, submitted } => {
+                        self.end = Some(End { submitted, refusal: Some((refusal, number)) })
+                    }
+                    StreamEvent::Finished { submitted } => self.end = Some(End { submitted, refusal: None }),
+                }
+            }
+            if ack.number > 0 && self.send.write_all(&control_frame(FrameKind::Ack, &ack)).await.is_err() {
+                return;
+            }
+            if let Some((refusal, number)) = refused {
+                return self.shared.refuse(&mut self.send, &refusal, number, self.last).await;
+            }
+            if let Some(end) = self.end.take_if(|end| end.submitted == self.done) {
+                match end.refusal {
+                    Some((refusal, number)) => self.shared.refuse(&mut self.send, &refusal, number, self.last).await,
+                    // A gateway that is gone already needs no end.
+                    None => drop(self.send.finish()),
+                }
+                return;
+            }
+        }
+    }
+
+    fn add(&mut self, ack: &mut Ack, summary: BatchSummary, outcome: Outcome) {
+        let metrics = self.shared.pipeline.metrics();
+        self.last = self.last.max(summary.number);
+        ack.number = self.last.0;
+        if outcome == Outcome::Repeated {
+            ack.repeated_batches += 1;
+            metrics.repeated_batches.inc();
+            return;
+        }
+        metrics.count_stored(&summary);
+        ack.rows += summary.rows;
+        ack.readings += summary.readings;
+        ack.rejected_rows += summary.rejected_rows;
+        ack.rejected_readings += summary.rejected_readings;
+        let room = REJECTIONS_MAX.saturating_sub(ack.rejections.len());
+        ack.rejections.extend(summary.rejections.into_iter().take(room));
+    }
+}
+
+async fn read_frame(receive: &mut RecvStream, bytes_max: usize) -> Result<Option<(FrameKind, Bytes)>, Refusal> {
+    let Some(header) = read_header(receive, bytes_max).await? else { return Ok(None) };
+    Ok(Some((header.kind, read_body(receive, header.body_bytes).await?)))
+}
+
+/// Reads a frame's header; `None` at the end of the stream between two frames.
+async fn read_header(receive: &mut RecvStream, bytes_max: usize) -> Result<Option<FrameHeader>, Refusal> {
+    let mut bytes = [0; HEADER_BYTES];
+    let mut filled = 0;
+    while filled < HEADER_BYTES {
+        match receive.read(&mut bytes[filled..]).await {
+            Ok(Some(read)) => filled += read,
+            Ok(None) if filled == 0 => return Ok(None),
+            Ok(None) => return Err(truncated()),
+            // The connection is lost, or the gateway has reset the stream: there is no one to tell.
+            Err(_) => return Ok(None),
+        }
+    }
+    FrameHeader::decode(bytes, bytes_max).map(Some).map_err(|error| {
+        let code = match error {
+            zonelake_schemas::wire::frame::FrameError::TooLong { .. } => RefusedCode::TooLarge,
+            _ => RefusedCode::Protocol,
+        };
+        Refusal::new(code, error.to_string())
+    })
+}
+
+async fn read_body(receive: &mut RecvStream, bytes: usize) -> Result<Bytes, Refusal> {
+    let mut body = BytesMut::zeroed(bytes);
+    receive.read_exact(&mut body).await.map_err(|_| truncated())?;
+    Ok(body.freeze())
+}
+
+/// One encapsulated Arrow IPC schema message.
+fn schema_message(schema: &Schema) -> Bytes {
+    let options = IpcWriteOptions::default();
+    let mut dictionaries = DictionaryTracker::new(false);
+    let data = IpcDataGenerator::default().schema_to_bytes_with_dictionary_tracker(schema, &mut dictionaries, &options);
+    let mut message = Vec::new();
+    write_message(&mut message, data, &options).expect("a Vec grows as needed");
+    message.into()
+}
+
+fn truncated() -> Refusal {
+    Refusal::new(RefusedCode::Protocol, "the stream ended in the middle of a frame; nothing of that frame is stored")
+}
+
+fn internal(error: &dyn std::fmt::Display) -> Refusal {
+    tracing::error!("a fault in the server: {error}");
+    Refusal::new(RefusedCode::Internal, "a fault in the server; its log says more")
+}
+
+fn retry_after_ms(code: RefusedCode) -> u32 {
+    match code {
+        RefusedCode::Unavailable => 5_000,
+        RefusedCode::Limit | RefusedCode::ShuttingDown | RefusedCode::Internal => 1_000,
+        RefusedCode::Gap => 1,
+        _ => 0,
+    }
+}
+
+/// Events that the writer takes at once; they become one acknowledgement.
+const EVENTS_AT_ONCE: usize = 256;
+/// Rejections that one acknowledgement names.
+const REJECTIONS_MAX: usize = 16;

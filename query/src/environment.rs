@@ -1,0 +1,149 @@
+//! What all statements share: settings, caches, the folder for intermediate results, and the one object store.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{DataFusionError, plan_datafusion_err};
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::object_store::ObjectStoreRegistry;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use object_store::ObjectStore;
+
+use crate::bounded_functions::bound_functions;
+use crate::catalog::{CATALOG, SCHEMA};
+use crate::error::{QueryError, QueryErrorCode};
+use crate::table::STORE_URL;
+use crate::yielding::YieldAfterMultiplying;
+
+/// Limits of statements.
+#[derive(Debug, Clone)]
+pub struct QueryOptions {
+    /// Threads that compute, at least 1. Default: the machine's cores.
+    pub threads: usize,
+    /// Memory that all statements together may take for sorts, joins and aggregates; each has an equal share by
+    /// `running_max`, beyond which it uses the disk or fails. Default: 1 GiB.
+    pub memory_bytes_max: usize,
+    /// Statements that run at the same time, at least 1. More give each a smaller share of memory. Default: 8.
+    pub running_max: usize,
+    /// Statements that may wait for a turn; one more is refused. Default: 64.
+    pub waiting_max: usize,
+    /// Time from the arrival of a statement to its last row. Default: 60 s.
+    pub time_limit: Duration,
+    /// Folder for intermediate results that do not fit into memory. What it holds is worth nothing after a stop.
+    pub spill_dir: PathBuf,
+    /// Disk space that they may take. Default: 10 GiB.
+    pub spill_bytes_max: u64,
+    /// Memory for the metadata of Parquet files that were read before. Default: 128 MiB.
+    pub metadata_cache_bytes_max: usize,
+    /// Bytes of a statement's text. Default: 1 MiB.
+    pub sql_bytes_max: usize,
+}
+
+impl QueryOptions {
+    /// The defaults, with the folder for intermediate results.
+    pub fn new(spill_dir: PathBuf) -> Self {
+        Self {
+            threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            memory_bytes_max: 1 << 30,
+            running_max: 8,
+            waiting_max: 64,
+            time_limit: Duration::from_secs(60),
+            spill_dir,
+            spill_bytes_max: 10 << 30,
+            metadata_cache_bytes_max: 128 << 20,
+            sql_bytes_max: 1 << 20,
+        }
+    }
+}
+
+/// Caches, the folder for intermediate results, and the one object store. Memory is given out per statement.
+pub(crate) fn runtime_env(options: &QueryOptions, store: Arc<dyn ObjectStore>) -> Result<RuntimeEnv, QueryError> {
+    clear_spills(&options.spill_dir).map_err(|error| {
+        tracing::error!(%error, "the folder for intermediate results cannot be made ready");
+        QueryError::new(QueryErrorCode::Internal, "the folder for intermediate results cannot be made ready")
+    })?;
+    let disk = DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::Directories(vec![options.spill_dir.clone()]))
+        .with_max_temp_directory_size(options.spill_bytes_max);
+    let caches = CacheManagerConfig::default().with_metadata_cache_limit(options.metadata_cache_bytes_max);
+    let environment = RuntimeEnvBuilder::new()
+        .with_disk_manager_builder(disk)
+        .with_cache_manager(caches)
+        .with_object_store_registry(Arc::new(OnlyStore(store)))
+        .build()?;
+    Ok(environment)
+}
+
+/// Makes the folder and removes what DataFusion left in it when the process was killed.
+fn clear_spills(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("datafusion-") && entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// The functions and settings that every statement starts with; it has no tables yet.
+pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Result<SessionState, QueryError> {
+    let config = SessionConfig::from(settings()?)
+        .with_target_partitions(options.threads)
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(false);
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::new(environment.clone()))
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(YieldAfterMultiplying))
+        .build();
+    bound_functions(&mut state)?;
+    // Statements read tables: no format, no factory and so no way to a file is known to them.
+    state.table_factories_mut().clear();
+    Ok(state)
+}
+
+fn settings() -> Result<ConfigOptions, DataFusionError> {
+    let mut settings = ConfigOptions::new();
+    settings.set("datafusion.execution.time_zone", "+00:00")?;
+    let parquet = &mut settings.execution.parquet;
+    // Files are sorted by zone, device and time, so pages leave out most of what a filter would, and what passes is
+    // decided above the scan.
+    parquet.pushdown_filters = false;
+    parquet.enable_page_index = true;
+    parquet.pruning = true;
+    // Files have no bloom filters; looking for them would be a read per column and row group.
+    parquet.bloom_filter_on_read = false;
+    parquet.max_in_list_size = IN_LIST_MAX;
+    settings.explain.physical_plan_only = true;
+    Ok(settings)
+}
+
+/// Members of an IN list for which statistics are still consulted.
+const IN_LIST_MAX: usize = 100;
+
+/// The store of the tables, and no other: no URL of a statement leads to a file or a host.
+#[derive(Debug)]
+struct OnlyStore(Arc<dyn ObjectStore>);
+
+impl ObjectStoreRegistry for OnlyStore {
+    fn register_store(&self, _: &url::Url, store: Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
+        Some(store)
+    }
+
+    fn get_store(&self, url: &url::Url) -> Result<Arc<dyn ObjectStore>, DataFusionError> {
+        if url.as_str() == STORE_URL {
+            Ok(Arc::clone(&self.0))
+        } else {
+            Err(plan_datafusion_err!("there is no store {url}"))
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What goes wrong with a statement, in words for whoever sent it. No message has a path of the machine in it.
+
+use std::time::Duration;
+
+use arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use zonelake_schemas::error::ErrorKind;
+
+/// Why a statement has no answer, or only part of one.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct QueryError {
+    /// What kind of reason.
+    pub code: QueryErrorCode,
+    /// The reason in words.
+    pub message: String,
+}
+
+/// The kinds of reasons. Their names stand in answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QueryErrorCode {
+    /// The text is not SQL, or speaks of a table or column that there is not.
+    Sql,
+    /// The statement would change something, or reads what is not a table.
+    NotAllowed,
+    /// The values do not allow it: a division by zero, a cast that fails, an overflow.
+    Execution,
+    /// It needs more memory or disk space for intermediate results than one statement may have.
+    TooLarge,
+    /// It took longer than the time limit.
+    TimeLimit,
+    /// Too many statements are waiting already.
+    Busy,
+    /// The server is stopping.
+    Stopping,
+    /// A stored file cannot be read.
+    Storage,
+    /// A defect of this program.
+    Internal,
+}
+
+impl QueryErrorCode {
+    /// Its name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sql => "sql",
+            Self::NotAllowed => "not_allowed",
+            Self::Execution => "execution",
+            Self::TooLarge => "too_large",
+            Self::TimeLimit => "time_limit",
+            Self::Busy => "busy",
+            Self::Stopping => "stopping",
+            Self::Storage => "storage",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// What the caller can do about it.
+    pub fn kind(self) -> ErrorKind {
+        match self {
+            Self::Sql | Self::NotAllowed | Self::Execution | Self::TooLarge | Self::TimeLimit => ErrorKind::Input,
+            Self::Busy | Self::Stopping => ErrorKind::Retry,
+            Self::Storage => ErrorKind::Corrupt,
+            Self::Internal => ErrorKind::Bug,
+        }
+    }
+}
+
+impl QueryError {
+    /// An error with its words.
+    pub fn new(code: QueryErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub(crate) fn time_limit(limit: Duration) -> Self {
+        let seconds = limit.as_secs_f64();
+        Self::new(
+            QueryErrorCode::TimeLimit,
+            format!("the statement took longer than the limit of {seconds} s; ask for less, as by a range of time"),
+        )
+    }
+
+    pub(crate) fn stopping() -> Self {
+        Self::new(QueryErrorCode::Stopping, "the server is stopping")
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self::new(QueryErrorCode::Internal, "the statement failed by a defect of the server; its log says more")
+    }
+
+    fn storage() -> Self {
+        Self::new(QueryErrorCode::Storage, "a stored file cannot be read; the server's log says which")
+    }
+
+    fn hidden(self, error: &DataFusionError) -> Self {
+        tracing::error!(%error, code = self.code.name(), "a statement failed");
+        self
+    }
+
+    fn of_arrow(arrow: &ArrowError, error: &DataFusionError) -> Self {
+        match arrow {
+            ArrowError::IoError(..) | ArrowError::ParquetError(_) => Self::storage().hidden(error),
+            ArrowError::ExternalError(_) | ArrowError::CDataInterface(_) => Self::internal().hidden(error),
+            ArrowError::MemoryError(_) => Self::new(QueryErrorCode::TooLarge, arrow.to_string()),
+            _ => Self::new(QueryErrorCode::Execution, arrow.to_string()),
+        }
+    }
+}
+
+impl From<DataFusionError> for QueryError {
+    fn from(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::SQL(parser, _) => Self::new(QueryErrorCode::Sql, parser.to_string()),
+            DataFusionError::SchemaError(schema, _) => Self::new(QueryErrorCode::Sql, schema.to_string()),
+            DataFusionError::Plan(words) => Self::new(QueryErrorCode::Sql, plan_words(words)),
+            DataFusionError::Configuration(words) => Self::new(QueryErrorCode::Sql, words.clone()),
+            DataFusionError::NotImplemented(words) => Self::new(QueryErrorCode::Sql, format!("not supported: {words}")),
+            // DataFusion says so of a task of the statement that was ended from outside.
+            DataFusionError::Execution(words) if words.starts_with("Non Panic Task error") => Self::stopping(),
+            DataFusionError::Execution(words) => Self::new(QueryErrorCode::Execution, words.clone()),
+            DataFusionError::ArrowError(arrow, _) => Self::of_arrow(arrow, &error),
+            DataFusionError::ResourcesExhausted(words) => {
+                tracing::warn!(reason = %words, "a statement needed more memory than it may have");
+                Self::new(
+                    QueryErrorCode::TooLarge,
+                    "the statement needs more memory than one statement may have; ask for less, or for fewer columns",
+                )
+            }
+            DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
+                Self::storage().hidden(&error)
+            }
+            DataFusionError::External(cause) if is_storage(cause.as_ref()) => Self::storage().hidden(&error),
+            _ => Self::internal().hidden(&error),
+        }
+    }
+}
+
+/// Adds where to look to what DataFusion says of an unknown table.
+fn plan_words(words: &str) -> String {
+    if words.starts_with("table '") && words.ends_with("not found") {
+        format!("{words}; SHOW TABLES lists the tables")
+    } else {
+        words.to_owned()
+    }
+}
+
+fn is_storage(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(cause);
+    while let Some(this) = cause {
+        if this.is::<parquet::errors::ParquetError>() || this.is::<object_store::Error>() || this.is::<std::io::Error>()
+        {
+            return true;
+        }
+        cause = this.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_of_the_machine_reaches_whoever_asked() {
+        let not_found = object_store::Error::NotFound {
+            path: "/var/lib/zonelake/tables/energy/part-1.parquet".into(),
+            source: "no such file".into(),
+        };
+        let nested = DataFusionError::External(Box::new(parquet::errors::ParquetError::External(Box::new(not_found))));
+        let error = QueryError::from(nested.context("while scanning"));
+        assert_eq!(error.code, QueryErrorCode::Storage);
+        assert!(!error.message.contains("/var"), "{error}");
+
+        let error = QueryError::from(DataFusionError::Internal("/src/file.rs:12".into()));
+        assert_eq!((error.code, error.message.contains("/src")), (QueryErrorCode::Internal, false));
+    }
+
+    #[test]
+    fn what_the_values_do_not_allow_is_said_in_words() {
+        let error = QueryError::from(DataFusionError::from(ArrowError::DivideByZero));
+        assert_eq!(error.code, QueryErrorCode::Execution);
+        assert!(error.message.contains("ivide by zero"), "{error}");
+    }
+}

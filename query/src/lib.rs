@@ -1,0 +1,37 @@
+//! SQL over live rows and files as one table, in the order in which a statement meets it:
+//!
+//! - [`http_sql`], [`credentials`], [`formats`]: the HTTP interface, who may use it, and what it answers in
+//! - [`session`], [`admission`], [`environment`]: execution, its place in the queue, its limits
+//! - [`statement`], [`bounded_functions`], [`yielding`]: which statements and functions may be run, and that each can be
+//!   stopped
+//! - [`catalog`], [`reference_tables`], [`information_schema`]: what a statement sees, pinned once
+//! - [`table`]: a table of telemetry
+//! - [`bounds`]: what leaves out whole files and live chunks
+//! - [`file_terms`], [`steps`], [`shown`]: SQL's doubles in terms of the decimals of a file
+//! - [`live_exec`], [`live_rows`], [`place_columns`]: live rows as SQL shows them
+//! - [`error`]: what goes wrong, in words for whoever asked
+
+pub mod admission;
+pub mod bounded_functions;
+pub mod bounds;
+pub mod catalog;
+pub mod credentials;
+pub mod environment;
+pub mod error;
+pub mod file_terms;
+pub mod formats;
+pub mod http_sql;
+pub mod information_schema;
+pub mod live_exec;
+pub mod live_rows;
+pub mod place_columns;
+pub mod reference_tables;
+pub mod session;
+pub mod shown;
+pub mod statement;
+pub mod steps;
+pub mod table;
+pub mod yielding;
+
+pub use error::{QueryError, QueryErrorCode};
+pub use session::{Caller, QueryEngine, QueryOptions, QueryResult};

@@ -1,0 +1,299 @@
+//! Tables whose rows are few and known without a file: the registry's, the declared fields, and reference data.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringViewArray, TimestampMicrosecondArray};
+use arrow::csv::ReaderBuilder;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use datafusion::catalog::memory::MemorySourceConfig;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use zonelake_registry::Registry;
+use zonelake_schemas::columns::timestamp;
+use zonelake_schemas::reference::{AIR_LIMITS_CSV, NETWORK_TARGETS_CSV, VN_AQI_BREAKPOINTS_CSV};
+use zonelake_schemas::{FieldKind, TableDef};
+
+/// Makes the rows of a table.
+type MakeRows = Box<dyn Fn() -> Result<RecordBatch, ArrowError> + Send + Sync>;
+
+/// A table that makes its rows when a statement first reads it and keeps them for that statement.
+pub struct ReferenceTable {
+    schema: SchemaRef,
+    make: MakeRows,
+    rows: OnceLock<RecordBatch>,
+}
+
+impl ReferenceTable {
+    /// A table with these columns.
+    pub fn new(
+        columns: Vec<Field>,
+        make: impl Fn(&SchemaRef) -> Result<RecordBatch, ArrowError> + Send + Sync + 'static,
+    ) -> Self {
+        let schema = Arc::new(Schema::new(columns));
+        let of = Arc::clone(&schema);
+        Self { schema, make: Box::new(move || make(&of)), rows: OnceLock::new() }
+    }
+}
+
+impl fmt::Debug for ReferenceTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReferenceTable").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TableProvider for ReferenceTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let rows = match self.rows.get() {
+            Some(rows) => rows.clone(),
+            None => {
+                let made = (self.make)()?;
+                self.rows.get_or_init(|| made).clone()
+            }
+        };
+        let plan = MemorySourceConfig::try_new_exec(&[vec![rows]], Arc::clone(&self.schema), projection.cloned())?;
+        Ok(plan)
+    }
+}
+
+/// The tables of a system: those of `registry`, the fields of `tables`, and what is built in.
+pub fn reference_tables(
+    registry: &Arc<Registry>,
+    tables: &[Arc<TableDef>],
+) -> Vec<(&'static str, Arc<dyn TableProvider>)> {
+    let tables = tables.to_vec();
+    vec![
+        ("provinces", Arc::new(provinces(Arc::clone(registry))) as _),
+        ("zones", Arc::new(zones(Arc::clone(registry))) as _),
+        ("sites", Arc::new(sites(Arc::clone(registry))) as _),
+        ("devices", Arc::new(devices(Arc::clone(registry))) as _),
+        ("gateways", Arc::new(gateways(Arc::clone(registry))) as _),
+        ("fields", Arc::new(fields(tables)) as _),
+        ("air_limits", Arc::new(air_limits()) as _),
+        ("vn_aqi_breakpoints", Arc::new(vn_aqi_breakpoints()) as _),
+        ("network_targets", Arc::new(network_targets()) as _),
+    ]
+}
+
+/// Columns: text that may be null.
+pub(crate) fn text(name: &str) -> Field {
+    Field::new(name, DataType::Utf8View, true)
+}
+
+fn double(name: &str) -> Field {
+    Field::new(name, DataType::Float64, true)
+}
+
+pub(crate) fn bigint(name: &str) -> Field {
+    Field::new(name, DataType::Int64, true)
+}
+
+fn boolean(name: &str) -> Field {
+    Field::new(name, DataType::Boolean, true)
+}
+
+fn date(name: &str) -> Field {
+    Field::new(name, DataType::Date32, true)
+}
+
+/// A column of text, one value a row.
+pub(crate) fn texts<'a, T: 'a, I: Into<Option<&'a str>>>(rows: &'a [T], of: impl Fn(&'a T) -> I) -> ArrayRef {
+    Arc::new(rows.iter().map(|row| of(row).into()).collect::<StringViewArray>())
+}
+
+fn booleans<T>(rows: &[T], of: impl Fn(&T) -> bool) -> ArrayRef {
+    Arc::new(rows.iter().map(|row| Some(of(row))).collect::<BooleanArray>())
+}
+
+fn doubles<T>(rows: &[T], of: impl Fn(&T) -> Option<f64>) -> ArrayRef {
+    Arc::new(rows.iter().map(of).collect::<Float64Array>())
+}
+
+fn instants<T>(rows: &[T], of: impl Fn(&T) -> Option<i64>) -> ArrayRef {
+    Arc::new(rows.iter().map(of).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+}
+
+fn provinces(registry: Arc<Registry>) -> ReferenceTable {
+    ReferenceTable::new(vec![text("code"), text("name")], move |schema| {
+        let rows = registry.provinces();
+        RecordBatch::try_new(
+            Arc::clone(schema),
+            vec![texts(&rows, |row| Some(&*row.code)), texts(&rows, |row| Some(&*row.name))],
+        )
+    })
+}
+
+fn zones(registry: Arc<Registry>) -> ReferenceTable {
+    let columns = vec![
+        text("province"),
+        text("kind"),
+        text("code"),
+        text("name"),
+        text("locality"),
+        double("area_ha"),
+        text("status"),
+        text("source"),
+        boolean("auto_register"),
+    ];
+    ReferenceTable::new(columns, move |schema| {
+        let rows = registry.zones();
+        let columns = vec![
+            texts(&rows, |row| Some(&*row.province)),
+            texts(&rows, |row| Some(row.kind.as_str())),
+            texts(&rows, |row| Some(&*row.code)),
+            texts(&rows, |row| Some(row.name.as_str())),
+            texts(&rows, |row| row.locality.as_deref()),
+            doubles(&rows, |row| row.area_ha),
+            texts(&rows, |row| Some(row.status.as_str())),
+            texts(&rows, |row| row.source.as_deref()),
+            booleans(&rows, |row| row.auto_register),
+        ];
+        RecordBatch::try_new(Arc::clone(schema), columns)
+    })
+}
+
+fn sites(registry: Arc<Registry>) -> ReferenceTable {
+    let columns = vec![text("province"), text("zone"), text("code"), text("name")];
+    ReferenceTable::new(columns, move |schema| {
+        let rows = registry.sites();
+        let columns = vec![
+            texts(&rows, |row| Some(&*row.province)),
+            texts(&rows, |row| Some(&*row.zone_code)),
+            texts(&rows, |row| Some(&*row.code)),
+            texts(&rows, |row| Some(row.name.as_str())),
+        ];
+        RecordBatch::try_new(Arc::clone(schema), columns)
+    })
+}
+
+fn devices(registry: Arc<Registry>) -> ReferenceTable {
+    let columns = vec![text("province"), text("zone"), text("site"), text("device")];
+    ReferenceTable::new(columns, move |schema| {
+        let rows = registry.devices();
+        let columns = vec![
+            texts(&rows, |row| Some(&*row.province)),
+            texts(&rows, |row| Some(&*row.zone_code)),
+            texts(&rows, |row| row.site.as_deref()),
+            texts(&rows, |row| Some(&*row.name)),
+        ];
+        RecordBatch::try_new(Arc::clone(schema), columns)
+    })
+}
+
+/// The gateways, without anything of their tokens.
+fn gateways(registry: Arc<Registry>) -> ReferenceTable {
+    let instant = |name| Field::new(name, timestamp(), true);
+    let columns = vec![text("name"), text("province"), text("zone"), instant("created_at"), instant("revoked_at")];
+    ReferenceTable::new(columns, move |schema| {
+        let rows = registry.gateways().map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
+        let columns = vec![
+            texts(&rows, |row| Some(row.name.as_str())),
+            texts(&rows, |row| Some(&*row.province)),
+            texts(&rows, |row| Some(&*row.zone_code)),
+            instants(&rows, |row| Some(row.created_us)),
+            instants(&rows, |row| row.revoked_us),
+        ];
+        RecordBatch::try_new(Arc::clone(schema), columns)
+    })
+}
+
+/// The declared fields of all tables, in the order in which SQL shows them.
+fn fields(tables: Vec<Arc<TableDef>>) -> ReferenceTable {
+    let columns = vec![
+        text("table_name"),
+        text("field"),
+        text("type"),
+        text("unit"),
+        double("min"),
+        double("max"),
+        bigint("decimals"),
+        text("description"),
+    ];
+    ReferenceTable::new(columns, move |schema| {
+        let rows: Vec<_> =
+            tables.iter().flat_map(|table| table.fields.iter().map(|field| (table.name.as_str(), field))).collect();
+        let columns: Vec<ArrayRef> = vec![
+            texts(&rows, |(table, _)| Some(*table)),
+            texts(&rows, |(_, field)| Some(field.name.as_str())),
+            texts(&rows, |(_, field)| Some(type_name(field.kind))),
+            texts(&rows, |(_, field)| Some(field.unit.as_str()).filter(|unit| !unit.is_empty())),
+            doubles(&rows, |(_, field)| field.min),
+            doubles(&rows, |(_, field)| field.max),
+            Arc::new(rows.iter().map(|(_, field)| field.decimals.map(i64::from)).collect::<Int64Array>()),
+            texts(&rows, |(_, field)| Some(field.description.as_str())),
+        ];
+        RecordBatch::try_new(Arc::clone(schema), columns)
+    })
+}
+
+fn type_name(kind: FieldKind) -> &'static str {
+    match kind {
+        FieldKind::Double => "double",
+        FieldKind::Bigint => "bigint",
+        FieldKind::Boolean => "boolean",
+        FieldKind::Text => "text",
+        FieldKind::Timestamp => "timestamp",
+    }
+}
+
+fn air_limits() -> ReferenceTable {
+    let columns = vec![
+        text("regulation"),
+        text("parameter"),
+        text("unit"),
+        text("averaging"),
+        double("limit_value"),
+        date("valid_from"),
+        date("valid_to"),
+    ];
+    ReferenceTable::new(columns, |schema| csv(AIR_LIMITS_CSV, schema))
+}
+
+fn vn_aqi_breakpoints() -> ReferenceTable {
+    let columns = ["aqi", "o3_1h", "o3_8h", "co", "so2", "no2", "pm10", "pm2_5"].map(double).to_vec();
+    ReferenceTable::new(columns, |schema| csv(VN_AQI_BREAKPOINTS_CSV, schema))
+}
+
+fn network_targets() -> ReferenceTable {
+    let columns = vec![
+        text("province"),
+        text("operator"),
+        text("scope"),
+        bigint("stations_5g_baseline"),
+        bigint("stations_5g_added"),
+        bigint("stations_5g_target"),
+        date("deadline"),
+        bigint("stations_all"),
+    ];
+    ReferenceTable::new(columns, |schema| csv(NETWORK_TARGETS_CSV, schema))
+}
+
+/// The rows of a CSV text, its columns by position: some names of its header would need quotes in SQL.
+fn csv(content: &str, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let lines = content.lines().count();
+    let mut reader = ReaderBuilder::new(Arc::clone(schema))
+        .with_header(true)
+        .with_batch_size(lines)
+        .build(std::io::Cursor::new(content))?;
+    reader.next().unwrap_or_else(|| Ok(RecordBatch::new_empty(Arc::clone(schema))))
+}

@@ -1,0 +1,48 @@
+//! Statements that can be stopped. DataFusion's operators give way to others whenever a source has given a number of
+//! batches; a join or an unnest can make billions of rows out of one such batch, and in all that time neither the time
+//! limit nor a caller who has gone would end the statement. So those operators give way as well.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
+
+/// Operators that can make more rows than they read.
+const MULTIPLYING: [&str; 7] = [
+    "CrossJoinExec",
+    "HashJoinExec",
+    "NestedLoopJoinExec",
+    "PiecewiseMergeJoinExec",
+    "SortMergeJoinExec",
+    "SymmetricHashJoinExec",
+    "UnnestExec",
+];
+
+/// Puts a point at which a statement can be stopped above each operator that can make more rows than it reads.
+#[derive(Debug)]
+pub struct YieldAfterMultiplying;
+
+impl PhysicalOptimizerRule for YieldAfterMultiplying {
+    fn name(&self) -> &str {
+        "yield_after_multiplying"
+    }
+
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| {
+            Ok(if MULTIPLYING.contains(&node.name()) {
+                Transformed::yes(Arc::new(CooperativeExec::new(node)) as _)
+            } else {
+                Transformed::no(node)
+            })
+        })
+        .data()
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}

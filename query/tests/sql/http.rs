@@ -1,0 +1,222 @@
+//! SQL over HTTP: formats, statuses, rights.
+
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::datatypes::{DataType, Int64Type};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use tower::ServiceExt;
+use zonelake_query::http_sql::sql_routes;
+use zonelake_query::{QueryErrorCode, QueryOptions};
+
+use crate::bed::{Bed, NEW_YEAR_US, ProbeRow, probe_batch};
+
+struct Answer {
+    status: StatusCode,
+    media_type: String,
+    body: Bytes,
+}
+
+impl Answer {
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    fn code(&self) -> String {
+        let json: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
+        assert!(!json["message"].as_str().unwrap().is_empty());
+        json["code"].as_str().unwrap().to_owned()
+    }
+}
+
+fn bed() -> Arc<Bed> {
+    let (bed, keys) = Bed::probe(2);
+    let mut rows: Vec<_> =
+        (0..2).map(|n| ProbeRow::numbered(n + 2, keys[n as usize], NEW_YEAR_US + n * 1_500)).collect();
+    rows[0].note = Some("a \"b\", ệ".into());
+    rows[1].note = None;
+    bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), &rows)]);
+    bed
+}
+
+fn request(bed: &Bed) -> axum::http::request::Builder {
+    Request::builder().uri("/api/v1/sql").method("POST").header("authorization", basic("admin", &bed.password))
+}
+
+/// Base64 of the standard alphabet, padded.
+fn basic(user: &str, password: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::from("Basic ");
+    for group in format!("{user}:{password}").as_bytes().chunks(3) {
+        let bits = (0..3).fold(0u32, |bits, at| bits << 8 | u32::from(*group.get(at).unwrap_or(&0)));
+        for at in 0..4 {
+            let digit = char::from(DIGITS[(bits >> (18 - 6 * at)) as usize & 63]);
+            text.push(if at <= group.len() { digit } else { '=' });
+        }
+    }
+    text
+}
+
+async fn send(routes: &Router, request: Request<Body>) -> Answer {
+    let response = routes.clone().oneshot(request).await.unwrap();
+    let media_type = response.headers().get("content-type").unwrap().to_str().unwrap().to_owned();
+    let status = response.status();
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    Answer { status, media_type, body }
+}
+
+const SQL: &str = "select time, device, temperature, pulses, is_open, note from probe order by time";
+
+#[tokio::test]
+async fn an_answer_comes_in_the_format_that_is_asked_for() {
+    let bed = bed();
+    let routes = sql_routes(bed.engine());
+    let ask = |accept: &str| request(&bed).header("accept", accept).body(Body::from(SQL)).unwrap();
+
+    let json = send(&routes, ask("*/*")).await;
+    assert_eq!((json.status, json.media_type.as_str()), (StatusCode::OK, "application/json"));
+    let value: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
+    assert_eq!(value["columns"][0], serde_json::json!({"name": "time", "type": "timestamp with time zone"}));
+    assert_eq!(value["columns"][2], serde_json::json!({"name": "temperature", "type": "double precision"}));
+    assert_eq!(
+        value["rows"],
+        serde_json::json!([
+            ["2026-01-01T00:00:00.000000Z", "d0", -9999999.99, -46, true, "a \"b\", ệ"],
+            ["2026-01-01T00:00:00.001500Z", "d1", -98.89, -41, false, null],
+        ])
+    );
+
+    let lines = send(&routes, ask("application/x-ndjson")).await;
+    let first: serde_json::Value = serde_json::from_str(lines.text().lines().next().unwrap()).unwrap();
+    assert_eq!((first["device"].as_str(), lines.text().lines().count()), (Some("d0"), 2));
+
+    let csv = send(&routes, ask("text/csv")).await;
+    assert_eq!(csv.media_type, "text/csv");
+    assert_eq!(
+        csv.text(),
+        "time,device,temperature,pulses,is_open,note\n\
+         2026-01-01T00:00:00.000000Z,d0,-9999999.99,-46,true,\"a \"\"b\"\", ệ\"\n\
+         2026-01-01T00:00:00.001500Z,d1,-98.89,-41,false,\n"
+    );
+
+    let stream = send(&routes, ask("application/vnd.apache.arrow.stream")).await;
+    let batches: Vec<_> = arrow::ipc::reader::StreamReader::try_new(stream.body.as_ref(), None).unwrap().collect();
+    let batch = batches[0].as_ref().unwrap();
+    assert_eq!(batch.schema().field(1).data_type(), &DataType::Utf8);
+    assert_eq!(batch.column(1).as_string::<i32>().value(1), "d1");
+
+    let file = send(&routes, ask("application/vnd.apache.parquet")).await;
+    let mut reader = ParquetRecordBatchReaderBuilder::try_new(file.body.clone()).unwrap().build().unwrap();
+    let batch = reader.next().unwrap().unwrap();
+    assert_eq!(batch.column(3).as_primitive::<Int64Type>().values(), &[-46, -41]);
+
+    let none = send(&routes, ask("text/html")).await;
+    assert_eq!((none.status, none.code().as_str()), (StatusCode::NOT_ACCEPTABLE, "not_acceptable"));
+}
+
+#[tokio::test]
+async fn an_answer_without_rows_and_numbers_that_json_lacks_are_well_formed() {
+    let bed = bed();
+    let routes = sql_routes(bed.engine());
+    let ask =
+        |sql: &str, accept: &str| request(&bed).header("accept", accept).body(Body::from(sql.to_owned())).unwrap();
+    let empty = "select time, device from probe where device = 'x'";
+    let json: serde_json::Value = serde_json::from_slice(&send(&routes, ask(empty, "*/*")).await.body).unwrap();
+    assert_eq!((json["columns"].as_array().unwrap().len(), json["rows"].as_array().unwrap().len()), (2, 0));
+    assert_eq!(send(&routes, ask(empty, "text/csv")).await.text(), "time,device\n");
+    let stream = send(&routes, ask(empty, "application/vnd.apache.arrow.stream")).await;
+    let reader = arrow::ipc::reader::StreamReader::try_new(stream.body.as_ref(), None).unwrap();
+    assert_eq!((reader.schema().fields().len(), reader.count()), (2, 0));
+    let file = send(&routes, ask(empty, "application/vnd.apache.parquet")).await;
+    assert_eq!(ParquetRecordBatchReaderBuilder::try_new(file.body.clone()).unwrap().build().unwrap().count(), 0);
+
+    let odd = "select 'NaN'::double as a, 'inf'::double as b, 9223372036854775807 as c, \
+               to_timestamp('2026-01-01T00:00:00Z') at time zone 'Asia/Ho_Chi_Minh' as d, [1, 2] as e";
+    let json: serde_json::Value = serde_json::from_slice(&send(&routes, ask(odd, "*/*")).await.body).unwrap();
+    let row = &json["rows"][0];
+    assert_eq!((&row[0], &row[1], &row[2]), (&serde_json::Value::Null, &serde_json::Value::Null, &i64::MAX.into()));
+    assert_eq!(row[4], serde_json::json!([1, 2]));
+    let csv = send(&routes, ask(odd, "text/csv")).await;
+    assert_eq!((csv.status, csv.code().as_str()), (StatusCode::BAD_REQUEST, "execution"));
+}
+
+#[tokio::test]
+async fn a_statement_comes_as_a_parameter_as_text_or_in_json() {
+    let bed = bed();
+    let routes = sql_routes(bed.engine());
+    let get =
+        |uri: &str| request(&bed).method("GET").uri(uri).header("accept", "text/csv").body(Body::empty()).unwrap();
+    assert_eq!(send(&routes, get("/api/v1/sql?q=select%201%20%2B%201%20as%20n")).await.text(), "n\n2\n");
+    assert_eq!(send(&routes, get("/api/v1/sql")).await.code(), "bad_request");
+    let json = |body: &str| {
+        request(&bed)
+            .header("content-type", "application/json")
+            .header("accept", "text/csv")
+            .body(Body::from(body.to_owned()))
+            .unwrap()
+    };
+    assert_eq!(send(&routes, json("{\"query\": \"select 3 as n\"}")).await.text(), "n\n3\n");
+    assert_eq!(send(&routes, json("{\"sql\": 1}")).await.code(), "bad_request");
+}
+
+#[tokio::test]
+async fn only_the_administrator_may_query() {
+    let bed = bed();
+    let routes = sql_routes(bed.engine());
+    let token = bed.registry_arc().add_gateway("g", "vung-ang").unwrap().token;
+    let with = |header: Option<String>| {
+        let mut builder = Request::builder().uri("/api/v1/sql").method("POST");
+        if let Some(header) = header {
+            builder = builder.header("authorization", header);
+        }
+        builder.body(Body::from("select 1")).unwrap()
+    };
+    for (header, status) in [
+        (None, StatusCode::UNAUTHORIZED),
+        (Some(basic("admin", "wrong")), StatusCode::UNAUTHORIZED),
+        (Some(basic("root", &bed.password)), StatusCode::UNAUTHORIZED),
+        (Some("Bearer zl_unknown".into()), StatusCode::UNAUTHORIZED),
+        (Some(format!("Bearer {token}")), StatusCode::FORBIDDEN),
+        (Some(format!("Token {token}")), StatusCode::FORBIDDEN),
+        (Some(basic("g", &token)), StatusCode::FORBIDDEN),
+        (Some(basic("admin", &bed.password)), StatusCode::OK),
+    ] {
+        let answer = send(&routes, with(header.clone())).await;
+        assert_eq!(answer.status, status, "{header:?}");
+        assert!(!answer.text().contains(&token));
+    }
+}
+
+#[tokio::test]
+async fn an_error_has_its_status_and_one_amid_the_rows_breaks_the_body_off() {
+    let bed = bed();
+    let options =
+        QueryOptions { time_limit: std::time::Duration::from_millis(300), sql_bytes_max: 1_000, ..bed.options() };
+    let routes = sql_routes(bed.engine_with(options));
+    let ask = |sql: &str| request(&bed).body(Body::from(sql.to_owned())).unwrap();
+    for (sql, status, code) in [
+        ("select nothing from probe", StatusCode::BAD_REQUEST, QueryErrorCode::Sql),
+        ("drop table probe", StatusCode::BAD_REQUEST, QueryErrorCode::NotAllowed),
+        ("select cast(note as bigint) from probe", StatusCode::BAD_REQUEST, QueryErrorCode::Execution),
+        (
+            "select sum(a.value) from generate_series(1, 10000000) a, generate_series(1, 10000000) b",
+            StatusCode::GATEWAY_TIMEOUT,
+            QueryErrorCode::TimeLimit,
+        ),
+    ] {
+        let answer = send(&routes, ask(sql)).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code.name()), "{sql}");
+    }
+    let long = format!("select '{}'", "x".repeat(2_000));
+    assert_eq!(send(&routes, ask(&long)).await.status, StatusCode::BAD_REQUEST);
+
+    // The division by zero comes long after the first rows.
+    let late = "select 1 / (value - 400000) from generate_series(1, 500000)";
+    let response = routes.clone().oneshot(ask(late)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(to_bytes(response.into_body(), usize::MAX).await.is_err(), "the body does not end as if it were whole");
+}

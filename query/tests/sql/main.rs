@@ -1,0 +1,11 @@
+//! SQL over real files and live rows. One binary for all tests: linking the query engine takes long.
+#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests stop at what they do not expect")]
+
+mod bed;
+mod http;
+mod limits;
+mod pinned;
+mod pruning;
+mod refused;
+mod slt;
+mod values;

@@ -1,0 +1,88 @@
+//! SQL reads tables and nothing else: no file, no setting, no change.
+
+use zonelake_query::QueryErrorCode;
+use zonelake_tablelog::ParquetOptions;
+
+use crate::bed::{Bed, NEW_YEAR_US, ProbeRow, answer, probe_batch, rows};
+
+#[tokio::test]
+async fn no_statement_reaches_a_file_a_setting_or_a_change() {
+    let (bed, keys) = Bed::probe(1);
+    bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), &[ProbeRow::numbered(1, keys[0], NEW_YEAR_US)])]);
+    bed.flush("probe", &ParquetOptions::default()).await;
+    let engine = bed.engine();
+    let file = bed.table_path("probe", &bed.view("probe").files[0].path);
+    let file = file.to_str().unwrap();
+    for sql in [
+        format!("select * from '{file}'"),
+        format!("select * from \"{file}\""),
+        format!("select * from 'file://{file}'"),
+        format!("select * from read_parquet('{file}')"),
+        format!("select * from parquet_metadata('{file}')"),
+        format!("select * from parquet_scan('{file}')"),
+        format!("create external table a stored as parquet location '{file}'"),
+        format!("copy probe to '{}'", bed.spill_dir().join("out.parquet").display()),
+        "select * from '/etc/passwd'".into(),
+        "select * from \"/etc/passwd\"".into(),
+        "select * from read_csv('/etc/passwd')".into(),
+        "select pg_read_file('/etc/passwd')".into(),
+        "select * from information_schema.df_settings".into(),
+        "select * from zonelake.information_schema.df_settings".into(),
+        "select * from datafusion.public.probe".into(),
+        "show all".into(),
+        "show datafusion.execution.batch_size".into(),
+        "set datafusion.execution.batch_size = 1".into(),
+        "insert into probe (time) values (now())".into(),
+        "delete from probe".into(),
+        "update probe set level = 1".into(),
+        "truncate table probe".into(),
+        "drop table probe".into(),
+        "create table t as select 1".into(),
+        "create view v as select 1".into(),
+        "select * into t from probe".into(),
+        "with gone as (delete from probe returning *) select * from gone".into(),
+        "explain analyze insert into probe (time) values (now())".into(),
+        "select 1; drop table probe".into(),
+        "prepare p as select 1".into(),
+        "execute p".into(),
+    ] {
+        let error = rows(&engine, &sql).await.expect_err(&sql);
+        assert!(matches!(error.code, QueryErrorCode::Sql | QueryErrorCode::NotAllowed), "{sql}: {error:?}");
+    }
+    assert_eq!(answer(&engine, "select count(*) from probe").await, ["1"]);
+    assert!(!bed.spill_dir().join("out.parquet").exists());
+}
+
+#[tokio::test]
+async fn an_error_says_what_to_change() {
+    let (bed, _) = Bed::probe(1);
+    let engine = bed.engine();
+    for (sql, code, words) in [
+        ("select temprature from probe", QueryErrorCode::Sql, "temperature"),
+        ("select * from prob", QueryErrorCode::Sql, "SHOW TABLES"),
+        ("select * form probe", QueryErrorCode::Sql, "Expected"),
+        ("select no_such_function(1)", QueryErrorCode::Sql, "no_such_function"),
+        ("select cast('a' as bigint)", QueryErrorCode::Execution, "Cast"),
+        (
+            "select 1 / (extract(year from now())::bigint - extract(year from now())::bigint)",
+            QueryErrorCode::Execution,
+            "ivide by zero",
+        ),
+    ] {
+        let error = rows(&engine, sql).await.expect_err(sql);
+        assert_eq!(error.code, code, "{sql}: {error}");
+        assert!(error.message.contains(words), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_an_error_without_its_path() {
+    let (bed, keys) = Bed::probe(1);
+    bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), &[ProbeRow::numbered(1, keys[0], NEW_YEAR_US)])]);
+    bed.flush("probe", &ParquetOptions::default()).await;
+    let file = bed.table_path("probe", &bed.view("probe").files[0].path);
+    std::fs::remove_file(&file).unwrap();
+    let error = rows(&bed.engine(), "select * from probe").await.unwrap_err();
+    assert_eq!(error.code, QueryErrorCode::Storage, "{error}");
+    assert!(!error.message.contains('/') && !error.message.contains("parquet"), "{error}");
+}

@@ -1,0 +1,118 @@
+//! `zonelake check`: reads a whole data folder and says whether it is sound.
+//!
+//! - [`report`]: what was found, in words and as JSON
+//! - [`log`]: the write-ahead log
+//! - [`tables`]: the table logs and their files
+
+mod log;
+mod report;
+mod tables;
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Args;
+use zonelake_registry::{AdoptedTable, Registry, check_file};
+use zonelake_schemas::clock::{Clock, SystemClock};
+
+use crate::cli::SettingsOptions;
+use crate::commands::REGISTRY_FILE;
+use crate::failure::{Failure, FailureKind};
+use report::Report;
+
+/// Read a whole data folder, log and tables, and say whether it is sound
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  zonelake check
+  zonelake check --data /backup/zonelake --json
+
+Nothing is changed. Exit code 0: sound; 3: not sound, each damage is named with file and place. A torn tail and files
+that no log lists are reported and are no damage: docs/operations.md says what they are.")]
+pub(crate) struct CheckOptions {
+    /// Write the report as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub settings: SettingsOptions,
+}
+
+/// Reads everything and reports.
+///
+/// # Errors
+/// Where the folder is none, or not sound.
+pub(crate) fn run(options: &CheckOptions) -> Result<(), Failure> {
+    let settings = options.settings.load()?;
+    let folder = settings.data.as_path();
+    if !folder.join(REGISTRY_FILE).exists() && !folder.join("tables").exists() {
+        return Err(Failure::input(format!(
+            "{} is no data folder: it has neither registry nor tables",
+            folder.display()
+        )));
+    }
+    let lock = lock(folder)?;
+    let mut report = Report { server_running: matches!(lock, FolderLock::Taken), ..Report::default() };
+    if report.server_running {
+        eprintln!(
+            "A server is running on {}: files come and go while they are read. Look at a finding again with the server stopped.",
+            folder.display()
+        );
+    }
+    check_folder(folder, &settings.node, &mut report)?;
+    report.print(options.json).map_err(Failure::failed)?;
+    match report.problems.len() {
+        0 => Ok(()),
+        1 => Err(Failure::new(FailureKind::Unsound, "one thing is not sound")),
+        many => Err(Failure::new(FailureKind::Unsound, format!("{many} things are not sound"))),
+    }
+}
+
+fn check_folder(folder: &Path, node: &str, report: &mut Report) -> Result<(), Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let declared = check_registry(&folder.join(REGISTRY_FILE), &clock, report);
+    let log_ends = log::check(&folder.join("wal"), report);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    runtime.block_on(tables::check(&folder.join("tables"), &declared, &clock, report));
+    for (table, app, committed) in std::mem::take(&mut report.committed) {
+        let end = app.strip_prefix(node).and_then(|shard| log_ends.get(shard.trim_start_matches('/')));
+        if let Some(end) = end.filter(|end| **end <= committed) {
+            report.problems.push(format!(
+                "table {table} has rows up to LSN {committed} of {app}, whose log ends before LSN {end}: the log is older than the table"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the registry and reads the stored tables from it, which the files are compared with.
+fn check_registry(path: &Path, clock: &Arc<dyn Clock>, report: &mut Report) -> Vec<Arc<AdoptedTable>> {
+    let checked = check_file(path).and_then(|found| {
+        report.add_registry(&found);
+        Registry::open(path, Arc::clone(clock))?.stored_tables()
+    });
+    checked.unwrap_or_else(|error| {
+        report.problems.push(error.to_string());
+        Vec::new()
+    })
+}
+
+/// Whether a server has the folder open, and what keeps one from it meanwhile.
+enum FolderLock {
+    /// A server is running.
+    Taken,
+    /// None is, and none can start as long as this is held.
+    Held(#[expect(dead_code, reason = "it is held, not read")] File),
+    /// The folder cannot be written, or no server has ever opened it.
+    None,
+}
+
+fn lock(folder: &Path) -> Result<FolderLock, Failure> {
+    let path = folder.join("lock");
+    let Ok(file) = File::options().write(true).open(&path) else { return Ok(FolderLock::None) };
+    match file.try_lock() {
+        Ok(()) => Ok(FolderLock::Held(file)),
+        Err(TryLockError::WouldBlock) => Ok(FolderLock::Taken),
+        Err(TryLockError::Error(error)) => Err(Failure::failed(format!("{}: {error}", path.display()))),
+    }
+}

@@ -1,0 +1,108 @@
+//! What a check has found, in words and as JSON.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use zonelake_registry::RegistryReport;
+
+/// Everything that was found. Its JSON form is for scripts: fields are added, and none is renamed.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Report {
+    /// Whether there is no problem.
+    pub(super) sound: bool,
+    /// Whether a server had the folder open.
+    pub(super) server_running: bool,
+    /// What is not sound, each with file and place.
+    pub(super) problems: Vec<String>,
+    pub(super) registry: RegistryCounts,
+    pub(super) wal: LogCounts,
+    pub(super) tables: BTreeMap<String, TableCounts>,
+    /// Table, application and LSN of each transaction in a table's log.
+    #[serde(skip)]
+    pub(super) committed: Vec<(String, String, u64)>,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub(super) struct RegistryCounts {
+    provinces: u64,
+    zones: u64,
+    sites: u64,
+    devices: u64,
+    gateways: u64,
+    producers: u64,
+}
+
+/// Counts of the write-ahead log, all shards together.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct LogCounts {
+    pub(super) shards: u64,
+    pub(super) segments: u64,
+    pub(super) records: u64,
+    pub(super) payload_bytes: u64,
+    /// Shards whose last block was being written at the end, and never acknowledged.
+    pub(super) torn_tails: u64,
+    pub(super) spare_bytes: u64,
+}
+
+/// Counts of one table.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct TableCounts {
+    /// Version of its log.
+    pub(super) version: i64,
+    pub(super) files: u64,
+    pub(super) rows: u64,
+    /// Values that are not null.
+    pub(super) readings: u64,
+    pub(super) bytes: u64,
+    /// Parquet files that the log does not list: left behind by a crash before its commit, or not committed yet.
+    pub(super) files_not_listed: u64,
+}
+
+impl Report {
+    pub(super) fn add_registry(&mut self, found: &RegistryReport) {
+        self.registry = RegistryCounts {
+            provinces: found.provinces,
+            zones: found.zones,
+            sites: found.sites,
+            devices: found.devices,
+            gateways: found.gateways,
+            producers: found.producers,
+        };
+        self.problems.extend(found.problems.iter().map(|problem| format!("registry: {problem}")));
+    }
+
+    /// Writes the report to standard output.
+    pub(super) fn print(&mut self, json: bool) -> io::Result<()> {
+        self.sound = self.problems.is_empty();
+        let mut out = io::stdout().lock();
+        if json {
+            serde_json::to_writer_pretty(&mut out, self)?;
+            return writeln!(out);
+        }
+        let RegistryCounts { zones, sites, devices, gateways, producers, .. } = self.registry;
+        writeln!(
+            out,
+            "registry     {zones} zones, {sites} sites, {devices} devices, {gateways} gateways, {producers} producers"
+        )?;
+        let LogCounts { shards, segments, records, payload_bytes, torn_tails, .. } = self.wal;
+        writeln!(
+            out,
+            "log          {records} records, {payload_bytes} bytes, in {segments} segments of {shards} shards; {torn_tails} torn tails"
+        )?;
+        for (name, table) in &self.tables {
+            let TableCounts { version, files, rows, readings, bytes, files_not_listed } = table;
+            writeln!(
+                out,
+                "{name:<12} {rows} rows, {readings} readings, {bytes} bytes, in {files} files; version {version}; {files_not_listed} files not listed"
+            )?;
+        }
+        for problem in &self.problems {
+            writeln!(out, "NOT SOUND    {problem}")?;
+        }
+        if self.sound {
+            writeln!(out, "sound")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! `zonelake demo`: the main job on embedded defaults, and the check that nothing is lost.
+//!
+//! - [`recordings`]: an excerpt of real recordings, pushed as `zonelake push` does
+//! - [`simulated`]: zones that send at a fixed rate, and what they have sent
+//! - [`questions`]: SQL as a dashboard would ask it, and the check of every count
+
+mod questions;
+mod recordings;
+mod simulated;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use zonelake_gateway::{Connection, ConnectionOptions, Trust};
+
+use crate::failure::Failure;
+use crate::server::Server;
+use crate::settings::Settings;
+
+/// Show the main job: start a server, send real and simulated readings to it, ask SQL, check that nothing is missing
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  zonelake demo
+  zonelake demo --seconds 60 --keep
+  zonelake demo --data ./my-zones --keep
+
+Exit code 3: a reading that was sent is not found exactly once.")]
+pub(crate) struct DemoOptions {
+    /// Seconds for which the simulated zones send
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub seconds: u64,
+
+    /// Leave the server running afterwards, until Ctrl-C
+    #[arg(long)]
+    pub keep: bool,
+
+    /// Empty or missing folder to use and to leave in place; without it a temporary one is used and removed
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+}
+
+/// Runs the demonstration.
+///
+/// # Errors
+/// Where a part fails, or a reading that was sent is not found exactly once.
+pub(crate) fn run(options: &DemoOptions) -> Result<(), Failure> {
+    let temporary = tempfile::tempdir().map_err(Failure::failed)?;
+    let data = options.data.clone().unwrap_or_else(|| temporary.path().join("zonelake-data"));
+    refuse_used(&data)?;
+    crate::logging::start("warn")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    runtime.block_on(show(options, &data))
+}
+
+async fn show(options: &DemoOptions, data: &Path) -> Result<(), Failure> {
+    let server = start(data).await?;
+    let started = server.started.clone();
+    let password = started.first_password.clone().ok_or_else(|| Failure::input("the data folder is not new"))?;
+    println!("Zonelake runs in {}, QUIC on {}, HTTP on {}\n", data.display(), started.quic, started.http);
+
+    let zones = simulated::ZONES.map(|zone| gateway(&server, zone));
+    let zones = zones.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let recorded = recordings::push_recordings(&zones[0].connection, &zones[0].token).await?;
+    let sent = simulated::send(&zones, Duration::from_secs(options.seconds)).await?;
+
+    let client = questions::Asker::new(&started, &password)?;
+    let result = tokio::task::spawn_blocking(move || {
+        client.show_answers()?;
+        client.check(&recorded, &sent)
+    });
+    let result = result.await.map_err(Failure::failed)?;
+    if options.keep && result.is_ok() {
+        let scheme = if started.http_has_tls { "https" } else { "http" };
+        println!("\nThe server goes on until Ctrl-C. In another terminal:");
+        println!("  ZONELAKE_PASSWORD={password} zonelake sql --url {scheme}://{}", started.http);
+        println!("  zonelake gateway add my-gateway --zone vung-ang --data {}", data.display());
+        tokio::signal::ctrl_c().await.map_err(Failure::failed)?;
+    }
+    server.stop().await?;
+    if result.is_ok() && !options.keep {
+        println!("\nNext: `zonelake demo --keep` leaves this server running; `zonelake serve` starts an empty one;");
+        println!("the README tells how to add a gateway, push files, and connect other tools.");
+    }
+    result
+}
+
+/// A gateway of one zone, with its connection.
+pub(crate) struct ZoneGateway {
+    zone: &'static str,
+    token: String,
+    connection: Arc<Connection>,
+}
+
+fn gateway(server: &Server, zone: &'static str) -> Result<ZoneGateway, Failure> {
+    let registry = server.store().registry();
+    let added =
+        registry.add_gateway(&format!("demo-{zone}"), zone).map_err(|error| Failure::of_kind(error.kind(), error))?;
+    let trust = Trust::CertificateFile(server.started.certificate.clone());
+    let connection = Connection::new(ConnectionOptions::new(server.started.quic.to_string(), trust));
+    Ok(ZoneGateway { zone, token: added.token, connection: connection.map_err(Failure::failed)? })
+}
+
+/// Starts a server on the default ports, or on free ones where those are taken.
+async fn start(data: &Path) -> Result<Server, Failure> {
+    let mut settings = Settings::load(None)?;
+    settings.data = data.to_path_buf();
+    // Short enough that rows are found in files as well as in memory.
+    settings.flush.age_seconds = FLUSH_AGE_SECONDS;
+    if std::net::UdpSocket::bind(settings.quic.listen).is_err() {
+        settings.quic.listen.set_port(0);
+    }
+    if std::net::TcpListener::bind(settings.http.listen).is_err() {
+        settings.http.listen.set_port(0);
+    }
+    Server::start(&settings).await
+}
+
+fn refuse_used(data: &Path) -> Result<(), Failure> {
+    let is_used = std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_some());
+    if is_used {
+        return Err(Failure::input(format!("{} is not empty; the demo needs a folder of its own", data.display())));
+    }
+    Ok(())
+}
+
+/// Age at which the demo's rows go into files.
+const FLUSH_AGE_SECONDS: u64 = 3;

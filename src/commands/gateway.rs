@@ -1,0 +1,114 @@
+//! `zonelake gateway`: credentials of gateways. It works on the registry file in the data folder, beside a running
+//! server too, which takes the change over within seconds.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use zonelake_registry::{Registry, RegistryError};
+use zonelake_schemas::clock::SystemClock;
+
+use crate::cli::SettingsOptions;
+use crate::commands::REGISTRY_FILE;
+use crate::failure::Failure;
+
+/// Add, list and revoke the credentials of gateways
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  TOKEN=$(zonelake gateway add formosa-1 --zone vung-ang)
+  zonelake gateway list
+  zonelake gateway revoke formosa-1")]
+pub(crate) enum GatewayCommand {
+    /// Add a gateway to a zone; its token goes to standard output, this once
+    Add(AddOptions),
+    /// List the gateways
+    List(SettingsOptions),
+    /// Revoke the token of a gateway; what it has sent stays
+    Revoke(RevokeOptions),
+}
+
+/// Options of `gateway add`.
+#[derive(Debug, Args)]
+pub(crate) struct AddOptions {
+    /// Name of the gateway, unique on the server
+    pub name: String,
+
+    /// Code of the zone that it sends for, as vung-ang; SQL: select code from zones
+    #[arg(long, value_name = "CODE")]
+    pub zone: String,
+
+    #[command(flatten)]
+    pub settings: SettingsOptions,
+}
+
+/// Options of `gateway revoke`.
+#[derive(Debug, Args)]
+pub(crate) struct RevokeOptions {
+    /// Name of the gateway
+    pub name: String,
+
+    #[command(flatten)]
+    pub settings: SettingsOptions,
+}
+
+/// Changes or lists credentials.
+///
+/// # Errors
+/// Where there is no registry, the zone or the gateway is not known, or the name is taken.
+pub(crate) fn run(command: &GatewayCommand) -> Result<(), Failure> {
+    match command {
+        GatewayCommand::Add(options) => add(options),
+        GatewayCommand::List(settings) => list(&open(settings)?),
+        GatewayCommand::Revoke(options) => {
+            open(&options.settings)?.revoke_gateway(&options.name).map_err(failure)?;
+            eprintln!("Gateway {} is revoked; a running server lets it in no more within seconds.", options.name);
+            Ok(())
+        }
+    }
+}
+
+fn add(options: &AddOptions) -> Result<(), Failure> {
+    let added = open(&options.settings)?.add_gateway(&options.name, &options.zone).map_err(failure)?;
+    eprintln!("Gateway {} of zone {} is added. Its token, which is not shown again:", options.name, options.zone);
+    writeln!(std::io::stdout(), "{}", added.token).map_err(Failure::failed)
+}
+
+fn list(registry: &Registry) -> Result<(), Failure> {
+    let gateways = registry.gateways().map_err(failure)?;
+    let width = gateways.iter().map(|gateway| gateway.name.chars().count()).max().unwrap_or(0).max(NAME.len());
+    let mut out = std::io::stdout().lock();
+    let mut line = |name: &str, zone: &str, added: &str, state: &str| {
+        writeln!(out, "{name:width$}  {zone:24}  {added:20}  {state}").map_err(Failure::failed)
+    };
+    line(NAME, "zone", "added (UTC)", "state")?;
+    for gateway in &gateways {
+        let zone = format!("{}/{}", gateway.province, gateway.zone_code);
+        let state = gateway.revoked_us.map_or("active".to_owned(), |us| format!("revoked {}", minute(us)));
+        line(&gateway.name, &zone, &minute(gateway.created_us), &state)?;
+    }
+    Ok(())
+}
+
+const NAME: &str = "gateway";
+
+/// An instant to the minute, UTC.
+fn minute(us: i64) -> String {
+    chrono::DateTime::from_timestamp_micros(us)
+        .map_or_else(|| us.to_string(), |at| at.format("%Y-%m-%d %H:%M").to_string())
+}
+
+/// Opens the registry of a data folder. A folder without one is refused: it is mistyped, as a rule.
+fn open(options: &SettingsOptions) -> Result<Registry, Failure> {
+    let path = options.load()?.data.join(REGISTRY_FILE);
+    if !path.exists() {
+        return Err(Failure::input(format!(
+            "there is no {}: name the data folder with --data; the first `zonelake serve` makes it",
+            path.display()
+        )));
+    }
+    Registry::open(&path, Arc::new(SystemClock::default())).map_err(failure)
+}
+
+fn failure(error: RegistryError) -> Failure {
+    Failure::of_kind(error.kind(), error)
+}

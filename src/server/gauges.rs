@@ -1,0 +1,40 @@
+//! What `/metrics` reads from the store at the moment it is asked.
+
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry as Metrics;
+use zonelake_storage::Store;
+
+/// Adds the store's gauges.
+pub(crate) fn register(metrics: &mut Metrics, store: &Arc<Store>) {
+    metrics.register_collector(Box::new(StoreGauges(Arc::clone(store))));
+}
+
+#[derive(Debug)]
+struct StoreGauges(Arc<Store>);
+
+impl Collector for StoreGauges {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut gauge = |name: &str, help: &str, read: &dyn Fn(&zonelake_storage::Table) -> i64| {
+            let mut family =
+                encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
+            for (table, state) in self.0.tables() {
+                let labels = [("table", table.as_str())];
+                ConstGauge::new(read(state)).encode(family.encode_family(&labels)?)?;
+            }
+            Ok::<(), std::fmt::Error>(())
+        };
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        gauge("zonelake_live_rows", "Rows in memory and in the log, not yet in a file", &|table| {
+            count(table.view().live_rows())
+        })?;
+        gauge("zonelake_live_bytes", "Bytes of memory that live rows take", &|table| count(table.live_bytes()))?;
+        gauge("zonelake_files", "Parquet files of the table", &|table| count(table.view().files.len()))?;
+        gauge("zonelake_file_rows", "Rows in Parquet files", &|table| {
+            i64::try_from(table.view().file_rows()).unwrap_or(i64::MAX)
+        })
+    }
+}

@@ -1,0 +1,393 @@
+//! Settings: one TOML file, each key also an environment variable `ZONELAKE_SECTION_KEY`, which goes before the file.
+//! The doc comment of each key is what `zonelake config` prints. [`Settings::load`] reads them and checks every bound, so
+//! that whoever gets a [`Settings`] may rely on it; the bounds stand in [`bounds`].
+
+mod bounds;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use confique::{Config, File, FileFormat, Layer};
+
+/// Settings of Zonelake. Every key is commented out at its default; remove the "#" in front of a key to set it.
+/// An environment variable goes before this file. Sizes are bytes, times are seconds. A key that does not exist, or a value
+/// out of its bounds, stops the start with a message that names it.
+#[derive(Debug, Clone, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub(crate) struct Settings {
+    /// Folder of everything that is kept: registry, write-ahead log, tables, certificates. Made where it is missing.
+    /// One server at a time may use it. A local file system only: durability rests on its fsync.
+    #[config(env = "ZONELAKE_DATA", default = "./zonelake-data")]
+    pub data: PathBuf,
+
+    /// Name of this node, 1 to 63 characters of a-z, 0-9 and "-". It stands in every Delta commit, where it keeps a crash from
+    /// repeating rows: never change it for a data folder that has rows.
+    #[config(env = "ZONELAKE_NODE", default = "node-1")]
+    pub node: String,
+
+    /// Folder of the operator's own table declarations, one TOML file a table: new tables, and fields added to
+    /// given ones. Not set: the six built-in tables only.
+    #[config(env = "ZONELAKE_TABLES")]
+    pub tables: Option<PathBuf>,
+
+    /// What the server writes to standard error.
+    #[config(nested)]
+    pub log: LogSettings,
+    /// The door of the gateways: QUIC, UDP.
+    #[config(nested)]
+    pub quic: QuicSettings,
+    /// The door of SQL, line protocol, health and metrics: HTTP, TCP.
+    #[config(nested)]
+    pub http: HttpSettings,
+    /// What happens to a batch between its arrival and its acknowledgement.
+    #[config(nested)]
+    pub ingest: IngestSettings,
+    /// The disk.
+    #[config(nested)]
+    pub storage: StorageSettings,
+    /// The write-ahead log: what is durable and not yet in a Parquet file.
+    #[config(nested)]
+    pub wal: WalSettings,
+    /// From memory to Parquet.
+    #[config(nested)]
+    pub flush: FlushSettings,
+    /// SQL.
+    #[config(nested)]
+    pub query: QuerySettings,
+}
+
+/// Section `log`.
+#[derive(Debug, Clone, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub(crate) struct LogSettings {
+    /// Least level: error, warn, info, debug or trace; by module as in "info,zonelake_ingest=debug". ERROR means lost data or
+    /// an operator's action; debug costs throughput.
+    #[config(env = "ZONELAKE_LOG_LEVEL", default = "info")]
+    pub level: String,
+}
+
+/// Section `quic`.
+#[derive(Debug, Clone, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub(crate) struct QuicSettings {
+    /// Address and UDP port. The default reaches this machine only; "0.0.0.0:7420" or "[::]:7420" opens it to the network.
+    /// Port 0 takes a free one.
+    #[config(env = "ZONELAKE_QUIC_LISTEN", default = "127.0.0.1:7420")]
+    pub listen: SocketAddr,
+
+    /// Certificate chain, PEM. Set together with key. Not set: a certificate is made once, in tls/ of the data folder, and
+    /// gateways are given tls/cert.pem to trust.
+    #[config(env = "ZONELAKE_QUIC_CERTIFICATE")]
+    pub certificate: Option<PathBuf>,
+
+    /// Private key of the certificate, PEM.
+    #[config(env = "ZONELAKE_QUIC_KEY")]
+    pub key: Option<PathBuf>,
+
+    /// Names and addresses that a certificate made here is for, beside localhost, 127.0.0.1 and ::1. At most 64. Without
+    /// effect on a certificate that exists.
+    #[config(env = "ZONELAKE_QUIC_NAMES", parse_env = names_from_env, default = [])]
+    pub names: Vec<String>,
+
+    /// Connections at once, 1 to 100,000. Each takes some 20 kB and up to unacked_bytes_max of ingest.buffered_bytes_max.
+    #[config(env = "ZONELAKE_QUIC_CONNECTIONS_MAX", default = 4_096)]
+    pub connections_max: usize,
+
+    /// Connections at once from one address, 1 to 100,000. Many gateways behind one address translation need more.
+    #[config(env = "ZONELAKE_QUIC_CONNECTIONS_PER_ADDRESS_MAX", default = 256)]
+    pub connections_per_address_max: usize,
+
+    /// Streams at once on a connection, 1 to 1,000: tables times two lanes, as a rule.
+    #[config(env = "ZONELAKE_QUIC_STREAMS_PER_CONNECTION_MAX", default = 32)]
+    pub streams_per_connection_max: u32,
+
+    /// Seconds without a sign of life before a connection is closed, 1 to 600. Longer bridges outages of a network; shorter frees
+    /// the place of a gateway that is gone.
+    #[config(env = "ZONELAKE_QUIC_IDLE_SECONDS", default = 30)]
+    pub idle_seconds: u64,
+
+    /// Bytes of a frame, hence of a batch as it crosses the network, 65,536 to 67,108,864. Larger frames compress better and
+    /// wait longer.
+    #[config(env = "ZONELAKE_QUIC_FRAME_BYTES_MAX", default = 16_777_216)]
+    pub frame_bytes_max: usize,
+
+    /// Bytes that one connection may have sent ahead of their acknowledgement, 1 to 32 times frame_bytes_max. More lets a distant
+    /// gateway send faster; it is memory that each sender may take.
+    #[config(env = "ZONELAKE_QUIC_UNACKED_BYTES_MAX", default = 33_554_432)]
+    pub unacked_bytes_max: usize,
+
+    /// Seconds for a frame to arrive whole once it has begun, 1 to 600. A sender that is slower is refused: it would hold a place
+    /// among the bytes in flight.
+    #[config(env = "ZONELAKE_QUIC_FRAME_SECONDS_MAX", default = 60)]
+    pub frame_seconds_max: u64,
+}
+
+/// Section `http`.
+#[derive(Debug, Clone, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub(crate) struct HttpSettings {
+    /// Address and TCP port. Port 0 takes a free one.
+    #[config(env = "ZONELAKE_HTTP_LISTEN", default = "127.0.0.1:7421")]
+    pub listen: SocketAddr,
+
+    /// Certificate chain, PEM. Set together with key; then HTTPS is spoken, and nothing else.
+    #[config(env = "ZONELAKE_HTTP_CERTIFICATE")]
+    pub certificate: Option<PathBuf>,
+
+    /// Private key of the certificate, PEM.
+    #[config(env = "ZONELAKE_HTTP_KEY")]
+    pub key: Option<PathBuf>,
+
+    /// Whether to speak plain HTTP beyond this machine. Passwords and tokens then cross the network readable: only behind a
+    /// proxy that does the TLS. Without it, an address beyond this machine needs a certificate.
+    #[config(env = "ZONELAKE_HTTP_PLAIN_BEYOND_LOOPBACK", default = false)]
+    pub plain_beyond_loopback: bool,
+
+    /// Requests at once, 1 to 100,000; further ones are told to come again (503).
+    #[config(env = "ZONELAKE_HTTP_REQUESTS_MAX", default = 256)]
+    pub requests_max: usize,
+
+    /// Bytes of a request's body after decompression, 1,024 to 1,073,741,824.
+    #[config(env = "ZONELAKE_HTTP_BODY_BYTES_MAX", default = 33_554_432)]
+    pub body_bytes_max: usize,
+}
+
+/// Section `ingest`.
+#[derive(Debug, Clone, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub(crate) struct IngestSettings {
+    /// Shards, 1 to 256: writer threads, each with its own log. 0 takes one for every two cores, 8 at most. More of them sync in
+    /// parallel on fast disks and make smaller groups. May be changed between two starts.
+    #[config(env = "ZONELAKE_INGEST_SHARDS", default = 0)]
+    pub shards: u16,
+
+    /// Bytes of batches in flight over all connections and doors, from arrival to acknowledgement; at least 2 times
+    /// quic.frame_bytes_max. When they are used up, the server stops reading and QUIC holds the senders.
+    #[config(env = "ZONELAKE_INGEST_BUFFERED_BYTES_MAX", default = 268_435_456)]
+    pub buffered_bytes_max: u64,
+
+    /// Bytes that one group of batches, synced together, takes at most, 65,536 to 67,108,864. More of them make fewer syncs under
+    /// load and a longer wait for each.
+    #[config(env = "ZONELAKE_INGEST_GROUP_BYTES_MAX", default = 16_777_216)]
+    pub group_bytes_max: u64,
+
+    /// Rows of a batch, 1 to 1,000,000. Tables of more than 64 fields take fewer.
+    #[config(env = "ZONELAKE_INGEST_BATCH_ROWS_MAX", default = 131_072)]
+    pub batch_rows_max: usize,
+
+    /// Bytes of a batch after decompression, 65,536 to 67,108,864. It bounds what a small, well compressed frame can claim.
+    #[config(env = "ZONELAKE_INGEST_DECOMPRESSED_BYTES_MAX", default = 67_108_864)]
+    pub decompressed_bytes_max: usize,
+
+    /// Seconds by which the time of a row may lie ahead of the server's clock, 0 to 31,536,000. Rows further ahead go to
+    /// the table "rejected".
+    #[config(env = "ZONELAKE_INGEST_FUTURE_SECONDS_MAX", default = 300)]
+    pub future_seconds_max: u64,
+}
+
+/// Section `storage`.
+#[derive(Debug, Clone, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub(crate) struct StorageSettings {
+    /// Bytes that stay free on the disk of the data folder. With less than that free, batches are refused (gateways keep them and
+    /// try again) while queries and flushes go on.
+    #[config(env = "ZONELAKE_STORAGE_FREE_BYTES_MIN", default = 268_435_456)]
+    pub free_bytes_min: u64,
+}
+
+/// Section `wal`.
+#[derive(Debug, Clone, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub(crate) struct WalSettings {
+    /// Bytes of a segment file, 1,048,576 to 4,294,967,296. Files are allocated whole, and each shard keeps a spare one.
+    #[config(env = "ZONELAKE_WAL_SEGMENT_BYTES", default = 67_108_864)]
+    pub segment_bytes: u64,
+
+    /// Bytes of one shard's log, at least 2 times segment_bytes. Beyond it the tables that hold its oldest segment are flushed,
+    /// however few their rows. More of them make a restart longer, fewer make smaller Parquet files.
+    #[config(env = "ZONELAKE_WAL_BYTES_MAX", default = 1_073_741_824)]
+    pub bytes_max: u64,
+}
+
+/// Section `flush`.
+#[derive(Debug, Clone, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub(crate) struct FlushSettings {
+    /// Bytes of a table's rows in memory that start its flush, 1,048,576 to 17,179,869,184. More of them make larger, better
+    /// compressed files, and take memory.
+    #[config(env = "ZONELAKE_FLUSH_BYTES_MAX", default = 134_217_728)]
+    pub bytes_max: usize,
+
+    /// Bytes of a table's rows in memory, those being flushed included, at which its senders wait; at least 2 times bytes_max.
+    #[config(env = "ZONELAKE_FLUSH_LIVE_BYTES_MAX", default = 536_870_912)]
+    pub live_bytes_max: usize,
+
+    /// Seconds after which rows in memory are flushed, however few, 1 to 86,400. Queries see rows at once either way; other
+    /// readers of the Delta tables see them after this time. Shorter makes more and smaller files.
+    #[config(env = "ZONELAKE_FLUSH_AGE_SECONDS", default = 60)]
+    pub age_seconds: u64,
+
+    /// Rows of a Parquet row group, 8,192 to 4,194,304. Larger ones compress a little better; smaller ones are skipped more often.
+    #[config(env = "ZONELAKE_FLUSH_ROW_GROUP_ROWS_MAX", default = 262_144)]
+    pub row_group_rows_max: usize,
+
+    /// Level of the ZSTD compression, 1 to 22. Above 3 the gain is small and the time is not.
+    #[config(env = "ZONELAKE_FLUSH_ZSTD_LEVEL", default = 1)]
+    pub zstd_level: i32,
+}
+
+/// Section `query`.
+#[derive(Debug, Clone, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub(crate) struct QuerySettings {
+    /// Threads that compute answers, 1 to 1,024. 0 takes one for every core. Fewer leave more of the machine to ingest.
+    #[config(env = "ZONELAKE_QUERY_THREADS", default = 0)]
+    pub threads: usize,
+
+    /// Bytes of memory for sorts, joins and aggregates of all queries at once, 16,777,216 or more. Each has an equal share by
+    /// running_max; beyond it a query uses the disk, or fails with a message that says so. Ingest is never touched.
+    #[config(env = "ZONELAKE_QUERY_MEMORY_BYTES_MAX", default = 1_073_741_824)]
+    pub memory_bytes_max: usize,
+
+    /// Bytes of disk for intermediate results that do not fit into memory.
+    #[config(env = "ZONELAKE_QUERY_SPILL_BYTES_MAX", default = 10_737_418_240u64)]
+    pub spill_bytes_max: u64,
+
+    /// Seconds that a query may take, from its arrival to its last row, 1 to 86,400.
+    #[config(env = "ZONELAKE_QUERY_TIME_SECONDS_MAX", default = 60)]
+    pub time_seconds_max: u64,
+
+    /// Queries that run at once, 1 to 1,024. More of them make each one's share of memory smaller.
+    #[config(env = "ZONELAKE_QUERY_RUNNING_MAX", default = 8)]
+    pub running_max: usize,
+
+    /// Queries that wait for their turn, 0 to 65,536; further ones are told to come again (503).
+    #[config(env = "ZONELAKE_QUERY_WAITING_MAX", default = 64)]
+    pub waiting_max: usize,
+}
+
+/// Why there are no settings to start with. Each message names the key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    /// The file is missing, is not TOML, has an unknown key, or has a value of another type; or a variable has.
+    #[error("{0}")]
+    Unreadable(String),
+    /// A value is out of its bounds.
+    #[error("settings: {key} (or environment variable {variable}) {what}")]
+    OutOfBounds {
+        /// The key with its section, as `wal.segment_bytes`.
+        key: &'static str,
+        /// The variable of the key.
+        variable: String,
+        /// What is wrong, and what is possible.
+        what: String,
+    },
+}
+
+impl Settings {
+    /// Reads environment and file (no file: defaults), and checks the bounds.
+    ///
+    /// # Errors
+    /// Where a key does not exist, a value is of another type or out of its bounds, or the named file cannot be read.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
+        let mut layer = <Self as Config>::Layer::from_env().map_err(|error| unreadable(&error))?;
+        if let Some(path) = file {
+            let from_file = File::with_format(path, FileFormat::Toml).required().load::<<Self as Config>::Layer>();
+            layer = layer.with_fallback(from_file.map_err(|error| unreadable(&error))?);
+        }
+        let layer = layer.with_fallback(<Self as Config>::Layer::default_values());
+        let settings = Self::from_layer(layer).map_err(|error| unreadable(&error))?;
+        settings.check()?;
+        Ok(settings)
+    }
+}
+
+/// The documented settings file with every key at its default.
+pub(crate) fn template() -> String {
+    confique::toml::template::<Settings>(confique::toml::FormatOptions::default())
+}
+
+/// The whole chain of causes on as many lines as it needs: TOML errors quote the line at fault.
+fn unreadable(error: &confique::Error) -> SettingsError {
+    let mut words = format!("settings: {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        words.push_str(": ");
+        words.push_str(error.to_string().trim_end());
+        cause = error.source();
+    }
+    SettingsError::Unreadable(words)
+}
+
+/// Names in an environment variable stand between commas.
+fn names_from_env(text: &str) -> Result<Vec<String>, std::convert::Infallible> {
+    Ok(text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Settings, SettingsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("zonelake.toml");
+        std::fs::write(&path, text).unwrap();
+        Settings::load(Some(&path))
+    }
+
+    #[test]
+    fn every_key_of_the_template_can_be_set_and_its_default_is_within_bounds() {
+        let keys_set = template()
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) && !key.ends_with(" =") => {
+                    key.to_owned()
+                }
+                _ => line.to_owned(),
+            })
+            .collect::<Vec<_>>()
+            .join("\n");
+        assert!(keys_set.contains("\nsegment_bytes = 67108864"), "{keys_set}");
+        let from_file = load(&keys_set).unwrap();
+        assert_eq!(format!("{from_file:?}"), format!("{:?}", Settings::load(None).unwrap()));
+    }
+
+    #[test]
+    fn every_key_has_a_variable_of_its_name_and_a_comment() {
+        for (section, field) in keys(&Settings::META, "") {
+            let confique::meta::FieldKind::Leaf { env, .. } = field.kind else { unreachable!("keys are leaves") };
+            let expected = format!("ZONELAKE_{section}{}", field.name.to_uppercase());
+            assert_eq!(env, Some(expected.as_str()));
+            assert!(!field.doc.is_empty(), "{} has no comment", field.name);
+        }
+    }
+
+    fn keys(meta: &confique::meta::Meta, section: &str) -> Vec<(String, confique::meta::Field)> {
+        let of_field = |field: &confique::meta::Field| match field.kind {
+            confique::meta::FieldKind::Leaf { .. } => vec![(section.to_owned(), *field)],
+            confique::meta::FieldKind::Nested { meta } => keys(meta, &format!("{}_", field.name.to_uppercase())),
+        };
+        meta.fields.iter().flat_map(of_field).collect()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, words) in [
+            ("[wal]\nsegment_byte = 1", "segment_byte"),
+            ("[wahl]\nsegment_bytes = 1", "wahl"),
+            ("[wal]\nsegment_bytes = \"many\"", "segment_bytes = \"many\""),
+            ("[wal]\nsegment_bytes = 1", "wal.segment_bytes"),
+            ("[wal]\nbytes_max = 67108865", "twice wal.segment_bytes"),
+            ("[quic]\nlisten = \"nowhere\"", "listen = \"nowhere\""),
+            ("[flush]\nage_seconds = 0", "ZONELAKE_FLUSH_AGE_SECONDS"),
+            ("[http]\nlisten = \"0.0.0.0:1\"", "http.certificate"),
+            ("[quic]\nkey = \"k.pem\"", "quic.certificate"),
+            ("[log]\nlevel = \"info,=x=\"", "log.level"),
+            ("node = \"\"", "node"),
+        ] {
+            let error = load(text).expect_err(text).to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+        assert!(Settings::load(Some(Path::new("/nonexistent/zonelake.toml"))).is_err());
+    }
+}

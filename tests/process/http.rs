@@ -1,0 +1,78 @@
+//! Who is let in over HTTP, and what a bad write or query is told.
+
+use crate::installation::{Installation, agent, lines, text};
+
+#[test]
+fn no_interface_but_health_is_open_without_credentials() {
+    let place = Installation::new();
+    let server = place.first_start();
+    let status = |request: ureq::RequestBuilder<ureq::typestate::WithoutBody>| {
+        request.call().expect("the server answers").status().as_u16()
+    };
+    assert_eq!(status(agent().get(place.url("/health"))), 200);
+    assert_eq!(status(agent().get(place.url("/metrics"))), 401);
+    for path in ["/api/v1/sql", "/api/v2/write", "/write"] {
+        let answer = agent().post(place.url(path)).send("select 1").expect("the server answers");
+        assert_eq!(answer.status().as_u16(), 401, "{path}");
+    }
+    assert_eq!(server.write("zl_wrong", &lines("d", 1_700_000_000, 1)).0, 401);
+
+    let wrong = place.run(&["sql", "--password", "wrong", "-c", "select 1"]);
+    assert_eq!(wrong.status.code(), Some(4), "{}", text(&wrong.stderr));
+    let none = place.run(&["sql", "-c", "select 1"]);
+    assert_eq!(none.status.code(), Some(4), "{}", text(&none.stderr));
+    let token = place.add_gateway("g");
+    let not_for_gateways = place.run(&["sql", "--password", &token, "-c", "select 1"]);
+    assert_eq!(not_for_gateways.status.code(), Some(4), "{}", text(&not_for_gateways.stderr));
+}
+
+#[test]
+fn sql_answers_in_every_format_and_tells_what_is_wrong() {
+    let place = Installation::new();
+    let server = place.first_start();
+    let token = place.add_gateway("g");
+    server.write_rows(&token, "d1", 1_700_000_000, 3);
+
+    let query = "select device, temperature, rain from environment order by time";
+    let table = text(&server.sql_output(query, "table").stdout);
+    assert!(table.contains("| d1 ") && table.contains("NULL") && table.contains("(3 rows)"), "{table}");
+    let csv = text(&server.sql_output(query, "csv").stdout);
+    assert_eq!(csv.lines().next(), Some("device,temperature,rain"), "{csv}");
+    assert_eq!(csv.lines().count(), 4, "{csv}");
+    let stream = server.sql_output(query, "arrow").stdout;
+    let reader = arrow::ipc::reader::StreamReader::try_new(stream.as_slice(), None).expect("an Arrow stream");
+    assert_eq!(reader.map(|rows| rows.expect("whole").num_rows()).sum::<usize>(), 3);
+    let file = server.sql_output(query, "parquet").stdout;
+    assert!(file.starts_with(b"PAR1") && file.ends_with(b"PAR1"));
+
+    for (query, words) in [("select nothing from environment", "nothing"), ("select * from nowhere", "nowhere")] {
+        let refused = server.sql_output(query, "table");
+        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+        assert!(text(&refused.stderr).contains(words), "{}", text(&refused.stderr));
+    }
+    for query in [
+        "create table t (a int)",
+        "insert into environment select * from environment",
+        "copy environment to '/tmp/x.parquet'",
+        "create external table t stored as csv location '/etc/passwd'",
+        "set datafusion.execution.batch_size = 1",
+        "delete from environment",
+    ] {
+        let refused = server.sql_output(query, "table");
+        assert!(!refused.status.success(), "SQL is read-only, yet this passed: {query}");
+    }
+}
+
+#[test]
+fn a_partly_bad_write_names_the_line_and_stores_the_rest() {
+    let place = Installation::new();
+    let server = place.first_start();
+    let token = place.add_gateway("g");
+    let (status, body) = server.write(
+        &token,
+        "environment,device=d1 temperature=20 1700000000\nenvironment,device=d1 temperature 1700000001\nenvironment,device=d1 temperature=22 1700000002\n",
+    );
+    assert_eq!(status, 400, "{body}");
+    assert!(body.contains("line 2"), "{body}");
+    assert_eq!(server.sql_value("select count(*) from environment"), 2);
+}

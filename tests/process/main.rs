@@ -1,0 +1,17 @@
+//! Tests of the whole program as its users start it: real processes, real files, real ports on the loopback address.
+//!
+//! - [`installation`]: a data folder with ports and settings of its own, and the server process on it
+//! - [`settings`]: the settings file, and what is wrong with one
+//! - [`gateways`]: credentials
+//! - [`http`]: who is let in, and what a bad write is told
+//! - [`durability`]: kill, restart, clean shutdown
+//! - [`full_disk`]: no room left
+//! - [`damage`]: what `zonelake check` finds
+
+mod damage;
+mod durability;
+mod full_disk;
+mod gateways;
+mod http;
+mod installation;
+mod settings;
