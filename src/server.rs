@@ -226,7 +226,7 @@ fn quic_options(settings: &Settings) -> QuicOptions {
             decode: decode_limits(settings),
             frame_bytes_max: quic.frame_bytes_max,
             unacked_bytes_max: quic.unacked_bytes_max,
-            frame_timeout: FRAME_TIMEOUT,
+            frame_timeout: Duration::from_secs(quic.frame_seconds_max),
         },
     }
 }
@@ -271,7 +271,7 @@ async fn start_http(settings: &Settings, routes: axum::Router) -> Result<(HttpSe
             http.listen
         ))
     })?;
-    let server = HttpServer::start(HttpArgs { listener, tls, routes, requests_max: http.requests_max })
+    let server = HttpServer::start(HttpArgs { listener, tls, routes, requests_max: http.connections_max })
         .map_err(Failure::failed)?;
     Ok((server, has_tls))
 }
@@ -282,5 +282,3 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
 /// Bytes that a connection may have under way: what fills a link of 1 Gbit/s over 16 ms.
 const RECEIVE_WINDOW_BYTES: u32 = 2 << 20;
-/// Time for a frame to arrive whole.
-const FRAME_TIMEOUT: Duration = Duration::from_secs(30);

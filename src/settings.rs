@@ -118,7 +118,7 @@ pub(crate) struct QuicSettings {
 
     /// Seconds for a frame to arrive whole once it has begun, 1 to 600. A sender that is slower is refused: it would hold a place
     /// among the bytes in flight.
-    #[config(env = "ZONELAKE_QUIC_FRAME_SECONDS_MAX", default = 60)]
+    #[config(env = "ZONELAKE_QUIC_FRAME_SECONDS_MAX", default = 30)]
     pub frame_seconds_max: u64,
 }
 
@@ -143,9 +143,9 @@ pub(crate) struct HttpSettings {
     #[config(env = "ZONELAKE_HTTP_PLAIN_BEYOND_LOOPBACK", default = false)]
     pub plain_beyond_loopback: bool,
 
-    /// Requests at once, 1 to 100,000; further ones are told to come again (503).
-    #[config(env = "ZONELAKE_HTTP_REQUESTS_MAX", default = 256)]
-    pub requests_max: usize,
+    /// Connections at once, 1 to 100,000; further ones wait in the system's queue.
+    #[config(env = "ZONELAKE_HTTP_CONNECTIONS_MAX", default = 256)]
+    pub connections_max: usize,
 
     /// Bytes of a request's body after decompression, 1,024 to 1,073,741,824.
     #[config(env = "ZONELAKE_HTTP_BODY_BYTES_MAX", default = 33_554_432)]

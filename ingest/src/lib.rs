@@ -3,18 +3,20 @@
 //! - [`limits`]: how much one message may hold
 //! - [`decode`]: Arrow IPC messages, checked and brought to the table's columns
 //! - [`line`]: line protocol, brought to the same columns
-//! - [`devices`]: device names to registry keys, once per name
-//! - [`validate`]: what a row and a reading must satisfy, and what becomes of those that do not
-//! - [`rejected`]: rows of the table `rejected`
+//! - `devices`: device names to registry keys, once per name
+//! - `validate`: what a row and a reading must satisfy, and what becomes of those that do not
+//! - `rejected`: rows of the table `rejected`
 //! - [`refusal`]: why a batch or a stream is refused
 //! - [`http_write`]: line protocol over HTTP; [`unnumbered`]: its way to the shards
 //! - [`server`]: the QUIC endpoint; [`session`]: one stream of batches on it
+//! - `credentials`: from a token to its gateway
 //! - [`pipeline`]: the shards' queues and threads, which make batches durable
 //! - [`flusher`]: the thread that brings rows into files
 //! - [`metrics`]: what all of it counts
 
+mod credentials;
 pub mod decode;
-pub mod devices;
+mod devices;
 pub mod flusher;
 pub mod http_write;
 pub mod limits;
@@ -22,11 +24,11 @@ pub mod line;
 pub mod metrics;
 pub mod pipeline;
 pub mod refusal;
-pub mod rejected;
+mod rejected;
 pub mod server;
 pub mod session;
 pub mod unnumbered;
-pub mod validate;
+mod validate;
 
 pub use decode::arrow::ArrowDecoder;
 pub use decode::{Decoded, Source};

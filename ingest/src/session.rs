@@ -11,6 +11,7 @@ use prost::Message;
 use quinn::{RecvStream, SendStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use zonelake_registry::{AdoptedTable, Gateway};
+use zonelake_schemas::reject::REJECTED;
 use zonelake_schemas::wire::MINOR_VERSION;
 use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused, RefusedCode};
 use zonelake_schemas::wire::frame::{
@@ -19,6 +20,7 @@ use zonelake_schemas::wire::frame::{
 use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey};
 use zonelake_storage::{Entry, Numbered, Outcome, Rows, Table};
 
+use crate::credentials::gateway_of;
 use crate::decode::arrow::ArrowDecoder;
 use crate::decode::{Decoded, Source};
 use crate::limits::DecodeLimits;
@@ -120,17 +122,13 @@ impl Sessions {
         let open = Open::decode(body)
             .map_err(|error| Refusal::new(RefusedCode::Protocol, format!("Open cannot be read: {error}")))?;
         let registry = self.pipeline.store().registry();
-        let gateway = registry.authenticate_gateway(&open.token).ok_or_else(|| {
+        let gateway = gateway_of(registry, &open.token).await.ok_or_else(|| {
             Refusal::new(RefusedCode::Token, "the token is unknown or revoked; `zonelake gateway add` makes one")
         })?;
-        let table = self
-            .pipeline
-            .store()
-            .tables()
-            .get(&open.table)
-            .filter(|table| table.name() != zonelake_schemas::reject::REJECTED);
+        let table = self.pipeline.store().tables().get(&open.table).filter(|table| table.name() != REJECTED);
         let table = table.ok_or_else(|| {
-            let names: Vec<&str> = self.pipeline.store().tables().keys().map(String::as_str).collect();
+            let names = self.pipeline.store().tables().keys().map(String::as_str);
+            let names: Vec<&str> = names.filter(|name| *name != REJECTED).collect();
             Refusal::new(
                 RefusedCode::UnknownTable,
                 format!("there is no table {:?} to write to; there are {}", open.table, names.join(", ")),
@@ -288,6 +286,9 @@ impl Session {
         let (number, payload) = split_batch(body)
             .map_err(|error| (Refusal::new(RefusedCode::Protocol, error.to_string()), BatchNumber(0)))?;
         let payload = body.slice_ref(payload);
+        if self.shared.pipeline.store().registry().gateway(self.gateway.id).is_none() {
+            return Err((Refusal::new(RefusedCode::Token, "the token was revoked"), number));
+        }
         let (digest, decoded) = self.decode(number, payload).map_err(|refusal| (refusal, number))?;
         let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| (refusal, number))?;
         let stream = StreamKey { table: self.table.adopted.id, lane: self.lane };
@@ -299,14 +300,13 @@ impl Session {
             stored,
             rejected,
         };
-        self.submitted += 1;
         let reply = Reply::Stream(self.events.clone(), Box::new(summary));
         let permits = Some(vec![permit, unacked]);
         let pending = Pending { entry, session: Some(self.id), permits, reply };
-        self.shared.pipeline.submit(pending).await.map_err(|refusal| {
-            self.submitted -= 1;
-            (refusal, number)
-        })
+        self.shared.pipeline.submit(pending).await.map_err(|refusal| (refusal, number))?;
+        // Behind the wait, which may be cut off: only what the shard has is waited for at the end.
+        self.submitted += 1;
+        Ok(())
     }
 
     fn decode(&mut self, number: BatchNumber, payload: Bytes) -> Result<(u64, Decoded), Refusal> {

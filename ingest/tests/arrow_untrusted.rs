@@ -1,5 +1,7 @@
 //! Arrow messages that lie: nothing of them panics, reads outside of the message, or reserves what it claims.
 
+#![expect(unsafe_code, reason = "a counting allocator is the only way to see what was reserved")]
+
 mod fixture;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -62,6 +62,13 @@ impl QueryOptions {
     }
 }
 
+impl QueryOptions {
+    /// Memory that one statement may take.
+    pub fn statement_bytes_max(&self) -> usize {
+        self.memory_bytes_max / self.running_max.max(1)
+    }
+}
+
 /// Caches, the folder for intermediate results, and the one object store. Memory is given out per statement.
 pub(crate) fn runtime_env(options: &QueryOptions, store: Arc<dyn ObjectStore>) -> Result<RuntimeEnv, QueryError> {
     clear_spills(&options.spill_dir).map_err(|error| {
@@ -96,6 +103,7 @@ fn clear_spills(dir: &Path) -> std::io::Result<()> {
 pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Result<SessionState, QueryError> {
     let config = SessionConfig::from(settings()?)
         .with_target_partitions(options.threads)
+        .with_sort_spill_reservation_bytes(sort_reserve_bytes(options))
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
@@ -110,6 +118,14 @@ pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Re
     state.table_factories_mut().clear();
     Ok(state)
 }
+
+/// Memory that each sort sets aside for merging what it has written to the disk. DataFusion's 10 MB for each thread would
+/// be more than a small share has at all.
+fn sort_reserve_bytes(options: &QueryOptions) -> usize {
+    (options.statement_bytes_max() / (8 * options.threads.max(1))).min(SORT_RESERVE_BYTES_MAX)
+}
+
+const SORT_RESERVE_BYTES_MAX: usize = 10 << 20;
 
 fn settings() -> Result<ConfigOptions, DataFusionError> {
     let mut settings = ConfigOptions::new();

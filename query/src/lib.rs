@@ -1,7 +1,7 @@
 //! SQL over live rows and files as one table, in the order in which a statement meets it:
 //!
 //! - [`http_sql`], [`credentials`], [`formats`]: the HTTP interface, who may use it, and what it answers in
-//! - [`session`], [`admission`], [`environment`]: execution, its place in the queue, its limits
+//! - [`session`], [`admission`], [`environment`], [`statement_memory`]: execution, its place in the queue, its limits
 //! - [`statement`], [`bounded_functions`], [`yielding`]: which statements and functions may be run, and that each can be
 //!   stopped
 //! - [`catalog`], [`reference_tables`], [`information_schema`]: what a statement sees, pinned once
@@ -29,6 +29,7 @@ pub mod reference_tables;
 pub mod session;
 pub mod shown;
 pub mod statement;
+pub mod statement_memory;
 pub mod steps;
 pub mod table;
 pub mod yielding;

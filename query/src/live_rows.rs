@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, RecordBatchOptions, StringViewArray, UInt32Array,
-    new_null_array,
 };
 use arrow::compute::{FilterBuilder, FilterPredicate, TakeOptions, cast, take};
 use arrow::datatypes::{DataType, Date32Type, SchemaRef, TimestampMicrosecondType, UInt8Type, UInt32Type};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
 use zonelake_schemas::Quality;
-use zonelake_schemas::columns::{LIVE_FIXED, SQL_FIXED, live};
+use zonelake_schemas::columns::{LIVE_FIXED, SQL_FIXED, live, null_column};
 
 use crate::place_columns::PlaceColumns;
 use crate::shown::to_doubles;
@@ -77,7 +76,7 @@ impl LiveRows {
         let columns = self.columns.iter().zip(self.schema.fields()).map(|(&column, field)| {
             let kept = |position: usize| -> Result<ArrayRef> {
                 let Some(kept) = rows.columns().get(position) else {
-                    return Ok(new_null_array(field.data_type(), count));
+                    return Ok(null_column(field.data_type(), count));
                 };
                 Ok(match &filter {
                     Some(filter) => filter.filter(kept)?,

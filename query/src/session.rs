@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::physical_plan::execute_stream;
@@ -24,6 +23,7 @@ use crate::environment::{base_state, runtime_env};
 use crate::error::{QueryError, QueryErrorCode};
 use crate::place_columns::PlaceCache;
 use crate::statement::{parse_reading, plan_reading};
+use crate::statement_memory::StatementMemory;
 
 pub use crate::environment::QueryOptions;
 
@@ -153,8 +153,8 @@ impl QueryEngine {
 
     /// The session of one statement: tables pinned now, and its share of memory.
     fn statement_state(&self) -> Result<SessionState, QueryError> {
-        let share = self.options.memory_bytes_max / self.options.running_max.max(1);
-        let environment = RuntimeEnv { memory_pool: Arc::new(FairSpillPool::new(share)), ..self.environment.clone() };
+        let memory = StatementMemory::new(self.options.statement_bytes_max());
+        let environment = RuntimeEnv { memory_pool: Arc::new(memory), ..self.environment.clone() };
         let catalog = statement_catalog(self.source.as_ref(), &self.place_cache)?;
         let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
             .with_runtime_env(Arc::new(environment))

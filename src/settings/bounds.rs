@@ -61,7 +61,7 @@ impl Settings {
             );
             return refuse("http.listen", what);
         }
-        within("http.requests_max", http.requests_max, 1..=100_000)?;
+        within("http.connections_max", http.connections_max, 1..=100_000)?;
         within("http.body_bytes_max", http.body_bytes_max, 1_024..=1 << 30)
     }
 

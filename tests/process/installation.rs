@@ -88,6 +88,11 @@ impl Installation {
         format!("http://127.0.0.1:{}{path}", self.http)
     }
 
+    /// The address of the QUIC server.
+    pub(crate) fn quic_address(&self) -> String {
+        format!("127.0.0.1:{}", self.quic)
+    }
+
     /// Adds a gateway, waits until a server that runs knows it, and returns its token.
     pub(crate) fn add_gateway(&self, name: &str) -> String {
         let output = self.run(&["gateway", "add", name, "--zone", ZONE]);

@@ -4,6 +4,7 @@
 //! - [`settings`]: the settings file, and what is wrong with one
 //! - [`gateways`]: credentials
 //! - [`http`]: who is let in, and what a bad write is told
+//! - [`push`]: files over QUIC, and what a bad push is told
 //! - [`durability`]: kill, restart, clean shutdown
 //! - [`full_disk`]: no room left
 //! - [`damage`]: what `zonelake check` finds
@@ -14,4 +15,5 @@ mod full_disk;
 mod gateways;
 mod http;
 mod installation;
+mod push;
 mod settings;

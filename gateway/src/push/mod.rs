@@ -4,7 +4,7 @@
 //! - [`source`]: a file or standard input, opened
 //! - [`identity`]: the producer's name, from content and mapping
 //! - [`csv_rows`], [`arrow_rows`], [`lines`]: rows as the source has them, in chunks of a fixed number
-//! - [`mapping`]: which column becomes what; [`instant`]: times; [`cells`]: values; [`rows`]: all of it into a batch
+//! - [`mapping`], [`binding`]: which column becomes what; [`instant`]: times; [`cells`]: values; [`rows`]: all of it into a batch
 //! - [`pieces`]: batches, encoded, on a thread of their own
 //! - [`run`]: the streams that they are sent on, and the report
 //!
@@ -15,6 +15,7 @@
 //! part of a stream: the same file pushed on the other lane is stored again.
 
 mod arrow_rows;
+mod binding;
 mod cells;
 mod csv_rows;
 mod identity;

@@ -48,6 +48,7 @@ use zonelake_schemas::clock::Clock;
 use self::answer::{Dialect, Failure};
 use self::lines::LinesArgs;
 use crate::Decoded;
+use crate::credentials::gateway_of;
 use crate::limits::DecodeLimits;
 use crate::line::Precision;
 
@@ -176,7 +177,7 @@ async fn write<S: WriteSink>(
     request: Request,
 ) -> Result<u64, Failure> {
     let token = auth::token(request.headers(), parameters).ok_or_else(Failure::no_token)?;
-    let gateway = state.registry.authenticate_gateway(&token).ok_or_else(Failure::unknown_token)?;
+    let gateway = gateway_of(&state.registry, &token).await.ok_or_else(Failure::unknown_token)?;
     let precision = precision?;
     let body = body::read(request, &state.limits, &state.body_budget).await?;
     // Registering devices and decompressing block; the runtime's own threads are for what does not.

@@ -37,7 +37,9 @@ pub(super) fn check(wal: &Path, report: &mut Report) -> HashMap<String, u64> {
         report.wal.spare_bytes += found.spare_bytes;
         report.problems.extend(found.damages.iter().map(ToString::to_string));
         match found.next_lsn() {
-            Some(next) => _ = ends.insert(format!("shard-{:04}", shard.0), next.0),
+            Some(next) => {
+                ends.insert(format!("shard-{:04}", shard.0), next.0);
+            }
             None => report.problems.push(format!("log of shard {shard}: {} has no segment", folder.display())),
         }
     }

@@ -13,6 +13,10 @@ use super::report::{Report, TableCounts};
 
 /// Checks every table of the registry, and that there is none beside them.
 pub(super) async fn check(folder: &Path, declared: &[Arc<AdoptedTable>], clock: &Arc<dyn Clock>, report: &mut Report) {
+    // Without a registry, of which the report speaks already, nothing says what a table's files must hold.
+    if declared.is_empty() {
+        return;
+    }
     let known: HashSet<&str> = declared.iter().map(|table| table.def.name.as_str()).collect();
     for entry in folders(folder) {
         let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -21,9 +25,6 @@ pub(super) async fn check(folder: &Path, declared: &[Arc<AdoptedTable>], clock: 
                 .problems
                 .push(format!("table {name}: {} is there, and the registry does not know it", entry.display()));
         }
-    }
-    if declared.is_empty() {
-        return;
     }
     let store = match folder.is_dir().then(|| SyncedStore::new(folder)) {
         Some(Ok(store)) => store,
@@ -62,6 +63,7 @@ impl Tables<'_> {
         counts.version = snapshot.version;
         let transactions = snapshot.txns.iter().map(|(app, lsn)| (name.to_owned(), app.clone(), lsn.cast_unsigned()));
         committed.extend(transactions);
+        committed.sort();
         let mut problems = Vec::new();
         let root = self.root.clone().join(name);
         for file in &snapshot.files {

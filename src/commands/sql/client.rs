@@ -126,7 +126,13 @@ impl Client {
             _ => FailureKind::Failed,
         };
         let words = body.with_config().limit(MESSAGE_BYTES_MAX).lossy_utf8(true).read_to_string().unwrap_or_default();
-        Err(Failure::new(kind, format!("{} says {}: {}", self.url, head.status, error_message(&words))))
+        let words = error_message(&words);
+        // What is wrong with a query needs no word of the server; everything else does.
+        let message = match kind {
+            FailureKind::Input if !words.is_empty() => words,
+            _ => format!("{} says {}: {words}", self.url, head.status),
+        };
+        Err(Failure::new(kind, message))
     }
 }
 

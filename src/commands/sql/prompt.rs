@@ -91,11 +91,20 @@ impl Shorthand {
         match (words.next(), words.next()) {
             (Some("\\q"), None) => Self::Leave,
             (Some("\\d" | "\\dt"), None) => Self::Ask("show tables".into()),
-            (Some("\\d"), Some(table)) => Self::Ask(format!("describe {}", table.trim_end_matches(';'))),
+            (Some("\\d"), Some(table)) => Self::Ask(columns_of(table.trim_end_matches(';'))),
             (Some("\\?" | "\\h"), None) => Self::Say(HELP),
             _ => Self::Say("There is no such shorthand; \\? lists them."),
         }
     }
+}
+
+fn columns_of(table: &str) -> String {
+    format!(
+        "select c.column_name, c.data_type, f.unit, f.description from information_schema.columns c \
+         left join fields f on f.table_name = c.table_name and f.field = c.column_name \
+         where c.table_name = '{}' order by c.ordinal_position",
+        table.replace('\'', "''")
+    )
 }
 
 const HELP: &str = "  \\d        the tables
@@ -112,7 +121,8 @@ mod tests {
     fn shorthands_stand_for_queries() {
         assert_eq!(Shorthand::read("\\q"), Shorthand::Leave);
         assert_eq!(Shorthand::read("\\dt"), Shorthand::Ask("show tables".into()));
-        assert_eq!(Shorthand::read("\\d energy;"), Shorthand::Ask("describe energy".into()));
+        let Shorthand::Ask(query) = Shorthand::read("\\d o'clock;") else { panic!("it is a question") };
+        assert!(query.contains("c.table_name = 'o''clock' order"), "{query}");
         assert!(matches!(Shorthand::read("\\x"), Shorthand::Say(words) if words.contains("no such")));
     }
 }

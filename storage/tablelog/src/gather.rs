@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray};
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Int32Type, UInt8Type, UInt32Type};
 use zonelake_schemas::Quality;
-use zonelake_schemas::columns::{FILE_FIXED, LIVE_FIXED, live};
+use zonelake_schemas::columns::{FILE_FIXED, LIVE_FIXED, is_null_column, live, null_column};
 
 use crate::parquet_file::ParquetFileError;
 use crate::sort::{PlaceColumn, RowRef, SortedRows};
@@ -54,10 +54,14 @@ impl<'a> Gather<'a> {
     fn copied(&self, position: usize, data_type: &DataType) -> Result<ArrayRef, ParquetFileError> {
         let column = |chunk: &RecordBatch| match chunk.columns().get(position) {
             Some(column) => Arc::clone(column),
-            None => new_null_array(data_type, chunk.num_rows()),
+            None => null_column(data_type, chunk.num_rows()),
         };
         let columns: Vec<ArrayRef> = self.sorted.chunks.iter().map(column).collect();
         let columns: Vec<&dyn Array> = columns.iter().map(AsRef::as_ref).collect();
+        // Most rows fill few of the fields of a wide table.
+        if columns.iter().all(|column| is_null_column(*column)) {
+            return Ok(null_column(data_type, self.indices.len()));
+        }
         let gathered = interleave(&columns, &self.indices)?;
         if gathered.data_type() != data_type {
             return Err(ParquetFileError::NotTheSchema { position, found: gathered.data_type().clone() });

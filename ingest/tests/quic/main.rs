@@ -1,0 +1,7 @@
+//! The QUIC door on a real socket, spoken to frame by frame: what is stored, what is refused, and in which words.
+
+mod dialogue;
+mod numbering;
+mod refusals;
+mod rejections;
+mod stopping;
