@@ -1,6 +1,6 @@
 //! The server: all parts made from the settings and connected. `serve` and `demo` run the same one.
 //!
-//! - [`tls`]: certificates
+//! - [`tls`]: the certificates
 //! - [`http`]: the HTTP door
 //! - [`gauges`]: what `/metrics` reads from the store
 

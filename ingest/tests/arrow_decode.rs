@@ -114,7 +114,7 @@ fn doubles_become_decimals_by_their_shortest_text() {
     let (stored, rejected) = field(&fixture, "pm", Arc::new(sent));
     assert_eq!(stored, ["0.13", "1.01", "-", "21.53", "0.00", "999.99"]);
     assert!(rejected.is_empty());
-    let (stored, _) = field(&fixture, "wide", Arc::new(Float64Array::from(vec![-99_999_999_999.1235, 0.000_05])));
+    let (stored, _) = field(&fixture, "wide", Arc::new(Float64Array::from(vec![-99_999_999_999.123_5, 0.000_05])));
     assert_eq!(stored, ["-99999999999.1235", "0.0001"]);
 }
 

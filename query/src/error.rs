@@ -119,13 +119,7 @@ impl From<DataFusionError> for QueryError {
             DataFusionError::Execution(words) if words.starts_with("Non Panic Task error") => Self::stopping(),
             DataFusionError::Execution(words) => Self::new(QueryErrorCode::Execution, words.clone()),
             DataFusionError::ArrowError(arrow, _) => Self::of_arrow(arrow, &error),
-            DataFusionError::ResourcesExhausted(words) => {
-                tracing::warn!(reason = %words, "a statement needed more memory than it may have");
-                Self::new(
-                    QueryErrorCode::TooLarge,
-                    "the statement needs more memory than one statement may have; ask for less, or for fewer columns",
-                )
-            }
+            DataFusionError::ResourcesExhausted(words) => Self::new(QueryErrorCode::TooLarge, exhausted_words(words)),
             DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
                 Self::storage().hidden(&error)
             }
@@ -141,6 +135,15 @@ fn plan_words(words: &str) -> String {
         format!("{words}; SHOW TABLES lists the tables")
     } else {
         words.to_owned()
+    }
+}
+
+/// What a statement ran out of. DataFusion's words on disk space advise a setting that is not ours.
+fn exhausted_words(words: &str) -> String {
+    if words.contains("max_temp_directory_size") {
+        "intermediate results need more disk space than they may have; ask for less, or for fewer columns".to_owned()
+    } else {
+        format!("the statement needs more memory than it may have; ask for less, or for fewer columns ({words})")
     }
 }
 

@@ -108,7 +108,9 @@ pub enum ShardError {
         version: SchemaVersion,
     },
     /// The log ends before what files have of it already: segments are missing.
-    #[error("log of shard {shard}: it ends before LSN {next}, and table {table} has files up to LSN {committed}; segments are missing. Restore the folder wal from the same backup as tables")]
+    #[error(
+        "log of shard {shard}: it ends before LSN {next}, and table {table} has files up to LSN {committed}; segments are missing. Restore the folder wal from the same backup as tables"
+    )]
     Behind {
         /// Shard.
         shard: ShardId,

@@ -2,7 +2,7 @@
 //!
 //! - [`installation`]: a data folder with ports and settings of its own, and the server process on it
 //! - [`settings`]: the settings file, and what is wrong with one
-//! - [`gateways`]: credentials
+//! - [`gateways`]: credentials of gateways
 //! - [`http`]: who is let in, and what a bad write is told
 //! - [`push`]: files over QUIC, and what a bad push is told
 //! - [`durability`]: kill, restart, clean shutdown

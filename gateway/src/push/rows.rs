@@ -239,7 +239,7 @@ impl RowReader {
         }
         let mut values = TimestampMicrosecondBuilder::with_capacity(local.len()).with_timezone("UTC");
         for (row, us) in local.iter().enumerate() {
-            let naive = us.and_then(|us| DateTime::from_timestamp_micros(us)).map(|time| time.naive_utc());
+            let naive = us.and_then(DateTime::from_timestamp_micros).map(|time| time.naive_utc());
             match naive.map(|naive| self.time.read_local(naive)) {
                 Some(Ok(us)) => values.append_value(us),
                 None => values.append_null(),

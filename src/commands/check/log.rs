@@ -23,7 +23,7 @@ pub(super) fn check(wal: &Path, report: &mut Report) -> HashMap<String, u64> {
     for shard in layout.shard_ids() {
         report.wal.shards += 1;
         let folder = layout.shard_folder(wal, shard);
-        let found = match inspect(&RealDisk::default(), &folder) {
+        let found = match inspect(&RealDisk, &folder) {
             Ok(found) => found,
             Err(error) => {
                 report.problems.push(format!("log of shard {shard}: {error}"));
