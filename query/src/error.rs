@@ -109,6 +109,13 @@ impl QueryError {
 
 impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> Self {
+        if is_disk_space(&error) {
+            tracing::warn!(%error, "intermediate results found no room on the disk");
+            return Self::new(
+                QueryErrorCode::TooLarge,
+                "intermediate results need more disk space than there is for them; ask for less, or for fewer columns",
+            );
+        }
         match error.find_root() {
             DataFusionError::SQL(parser, _) => Self::new(QueryErrorCode::Sql, parser.to_string()),
             DataFusionError::SchemaError(schema, _) => Self::new(QueryErrorCode::Sql, schema.to_string()),
@@ -119,7 +126,12 @@ impl From<DataFusionError> for QueryError {
             DataFusionError::Execution(words) if words.starts_with("Non Panic Task error") => Self::stopping(),
             DataFusionError::Execution(words) => Self::new(QueryErrorCode::Execution, words.clone()),
             DataFusionError::ArrowError(arrow, _) => Self::of_arrow(arrow, &error),
-            DataFusionError::ResourcesExhausted(words) => Self::new(QueryErrorCode::TooLarge, exhausted_words(words)),
+            DataFusionError::ResourcesExhausted(words) => Self::new(
+                QueryErrorCode::TooLarge,
+                format!(
+                    "the statement needs more memory than it may have; ask for less, or for fewer columns ({words})"
+                ),
+            ),
             DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
                 Self::storage().hidden(&error)
             }
@@ -138,13 +150,11 @@ fn plan_words(words: &str) -> String {
     }
 }
 
-/// What a statement ran out of. DataFusion's words on disk space advise a setting that is not ours.
-fn exhausted_words(words: &str) -> String {
-    if words.contains("max_temp_directory_size") {
-        "intermediate results need more disk space than they may have; ask for less, or for fewer columns".to_owned()
-    } else {
-        format!("the statement needs more memory than it may have; ask for less, or for fewer columns ({words})")
-    }
+/// Whether there was no room on the disk for intermediate results. DataFusion wraps what it says of its own limit, or the
+/// machine of a full disk, in errors of several kinds.
+fn is_disk_space(error: &DataFusionError) -> bool {
+    let words = error.to_string();
+    words.contains("max_temp_directory_size") || words.contains("No space left on device")
 }
 
 fn is_storage(cause: &(dyn std::error::Error + 'static)) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, RecordBatchOptions, StringViewArray, UInt32Array,
 };
+use arrow::buffer::Buffer;
 use arrow::compute::{FilterBuilder, FilterPredicate, TakeOptions, cast, take};
 use arrow::datatypes::{DataType, Date32Type, SchemaRef, TimestampMicrosecondType, UInt8Type, UInt32Type};
 use arrow::record_batch::RecordBatch;
@@ -105,14 +106,14 @@ impl LiveRows {
             }
             Shown::Place(part) => {
                 let keys = kept(live::DEVICE_KEY)?;
-                self.places.gather(part, keys.as_primitive::<UInt32Type>())?
+                compact(self.places.gather(part, keys.as_primitive::<UInt32Type>())?)
             }
             Shown::Quality => {
                 let numbers = kept(live::QUALITY)?;
                 let numbers: UInt32Array = numbers.as_primitive::<UInt8Type>().unary(u32::from);
                 take(&self.qualities, &numbers, Some(TakeOptions { check_bounds: true }))?
             }
-            Shown::Kept(position) => as_shown(kept(position)?, data_type)?,
+            Shown::Kept(position) => compact(as_shown(kept(position)?, data_type)?),
         })
     }
 }
@@ -146,6 +147,17 @@ fn as_shown(kept: ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
     }
 }
 
+/// Text that refers to far more bytes than it has is copied: whoever keeps a batch, as a sort does, counts all bytes that
+/// it refers to as its own, be they the names of all devices.
+fn compact(column: ArrayRef) -> ArrayRef {
+    let Some(views) = column.as_string_view_opt() else { return column };
+    let held: usize = views.data_buffers().iter().map(Buffer::len).sum();
+    if held > COMPACT_BYTES_MIN && held / 4 > views.total_buffer_bytes_used() { Arc::new(views.gc()) } else { column }
+}
+
+/// Text below this size is never copied.
+const COMPACT_BYTES_MIN: usize = 65_536;
+
 enum Wanted {
     None,
     All,
@@ -168,6 +180,19 @@ fn device_filter(wanted: &BooleanArray, rows: &RecordBatch) -> Result<Wanted> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_that_refers_to_far_more_than_it_has_is_copied() {
+        let names: StringViewArray = (0..10_000).map(|n| Some(format!("a name of some length {n}"))).collect();
+        let few = take(&names, &UInt32Array::from(vec![7, 9_999]), None).expect("two names");
+        let held =
+            |column: &ArrayRef| -> usize { column.as_string_view().data_buffers().iter().map(Buffer::len).sum() };
+        let compacted = compact(Arc::clone(&few));
+        assert!(held(&few) > 200_000 && held(&compacted) < 100);
+        assert_eq!(few.as_string_view(), compacted.as_string_view());
+        let all: ArrayRef = Arc::new(names);
+        assert_eq!(held(&compact(Arc::clone(&all))), held(&all));
+    }
 
     #[test]
     fn the_date_of_an_instant_before_1970_is_the_day_that_it_is_in() {

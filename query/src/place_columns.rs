@@ -11,8 +11,8 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::physical_plan::PhysicalExpr;
+use zonelake_schemas::Places;
 use zonelake_schemas::place::Place;
-use zonelake_schemas::{DeviceKey, Places};
 
 /// Names of the columns, in their order.
 pub const PLACE_COLUMNS: [&str; 4] = ["province", "zone", "site", "device"];
@@ -52,11 +52,6 @@ impl PlaceColumns {
     pub fn passing(&self, filter: &Arc<dyn PhysicalExpr>) -> Result<BooleanArray> {
         let passing = filter.evaluate(&self.rows)?.into_array(self.rows.num_rows())?;
         Ok(as_boolean_array(&passing)?.clone())
-    }
-
-    /// Whether a key is within the snapshot.
-    pub fn has(&self, key: DeviceKey) -> bool {
-        key.0 != 0 && (key.0 as usize) < self.rows.num_rows()
     }
 }
 

@@ -1,6 +1,7 @@
-//! The memory of one statement. Operators that can write to the disk (sorts, aggregates, joins that sort) share most of
-//! it evenly; the rest is for those that cannot, as the merge that reads back what a sort has written. Without that rest
-//! a sort that needs the disk would take all and then fail in its merge.
+//! The memory of one statement. Operators that can write to the disk (sorts, aggregates) share most of it evenly; the
+//! rest is for those that cannot, as the merge that reads back what a sort has written. Each of these has at most half of
+//! what is free to it, since some take as much as they are given: the next always finds something. Under DataFusion's
+//! own pools a sort that needs the disk takes all and then fails in its merge.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -70,12 +71,12 @@ impl MemoryPool for StatementMemory {
         let consumer = reservation.consumer();
         let mut used = self.used();
         let free = self.bytes_max.saturating_sub(used.spillable + used.unspillable);
-        let possible = if consumer.can_spill() {
-            let share = self.bytes_max / 5 * SPILLABLE_FIFTHS / used.spilling_consumers.max(1);
-            share.saturating_sub(reservation.size()).min(free)
+        let share = if consumer.can_spill() {
+            self.bytes_max / 5 * SPILLABLE_FIFTHS / used.spilling_consumers.max(1)
         } else {
-            free
+            (free + reservation.size()) / 2
         };
+        let possible = share.saturating_sub(reservation.size()).min(free);
         if additional > possible {
             return Err(resources_datafusion_err!(
                 "{} has {} bytes and needs {additional} more, of which {possible} are possible",

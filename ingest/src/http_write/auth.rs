@@ -9,6 +9,9 @@ use std::collections::HashMap;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 /// The token of a request. A header that cannot be read counts as none, whatever the parameters say.
 pub(super) fn token(headers: &HeaderMap, parameters: &HashMap<String, String>) -> Option<String> {
@@ -19,34 +22,16 @@ pub(super) fn token(headers: &HeaderMap, parameters: &HashMap<String, String>) -
     match scheme.to_ascii_lowercase().as_str() {
         "token" => after_user(value),
         "bearer" => Some(value.to_owned()),
-        "basic" => after_user(&String::from_utf8(base64_decoded(value)?).ok()?),
+        "basic" => after_user(&String::from_utf8(LENIENT.decode(value).ok()?).ok()?),
         _ => None,
     }
 }
 
-/// Decodes base64 (RFC 4648, section 4), with or without its padding.
-fn base64_decoded(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=');
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut count) = (0u32, 0u32);
-    for byte in text.bytes() {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(six);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(((bits >> count) & 0xFF) as u8);
-        }
-    }
-    (count < 6).then_some(bytes)
-}
+/// Base64 of RFC 4648, section 4, with or without its padding.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 #[cfg(test)]
 mod tests {
