@@ -70,7 +70,7 @@ pub(crate) struct LogSettings {
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub(crate) struct QuicSettings {
-    /// Address and UDP port. The default reaches this machine only; "0.0.0.0:7420" or "[::]:7420" opens it to the network.
+    /// Address and UDP port. The default reaches this machine only; "0.0.0.0:7420" opens it to the network.
     /// Port 0 takes a free one.
     #[config(env = "ZONELAKE_QUIC_LISTEN", default = "127.0.0.1:7420")]
     pub listen: SocketAddr,

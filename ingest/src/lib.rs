@@ -2,7 +2,7 @@
 //!
 //! - [`limits`]: how much one message may hold
 //! - [`decode`]: Arrow IPC messages, checked and brought to the table's columns
-//! - [`line`]: line protocol, brought to the same columns
+//! - [`mod@line`]: line protocol, brought to the same columns
 //! - `devices`: device names to registry keys, once per name
 //! - `validate`: what a row and a reading must satisfy, and what becomes of those that do not
 //! - `rejected`: rows of the table `rejected`

@@ -4,7 +4,7 @@
 //! - [`table`]: tables and fields as they are declared
 //! - [`columns`]: the Arrow schemas of a table on the wire, in memory, in files and in SQL
 //! - [`decimal`]: exact conversion between doubles and a sensor's resolution
-//! - [`tables`], [`reference`]: the tables and the reference data that are built in
+//! - [`tables`], [`mod@reference`]: the tables and the reference data that are built in
 //! - [`quality`], [`reject`]: the scales of quality and of reasons for rejection
 //! - [`place`]: where a device is
 //! - [`ids`]: ids and sequence numbers
