@@ -24,9 +24,10 @@ pub const CSV_TABLES: [(&str, &str); 3] = [
 ];
 
 /// Tables that the system has of itself. No declared table may take one of these names.
-pub const SYSTEM_TABLES: [&str; 9] = [
+pub const SYSTEM_TABLES: [&str; 10] = [
     "air_limits",
     "devices",
+    "fields",
     "gateways",
     "network_targets",
     "provinces",
