@@ -22,6 +22,7 @@ LIVE, BACKFILL = 1, 2
 ARROW, LINE = 1, 2
 COUNTS = {2: "rows", 3: "readings", 4: "rejected_rows", 5: "rejected_readings", 7: "repeated_batches"}
 BREAKS = (ConnectionError, asyncio.IncompleteReadError, TimeoutError)
+STREAM_ENDED = (RuntimeError, ValueError)  # what aioquic raises where the server has stopped or finished the stream
 
 
 class Refused(Exception):
@@ -77,7 +78,7 @@ class Gateway:
                         frames = batch_frames(sent, batches[sent - 1], in_force)
                         waiting.append(len(frames))
                         room -= len(frames)
-                        with contextlib.suppress(RuntimeError):  # the server reads no more; its answer says why
+                        with contextlib.suppress(*STREAM_ENDED):  # the server's answer says why
                             writer.write(frames)
                     ack = await read_answer(reader, ACK)
                     for _ in range(ack[1][0] - durable):
@@ -89,7 +90,7 @@ class Gateway:
                         on_ack(durable)
             finally:
                 pings.cancel()
-                with contextlib.suppress(RuntimeError):  # the stream is closed already
+                with contextlib.suppress(*STREAM_ENDED):
                     writer.close()
 
 
