@@ -1,0 +1,219 @@
+//! `zonelake-loadtest`: simulated zones as gateways over real QUIC against a real server, and the proof that every reading
+//! sent is stored exactly once. In the order in which a run goes:
+//!
+//! - [`load`]: the loads by name
+//! - [`workload`]: what the simulated sensors measure
+//! - [`rows`]: batches of it, encoded, and what was put into them
+//! - [`server`]: the server, a process of its own
+//! - [`sender`]: a gateway and its clock
+//! - [`freshness`]: from sending until a query sees it
+//! - [`meter`], [`resources`]: what is measured
+//! - [`sql`], [`proof`]: what is found in the end
+//! - [`run`]: all of it
+//! - [`report`], [`page`]: what is told
+
+mod freshness;
+mod load;
+mod meter;
+mod page;
+mod proof;
+mod report;
+mod resources;
+mod rows;
+mod run;
+mod sender;
+mod server;
+mod sql;
+mod workload;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::load::LoadName;
+use crate::report::Report;
+use crate::run::RunArgs;
+
+/// Put a load on a new server on this machine and prove that nothing is lost
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  cargo build --release && cargo run --release -p zonelake-loadtest -- doubles
+  zonelake-loadtest steady --seconds 300 --report ./reports
+  zonelake-loadtest doubles --readings-per-second 5e6 --connections 100 --batch-rows 1000
+
+Batches are made while the load runs, on the same machine, at about 2 ns a reading; their cost is part of every figure.
+Exit codes: 0 done and proved, 1 a part failed, 3 a reading that was acknowledged is not found exactly once."
+)]
+struct Options {
+    /// Which load
+    load: LoadName,
+
+    /// Seconds that are measured, after 5 of warm-up
+    #[arg(long)]
+    seconds: Option<u64>,
+
+    /// Readings due each second over all streams, in place of the load's own
+    #[arg(long, value_name = "N")]
+    readings_per_second: Option<f64>,
+
+    /// Connections, in place of the load's own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    connections: Option<u32>,
+
+    /// Rows of a batch, in place of the load's own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=131_072))]
+    batch_rows: Option<u32>,
+
+    /// Devices over all connections, in place of the load's own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    devices: Option<u32>,
+
+    /// Most bytes that wait for their acknowledgement, each stream
+    #[arg(long, value_name = "BYTES", default_value_t = 8 << 20)]
+    unacked_bytes_max: usize,
+
+    /// A setting of the server, as its environment variable; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+
+    /// The server's program; without it the one beside this program
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+
+    /// Folder in which the server's data folder is made, and removed at the end: on the disk that is to be measured
+    #[arg(long, value_name = "FOLDER", default_value = "target/loadtest")]
+    data: PathBuf,
+
+    /// Leave the server's data folder in place
+    #[arg(long)]
+    keep_data: bool,
+
+    /// Folder for NAME.json and NAME.html
+    #[arg(long, value_name = "FOLDER")]
+    report: Option<PathBuf>,
+
+    /// Do not compare everything at the end
+    #[arg(long)]
+    no_proof: bool,
+}
+
+/// Why a run has failed.
+#[derive(Debug, thiserror::Error)]
+enum LoadError {
+    /// A stream has ended.
+    #[error("a gateway's stream has ended: {0}")]
+    Stream(#[from] zonelake_gateway::StreamError),
+    /// A connection cannot be made.
+    #[error("a gateway cannot connect: {0}")]
+    Connect(#[from] zonelake_gateway::ConnectError),
+    /// Rows cannot be encoded.
+    #[error("rows cannot be encoded: {0}")]
+    Encode(#[from] zonelake_gateway::EncodeError),
+    /// The server.
+    #[error("the server: {0}")]
+    Server(String),
+    /// A query.
+    #[error("{query}: {reason}")]
+    Query {
+        /// Statement.
+        query: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// What was sent is not what is stored.
+    #[error("NOT exactly once: {0}")]
+    Proof(String),
+    /// The report cannot be written.
+    #[error("the report: {0}")]
+    Report(String),
+}
+
+fn main() -> ExitCode {
+    match start(&Options::parse()) {
+        Ok(report) => {
+            print!("{}", report.words());
+            ExitCode::SUCCESS
+        }
+        Err(error @ LoadError::Proof(_)) => {
+            eprintln!("error: {error}");
+            ExitCode::from(3)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(options: &Options) -> Result<Report, LoadError> {
+    raise_open_files();
+    let mut load = options.load.load();
+    load.length = options.seconds.map_or(load.length, Duration::from_secs);
+    load.connections = options.connections.map_or(load.connections, |n| n as usize);
+    let readings: f64 = load.streams.iter().map(|plan| (plan.devices * plan.walks.len()) as f64).sum();
+    for plan in &mut load.streams {
+        plan.batch_rows = options.batch_rows.map_or(plan.batch_rows, |n| n as usize);
+        let share = plan.devices as f64 / readings;
+        plan.rows_per_second = options.readings_per_second.map(|all| all * share).or(plan.rows_per_second);
+        plan.devices = options.devices.map_or(plan.devices, |n| n as usize);
+    }
+    let folder = run::new_folder(&options.data)?;
+    let program = match &options.program {
+        Some(program) => program.clone(),
+        None => beside_this().ok_or_else(|| LoadError::Server("no program beside this one; --program".into()))?,
+    };
+    let args = RunArgs {
+        name: options.load,
+        load,
+        program,
+        data: std::path::absolute(folder.path()).map_err(|error| LoadError::Server(error.to_string()))?,
+        settings: options.settings.clone(),
+        proof: !options.no_proof,
+        unacked_bytes_max: options.unacked_bytes_max,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| LoadError::Server(error.to_string()))?;
+    let report = runtime.block_on(run::run(args));
+    if options.keep_data {
+        eprintln!("the server's files are in {}", folder.keep().display());
+    }
+    let report = report?;
+    if let Some(folder) = &options.report {
+        write(folder, &report)?;
+    }
+    Ok(report)
+}
+
+fn write(folder: &Path, report: &Report) -> Result<(), LoadError> {
+    let failed = |error: String| LoadError::Report(error);
+    std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+    let json = serde_json::to_string_pretty(report).map_err(|error| failed(error.to_string()))?;
+    let page = page::page(report).map_err(failed)?;
+    for (extension, text) in [("json", json), ("html", page)] {
+        let path = folder.join(format!("{}.{extension}", report.load.to_lowercase()));
+        std::fs::write(&path, text).map_err(|error| failed(format!("{}: {error}", path.display())))?;
+    }
+    Ok(())
+}
+
+/// Each gateway has a socket of its own, and the server inherits the limit.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it cannot be raised, opening the sockets says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
+fn beside_this() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?.with_file_name("zonelake");
+    program.is_file().then_some(program)
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,165 @@
+//! The report of a run: as JSON, and what is printed at its end.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::meter::{Counts, Second};
+use crate::proof::Proved;
+use crate::resources::Usage;
+
+/// Everything that a run has found.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Name of the load.
+    pub load: String,
+    /// Connections.
+    pub connections: usize,
+    /// Rows of a batch, by stream.
+    pub batch_rows: Vec<usize>,
+    /// Rate asked for, rows a second over all streams; absent: as fast as it goes.
+    pub rows_per_second_due: Option<f64>,
+    /// Seconds measured.
+    pub seconds: f64,
+    /// What became durable in them.
+    pub measured: Counts,
+    /// Rows a second.
+    pub rows_per_second: f64,
+    /// Readings a second.
+    pub readings_per_second: f64,
+    /// Everything that became durable, warm-up and end included.
+    pub in_all: Counts,
+    /// From when a batch was due to its acknowledgement.
+    pub acknowledgement: Latency,
+    /// From sending a row until a SQL query sees it; absent where it was not measured.
+    pub freshness: Option<Latency>,
+    /// Links that broke.
+    pub links_lost: u64,
+    /// The server's memory at its peak, bytes.
+    pub server_memory_peak_bytes: u64,
+    /// Processors that the server used on average.
+    pub server_processors: f64,
+    /// Processors that this program used on average.
+    pub load_processors: f64,
+    /// Bytes written to the write-ahead log.
+    pub log_bytes: f64,
+    /// Rows that were in Parquet files, committed, when the load ended.
+    pub rows_flushed_meanwhile: f64,
+    /// Bytes of Parquet for each reading, all columns; of those flushes.
+    pub parquet_bytes_per_reading: Option<f64>,
+    /// Seconds from the end of the load until everything was durable.
+    pub drained_seconds: f64,
+    /// What was proved to be stored exactly once; absent where it was not asked for.
+    pub proved: Option<Proved>,
+    /// By second.
+    pub by_second: Vec<SecondReport>,
+    /// Share of acknowledgements (0 to 1) by latency, milliseconds.
+    pub percentiles: Vec<(f64, f64)>,
+}
+
+/// Some latencies, milliseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Latency {
+    /// How many.
+    pub count: u64,
+    /// Half of them are below.
+    pub p50_ms: f64,
+    /// Ninety of a hundred are.
+    pub p90_ms: f64,
+    /// Ninety-nine of a hundred are.
+    pub p99_ms: f64,
+    /// All but one of a thousand are.
+    pub p999_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+}
+
+/// One second of a run.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct SecondReport {
+    /// When it ended, seconds since the load began.
+    pub at: f64,
+    /// Readings that became durable.
+    pub readings: u64,
+    /// Latency of acknowledgements.
+    pub latency: Latency,
+    /// The server's memory, bytes.
+    pub server_memory_bytes: u64,
+    /// Processors that the server used.
+    pub server_processors: f64,
+}
+
+impl Latency {
+    /// Of latencies in microseconds.
+    pub fn of(us: &Histogram<u64>) -> Self {
+        let ms = |us: u64| us as f64 / 1_000.0;
+        Self {
+            count: us.len(),
+            p50_ms: ms(us.value_at_quantile(0.5)),
+            p90_ms: ms(us.value_at_quantile(0.9)),
+            p99_ms: ms(us.value_at_quantile(0.99)),
+            p999_ms: ms(us.value_at_quantile(0.999)),
+            max_ms: ms(us.max()),
+        }
+    }
+}
+
+impl SecondReport {
+    /// A second that took `length` and ended `at`, with the server's usage at its ends.
+    pub fn new(at: Duration, length: Duration, second: &Second, before: Usage, after: Usage) -> Self {
+        Self {
+            at: at.as_secs_f64(),
+            readings: second.acknowledged.readings,
+            latency: Latency::of(&second.latency_us),
+            server_memory_bytes: after.memory_bytes,
+            server_processors: (after.processor_seconds - before.processor_seconds) / length.as_secs_f64().max(1e-9),
+        }
+    }
+}
+
+/// Shares of acknowledgements by latency, for a plot.
+pub fn percentiles(us: &Histogram<u64>) -> Vec<(f64, f64)> {
+    let shares = (0..=40).map(|step| 1.0 - 10f64.powf(-f64::from(step) / 10.0));
+    shares.map(|share| (share, us.value_at_quantile(share) as f64 / 1_000.0)).collect()
+}
+
+impl Report {
+    /// The report in words.
+    pub fn words(&self) -> String {
+        let mut words = String::new();
+        let mut line = |label: &str, text: String| {
+            // Writing to a string does not fail.
+            let _ = writeln!(words, "{label:<24}{text}");
+        };
+        let millions = |n: f64| format!("{:.2} million", n / 1e6);
+        line("load", format!("{}, {} connections, {} s", self.load, self.connections, self.seconds.round()));
+        line("readings a second", millions(self.readings_per_second));
+        line("rows a second", millions(self.rows_per_second));
+        line("acknowledgement", latency_words(&self.acknowledgement));
+        if let Some(freshness) = &self.freshness {
+            line("freshness", latency_words(freshness));
+        }
+        line("server memory, peak", format!("{:.0} MB", self.server_memory_peak_bytes as f64 / 1e6));
+        line("processors", format!("server {:.2}, load {:.2}", self.server_processors, self.load_processors));
+        line("flushed meanwhile", format!("{} rows", millions(self.rows_flushed_meanwhile)));
+        if let Some(bytes) = self.parquet_bytes_per_reading {
+            line("Parquet", format!("{bytes:.3} bytes a reading, all columns"));
+        }
+        line("links lost", self.links_lost.to_string());
+        line("drained", format!("{:.1} s after the end", self.drained_seconds));
+        if let Some(proved) = &self.proved {
+            let (rows, devices) = (proved.rows, proved.devices);
+            line("exactly once", format!("{rows} rows of {devices} devices, every count and sum equal"));
+        }
+        words
+    }
+}
+
+fn latency_words(latency: &Latency) -> String {
+    format!(
+        "p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms, longest {:.1} ms ({})",
+        latency.p50_ms, latency.p90_ms, latency.p99_ms, latency.p999_ms, latency.max_ms, latency.count
+    )
+}

@@ -1,0 +1,186 @@
+//! What simulated sensors measure: walks of two decimals, as `bench/generate.py` of the project's figures makes them.
+//!
+//! Each device has a walk for each field. A walk moves by a normally distributed step a tick and is reflected at zero and, where
+//! it has one, at its ceiling. It is kept in sixteenths of a hundredth and rounded, as a sensor rounds what it measures.
+//! Steps come from a table of random numbers that is entered at a random place every tick, so that a reading costs about a
+//! nanosecond and yet no two devices walk alike.
+
+use fastrand::Rng;
+
+/// One field of the workload.
+#[derive(Debug, Clone, Copy)]
+pub struct Walk {
+    /// Column.
+    pub name: &'static str,
+    /// Where walks start: evenly between these.
+    pub start: (f64, f64),
+    /// Standard deviation of a step.
+    pub step: f64,
+    /// Value at which walks are reflected.
+    pub ceiling: Option<f64>,
+}
+
+/// Air stations: the eight fields of the figures.
+pub const AIR: [Walk; 8] = [
+    walk("pm2_5", (10.0, 60.0), 0.30, None),
+    walk("pm10", (20.0, 100.0), 0.50, None),
+    walk("so2", (2.0, 20.0), 0.05, None),
+    walk("no2", (5.0, 40.0), 0.10, None),
+    walk("co", (0.2, 2.0), 0.01, None),
+    walk("o3", (20.0, 80.0), 0.20, None),
+    walk("temperature", (20.0, 35.0), 0.02, None),
+    walk("humidity", (50.0, 95.0), 0.05, Some(100.0)),
+];
+
+/// Machines on a production line.
+pub const MACHINE: [Walk; 12] = [
+    walk("speed", (100.0, 900.0), 2.0, None),
+    walk("temperature", (30.0, 80.0), 0.10, None),
+    walk("motor_temperature", (40.0, 90.0), 0.10, None),
+    walk("fluid_temperature", (20.0, 60.0), 0.05, None),
+    walk("pressure", (1.0, 8.0), 0.02, None),
+    walk("flow", (10.0, 120.0), 0.30, None),
+    walk("level", (20.0, 90.0), 0.10, Some(100.0)),
+    walk("current", (1.0, 80.0), 0.30, None),
+    walk("voltage", (225.0, 235.0), 0.10, None),
+    walk("power", (1.0, 60.0), 0.20, None),
+    walk("vibration_rms_1", (0.05, 2.0), 0.02, None),
+    walk("vibration_rms_2", (0.05, 2.0), 0.02, None),
+];
+
+/// Electricity meters.
+pub const METER: [Walk; 8] = [
+    walk("active_power", (5.0, 400.0), 1.0, None),
+    walk("voltage_l1", (225.0, 235.0), 0.10, None),
+    walk("voltage_l2", (225.0, 235.0), 0.10, None),
+    walk("voltage_l3", (225.0, 235.0), 0.10, None),
+    walk("current_l1", (5.0, 600.0), 1.0, None),
+    walk("current_l2", (5.0, 600.0), 1.0, None),
+    walk("current_l3", (5.0, 600.0), 1.0, None),
+    walk("frequency", (49.9, 50.1), 0.01, None),
+];
+
+/// Cells of a 5G network.
+pub const CELL: [Walk; 6] = [
+    walk("ping_avg", (8.0, 40.0), 0.50, None),
+    walk("jitter", (0.5, 8.0), 0.10, None),
+    walk("availability", (99.0, 99.9), 0.01, Some(100.0)),
+    walk("prb_usage_dl", (10.0, 80.0), 1.0, Some(100.0)),
+    walk("prb_usage_ul", (5.0, 60.0), 1.0, Some(100.0)),
+    walk("speed", (0.0, 60.0), 1.0, None),
+];
+
+const fn walk(name: &'static str, start: (f64, f64), step: f64, ceiling: Option<f64>) -> Walk {
+    Walk { name, start, step, ceiling }
+}
+
+/// The walks of some devices.
+#[derive(Debug)]
+pub struct Walks {
+    rng: Rng,
+    fields: Vec<FieldWalks>,
+}
+
+#[derive(Debug)]
+struct FieldWalks {
+    steps: Vec<i16>,
+    ceiling: i32,
+    /// Where each device's walk is.
+    at: Vec<i32>,
+}
+
+impl Walks {
+    /// Walks for so many devices. The same seed gives the same walks.
+    pub fn new(walks: &[Walk], devices: usize, seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let fields = walks
+            .iter()
+            .map(|walk| FieldWalks {
+                steps: (0..STEPS).map(|_| (normal(&mut rng) * walk.step * UNITS).round() as i16).collect(),
+                ceiling: walk.ceiling.map_or(i32::MAX, |ceiling| (ceiling * UNITS) as i32),
+                at: (0..devices)
+                    .map(|_| ((walk.start.0 + rng.f64() * (walk.start.1 - walk.start.0)) * UNITS) as i32)
+                    .collect(),
+            })
+            .collect();
+        Self { rng, fields }
+    }
+
+    /// Moves the devices of a range by one tick and hands out, for each field, where they are: hundredths.
+    pub fn tick(&mut self, devices: std::ops::Range<usize>, mut take: impl FnMut(usize, &[i32])) {
+        let mut hundredths = [0; TICK_DEVICES_MAX];
+        for (index, field) in self.fields.iter_mut().enumerate() {
+            let mut first = devices.start;
+            while first < devices.end {
+                let last = devices.end.min(first + TICK_DEVICES_MAX);
+                let entry = self.rng.usize(..STEPS - TICK_DEVICES_MAX);
+                let (at, steps) = (&mut field.at[first..last], &field.steps[entry..entry + last - first]);
+                for ((at, &step), out) in at.iter_mut().zip(steps).zip(&mut hundredths) {
+                    let moved = (*at + i32::from(step)).abs();
+                    *at = if moved > field.ceiling { field.ceiling - (moved - field.ceiling) } else { moved };
+                    *out = (*at + 8) >> 4;
+                }
+                take(index, &hundredths[..last - first]);
+                first = last;
+            }
+        }
+    }
+}
+
+/// A normally distributed number (Box and Muller).
+fn normal(rng: &mut Rng) -> f64 {
+    let (u, v) = (1.0 - rng.f64(), rng.f64());
+    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}
+
+/// Units of a walk in 1: sixteenths of a hundredth.
+const UNITS: f64 = 1_600.0;
+/// Steps in the table of one field.
+const STEPS: usize = 1 << 16;
+/// Devices that are moved at once.
+const TICK_DEVICES_MAX: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walks_stay_within_their_bounds_and_repeat_with_their_seed() {
+        let run = |seed| {
+            let mut walks = Walks::new(&AIR, 700, seed);
+            let mut all = Vec::new();
+            for _ in 0..200 {
+                walks.tick(0..700, |field, values| {
+                    assert!(values.iter().all(|&value| value >= 0));
+                    if field == 7 {
+                        assert!(values.iter().all(|&value| value <= 10_000));
+                    }
+                    all.extend_from_slice(values);
+                });
+            }
+            all
+        };
+        assert_eq!(run(1), run(1));
+        assert_ne!(run(1), run(2));
+    }
+
+    #[test]
+    fn steps_have_the_spread_that_is_asked_for() {
+        let mut walks = Walks::new(&AIR[..1], 500, 3);
+        let (mut before, mut squares, mut count) = (vec![0; 500], 0.0_f64, 0.0);
+        for tick in 0..400 {
+            walks.tick(0..500, |_, values| {
+                for (before, &value) in before.iter_mut().zip(values) {
+                    // A walk that has been reflected near zero has made another step than it shows.
+                    if tick > 0 && *before > 500 {
+                        squares += f64::from(value - *before).powi(2);
+                        count += 1.0;
+                    }
+                    *before = value;
+                }
+            });
+        }
+        let deviation = (squares / count).sqrt();
+        assert!((29.0..31.5).contains(&deviation), "{deviation}");
+    }
+}
