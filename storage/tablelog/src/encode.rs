@@ -1,15 +1,16 @@
-//! One Parquet file in the making: row groups are encoded column by column, and its bytes are taken away as they come.
+//! One Parquet file in the making: its columns are encoded side by side, then put together row group by row group, and its
+//! bytes are taken away as they come.
 
 use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -70,43 +71,67 @@ fn ascending_nulls_first(column_idx: i32) -> SortingColumn {
     SortingColumn { column_idx, descending: false, nulls_first: true }
 }
 
-/// A file in the making.
+/// A file in the making: its columns are encoded first, in parallel, then put together.
 pub(crate) struct FileEncoder {
-    layout: Arc<FileLayout>,
     writer: SerializedFileWriter<HashedBuffer>,
-    row_groups: ArrowRowGroupWriterFactory,
+    /// Columns of the row groups that are not written yet, the last row group first.
+    row_groups: Vec<Vec<ArrowColumnChunk>>,
     stats: Vec<StatsBuilder>,
+    layout: Arc<FileLayout>,
+}
+
+/// What one column of the file has become.
+struct EncodedColumn {
+    /// By row group.
+    chunks: Vec<ArrowColumnChunk>,
+    stats: StatsBuilder,
 }
 
 impl FileEncoder {
-    pub(crate) fn new(layout: Arc<FileLayout>) -> Result<Self, ParquetFileError> {
+    /// Encodes the columns of all row groups, in so many threads at once.
+    pub(crate) fn new(
+        layout: Arc<FileLayout>,
+        sorted: &SortedRows,
+        rows: Range<usize>,
+        options: &ParquetOptions,
+    ) -> Result<Self, ParquetFileError> {
         let writer =
             ArrowWriter::try_new(HashedBuffer::default(), Arc::clone(&layout.schema), Some(layout.properties.clone()))?;
-        let (writer, row_groups) = writer.into_serialized_writer()?;
-        let stats = layout.schema.fields().iter().map(|_| StatsBuilder::default()).collect();
-        Ok(Self { layout, writer, row_groups, stats })
+        let (writer, factory) = writer.into_serialized_writer()?;
+        let gather = Gather::new(sorted, &sorted.order[rows.clone()]);
+        let groups = rows.len().div_ceil(options.row_group_rows_max.max(1));
+        // By column, each with its writers by row group.
+        let mut jobs: Vec<(usize, Vec<ArrowColumnWriter>)> =
+            (0..layout.schema.fields().len()).map(|column| (column, Vec::with_capacity(groups))).collect();
+        for group in 0..groups {
+            for ((_, writers), writer) in jobs.iter_mut().zip(factory.create_column_writers(group)?) {
+                writers.push(writer);
+            }
+        }
+        let encode = |column: usize, writers| {
+            let encoded = encode_column(&gather, &layout.schema.fields()[column], column, writers, options);
+            encoded.map(|encoded| (column, encoded))
+        };
+        let mut columns = in_threads(options.encode_threads, jobs, |(column, writers)| encode(column, writers))?;
+        columns.sort_unstable_by_key(|(column, _)| *column);
+        let mut row_groups: Vec<Vec<ArrowColumnChunk>> = (0..groups).map(|_| Vec::new()).collect();
+        let mut stats = Vec::with_capacity(columns.len());
+        for (_, column) in columns {
+            row_groups.iter_mut().rev().zip(column.chunks).for_each(|(group, chunk)| group.push(chunk));
+            stats.push(column.stats);
+        }
+        Ok(Self { writer, row_groups, stats, layout })
     }
 
-    /// Encodes rows, given by their position in the order, as one row group.
-    pub(crate) fn add_row_group(&mut self, sorted: &SortedRows, rows: Range<usize>) -> Result<(), ParquetFileError> {
-        let gather = Gather::new(sorted, &sorted.order[rows]);
-        let writers = self.row_groups.create_column_writers(self.writer.flushed_row_groups().len())?;
-        let mut chunks = Vec::with_capacity(writers.len());
-        let fields = self.layout.schema.fields().iter().zip(&mut self.stats).zip(writers).enumerate();
-        for (position, ((field, stats), mut writer)) in fields {
-            let column = gather.column(position, field.data_type())?;
-            stats.add(&column);
-            for leaf in compute_leaves(field, &column)? {
-                writer.write(&leaf)?;
-            }
-            chunks.push(writer.close()?);
-        }
+    /// Puts the next row group into the file; false where there is none left.
+    pub(crate) fn add_row_group(&mut self) -> Result<bool, ParquetFileError> {
+        let Some(chunks) = self.row_groups.pop() else { return Ok(false) };
         let mut row_group = self.writer.next_row_group()?;
         for chunk in chunks {
             chunk.append_to_row_group(&mut row_group)?;
         }
         row_group.close()?;
-        Ok(())
+        Ok(true)
     }
 
     /// Encodes the page index and the footer: the file is complete.
@@ -130,6 +155,62 @@ impl FileEncoder {
         (bytes, checksum, stats)
     }
 }
+
+fn encode_column(
+    gather: &Gather<'_>,
+    field: &FieldRef,
+    position: usize,
+    writers: Vec<ArrowColumnWriter>,
+    options: &ParquetOptions,
+) -> Result<EncodedColumn, ParquetFileError> {
+    let column = gather.column(position, field.data_type())?;
+    let mut stats = StatsBuilder::default();
+    stats.add(&column);
+    let group_rows = options.row_group_rows_max.max(1);
+    let mut chunks = Vec::with_capacity(writers.len());
+    for (group, mut writer) in writers.into_iter().enumerate() {
+        let start = group * group_rows;
+        let rows = column.slice(start, group_rows.min(column.len() - start));
+        for leaf in compute_leaves(field, &rows)? {
+            writer.write(&leaf)?;
+        }
+        chunks.push(writer.close()?);
+    }
+    Ok(EncodedColumn { chunks, stats })
+}
+
+/// Does jobs in threads of their own, which give way to those that take readings in. Results come in any order.
+fn in_threads<J: Send, R: Send, E: Send>(
+    threads: usize,
+    jobs: Vec<J>,
+    work: impl Fn(J) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
+    let waiting = Mutex::new(jobs);
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let one_after_another = || {
+        // Where the system does not allow it, this work competes as an equal.
+        let _ = rustix::process::nice(BACKGROUND_NICE);
+        let mut done = Vec::new();
+        while let Some(job) = next() {
+            done.push(work(job)?);
+        }
+        Ok::<_, E>(done)
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(one_after_another)).collect();
+        let mut all = Vec::new();
+        for thread in threads {
+            match thread.join() {
+                Ok(done) => all.extend(done?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(all)
+    })
+}
+
+/// How far background threads stand back: in Linux a thread at 10 gets about a tenth of a contended core.
+const BACKGROUND_NICE: i32 = 10;
 
 /// Bytes that wait to be stored, and the size and checksum of all that ever came.
 #[derive(Default)]

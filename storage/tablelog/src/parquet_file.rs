@@ -12,8 +12,8 @@
 //! `date=YYYY-MM-DD/part-<uuid>.parquet` below the table's root, and `date` is a column of the table only. It is durable
 //! when it is returned, if the store is a [`crate::SyncedStore`], and part of the table once the log says so.
 //!
-//! Memory beyond the rows themselves: 16 bytes a row for sorting, and for each file in work one column of one row group
-//! in Arrow and one row group in Parquet.
+//! Memory beyond the rows themselves: 16 bytes a row for sorting, and for each file in work 8 bytes a row, one column in
+//! Arrow for each encoding thread, and the file in Parquet.
 
 use std::fmt;
 use std::sync::Arc;
@@ -59,6 +59,8 @@ pub struct ParquetOptions {
     /// Files that are encoded and written at the same time; at least 1. It hides the waits for fsync where back-fill
     /// touches many dates. Default 4.
     pub files_in_work_max: usize,
+    /// Threads that encode the columns of one file; at least 1. Default: one for each core.
+    pub encode_threads: usize,
     /// Where file names come from.
     pub file_ids: Arc<dyn FileIds>,
 }
@@ -70,6 +72,7 @@ impl Default for ParquetOptions {
             page_rows_max: 8 * 1024,
             zstd_level: 1,
             files_in_work_max: 4,
+            encode_threads: std::thread::available_parallelism().map_or(1, usize::from),
             file_ids: Arc::new(RandomFileIds),
         }
     }
@@ -163,9 +166,10 @@ pub async fn write_sorted(
     let sorted = Arc::new(tokio::task::spawn_blocking(move || SortedRows::new(chunks, &places)).await??);
     let layout = Arc::new(FileLayout::new(input.def, input.schemas, options)?);
     let work = (0..sorted.dates.len()).map(|index| {
-        let file = NewFile { sorted: Arc::clone(&sorted), layout: Arc::clone(&layout), index };
+        let file =
+            NewFile { sorted: Arc::clone(&sorted), layout: Arc::clone(&layout), options: options.clone(), index };
         let (store, id) = (Arc::clone(&store), options.file_ids.next_id());
-        file.write(store, table_root, id, options.row_group_rows_max)
+        file.write(store, table_root, id)
     });
     let mut files = Vec::with_capacity(sorted.dates.len());
     let mut written = futures::stream::iter(work).buffered(options.files_in_work_max.max(1));
@@ -194,6 +198,7 @@ pub fn path_in_store(table_root: &Path, file: &str) -> Path {
 struct NewFile {
     sorted: Arc<SortedRows>,
     layout: Arc<FileLayout>,
+    options: ParquetOptions,
     /// Which of the dates.
     index: usize,
 }
@@ -204,13 +209,12 @@ impl NewFile {
         store: Arc<dyn ObjectStore>,
         table_root: &Path,
         id: Uuid,
-        row_group_rows_max: usize,
     ) -> Result<DataFile, ParquetFileError> {
         let (date, rows) = self.sorted.dates[self.index].clone();
         let path = format!("date={}/part-{id}.parquet", date_text(date)?);
         let location = path_in_store(table_root, &path);
         let mut upload = BufWriter::new(store, location.clone());
-        let written = self.encode(&mut upload, &location, rows.clone(), row_group_rows_max).await;
+        let written = self.encode(&mut upload, &location, rows.clone()).await;
         let encoder = match written {
             Ok(encoder) => encoder,
             Err(error) => {
@@ -231,22 +235,18 @@ impl NewFile {
         upload: &mut BufWriter,
         location: &Path,
         rows: std::ops::Range<usize>,
-        row_group_rows_max: usize,
     ) -> Result<FileEncoder, ParquetFileError> {
-        let mut encoder = FileEncoder::new(Arc::clone(&self.layout))?;
-        let mut start = rows.start;
-        while start < rows.end {
-            let end = rows.end.min(start + row_group_rows_max.max(1));
-            let sorted = Arc::clone(&self.sorted);
-            let group =
-                tokio::task::spawn_blocking(move || encoder.add_row_group(&sorted, start..end).map(|()| encoder));
-            encoder = group.await??;
-            if end == rows.end {
+        let (sorted, layout, options) = (Arc::clone(&self.sorted), Arc::clone(&self.layout), self.options.clone());
+        let encoded = tokio::task::spawn_blocking(move || FileEncoder::new(layout, &sorted, rows, &options));
+        let mut encoder = encoded.await??;
+        let mut goes_on = true;
+        while goes_on {
+            goes_on = encoder.add_row_group()?;
+            if !goes_on {
                 encoder.finish()?;
             }
             let put = upload.put(encoder.take_bytes()?).await;
             put.map_err(|source| ParquetFileError::Store { path: location.to_string(), source: source.into() })?;
-            start = end;
         }
         Ok(encoder)
     }
