@@ -31,6 +31,7 @@ mod stats;
 pub use delta::{DeltaLog, delta_table};
 pub use memory::MemoryLog;
 pub use parquet_file::{ParquetFileError, ParquetOptions, SortInput, write_sorted};
+pub use sort::SortedRows;
 pub use store::SyncedStore;
 pub use verify::{FileDamage, VerifiedFile, verify_file};
 

@@ -17,15 +17,15 @@ use crate::parquet_file::ParquetFileError;
 
 /// Rows of one table in the order of files.
 #[derive(Debug)]
-pub(crate) struct SortedRows {
+pub struct SortedRows {
     /// Where the rows are, in arrival order.
-    pub chunks: Vec<RecordBatch>,
+    pub(crate) chunks: Vec<RecordBatch>,
     /// The rows by date, zone, device, time and arrival.
-    pub order: Vec<RowRef>,
+    pub(crate) order: Vec<RowRef>,
     /// The part of `order` that each date has, ascending; days since 1970.
-    pub dates: Vec<(i32, Range<usize>)>,
+    pub(crate) dates: Vec<(i32, Range<usize>)>,
     /// What the place columns hold.
-    pub places: PlaceColumns,
+    pub(crate) places: PlaceColumns,
 }
 
 /// A row by chunk and position in it. Their order is the order of arrival.
@@ -54,7 +54,10 @@ pub(crate) struct PlaceColumn {
 
 impl SortedRows {
     /// Sorts rows of the live schema.
-    pub(crate) fn new(chunks: Vec<RecordBatch>, places: &Places) -> Result<Self, ParquetFileError> {
+    ///
+    /// # Errors
+    /// `UnknownDevice` where a row's device is not among the places.
+    pub fn new(chunks: Vec<RecordBatch>, places: &Places) -> Result<Self, ParquetFileError> {
         let used = used_keys(&chunks, places)?;
         let ranks = Ranks::new(&used);
         let columns = SortColumns::new(&chunks);

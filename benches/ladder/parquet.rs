@@ -1,0 +1,75 @@
+//! Live rows to sorted Parquet files: into memory, and to the disk, synced.
+
+use std::sync::Arc;
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use tokio::runtime::Runtime;
+use zonelake_tablelog::{DataFile, ParquetOptions, SortInput, SyncedStore, write_sorted};
+
+use crate::bed::{Bed, DECIMALS, ENVIRONMENT, Form, LARGE, scratch};
+use crate::rung;
+use crate::sort::ROWS;
+
+pub fn measure(criterion: &mut Criterion) {
+    let mut group = rung::long(criterion, "parquet");
+    for (form, to) in [(DECIMALS, "memory"), (DECIMALS, "disk"), (ENVIRONMENT, "memory")] {
+        group.throughput(Throughput::Elements(8 * ROWS as u64));
+        let mut prepared = None;
+        group.bench_function(BenchmarkId::new(form.name, to), |bencher| {
+            let job = prepared.get_or_insert_with(|| Job::new(form));
+            let folder = scratch();
+            let (store, root): (Arc<dyn ObjectStore>, Path) = if to == "disk" {
+                let synced = SyncedStore::new(folder.path()).expect("the folder exists");
+                let root = synced.root().clone();
+                (Arc::new(synced), root)
+            } else {
+                (Arc::new(InMemory::new()), Path::from("table"))
+            };
+            bencher.iter(|| job.write(&store, &root));
+        });
+    }
+    group.finish();
+}
+
+/// Rows of a table that are to be written again and again.
+struct Job {
+    bed: Bed,
+    form: Form,
+    chunks: Vec<arrow::array::RecordBatch>,
+}
+
+impl Job {
+    fn new(form: Form) -> Self {
+        let bed = Bed::new();
+        let chunks = bed.live_rows(form, LARGE, ROWS);
+        let job = Self { bed, form, chunks };
+        let files = job.write(&(Arc::new(InMemory::new()) as _), &Path::from("table"));
+        let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+        println!(
+            "parquet/{}: {:.3} bytes a reading, {} files",
+            form.name,
+            bytes as f64 / (8 * ROWS) as f64,
+            files.len()
+        );
+        job
+    }
+
+    fn write(&self, store: &Arc<dyn ObjectStore>, root: &Path) -> Vec<DataFile> {
+        let adopted = &self.bed.table(self.form.table).adopted;
+        let places = self.bed.store.registry().places();
+        let input = SortInput { def: &adopted.def, schemas: &adopted.schemas, chunks: &self.chunks, places: &places };
+        let runtime: &Runtime = &self.bed.runtime;
+        runtime.block_on(async {
+            let files = write_sorted(input, Arc::clone(store), root, &ParquetOptions::default()).await;
+            let files = files.expect("the rows can be written");
+            for file in &files {
+                let path = zonelake_tablelog::parquet_file::path_in_store(root, &file.path);
+                store.delete(&path).await.expect("the file is there");
+            }
+            files
+        })
+    }
+}

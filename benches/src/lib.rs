@@ -1,0 +1,7 @@
+//! What measurements have in common; nothing of it is in the program.
+//!
+//! - [`workload`]: devices, their values, and rows of them in the forms in which gateways send
+//!
+//! The measurements themselves are in `ladder/`, one file a rung: `cargo bench -p zonelake-benches`.
+
+pub mod workload;
