@@ -10,7 +10,9 @@ use bytes::{Bytes, BytesMut};
 use rustix::fs::statfs;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use zonelake_benches::workload::{ArrowForm, DECIMALS_TABLE, Rows, START_US, Walks, Wire, Workload, decimals_table};
+use zonelake_benches::workload::{
+    ArrowForm, HUNDREDTHS_TABLE, Rows, START_US, Walks, Wire, Workload, hundredths_table,
+};
 use zonelake_gateway::{ArrowEncoder, Compression, EncodedBatch};
 use zonelake_ingest::{ArrowDecoder, DecodeLimits, Decoded, Source};
 use zonelake_registry::{Gateway, Registry};
@@ -37,9 +39,9 @@ pub struct Form {
 /// The built-in table, doubles on the wire: 8 of its 46 fields, three of them with four decimals, one without.
 pub const ENVIRONMENT: Form = Form { name: "environment_doubles", table: "environment", wire: Wire::Doubles };
 /// Two decimals declared, doubles on the wire.
-pub const DOUBLES: Form = Form { name: "doubles", table: DECIMALS_TABLE, wire: Wire::Doubles };
+pub const DOUBLES: Form = Form { name: "doubles", table: HUNDREDTHS_TABLE, wire: Wire::Doubles };
 /// Two decimals declared, and sent as such.
-pub const DECIMALS: Form = Form { name: "decimals", table: DECIMALS_TABLE, wire: Wire::AsKept };
+pub const DECIMALS: Form = Form { name: "decimals", table: HUNDREDTHS_TABLE, wire: Wire::AsKept };
 /// All of them.
 pub const FORMS: [Form; 3] = [ENVIRONMENT, DOUBLES, DECIMALS];
 
@@ -95,7 +97,7 @@ impl Bed {
             free_bytes_min: 0,
             parquet: ParquetOptions::default(),
         };
-        let declared = [builtin_tables(), vec![decimals_table()]].concat();
+        let declared = [builtin_tables(), vec![hundredths_table()]].concat();
         let clock = Arc::new(SystemClock::default());
         let args = StoreArgs { options, declared, clock, disk: Arc::new(RealDisk) };
         let (store, mut shards, _) = runtime.block_on(Store::open(args)).expect("a new store opens");

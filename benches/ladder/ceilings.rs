@@ -2,13 +2,16 @@
 //! and QUIC over loopback with both ends in this process.
 
 use std::fs::{File, OpenOptions};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, Endpoint, MtuDiscoveryConfig, SendStream, ServerConfig, TransportConfig, VarInt};
+use quinn::{
+    ClientConfig, Endpoint, EndpointConfig, MtuDiscoveryConfig, SendStream, ServerConfig, TokioRuntime,
+    TransportConfig, VarInt,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -99,9 +102,8 @@ struct Link {
 impl Link {
     async fn new(datagram_bytes: u16) -> Self {
         let (server, client) = configs(datagram_bytes);
-        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = Endpoint::server(server, anywhere).expect("a port is free");
-        let mut sender = Endpoint::client(anywhere).expect("a port is free");
+        let server = endpoint(datagram_bytes, Some(server));
+        let mut sender = endpoint(datagram_bytes, None);
         sender.set_default_client_config(client);
         let address = server.local_addr().expect("it is bound");
         let connecting = sender.connect(address, "localhost").expect("the address can be dialled");
@@ -136,6 +138,14 @@ impl Link {
         };
         tokio::join!(sending, receiving);
     }
+}
+
+/// An endpoint that says of itself that it takes datagrams of this size.
+fn endpoint(datagram_bytes: u16, server: Option<ServerConfig>) -> Endpoint {
+    let mut config = EndpointConfig::default();
+    config.max_udp_payload_size(datagram_bytes).expect("the size is one that QUIC allows");
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    Endpoint::new(config, server, socket, Arc::new(TokioRuntime)).expect("the socket can be used")
 }
 
 fn configs(datagram_bytes: u16) -> (ServerConfig, ClientConfig) {

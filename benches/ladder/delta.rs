@@ -7,7 +7,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use zonelake_benches::workload::{FIELDS, decimals_table};
+use zonelake_benches::workload::{FIELDS, hundredths_table};
 use zonelake_schemas::clock::SystemClock;
 use zonelake_tablelog::{ColumnStats, DataFile, DeltaLog, LogCommit, StatValue, SyncedStore, TableLog, delta_table};
 
@@ -52,9 +52,9 @@ impl Growing {
     async fn new(files: u64) -> Self {
         let folder = scratch();
         let store = SyncedStore::new(folder.path()).expect("the folder exists");
-        let url = store.url().join("loadtest_decimals/").expect("it is the name of a folder");
+        let url = store.url().join("loadtest_hundredths/").expect("it is the name of a folder");
         let log = delta_table(Arc::new(store), &url, Arc::new(SystemClock::default())).expect("the URL is a file's");
-        let snapshot = log.open(&decimals_table()).await.expect("a new table can be made");
+        let snapshot = log.open(&hundredths_table()).await.expect("a new table can be made");
         let mut table = Self { log, version: snapshot.version, files: 0, _folder: folder };
         if files > 0 {
             table.commit(files).await;

@@ -15,11 +15,12 @@ use crate::sort::ROWS;
 
 pub fn measure(criterion: &mut Criterion) {
     let mut group = rung::long(criterion, "parquet");
-    for (form, to) in [(DECIMALS, "memory"), (DECIMALS, "disk"), (ENVIRONMENT, "memory")] {
+    let points = [(DECIMALS, 1, "memory"), (DECIMALS, 2, "memory"), (DECIMALS, 2, "disk"), (ENVIRONMENT, 1, "memory")];
+    for (form, threads, to) in points {
         group.throughput(Throughput::Elements(8 * ROWS as u64));
         let mut prepared = None;
-        group.bench_function(BenchmarkId::new(form.name, to), |bencher| {
-            let job = prepared.get_or_insert_with(|| Job::new(form));
+        group.bench_function(BenchmarkId::new(format!("{}_{threads}_threads", form.name), to), |bencher| {
+            let job = prepared.get_or_insert_with(|| Job::new(form, threads));
             let folder = scratch();
             let (store, root): (Arc<dyn ObjectStore>, Path) = if to == "disk" {
                 let synced = SyncedStore::new(folder.path()).expect("the folder exists");
@@ -38,14 +39,16 @@ pub fn measure(criterion: &mut Criterion) {
 struct Job {
     bed: Bed,
     form: Form,
+    options: ParquetOptions,
     chunks: Vec<arrow::array::RecordBatch>,
 }
 
 impl Job {
-    fn new(form: Form) -> Self {
+    fn new(form: Form, encode_threads: usize) -> Self {
         let bed = Bed::new();
+        let options = ParquetOptions { encode_threads, ..ParquetOptions::default() };
         let chunks = bed.live_rows(form, LARGE, ROWS);
-        let job = Self { bed, form, chunks };
+        let job = Self { bed, form, options, chunks };
         let files = job.write(&(Arc::new(InMemory::new()) as _), &Path::from("table"));
         let bytes: u64 = files.iter().map(|file| file.bytes).sum();
         println!(
@@ -63,7 +66,7 @@ impl Job {
         let input = SortInput { def: &adopted.def, schemas: &adopted.schemas, chunks: &self.chunks, places: &places };
         let runtime: &Runtime = &self.bed.runtime;
         runtime.block_on(async {
-            let files = write_sorted(input, Arc::clone(store), root, &ParquetOptions::default()).await;
+            let files = write_sorted(input, Arc::clone(store), root, &self.options).await;
             let files = files.expect("the rows can be written");
             for file in &files {
                 let path = zonelake_tablelog::parquet_file::path_in_store(root, &file.path);

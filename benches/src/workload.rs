@@ -48,17 +48,17 @@ const fn field(name: &'static str, start: (f64, f64), step: f64, ceiling: Option
 /// Time of the first row: 2026-01-01T00:00:00Z, µs.
 pub const START_US: i64 = 1_767_225_600_000_000;
 
-/// Name of the table that declares two decimals for each field; the built-in table `environment` declares four for some
-/// and none for others, because real recordings need them.
-pub const DECIMALS_TABLE: &str = "loadtest_decimals";
+/// Name of the table that declares two decimals for each field, as the load test sends to it; the built-in table
+/// `environment` declares four for some and none for others, because real recordings need them.
+pub const HUNDREDTHS_TABLE: &str = "loadtest_hundredths";
 
-/// The declaration of [`DECIMALS_TABLE`], as an operator's settings folder would hold it.
-pub fn decimals_table() -> TableDef {
-    TableDef::from_toml(DECIMALS_TOML).expect("a test reads the declaration")
+/// The declaration of [`HUNDREDTHS_TABLE`], as an operator's settings folder would hold it.
+pub fn hundredths_table() -> TableDef {
+    TableDef::from_toml(HUNDREDTHS_TOML).expect("a test reads the declaration")
 }
 
 /// The same as text.
-pub const DECIMALS_TOML: &str = include_str!("../tables/loadtest_decimals.toml");
+pub const HUNDREDTHS_TOML: &str = include_str!("../../loadtest/tables/loadtest_hundredths.toml");
 
 /// Which devices there are, and what makes their values differ from those of another run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +105,8 @@ mod tests {
 
     #[test]
     fn the_declared_table_takes_every_field_with_two_decimals() {
-        let table = decimals_table();
-        assert_eq!(table.name, DECIMALS_TABLE);
+        let table = hundredths_table();
+        assert_eq!(table.name, HUNDREDTHS_TABLE);
         let declared: Vec<_> = table.fields.iter().map(|field| (field.name.as_str(), field.decimals)).collect();
         assert_eq!(declared, FIELDS.map(|field| (field.name, Some(2))));
     }

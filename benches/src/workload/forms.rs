@@ -128,7 +128,7 @@ mod tests {
     use arrow::datatypes::{Decimal32Type, Float64Type};
 
     use super::*;
-    use crate::workload::{Workload, decimals_table};
+    use crate::workload::{Workload, hundredths_table};
 
     fn names() -> Vec<String> {
         vec!["a".into(), "b".into()]
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn doubles_and_decimals_are_the_same_values() {
-        let declared = TableSchemas::new(&decimals_table());
+        let declared = TableSchemas::new(&hundredths_table());
         let environment =
             zonelake_schemas::tables::builtin_tables().into_iter().find(|table| table.name == "environment");
         let environment = TableSchemas::new(&environment.unwrap());
@@ -171,7 +171,7 @@ mod tests {
         let devices = workload.devices_of_zone(3);
         let names: Vec<String> = devices.iter().map(|&device| workload.device_name(device)).collect();
         let rows = workload.walks(&devices).rows(8_192);
-        let declared = TableSchemas::new(&decimals_table());
+        let declared = TableSchemas::new(&hundredths_table());
         let bytes = |wire| {
             let batch = ArrowForm::new(&declared, wire, &names).batch(&rows);
             let values = batch.columns()[2..].iter().map(|column| column.to_data().buffers()[0].len());
