@@ -147,13 +147,14 @@ impl TableLogError {
 /// The log of one table. Commits are serialised by the caller.
 #[async_trait]
 pub trait TableLog: Send + Sync + std::fmt::Debug {
-    /// Creates the table where there is none, brings its metadata to `table` where it lacks fields, and reads it.
+    /// Creates the table where there is none, brings its metadata to `table` where it lacks fields, and reads it. What it
+    /// returns survives power loss, even where the process that committed it was killed before it knew that.
     ///
     /// # Errors
     /// `Corrupt` where a stored field contradicts the declaration, or the log cannot be read.
     async fn open(&self, table: &TableDef) -> Result<LogSnapshot, TableLogError>;
 
-    /// Reads the newest version.
+    /// Reads the newest version. What it returns survives power loss.
     ///
     /// # Errors
     /// `Corrupt` where there is no table or its log cannot be read.
