@@ -240,7 +240,8 @@ impl Shard {
         if epoch < current {
             return Ok(Err(current));
         }
-        if epoch > current && current != Epoch(0) {
+        // The first epoch fences none. Any other does, even where nothing of an earlier one is known: it may be on its way.
+        if epoch > current && epoch > Epoch(1) {
             let fence = FenceHead { producer: producer.0, epoch: epoch.0 };
             self.append_head(&RecordHead { fence: Some(fence), ..Default::default() })?;
         }

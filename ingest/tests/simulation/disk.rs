@@ -34,6 +34,15 @@ impl SimDisk {
         self.process().killed_after = Some(operations);
     }
 
+    /// No fault is to come.
+    pub fn calm(&self) {
+        self.process().killed_after = None;
+        self.memory.restore_power();
+        self.memory.fail_sync_after(u64::MAX);
+        self.memory.fail_write_after(u64::MAX, io::ErrorKind::Other);
+        self.memory.set_capacity_bytes(u64::MAX);
+    }
+
     /// Whether process or power is gone.
     pub fn is_dead(&self) -> bool {
         self.process().dead || !self.memory.is_powered()

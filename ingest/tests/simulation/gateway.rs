@@ -35,6 +35,8 @@ pub struct SimStream {
     /// Absent where lines are sent.
     encoder: Option<ArrowEncoder>,
     received: Vec<u8>,
+    /// The server has opened the present link.
+    is_open: bool,
 }
 
 /// Bytes on their way between a gateway's stream and a session.
@@ -75,13 +77,21 @@ impl SimStream {
         let compression = [Compression::None, Compression::Lz4][chance.below(2)];
         let schema = rows(&[], 0, 0).schema();
         let encoder = (!chance.one_in(3)).then(|| encoder(&schema, compression));
-        Self { record, link: None, table, lane, outbox: Outbox::new(WINDOW_BYTES), encoder, received: Vec::new() }
+        Self {
+            record,
+            link: None,
+            table,
+            lane,
+            outbox: Outbox::new(WINDOW_BYTES),
+            encoder,
+            received: Vec::new(),
+            is_open: false,
+        }
     }
 
     /// The first frame of a new link.
     pub fn open_frame(&mut self, producer: usize, epoch: u64) -> Vec<u8> {
-        self.outbox.handle_disconnected();
-        self.received.clear();
+        self.handle_disconnected();
         let encoding = if self.encoder.is_some() { Encoding::Arrow } else { Encoding::Line };
         let open = Open {
             producer: format!("p{producer}"),
@@ -133,11 +143,13 @@ impl SimStream {
 
     /// Frames that the link has not got yet.
     pub fn poll_frames(&mut self) -> Option<Vec<u8>> {
-        self.outbox.poll_frames().map(|pieces| pieces.concat())
+        if self.is_open { self.outbox.poll_frames().map(|pieces| pieces.concat()) } else { None }
     }
 
     pub fn handle_disconnected(&mut self) {
         self.link = None;
+        self.is_open = false;
+        self.received.clear();
         self.outbox.handle_disconnected();
     }
 
@@ -152,7 +164,10 @@ impl SimStream {
             let frame: Vec<u8> = self.received.drain(..HEADER_BYTES + header.body_bytes).collect();
             let body = &frame[HEADER_BYTES..];
             let acked: Result<Acked, StreamError> = match header.kind {
-                FrameKind::Opened => self.outbox.handle_opened(&read::<Opened>(body)?, NOW),
+                FrameKind::Opened => {
+                    self.is_open = true;
+                    self.outbox.handle_opened(&read::<Opened>(body)?, NOW)
+                }
                 FrameKind::Ack => self.outbox.handle_ack(read::<Ack>(body)?, NOW),
                 FrameKind::Refused => return heard(&read::<Refused>(body)?),
                 other => return Err(format!("the server sends a frame {other:?}")),

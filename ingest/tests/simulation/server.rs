@@ -230,7 +230,7 @@ impl Server {
                 }
             }
         }
-        if ack.number > 0 {
+        if ack.number > 0 && self.bug != Some(Bug::AcknowledgedEarly) {
             frames.extend(control_frame(FrameKind::Ack, &ack));
         }
         if let Some((refusal, number)) = refusal {

@@ -123,9 +123,13 @@ impl World<'_> {
     }
 
     fn with_stream(&mut self, step: impl FnOnce(&mut Self, usize, usize) -> Result<(), Broken>) -> Result<(), Broken> {
-        let gateway = self.chance.below(self.gateways.len());
+        let alive: Vec<usize> = (0..self.gateways.len()).filter(|&gateway| self.gateways[gateway].alive).collect();
+        if alive.is_empty() {
+            return Ok(());
+        }
+        let gateway = alive[self.chance.below(alive.len())];
         let stream = self.chance.below(self.gateways[gateway].streams.len());
-        if self.gateways[gateway].alive { step(self, gateway, stream) } else { Ok(()) }
+        step(self, gateway, stream)
     }
 
     fn with_link(&mut self, step: impl FnOnce(&mut Self, usize) -> Result<(), Broken>) -> Result<(), Broken> {
@@ -305,7 +309,7 @@ impl World<'_> {
     /// From now on nothing goes wrong: all that was made gets acknowledged and into files, the logs go, and a last loss of
     /// power takes nothing.
     pub(crate) fn settle(&mut self) -> Result<(), Broken> {
-        self.calm_disk();
+        self.disk.calm();
         if self.server.as_ref().is_none_or(|server| server.has_failed()) {
             self.restart(false)?;
         }

@@ -151,7 +151,7 @@ impl<'a> World<'a> {
         }
         for attempt in 0.. {
             self.disk.begin_process();
-            self.calm_disk();
+            self.disk.calm();
             let hurts = with_faults && attempt < 4 && self.chance.one_in(3);
             if hurts {
                 self.arm_fault();
@@ -164,7 +164,7 @@ impl<'a> World<'a> {
             let shards = self.shards;
             match opened.expect("checked") {
                 Ok((store, opened, recovered)) => {
-                    self.calm_disk();
+                    self.disk.calm();
                     self.note(format_args!("server starts with {shards} shards: {recovered:?}"));
                     self.report.starts += 1;
                     self.server = Some(Server::new(store, opened, self.bed, self.bug));
@@ -227,15 +227,6 @@ impl<'a> World<'a> {
             table_log: Box::new(move |name| Ok(logs.log(name, &gate, bug))),
             lock: None,
         }
-    }
-
-    /// No fault is to come.
-    pub(crate) fn calm_disk(&mut self) {
-        let memory = &self.disk.memory;
-        memory.restore_power();
-        memory.fail_sync_after(u64::MAX);
-        memory.fail_write_after(u64::MAX, std::io::ErrorKind::Other);
-        memory.set_capacity_bytes(u64::MAX);
     }
 
     /// Something is going to go wrong with the disk, the process or the power.
