@@ -2,12 +2,14 @@
 //! The doc comment of each key is what `zonelake config` prints. [`Settings::load`] reads them and checks every bound, so
 //! that whoever gets a [`Settings`] may rely on it; the bounds stand in [`bounds`].
 
+// The fuzz targets take this file by its path, where a plain `mod` would look elsewhere.
+#[path = "settings/bounds.rs"]
 mod bounds;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use confique::{Config, File, FileFormat, Layer};
+use confique::{Config, Layer};
 
 /// Settings of Zonelake. Every key is commented out at its default; remove the "#" in front of a key to set it.
 /// An environment variable goes before this file. Sizes are bytes, times are seconds. A key that does not exist, or a value
@@ -290,12 +292,25 @@ impl Settings {
     /// # Errors
     /// Where a key does not exist, a value is of another type or out of its bounds, or the named file cannot be read.
     pub(crate) fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
-        let mut layer = <Self as Config>::Layer::from_env().map_err(|error| unreadable(&error))?;
-        if let Some(path) = file {
-            let from_file = File::with_format(path, FileFormat::Toml).required().load::<<Self as Config>::Layer>();
-            layer = layer.with_fallback(from_file.map_err(|error| unreadable(&error))?);
-        }
-        let layer = layer.with_fallback(<Self as Config>::Layer::default_values());
+        let text = match file {
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| SettingsError::Unreadable(format!("settings: {}: {error}", path.display())))?,
+            None => String::new(),
+        };
+        let from_env = <Self as Config>::Layer::from_env().map_err(|error| unreadable(&error))?;
+        Self::of_layers(from_env, &text).map_err(|error| match (error, file) {
+            (SettingsError::Unreadable(what), Some(path)) => {
+                SettingsError::Unreadable(format!("settings file {}: {what}", path.display()))
+            }
+            (error, _) => error,
+        })
+    }
+
+    /// What `first` leaves open comes from the text of a file, and then from the defaults; all bounds are checked.
+    pub(crate) fn of_layers(first: <Self as Config>::Layer, text: &str) -> Result<Self, SettingsError> {
+        let from_file: <Self as Config>::Layer =
+            toml::from_str(text).map_err(|error| SettingsError::Unreadable(error.to_string().trim_end().to_owned()))?;
+        let layer = first.with_fallback(from_file).with_fallback(<Self as Config>::Layer::default_values());
         let settings = Self::from_layer(layer).map_err(|error| unreadable(&error))?;
         settings.check()?;
         Ok(settings)

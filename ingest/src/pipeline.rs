@@ -38,7 +38,7 @@ pub struct Pipeline {
 
 /// One attempt of a gateway to send on a stream. A later one takes the stream over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionId(u64);
+pub struct SessionId(pub u64);
 
 /// A batch on its way, with whoever waits for it.
 #[derive(Debug)]
@@ -126,15 +126,7 @@ impl Pipeline {
         let mut threads = Vec::new();
         for shard in shards {
             let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-            let writer = Writer {
-                store: Arc::clone(&store),
-                shard,
-                owners: HashMap::new(),
-                failed: None,
-                space_checked: None,
-                group_bytes_max: options.group_bytes_max,
-                metrics: Arc::clone(&metrics),
-            };
+            let writer = ShardWriter::new(Arc::clone(&store), shard, options.group_bytes_max, Arc::clone(&metrics));
             let name = format!("shard-{}", writer.shard.id());
             threads.push(std::thread::Builder::new().name(name).spawn(move || writer.run(receiver))?);
             senders.push(sender);
@@ -221,7 +213,10 @@ impl Pipeline {
     }
 }
 
-struct Writer {
+/// What a shard's thread does: it commits groups, opens streams and keeps their owners apart. It has no thread of its own,
+/// so that a simulation can drive it.
+#[derive(Debug)]
+pub struct ShardWriter {
     store: Arc<Store>,
     shard: Shard,
     owners: HashMap<(ProducerId, StreamKey), SessionId>,
@@ -233,7 +228,22 @@ struct Writer {
     metrics: Arc<IngestMetrics>,
 }
 
-impl Writer {
+impl ShardWriter {
+    /// The writer of one shard.
+    pub fn new(store: Arc<Store>, shard: Shard, group_bytes_max: u64, metrics: Arc<IngestMetrics>) -> Self {
+        Self { store, shard, owners: HashMap::new(), failed: None, space_checked: None, group_bytes_max, metrics }
+    }
+
+    /// The shard below.
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// Why this shard no longer writes, where it does not.
+    pub fn failed(&self) -> Option<&Refusal> {
+        self.failed.as_ref()
+    }
+
     fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         let mut group: Vec<Pending> = Vec::new();
         let mut group_bytes = 0;
@@ -274,7 +284,8 @@ impl Writer {
         }
     }
 
-    fn open(
+    /// Opens a stream for a session, which takes it over from any earlier one. The answer is its last durable number.
+    pub fn open(
         &mut self,
         producer: ProducerId,
         epoch: Epoch,
@@ -294,7 +305,8 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, group: &mut Vec<Pending>) {
+    /// Makes a group durable, shows its rows, and answers whoever waits for its batches.
+    pub fn commit(&mut self, group: &mut Vec<Pending>) {
         if group.is_empty() {
             return;
         }
@@ -330,7 +342,8 @@ impl Writer {
         }
     }
 
-    fn release(&mut self) {
+    /// Lets go of the log whose rows are in files.
+    pub fn release(&mut self) {
         if self.failed.is_none()
             && let Err(error) = self.shard.release()
         {

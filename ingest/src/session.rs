@@ -332,7 +332,7 @@ impl Session {
 }
 
 /// Splits what was decoded into the words of its acknowledgement and the rows for the log.
-pub(crate) fn split_decoded(
+pub fn split_decoded(
     number: BatchNumber,
     decoded: Decoded,
 ) -> Result<(BatchSummary, Option<Rows>, Option<Rows>), Refusal> {

@@ -6,12 +6,12 @@
 //! | `wal/layout` | JSON: `{"generation": 1, "shards": 2}` |
 //! | `wal/0001/shard-0000/` | segments of shard 0 of generation 1 |
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use zonelake_schemas::ShardId;
+use zonelake_wal::{Disk, DiskFile};
 
 /// The set of shard logs in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,11 +34,21 @@ pub struct LayoutError {
 }
 
 impl Layout {
-    /// Reads the layout in force; `None` in a folder that has none yet.
-    pub fn read(wal: &Path) -> Result<Option<Self>, LayoutError> {
+    /// Reads the layout in force; `None` in a folder that has none yet. What it returns survives a power loss: a process
+    /// that was killed between naming the file and syncing the folder may have left a name that is only in memory.
+    pub fn settle(disk: &dyn Disk, wal: &Path) -> Result<Option<Self>, LayoutError> {
+        let layout = Self::read(disk, wal)?;
+        if layout.is_some() {
+            disk.sync_dir(wal).map_err(|source| LayoutError { path: wal.into(), source })?;
+        }
+        Ok(layout)
+    }
+
+    /// Reads the layout in force without changing anything; `None` in a folder that has none yet.
+    pub fn read(disk: &dyn Disk, wal: &Path) -> Result<Option<Self>, LayoutError> {
         let path = wal.join(FILE);
         let failed = |source| LayoutError { path: path.clone(), source };
-        match fs::read(&path) {
+        match read_whole(disk, &path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(error.into())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(error)),
@@ -46,14 +56,14 @@ impl Layout {
     }
 
     /// Puts this layout in force: durable when it returns.
-    pub fn write(&self, wal: &Path) -> Result<(), LayoutError> {
+    pub fn write(&self, disk: &dyn Disk, wal: &Path) -> Result<(), LayoutError> {
         let written = wal.join("layout.new");
         let result = (|| {
-            let mut file = File::create(&written)?;
-            file.write_all(serde_json::to_string(self)?.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&written, wal.join(FILE))?;
-            File::open(wal)?.sync_all()
+            let file = disk.create(&written)?;
+            write_whole(file.as_ref(), serde_json::to_string(self)?.as_bytes())?;
+            file.sync_data()?;
+            disk.rename(&written, &wal.join(FILE))?;
+            disk.sync_dir(wal)
         })();
         result.map_err(|source| LayoutError { path: written, source })
     }
@@ -74,35 +84,59 @@ impl Layout {
     }
 
     /// Removes the folders of other generations: what a change of the shard count has left behind.
-    pub fn remove_others(&self, wal: &Path) -> Result<(), LayoutError> {
+    pub fn remove_others(&self, disk: &dyn Disk, wal: &Path) -> Result<(), LayoutError> {
         let own = self.folder(wal);
-        let entries = fs::read_dir(wal).map_err(|source| LayoutError { path: wal.into(), source })?;
-        for entry in entries {
-            let path = entry.map_err(|source| LayoutError { path: wal.into(), source })?.path();
-            if path.is_dir() && path != own {
-                fs::remove_dir_all(&path).map_err(|source| LayoutError { path, source })?;
-            }
+        let names = disk.list_dirs(wal).map_err(|source| LayoutError { path: wal.into(), source })?;
+        for path in names.into_iter().map(|name| wal.join(name)).filter(|path| *path != own) {
+            disk.remove_dir_all(&path).map_err(|source| LayoutError { path, source })?;
         }
         Ok(())
     }
 }
 
+fn read_whole(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let file = disk.open_read_only(path)?;
+    let mut bytes = vec![0; FILE_BYTES_MAX];
+    let read = file.read_at(&mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+fn write_whole(file: &dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
+    let mut offset = 0;
+    while !bytes.is_empty() {
+        let written = file.write_at(&[IoSlice::new(bytes)], offset)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[written..];
+        offset += written as u64;
+    }
+    Ok(())
+}
+
+/// Two numbers in JSON are far shorter.
+const FILE_BYTES_MAX: usize = 4096;
 const FILE: &str = "layout";
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use zonelake_wal::RealDisk;
+
     use super::*;
 
     #[test]
     fn a_layout_reads_back_and_others_are_removed() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Layout::read(folder.path()).unwrap(), None);
+        assert_eq!(Layout::read(&RealDisk, folder.path()).unwrap(), None);
         let layout = Layout { generation: 2, shards: 3 };
-        layout.write(folder.path()).unwrap();
-        assert_eq!(Layout::read(folder.path()).unwrap(), Some(layout));
+        layout.write(&RealDisk, folder.path()).unwrap();
+        assert_eq!(Layout::read(&RealDisk, folder.path()).unwrap(), Some(layout));
         fs::create_dir(folder.path().join("0001")).unwrap();
         fs::create_dir(folder.path().join("0002")).unwrap();
-        layout.remove_others(folder.path()).unwrap();
+        layout.remove_others(&RealDisk, folder.path()).unwrap();
         assert!(!folder.path().join("0001").exists());
         assert!(folder.path().join("0002").exists());
     }
@@ -111,6 +145,6 @@ mod tests {
     fn a_damaged_layout_is_named() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE), "{").unwrap();
-        assert!(Layout::read(folder.path()).unwrap_err().to_string().contains("layout"));
+        assert!(Layout::read(&RealDisk, folder.path()).unwrap_err().to_string().contains("layout"));
     }
 }

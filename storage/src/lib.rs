@@ -24,7 +24,7 @@ pub mod view;
 
 pub use flush::{FlushError, Flushed};
 pub use shard::{Entry, Outcome, Rows, Shard, ShardError};
-pub use store::{OpenError, Recovered, Store, StoreArgs, StoreOptions, shard_for};
+pub use store::{OpenError, Recovered, Store, StoreArgs, StoreOptions, StoreParts, shard_for};
 pub use streams::{Numbered, Verdict};
 pub use table::Table;
 pub use view::TableView;

@@ -11,6 +11,8 @@
 //! columns and those fields that have any value, which the head lists. Length m of the message (u32, little-endian), the message (a flatbuffer), the body. Nothing in it is compressed.
 //! Version 1: the log's own file header carries it.
 
+mod layout;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -249,6 +251,10 @@ pub fn decode_rows(bytes: &[u8], head: &RowsHead, schema: &SchemaRef) -> Result<
     let (message, body) = split_by_length(bytes)?;
     let message = arrow::ipc::root_as_message(message).map_err(|error| unreadable(error.to_string()))?;
     let batch = message.header_as_record_batch().ok_or_else(|| unreadable("not a record batch".into()))?;
+    let rows = layout::check_layout(&batch, body, &written_schema).map_err(unreadable)?;
+    if rows != head.rows {
+        return Err(unreadable(format!("{rows} rows, and its head says {}", head.rows)));
+    }
     let read = read_record_batch(&Buffer::from(body), batch, written_schema, &HashMap::new(), None, &message.version())
         .map_err(|error| unreadable(error.to_string()))?;
     let mut columns: Vec<ArrayRef> =

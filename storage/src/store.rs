@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
+use object_store::path::Path as ObjectPath;
 use url::Url;
 use zonelake_registry::{Registry, RegistryError};
 use zonelake_schemas::clock::{Clock, ForwardClock};
@@ -121,8 +122,8 @@ pub struct Store {
     tables: BTreeMap<String, Arc<Table>>,
     rejected: Arc<Table>,
     clock: Arc<dyn Clock>,
-    /// Held as long as the store is open.
-    _lock: File,
+    /// Held as long as the store is open; absent where nothing else can open it.
+    _lock: Option<File>,
 }
 
 /// What a store is made of.
@@ -137,37 +138,68 @@ pub struct StoreArgs {
     pub disk: Arc<dyn Disk>,
 }
 
+/// What a store stands on. [`Store::open`] takes the folder's own; a simulation brings others.
+pub struct StoreParts {
+    /// The registry.
+    pub registry: Arc<Registry>,
+    /// Where the files of the tables are.
+    pub object_store: Arc<dyn ObjectStore>,
+    /// URL that `object_store` begins at.
+    pub url: Url,
+    /// Path in `object_store` below which each table has its folder.
+    pub tables_root: ObjectPath,
+    /// The log of the table of that name.
+    pub table_log: Box<dyn Fn(&str) -> Result<Box<dyn TableLog>, TableLogError> + Send + Sync>,
+    /// What keeps other processes out.
+    pub lock: Option<File>,
+}
+
+impl StoreParts {
+    /// The registry, the tables and the lock of a folder, made where they are missing.
+    fn of_folder(folder: &Path, clock: &Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let tables_folder = folder.join("tables");
+        create_folder(&tables_folder)?;
+        let lock = lock_folder(folder)?;
+        let registry = Arc::new(Registry::open(&folder.join("registry.sqlite"), Arc::clone(clock))?);
+        let synced =
+            SyncedStore::new(&tables_folder).map_err(|source| OpenError::Folder { path: tables_folder, source })?;
+        let (tables_root, tables_url) = (synced.root().clone(), synced.url().clone());
+        let object_store: Arc<dyn ObjectStore> = Arc::new(synced);
+        let (below, clock) = (Arc::clone(&object_store), Arc::clone(clock));
+        let table_log = move |name: &str| {
+            let table_url = tables_url.join(&format!("{name}/")).expect("a table's name is a folder's name");
+            let log = delta_table(Arc::clone(&below), &table_url, Arc::clone(&clock))?;
+            Ok(Box::new(log) as Box<dyn TableLog>)
+        };
+        let url = Url::parse("file:///").expect("this is a URL");
+        Ok(Self { registry, object_store, url, tables_root, table_log: Box::new(table_log), lock: Some(lock) })
+    }
+}
+
 impl Store {
     /// Opens or creates a store and recovers it: every acknowledged row is visible when this returns. The shards are
     /// for their threads to drive.
     pub async fn open(args: StoreArgs) -> Result<(Arc<Self>, Vec<Shard>, Recovered), OpenError> {
-        let StoreArgs { options, mut declared, clock, disk } = args;
-        let folder = options.folder.clone();
-        let tables_folder = folder.join("tables");
-        create_folder(&tables_folder)?;
-        create_folder(&folder.join("wal"))?;
-        let lock = lock_folder(&folder)?;
-        let registry = Arc::new(Registry::open(&folder.join("registry.sqlite"), Arc::clone(&clock))?);
-        let synced =
-            SyncedStore::new(&tables_folder).map_err(|source| OpenError::Folder { path: tables_folder, source })?;
-        let (root, url) = (synced.root().clone(), synced.url().clone());
-        let object_store: Arc<dyn ObjectStore> = Arc::new(synced);
+        let parts = StoreParts::of_folder(&args.options.folder, &args.clock)?;
+        Self::open_on(args, parts).await
+    }
 
+    /// The same on parts that the caller brings.
+    pub async fn open_on(args: StoreArgs, parts: StoreParts) -> Result<(Arc<Self>, Vec<Shard>, Recovered), OpenError> {
+        let StoreArgs { options, mut declared, clock, disk } = args;
+        let StoreParts { registry, object_store, url, tables_root, table_log, lock } = parts;
         declared.push(rejected_table());
-        let url_of_disk = Url::parse("file:///").expect("this is a URL");
         let mut tables = BTreeMap::new();
         for adopted in registry.adopt_tables(&declared)? {
             let name = adopted.def.name.clone();
-            let table_url = url.join(&format!("{name}/")).expect("a table's name is a folder's name");
-            let log = delta_table(Arc::clone(&object_store), &table_url, Arc::clone(&clock))?;
+            let log = table_log(&name)?;
             let snapshot = log.open(&adopted.def).await?;
-            let table = Table::new(adopted, root.clone().join(name.as_str()), Box::new(log));
+            let table = Table::new(adopted, tables_root.clone().join(name.as_str()), log);
             table.load(snapshot, |app| shard_of(&options.node, app));
             tables.insert(name, Arc::new(table));
         }
         let rejected = Arc::clone(&tables[REJECTED]);
-        let store =
-            Arc::new(Self { options, registry, object_store, url: url_of_disk, tables, rejected, clock, _lock: lock });
+        let store = Arc::new(Self { options, registry, object_store, url, tables, rejected, clock, _lock: lock });
         let (shards, recovered) = store.recover(disk).await?;
         Ok((store, shards, recovered))
     }
@@ -214,15 +246,16 @@ impl Store {
     async fn recover(&self, disk: Arc<dyn Disk>) -> Result<(Vec<Shard>, Recovered), OpenError> {
         let wal = self.options.folder.join("wal");
         let wanted = self.options.shards;
-        let layout = Layout::read(&wal)?;
+        disk.create_dir_all(&wal).map_err(|source| OpenError::Folder { path: wal.clone(), source })?;
+        let layout = Layout::settle(disk.as_ref(), &wal)?;
         let forward = Arc::new(ForwardClock::default());
         let Some(layout) = layout else {
             let first = Layout { generation: 1, shards: wanted };
             let shards = self.begin_layout(first, &disk, &forward, Lsn(1), Streams::default())?;
-            first.write(&wal)?;
+            first.write(disk.as_ref(), &wal)?;
             return Ok((shards, Recovered::default()));
         };
-        layout.remove_others(&wal)?;
+        layout.remove_others(disk.as_ref(), &wal)?;
         let (shards, recovered) = self.replay(layout, &disk, &forward)?;
         if layout.shards == wanted {
             return Ok((shards, recovered));
@@ -236,8 +269,8 @@ impl Store {
         }
         let next = Layout { generation: layout.generation + 1, shards: wanted };
         let shards = self.begin_layout(next, &disk, &forward, start, streams)?;
-        next.write(&wal)?;
-        next.remove_others(&wal)?;
+        next.write(disk.as_ref(), &wal)?;
+        next.remove_others(disk.as_ref(), &wal)?;
         Ok((shards, recovered))
     }
 
@@ -270,7 +303,6 @@ impl Store {
         let mut shards = Vec::new();
         for id in layout.shard_ids() {
             let args = self.shard_args(layout, id, disk, forward, start);
-            create_folder(&args.dir)?;
             let (mut shard, _) = Shard::open(args)?;
             let own = streams.head(forward.last_us(), |producer| shard_for(producer, layout.shards) == id);
             if !own.producers.is_empty() {

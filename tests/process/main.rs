@@ -6,6 +6,7 @@
 //! - [`http`]: who is let in, and what a bad write is told
 //! - [`push`]: files over QUIC, and what a bad push is told
 //! - [`durability`]: kill, restart, clean shutdown
+//! - [`kills`]: kill after kill under load, with the account of every batch
 //! - [`full_disk`]: no room left
 //! - [`damage`]: what `zonelake check` finds
 
@@ -15,5 +16,6 @@ mod full_disk;
 mod gateways;
 mod http;
 mod installation;
+mod kills;
 mod push;
 mod settings;

@@ -30,7 +30,7 @@ mod stats;
 
 pub use delta::{DeltaLog, delta_table};
 pub use memory::MemoryLog;
-pub use parquet_file::{ParquetFileError, ParquetOptions, SortInput, write_sorted};
+pub use parquet_file::{ParquetFileError, ParquetOptions, SortInput, delete_files, write_sorted};
 pub use sort::SortedRows;
 pub use store::SyncedStore;
 pub use verify::{FileDamage, VerifiedFile, verify_file};
@@ -148,13 +148,14 @@ impl TableLogError {
 /// The log of one table. Commits are serialised by the caller.
 #[async_trait]
 pub trait TableLog: Send + Sync + std::fmt::Debug {
-    /// Creates the table where there is none, brings its metadata to `table` where it lacks fields, and reads it.
+    /// Creates the table where there is none, brings its metadata to `table` where it lacks fields, and reads it. What it
+    /// returns survives power loss, even where the process that committed it was killed before it knew that.
     ///
     /// # Errors
     /// `Corrupt` where a stored field contradicts the declaration, or the log cannot be read.
     async fn open(&self, table: &TableDef) -> Result<LogSnapshot, TableLogError>;
 
-    /// Reads the newest version.
+    /// Reads the newest version. What it returns survives power loss.
     ///
     /// # Errors
     /// `Corrupt` where there is no table or its log cannot be read.

@@ -1,5 +1,6 @@
 //! The table log in memory, for simulation: no files, no clock, no chance. It keeps the promises of [`crate::TableLog`]
-//! and can be told to fail a commit, before or after the commit has landed.
+//! and can be told to fail a commit, before or after the commit has landed, and to lose power. It keeps two states, as a
+//! file system does: what is seen, and what is on the medium.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,13 +24,23 @@ pub enum CommitFault {
     Lost,
     /// The change has landed, and its writer is told that it has not.
     Landed,
+    /// The change is seen and its writer is told that it is not; it is on the medium only once somebody has read it.
+    Unsettled,
 }
 
 #[derive(Debug, Default)]
 struct MemoryTable {
-    /// Absent before the table is created.
+    /// What is seen; absent before the table is created.
     stored: Option<(TableDef, LogSnapshot)>,
+    /// What a loss of power leaves.
+    durable: Option<(TableDef, LogSnapshot)>,
     fault: Option<CommitFault>,
+}
+
+impl MemoryTable {
+    fn settle(&mut self) {
+        self.durable.clone_from(&self.stored);
+    }
 }
 
 impl MemoryLog {
@@ -41,6 +52,18 @@ impl MemoryLog {
     /// Makes the next commit fail with [`TableLogError::Store`].
     pub fn fail_next_commit(&self, fault: CommitFault) {
         self.lock().fault = Some(fault);
+    }
+
+    /// Whether a loss of power could take something back.
+    pub fn is_unsettled(&self) -> bool {
+        let table = self.lock();
+        table.stored.as_ref().map(|stored| stored.1.version) != table.durable.as_ref().map(|durable| durable.1.version)
+    }
+
+    /// The power goes: only what is on the medium is left.
+    pub fn lose_power(&self) {
+        let mut table = self.lock();
+        table.stored = table.durable.clone();
     }
 
     fn lock(&self) -> MutexGuard<'_, MemoryTable> {
@@ -75,11 +98,14 @@ impl TableLog for MemoryLog {
             *stored = next;
             snapshot.version += 1;
         }
-        Ok(snapshot.clone())
+        let found = snapshot.clone();
+        guard.settle();
+        Ok(found)
     }
 
     async fn load(&self) -> Result<LogSnapshot, TableLogError> {
-        let guard = self.lock();
+        let mut guard = self.lock();
+        guard.settle();
         let stored = guard.stored.as_ref().ok_or_else(|| self.corrupt("there is no table".into()))?;
         Ok(stored.1.clone())
     }
@@ -104,8 +130,12 @@ impl TableLog for MemoryLog {
             snapshot.files.extend(commit.adds);
             snapshot.txns.extend(commit.txns);
         }
+        let version = snapshot.version;
+        if fault != Some(CommitFault::Unsettled) {
+            guard.settle();
+        }
         match fault {
-            None => Ok(snapshot.version),
+            None => Ok(version),
             Some(_) => {
                 Err(TableLogError::Store { table: self.name.to_string(), source: "a fault was injected".into() })
             }
@@ -130,5 +160,22 @@ mod tests {
             assert_eq!((found.version == 1, found.txns.contains_key("shard")), (landed, landed), "{fault:?}");
         }
         assert_eq!(log.commit(LogCommit { base_version: 1, ..commit() }).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_unsettled_commit_goes_with_the_power_unless_somebody_has_read_it() {
+        for is_read in [false, true] {
+            let log = MemoryLog::new("air");
+            let table = TableDef { name: "air".into(), description: String::new(), fields: Vec::new() };
+            log.open(&table).await.unwrap();
+            log.fail_next_commit(CommitFault::Unsettled);
+            assert!(log.commit(LogCommit::default()).await.is_err());
+            assert!(log.is_unsettled());
+            if is_read {
+                assert_eq!(log.load().await.unwrap().version, 1);
+            }
+            log.lose_power();
+            assert_eq!(log.load().await.unwrap().version, i64::from(is_read));
+        }
     }
 }

@@ -115,17 +115,18 @@ impl MultipartUpload for SyncedUpload {
     }
 }
 
-/// The folders below the data folder whose names are known to be durable, each with its parents. It grows with the
-/// partitions of the tables: a hundred bytes a date.
+/// The folders below the data folder whose names are known to be durable, each with its parents, and those in which all
+/// names are. Both grow with the partitions of the tables: a hundred bytes a date.
 #[derive(Debug)]
 pub(crate) struct Folders {
     root: PathBuf,
     durable: Mutex<HashSet<PathBuf>>,
+    settled: Mutex<HashSet<PathBuf>>,
 }
 
 impl Folders {
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root, durable: Mutex::default() }
+        Self { root, durable: Mutex::default(), settled: Mutex::default() }
     }
 
     /// Makes a folder and its parents below the root, and syncs the names that this process has not synced yet: one that
@@ -144,9 +145,24 @@ impl Folders {
         Ok(())
     }
 
-    fn sync(&self, folder: &FsPath) -> io::Result<()> {
+    /// Syncs a folder in which a name has changed.
+    pub(crate) fn sync(&self, folder: &FsPath) -> io::Result<()> {
         debug_assert!(folder.starts_with(&self.root), "paths outside of the data folder are refused");
-        sync_folder(folder)
+        sync_folder(folder).inspect_err(|_| {
+            lock(&self.settled).remove(folder);
+        })
+    }
+
+    /// Makes the names in a folder durable where they may not be: those of an earlier process that was killed before its
+    /// sync, and those of a sync that has failed. File systems keep a journal of names, so that a later sync makes up for
+    /// it or fails too. A folder that is not there has no names.
+    pub(crate) fn settle(&self, folder: &FsPath) -> io::Result<()> {
+        if lock(&self.settled).contains(folder) || !folder.is_dir() {
+            return Ok(());
+        }
+        sync_folder(folder)?;
+        lock(&self.settled).insert(folder.to_owned());
+        Ok(())
     }
 }
 

@@ -10,7 +10,11 @@
 //! | `put` | folders, staged file, fsync, link or rename, fsync of the folder |
 //! | multipart `complete` | the same; the parts go to the staged file as they come |
 //! | `rename`, `copy` | fsync of the source, the operation, fsync of the folder |
+//! | `list` | fsync of the folder, the first time and after an fsync of it has failed; then the names |
 //! | `delete` | not synced: what comes back after a power loss is a file that nothing lists |
+//!
+//! A name that is listed is durable: a process that was killed between naming a log entry and syncing its folder must not
+//! let its successor build on a name that a power loss takes back.
 //!
 //! Staged files are named `<name>#<number>`, which object_store's local store never lists. Paths are those below the
 //! root of the file system, as `file://` URLs have them; paths outside of the data folder are refused.
@@ -24,8 +28,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
@@ -162,7 +166,7 @@ impl ObjectStore for SyncedStore {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         match prefix.map(|prefix| self.check(prefix)) {
             Some(Err(error)) => futures::stream::once(async { Err(error) }).boxed(),
-            _ => self.inner.list(Some(prefix.unwrap_or(&self.root))),
+            _ => self.list_settled(prefix.unwrap_or(&self.root)),
         }
     }
 
@@ -188,6 +192,17 @@ impl ObjectStore for SyncedStore {
 }
 
 impl SyncedStore {
+    fn list_settled(&self, prefix: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (listed, folder) = (self.inner.list(Some(prefix)), self.file_path(prefix));
+        let folders = Arc::clone(&self.folders);
+        let settled = async move {
+            let folder = folder?;
+            in_blocking(move || folders.settle(&folder).map_err(|source| not_synced(folder, source))).await?;
+            Ok::<_, Error>(listed)
+        };
+        futures::stream::once(settled).try_flatten().boxed()
+    }
+
     /// Syncs a file that is about to get another name, and makes the folder of that name.
     async fn before_naming(&self, source: PathBuf, dest: PathBuf) -> Result<()> {
         let folders = Arc::clone(&self.folders);
@@ -199,7 +214,8 @@ impl SyncedStore {
     }
 
     async fn after_naming(&self, dest: PathBuf) -> Result<()> {
-        in_blocking(move || sync_folder(parent(&dest)).map_err(|source| not_synced(dest, source))).await
+        let folders = Arc::clone(&self.folders);
+        in_blocking(move || folders.sync(parent(&dest)).map_err(|source| not_synced(dest, source))).await
     }
 }
 
@@ -208,7 +224,6 @@ pub(crate) const NAME: &str = "SyncedStore";
 
 #[cfg(test)]
 mod tests {
-    use futures::TryStreamExt;
     use object_store::ObjectStoreExt;
 
     use super::*;

@@ -116,6 +116,17 @@ async fn a_fence_survives_a_crash() {
 }
 
 #[tokio::test]
+async fn an_epoch_that_was_the_first_to_arrive_fences_earlier_ones_after_a_crash_too() {
+    let folder = Folder::new();
+    let mut opened = folder.open().await;
+    let stream = StreamKey { table: opened.air().adopted.id, lane: Lane::Live };
+    assert_eq!(opened.shards[0].open_stream(ProducerId(1), Epoch(2), stream).unwrap(), Ok(BatchNumber(0)));
+    drop(opened);
+    let mut opened = folder.open().await;
+    assert_eq!(opened.shards[0].open_stream(ProducerId(1), Epoch(1), stream).unwrap(), Err(Epoch(2)));
+}
+
+#[tokio::test]
 async fn one_process_alone_has_a_folder_open() {
     let folder = Folder::new();
     let opened = folder.open().await;

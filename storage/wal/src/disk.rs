@@ -34,6 +34,18 @@ pub trait Disk: Debug + Send + Sync {
     /// Those of the file system; `NotFound` where there is no such folder.
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
 
+    /// The folders within a folder, in no particular order; names that are not UTF-8 are left out.
+    ///
+    /// # Errors
+    /// Those of the file system; `NotFound` where there is no such folder.
+    fn list_dirs(&self, dir: &Path) -> io::Result<Vec<String>>;
+
+    /// Removes a folder with all that is in it; a power loss may leave any part of it.
+    ///
+    /// # Errors
+    /// Those of the file system; `NotFound` where there is no such folder.
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()>;
+
     /// Makes an empty file, or empties the one of that name, and opens it for reading and writing.
     ///
     /// # Errors

@@ -119,6 +119,24 @@ impl Disk for MemoryDisk {
             .collect())
     }
 
+    fn list_dirs(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let state = self.state();
+        state.check_power()?;
+        state.check_dir(dir)?;
+        let dirs = state.dirs.iter().filter(|path| path.parent() == Some(dir));
+        Ok(dirs.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+    }
+
+    fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.check_dir(dir)?;
+        let files: Vec<_> = state.names.keys().filter(|path| path.starts_with(dir)).cloned().collect();
+        for path in files {
+            state.change(|state| state.rename_inode(Some(&path), None))?;
+        }
+        state.change(|state| state.dirs.retain(|path| !path.starts_with(dir)))
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
         state.check_dir(path.parent().unwrap_or(Path::new("")))?;

@@ -79,6 +79,9 @@ impl State {
             self.sync_names(dir, false);
         }
         self.names = self.durable_names.clone();
+        // A folder that was being removed is back with the files that are.
+        self.dirs
+            .extend(self.names.keys().filter_map(|path| path.parent()).flat_map(Path::ancestors).map(Path::to_owned));
         self.name_changes.clear();
         let Self { inodes, chance, .. } = self;
         for inode in inodes {

@@ -129,6 +129,30 @@ fn making_a_file_that_exists_empties_it_and_reading_only_changes_nothing() {
 }
 
 #[test]
+fn folders_are_listed_apart_from_files_and_removed_with_all_that_is_in_them() {
+    for_each_disk(|disk, dir| {
+        disk.create(&dir.join("file")).expect("made");
+        for name in ["one", "two"] {
+            disk.create_dir_all(&dir.join(name).join("deeper")).expect("made");
+            disk.create(&dir.join(name).join("deeper/file")).expect("made");
+        }
+        let mut dirs = disk.list_dirs(dir).expect("a list");
+        dirs.sort();
+        assert_eq!(dirs, ["one", "two"]);
+        disk.remove_dir_all(&dir.join("one")).expect("removed");
+        assert_eq!(disk.list_dirs(dir).expect("a list"), ["two"]);
+        assert_eq!(disk.list(&dir.join("one/deeper")).expect_err("gone").kind(), ErrorKind::NotFound);
+        assert_eq!(names(disk, dir).len(), 1, "the file is not a folder");
+        for error in [
+            disk.list_dirs(&dir.join("one")).expect_err("gone"),
+            disk.remove_dir_all(&dir.join("one")).expect_err("gone"),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+        }
+    });
+}
+
+#[test]
 fn random_numbers_differ() {
     for_each_disk(|disk, _| {
         assert_ne!(disk.random().expect("a number"), disk.random().expect("another"));

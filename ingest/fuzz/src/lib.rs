@@ -1,0 +1,45 @@
+//! What is fuzzed: everything that comes from outside, each as a function of bytes that must not panic, whatever they are.
+//! Tests run the corpus through the same functions, so that what was found once stays found.
+//!
+//! | target | bytes |
+//! |---|---|
+//! | [`frames`](wire::frames) | what comes up a QUIC stream, cut into frames |
+//! | [`control`](wire::control) | which message (one byte), and its protobuf body |
+//! | [`arrow`](payloads::arrow) | pieces: kind (one byte: schema, dictionary, batch), length (u16, little-endian), the message |
+//! | [`line`](payloads::line) | line protocol |
+//! | [`wal_segment`](logs::wal_segment) | a segment's file, or changes to a good one |
+//! | [`wal_record`](logs::wal_record) | a record of the log whose checksum holds |
+//! | [`settings`](declarations::settings) | the settings file |
+//! | [`table`](declarations::table) | the declaration of a table |
+
+pub mod bound;
+pub mod declarations;
+pub mod logs;
+pub mod payloads;
+pub mod wire;
+
+/// A target.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Its name, and that of its folder in the corpus.
+    pub name: &'static str,
+    /// Takes an input. It panics where a rule is broken.
+    pub run: fn(&[u8]),
+}
+
+/// All targets.
+pub const TARGETS: [Target; 8] = [
+    Target { name: "frames", run: wire::frames },
+    Target { name: "control", run: wire::control },
+    Target { name: "arrow", run: payloads::arrow },
+    Target { name: "line", run: payloads::line },
+    Target { name: "wal_segment", run: logs::wal_segment },
+    Target { name: "wal_record", run: logs::wal_record },
+    Target { name: "settings", run: declarations::settings },
+    Target { name: "table", run: declarations::table },
+];
+
+/// The target of that name.
+pub fn target(name: &str) -> Option<Target> {
+    TARGETS.into_iter().find(|target| target.name == name)
+}

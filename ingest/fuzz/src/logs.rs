@@ -1,0 +1,126 @@
+//! The write-ahead log: files that anything may have happened to, and records whose checksum holds all the same.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use zonelake_schemas::{Lsn, ShardId, TableDef, TableSchemas};
+use zonelake_storage::record::{EncodedRows, decode_head, decode_rows, encode_head};
+use zonelake_storage::streams::Streams;
+use zonelake_wal::{MemoryDisk, Wal, WalError, WalOptions, inspect};
+
+/// Opens a log of one segment. With an odd first byte the rest is the file; else it is changes to a good one: position
+/// (u16, little-endian, over the file and beyond) and the new byte, and what is left over cuts the file.
+///
+/// What the log opens with stays: a record that is appended is there at the next open behind all others, and nothing is
+/// damaged then.
+pub fn wal_segment(input: &[u8]) {
+    let Some((mode, rest)) = input.split_first() else { return };
+    let file = if mode % 2 == 1 { rest.to_vec() } else { changed(good_segment(), rest) };
+    let disk = MemoryDisk::new(1);
+    let path = Path::new(DIR).join("segment-00000000000000000001.wal");
+    make_folder(&disk);
+    disk.plant(&path, file);
+    let report = inspect(&disk, Path::new(DIR));
+    let opened = open(&disk);
+    match (&report, &opened) {
+        (Ok(report), Ok(_)) => assert!(report.damages.is_empty(), "a log that opens has no damage: {report:?}"),
+        (Ok(report), Err(WalError::Damaged(_))) => assert!(!report.damages.is_empty(), "damage is reported"),
+        _ => {}
+    }
+    let Ok((mut wal, before)) = opened else { return };
+    if wal.must_roll(Wal::group_bytes(&[&[b"one more"]])) {
+        wal.roll().expect("the disk has room");
+    }
+    wal.append(&[&[b"one more"]]).expect("the disk has room");
+    let (_, after) = open(&disk).expect("what was opened opens again");
+    assert_eq!(after.len(), before.len() + 1);
+    assert_eq!(after[..before.len()], before[..]);
+    assert_eq!(after[before.len()].1, b"one more");
+}
+
+/// Reads a record: its head, the state of streams in it, and its rows in the schema of a table.
+pub fn wal_record(input: &[u8]) {
+    let Ok((head, mut rest)) = decode_head(input) else { return };
+    let encoded = encode_head(&head);
+    let (again, _) = decode_head(&encoded).expect("a head reads back");
+    assert_eq!(again, head);
+    if let Some(streams) = &head.streams {
+        let mut restored = Streams::default();
+        restored.restore(streams);
+        let mut twice = Streams::default();
+        twice.restore(&restored.head(streams.ingested_at_us, |_| true));
+        assert_eq!(twice, restored);
+    }
+    let batch = head.batch.unwrap_or_default();
+    for rows in [&batch.stored, &batch.rejected].into_iter().flatten() {
+        let Some((own, behind)) = rest.split_at_checked(usize::try_from(rows.bytes).unwrap_or(usize::MAX)) else {
+            return;
+        };
+        rest = behind;
+        if let Ok(read) = decode_rows(own, rows, &schemas().log) {
+            let encoded = EncodedRows::new(&read).expect("what was read can be written");
+            let head = encoded.head(zonelake_schemas::TableId(1), zonelake_schemas::SchemaVersion(1));
+            let again = decode_rows(&encoded.parts().concat(), &head, &schemas().log).expect("it reads back");
+            assert_eq!(again.num_rows(), read.num_rows());
+        }
+    }
+}
+
+/// The schemas of the table that records are read into.
+pub fn schemas() -> &'static TableSchemas {
+    static SCHEMAS: OnceLock<TableSchemas> = OnceLock::new();
+    SCHEMAS.get_or_init(|| {
+        TableSchemas::new(&TableDef::from_toml(crate::payloads::TABLE).expect("the declaration is good"))
+    })
+}
+
+/// A log as it was opened, with its records.
+type Opened = (Wal, Vec<(Lsn, Vec<u8>)>);
+
+fn open(disk: &MemoryDisk) -> Result<Opened, WalError> {
+    let mut records = Vec::new();
+    let options = WalOptions { segment_bytes: SEGMENT_BYTES, ..WalOptions::new(DIR, ShardId(0)) };
+    let (wal, _) = Wal::open::<Infallible>(Arc::new(disk.clone()), options, &mut |record| {
+        records.push((record.lsn, record.payload.to_vec()));
+        Ok(())
+    })?;
+    Ok((wal, records))
+}
+
+fn make_folder(disk: &MemoryDisk) {
+    use zonelake_wal::Disk as _;
+    disk.create_dir_all(Path::new(DIR)).expect("a folder in memory can be made");
+}
+
+/// A segment of three groups.
+pub fn good_segment() -> &'static [u8] {
+    static SEGMENT: OnceLock<Vec<u8>> = OnceLock::new();
+    SEGMENT.get_or_init(|| {
+        let disk = MemoryDisk::new(7);
+        let (mut wal, _) = open(&disk).expect("a new log opens");
+        for group in 1..=3u8 {
+            let payload = vec![group; 40 * usize::from(group)];
+            wal.append(&[&[&payload], &[b"second", &payload]]).expect("the disk has room");
+        }
+        disk.read(&Path::new(DIR).join("segment-00000000000000000001.wal")).expect("it is there")
+    })
+}
+
+fn changed(good: &[u8], mut changes: &[u8]) -> Vec<u8> {
+    let mut file = good.to_vec();
+    while let [low, high, byte, rest @ ..] = changes {
+        let at = usize::from(u16::from_le_bytes([*low, *high]));
+        let length = file.len();
+        file[at % length] = *byte;
+        changes = rest;
+    }
+    if let [cut, ..] = changes {
+        file.truncate(file.len() * usize::from(*cut) / 256);
+    }
+    file
+}
+
+const DIR: &str = "/log";
+/// The shortest that there is.
+const SEGMENT_BYTES: u64 = 8_192;

@@ -1,0 +1,162 @@
+//! Payloads of batches: a stream of Arrow messages, and a block of lines, through the decoders of a server.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use zonelake_ingest::{ArrowDecoder, DecodeLimits, Decoded, LineDecoder, Precision, Source};
+use zonelake_registry::{AdoptedTable, Gateway, Registry};
+use zonelake_schemas::clock::Clock;
+use zonelake_schemas::reject::{REJECTED, rejected_table};
+use zonelake_schemas::{BatchNumber, Epoch, Lane, TableDef};
+use zonelake_storage::Rows;
+
+/// Takes the messages of one stream.
+pub fn arrow(mut input: &[u8]) {
+    let server = Server::get();
+    let mut decoder = ArrowDecoder::new(&server.table, server.limits.clone());
+    while let [kind, low, high, rest @ ..] = input {
+        let length = usize::from(u16::from_le_bytes([*low, *high])).min(rest.len());
+        let (message, behind) = rest.split_at(length);
+        input = behind;
+        let taken = match kind % 3 {
+            0 => decoder.handle_schema(message).is_ok(),
+            1 => decoder.handle_dictionary(Bytes::copy_from_slice(message)).is_ok(),
+            _ => {
+                let payload = Bytes::copy_from_slice(message);
+                decoder.digest(&payload);
+                decoder.decode(payload, &server.source()).map(check).is_ok()
+            }
+        };
+        // A refusal ends the stream.
+        if !taken {
+            return;
+        }
+    }
+}
+
+/// Takes one block of lines.
+pub fn line(input: &[u8]) {
+    let server = Server::get();
+    let mut decoder = LineDecoder::new(&server.table, Precision::Nanoseconds);
+    decoder.digest(input);
+    if let Ok(decoded) = decoder.decode(input, &server.source()) {
+        check(decoded);
+    }
+}
+
+/// What was decoded is in the schemas of its tables, as its counts say, and goes into the log.
+fn check(decoded: Decoded) {
+    let server = Server::get();
+    let rows = decoded.stored.as_ref().map_or(0, |stored| stored.num_rows());
+    assert_eq!(rows as u64, decoded.rows);
+    for (rows, table) in [(decoded.stored, &server.table), (decoded.rejected, &server.rejected)] {
+        let Some(rows) = rows else { continue };
+        assert_eq!(rows.schema(), table.schemas.log);
+        assert!(rows.num_rows() > 0, "no rows are said so by absence");
+        Rows::new(rows).expect("what is decoded can be logged");
+    }
+}
+
+struct Server {
+    registry: Registry,
+    gateway: Gateway,
+    table: Arc<AdoptedTable>,
+    rejected: Arc<AdoptedTable>,
+    limits: DecodeLimits,
+    _folder: TempDir,
+}
+
+#[derive(Debug)]
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn wall_us(&self) -> i64 {
+        NOW_US
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl Server {
+    fn get() -> &'static Self {
+        static SERVER: OnceLock<Server> = OnceLock::new();
+        SERVER.get_or_init(Self::new)
+    }
+
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let path = folder.path().join("registry.sqlite");
+        let registry = Registry::open(&path, Arc::new(StoppedClock)).expect("a registry can be made");
+        let gateway = registry.add_gateway("g", "vung-ang").expect("a gateway can be added").gateway;
+        // Inputs must not write to the disk: devices that are not known are rejected.
+        let gateway = Gateway { auto_register: false, ..Gateway::clone(&gateway) };
+        registry.register_devices(gateway.zone, &["a", "b"]).expect("devices can be registered");
+        let table = TableDef::from_toml(TABLE).expect("the declaration is good");
+        let tables = registry.adopt_tables(&[table, rejected_table()]).expect("tables can be made");
+        let named = |name: &str| {
+            Arc::clone(tables.iter().find(|table| table.def.name == name).expect("it was adopted just now"))
+        };
+        let limits = DecodeLimits {
+            decompressed_bytes_max: 1 << 20,
+            batch_rows_max: 4_096,
+            dictionary_bytes_max: 1 << 20,
+            rejected_bytes_max: 1 << 20,
+            ..DecodeLimits::default()
+        };
+        Self { gateway, table: named("t"), rejected: named(REJECTED), limits, registry, _folder: folder }
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            registry: &self.registry,
+            gateway: &self.gateway,
+            producer: "p",
+            epoch: Epoch(3),
+            number: Some(BatchNumber(7)),
+            lane: Lane::Live,
+            now_us: NOW_US,
+            table: &self.table,
+            rejected: &self.rejected,
+            limits: &self.limits,
+        }
+    }
+}
+
+/// 2025-01-01T00:00:00Z.
+pub const NOW_US: i64 = 1_735_689_600_000_000;
+
+/// A table with every kind of field.
+pub const TABLE: &str = r#"
+name = "t"
+[[field]]
+name = "pm"
+type = "double"
+min = 0.0
+max = 1000.0
+decimals = 2
+[[field]]
+name = "wide"
+type = "double"
+decimals = 4
+digits = 15
+[[field]]
+name = "raw"
+type = "double"
+[[field]]
+name = "count"
+type = "bigint"
+min = 0.0
+[[field]]
+name = "on"
+type = "boolean"
+[[field]]
+name = "note"
+type = "text"
+[[field]]
+name = "at"
+type = "timestamp"
+"#;

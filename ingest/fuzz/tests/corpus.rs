@@ -1,0 +1,226 @@
+//! The corpus, good inputs made by the code of a sender, and many changed ones of both, through every target.
+//!
+//! `ZONELAKE_FUZZ_WRITE_SEEDS=1` writes the good inputs into the corpus.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Decimal32Array, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::Int32Type;
+use prost::Message;
+use proptest::prelude::*;
+use zonelake_fuzz::logs::{good_segment, schemas};
+use zonelake_fuzz::payloads::{NOW_US, TABLE};
+use zonelake_fuzz::{TARGETS, target};
+use zonelake_gateway::{ArrowEncoder, Compression};
+use zonelake_schemas::wire::control::{Ack, Open, Opened, Refused, Rejection};
+use zonelake_schemas::wire::frame::{FrameKind, batch_prefix, control_frame};
+use zonelake_schemas::{BatchNumber, SchemaVersion, TableId};
+use zonelake_storage::record::{
+    BatchHead, EncodedRows, FenceHead, ProducerHead, RecordHead, StreamHead, StreamsHead, encode_head,
+};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name)
+}
+
+fn corpus(name: &str) -> Vec<Vec<u8>> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder(name)).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.into_iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+fn rows(count: usize) -> RecordBatch {
+    let some = |row: usize| !row.is_multiple_of(3);
+    let device = |row: usize| if row.is_multiple_of(2) { "a" } else { "b" };
+    let pm: Decimal32Array = (0..count).map(|row| some(row).then_some(row as i32)).collect();
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("time", Arc::new(TimestampMicrosecondArray::from(vec![NOW_US; count]).with_timezone("UTC"))),
+        ("device", Arc::new((0..count).map(device).collect::<DictionaryArray<Int32Type>>())),
+        ("quality", Arc::new((0..count).map(|row| some(row).then_some("good")).collect::<StringArray>())),
+        ("pm", Arc::new(pm.with_precision_and_scale(9, 2).unwrap())),
+        ("raw", Arc::new((0..count).map(|row| Some(row as f64 / 3.0)).collect::<Float64Array>())),
+        ("count", Arc::new((0..count).map(|row| some(row).then_some(row as i64)).collect::<Int64Array>())),
+        ("on", Arc::new((0..count).map(|row| some(row).then_some(true)).collect::<BooleanArray>())),
+        ("note", Arc::new((0..count).map(|row| some(row).then(|| format!("text {row}"))).collect::<StringArray>())),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
+}
+
+fn piece(kind: u8, message: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(message.len()).unwrap();
+    [&[kind][..], &length.to_le_bytes(), message].concat()
+}
+
+fn arrow_stream(compression: Compression, count: usize) -> Vec<u8> {
+    let batch = rows(count);
+    let mut encoder = ArrowEncoder::new(&batch.schema(), compression).unwrap();
+    let encoded = encoder.encode(&batch).unwrap();
+    let mut stream = piece(0, encoded.prelude.schema().unwrap());
+    encoded.prelude.dictionaries().for_each(|(_, message)| stream.extend(piece(1, message)));
+    stream.extend(piece(2, &encoded.payload));
+    stream
+}
+
+fn messages() -> [Vec<u8>; 4] {
+    let open = Open {
+        minor_version: 1,
+        token: "zl_0".into(),
+        producer: "p".into(),
+        epoch: 2,
+        table: "t".into(),
+        lane: 1,
+        encoding: 1,
+        software: "s".into(),
+    };
+    let opened = Opened { last_number: 7, frame_bytes_max: 1 << 24, schema: vec![1, 2].into(), ..Opened::default() };
+    let refused = Refused { code: 11, message: "no".into(), number: 3, last_number: 2, retry_after_ms: 1 };
+    let rejection = Rejection { number: 3, reason: "bad_time".into(), count: 1, first: "row 0".into() };
+    let ack = Ack { number: 3, rows: 9, readings: 8, rejections: vec![rejection], ..Ack::default() };
+    [open.encode_to_vec(), opened.encode_to_vec(), refused.encode_to_vec(), ack.encode_to_vec()]
+}
+
+fn records() -> Vec<Vec<u8>> {
+    let log = &schemas().log;
+    let columns = log.fields().iter().enumerate().map(|(index, field)| match index {
+        0..=3 => arrow::compute::cast(&Int64Array::from(vec![0, 1, 0]), field.data_type()).unwrap(),
+        4 => Arc::new(Decimal32Array::from(vec![1, 2, 3]).with_precision_and_scale(9, 2).unwrap()),
+        9 => Arc::new(StringArray::from(vec![Some("x"), None, Some("yz")])),
+        _ => arrow::array::new_null_array(field.data_type(), 3),
+    });
+    let rows = EncodedRows::new(&RecordBatch::try_new(Arc::clone(log), columns.collect()).unwrap()).unwrap();
+    let batch = BatchHead {
+        producer: 1,
+        epoch: 1,
+        table: 1,
+        lane: 1,
+        number: 1,
+        stored: Some(rows.head(TableId(1), SchemaVersion(1))),
+        ..BatchHead::default()
+    };
+    let stream = StreamHead { table: 1, lane: 1, last_number: 3, recent_digests: vec![1, 2, 3] };
+    let producer = ProducerHead { producer: 1, epoch: 2, streams: vec![stream] };
+    let streams = StreamsHead { producers: vec![producer], ingested_at_us: 5 };
+    vec![
+        [encode_head(&RecordHead { batch: Some(batch), ..RecordHead::default() }), rows.parts().concat()].concat(),
+        encode_head(&RecordHead { streams: Some(streams), ..RecordHead::default() }),
+        encode_head(&RecordHead { fence: Some(FenceHead { producer: 1, epoch: 2 }), ..RecordHead::default() }),
+    ]
+}
+
+/// Inputs that are good, by target.
+fn seeds(name: &str) -> Vec<Vec<u8>> {
+    match name {
+        "frames" => {
+            let kinds = [FrameKind::Open, FrameKind::Opened, FrameKind::Refused, FrameKind::Ack];
+            let mut all = control_frame(kinds[0], &Open::decode(&messages()[0][..]).unwrap());
+            all.extend([&batch_prefix(BatchNumber(1), 3)[..], b"abc"].concat());
+            vec![all, control_frame(kinds[3], &Ack { number: 1, ..Ack::default() })]
+        }
+        "control" => (0u8..).zip(messages()).map(|(kind, body)| [&[kind][..], &body].concat()).collect(),
+        "arrow" => vec![
+            arrow_stream(Compression::None, 3),
+            arrow_stream(Compression::Lz4, 40),
+            arrow_stream(Compression::Zstd, 40),
+        ],
+        "line" => vec![
+            b"t,device=a,zone=vung-ang,quality=uncertain pm=21.53,wide=-1.0005,raw=1e-3,count=7i,on=true 1735689599000000000\n".to_vec(),
+            b"# a comment\n\nt,device=b note=\"say \\\"hi\\\"\",raw=NaN\nt,device=c\\ d raw=1u\r\n".to_vec(),
+        ],
+        "wal_segment" => vec![[&[1][..], good_segment()].concat(), vec![0], vec![0, 32, 16, 7, 128], vec![0, 90, 16, 255]],
+        "wal_record" => records(),
+        "settings" => vec![
+            b"data = \"d\"\nnode = \"n-1\"\n[wal]\nsegment_bytes = 1048576\n[quic]\nnames = [\"a\"]\n[log]\nlevel = \"info,quinn=warn\"\n".to_vec(),
+            b"[flush]\nage_seconds = 1\n[http]\nlisten = \"127.0.0.1:1\"\n".to_vec(),
+        ],
+        "table" => vec![TABLE.trim().as_bytes().to_vec()],
+        other => panic!("target {other} has no seeds"),
+    }
+}
+
+#[test]
+fn every_good_input_and_every_entry_of_the_corpus_is_handled() {
+    for target in TARGETS {
+        if std::env::var_os("ZONELAKE_FUZZ_WRITE_SEEDS").is_some() {
+            fs::create_dir_all(folder(target.name)).unwrap();
+            for (number, seed) in seeds(target.name).iter().enumerate() {
+                fs::write(folder(target.name).join(format!("good-{number}")), seed).unwrap();
+            }
+        }
+        let entries = corpus(target.name);
+        assert!(!entries.is_empty(), "target {} has no corpus", target.name);
+        for input in seeds(target.name).iter().chain(&entries) {
+            (target.run)(input);
+        }
+    }
+}
+
+/// One change of an input.
+#[derive(Debug, Clone)]
+enum Change {
+    Byte(prop::sample::Index, u8),
+    Cut(prop::sample::Index),
+    Repeat(prop::sample::Index, usize),
+    Word(prop::sample::Index, u32),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let word = prop_oneof![Just(u32::MAX), Just(i32::MAX as u32), Just(1 << 31), Just(0), any::<u32>()];
+    prop_oneof![
+        4 => (any::<prop::sample::Index>(), any::<u8>()).prop_map(|(at, byte)| Change::Byte(at, byte)),
+        1 => any::<prop::sample::Index>().prop_map(Change::Cut),
+        1 => (any::<prop::sample::Index>(), 1..64usize).prop_map(|(at, length)| Change::Repeat(at, length)),
+        2 => (any::<prop::sample::Index>(), word).prop_map(|(at, word)| Change::Word(at, word)),
+    ]
+}
+
+fn apply(mut input: Vec<u8>, changes: &[Change]) -> Vec<u8> {
+    for change in changes {
+        if input.is_empty() {
+            break;
+        }
+        match change {
+            Change::Byte(at, byte) => *at.get_mut(&mut input) = *byte,
+            Change::Cut(at) => input.truncate(at.index(input.len())),
+            Change::Repeat(at, length) => {
+                let at = at.index(input.len());
+                let again = input[at..input.len().min(at + length)].to_vec();
+                input.splice(at..at, again);
+            }
+            Change::Word(at, word) => {
+                let at = at.index(input.len());
+                let end = input.len().min(at + 4);
+                input[at..end].copy_from_slice(&word.to_le_bytes()[..end - at]);
+            }
+        }
+    }
+    input
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_good_input_may_be_changed_in_any_way(
+        name in prop::sample::select(TARGETS.map(|target| target.name).to_vec()),
+        which: prop::sample::Index,
+        changes in prop::collection::vec(change(), 1..6),
+    ) {
+        let seeds = seeds(name);
+        let input = apply(which.get(&seeds).clone(), &changes);
+        (target(name).unwrap().run)(&input);
+    }
+
+    #[test]
+    fn any_bytes_may_come(
+        name in prop::sample::select(TARGETS.map(|target| target.name).to_vec()),
+        input in prop::collection::vec(any::<u8>(), 0..400),
+    ) {
+        (target(name).unwrap().run)(&input);
+    }
+}

@@ -1,0 +1,32 @@
+//! Bugs that are planted to see whether the simulation finds them. None of them is in the product.
+
+/// A planted bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// The log's files are never synced.
+    FileSyncDropped,
+    /// The log's folders are never synced.
+    FolderSyncDropped,
+    /// With each segment that goes, the next one goes too.
+    TruncatesTooEarly,
+    /// A batch is acknowledged when it is read, not when it is durable.
+    AcknowledgedEarly,
+    /// Recovery does not look at the transactions in the table's log.
+    TransactionsIgnored,
+    /// A commit is reported before it is in the table's log.
+    CommitReportedEarly,
+    /// Batches are stored whatever their number.
+    NumbersIgnored,
+}
+
+impl Bug {
+    pub const ALL: [Self; 7] = [
+        Self::FileSyncDropped,
+        Self::FolderSyncDropped,
+        Self::TruncatesTooEarly,
+        Self::AcknowledgedEarly,
+        Self::TransactionsIgnored,
+        Self::CommitReportedEarly,
+        Self::NumbersIgnored,
+    ];
+}

@@ -1,0 +1,395 @@
+//! What may happen in a step, and how a run comes to rest.
+
+use crate::gateway::{Heard, Link};
+use crate::oracle::Broken;
+use crate::world::World;
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    MakeBatch,
+    Connect,
+    Write,
+    DeliverUp,
+    RunShard,
+    Answer,
+    DeliverDown,
+    HangUp,
+    StartFlush,
+    GoOnFlush,
+    Check,
+    GatewayDies,
+    GatewayForgets,
+    Fault,
+    Kill,
+    CutPower,
+    Full,
+    Room,
+    StepClock,
+    Start,
+}
+
+const STEPS: [(u32, Step); 20] = [
+    (120, Step::MakeBatch),
+    (60, Step::Connect),
+    (120, Step::Write),
+    (120, Step::DeliverUp),
+    (120, Step::RunShard),
+    (100, Step::Answer),
+    (100, Step::DeliverDown),
+    (5, Step::HangUp),
+    (20, Step::StartFlush),
+    (100, Step::GoOnFlush),
+    (4, Step::Check),
+    (2, Step::GatewayDies),
+    (2, Step::GatewayForgets),
+    (6, Step::Fault),
+    (2, Step::Kill),
+    (2, Step::CutPower),
+    (3, Step::Full),
+    (20, Step::Room),
+    (4, Step::StepClock),
+    (100, Step::Start),
+];
+
+impl World<'_> {
+    pub(crate) fn step(&mut self) -> Result<(), Broken> {
+        match self.chance.pick(&STEPS) {
+            Step::MakeBatch => self.make_batch(),
+            Step::Connect => self.with_stream(|world, gateway, stream| world.connect(gateway, stream)),
+            Step::Write => self.with_stream(|world, gateway, stream| world.write(gateway, stream)),
+            Step::DeliverUp => self.with_link(|world, link| world.deliver_up(link, false)),
+            Step::RunShard => self.run_shard(),
+            Step::Answer => self.with_link(|world, link| world.answer(link, false)),
+            Step::DeliverDown => self.with_link(|world, link| world.deliver_down(link, false)),
+            Step::HangUp => self.with_link(|world, link| {
+                world.note(format_args!("link {link} is given up"));
+                world.hang_up(link);
+                Ok(())
+            }),
+            Step::StartFlush => self.start_flush(),
+            Step::GoOnFlush => self.go_on_flush(true),
+            Step::Check => self.check(),
+            Step::GatewayDies | Step::GatewayForgets if self.gateways.len() >= GATEWAYS_MAX => Ok(()),
+            Step::GatewayDies => {
+                let gateway = self.chance.below(self.gateways.len());
+                self.note(format_args!("gateway {gateway} dies"));
+                self.stop_gateway(gateway);
+                self.start_gateway();
+                Ok(())
+            }
+            Step::GatewayForgets => {
+                self.start_gateway();
+                Ok(())
+            }
+            Step::Fault => {
+                self.arm_fault();
+                Ok(())
+            }
+            Step::Kill => {
+                self.crash("killed");
+                Ok(())
+            }
+            Step::CutPower => {
+                self.disk.memory.cut_power();
+                self.crash("the power goes");
+                Ok(())
+            }
+            Step::Full => {
+                self.note(format_args!("the disk is full"));
+                self.disk.memory.set_capacity_bytes(0);
+                Ok(())
+            }
+            Step::Room => {
+                self.disk.memory.set_capacity_bytes(u64::MAX);
+                Ok(())
+            }
+            Step::StepClock => {
+                let us = self.chance.below(120_000_000) as i64 - 60_000_000;
+                self.clock.step_wall(us);
+                Ok(())
+            }
+            Step::Start => match &self.server {
+                Some(server) if !server.has_failed() => Ok(()),
+                _ => self.restart(true),
+            },
+        }
+    }
+
+    fn restart(&mut self, with_faults: bool) -> Result<(), Broken> {
+        if self.server.is_some() {
+            self.crash("it is stopped, since it has failed");
+        }
+        self.start_server(with_faults)
+    }
+
+    fn with_stream(&mut self, step: impl FnOnce(&mut Self, usize, usize) -> Result<(), Broken>) -> Result<(), Broken> {
+        let alive: Vec<usize> = (0..self.gateways.len()).filter(|&gateway| self.gateways[gateway].alive).collect();
+        if alive.is_empty() {
+            return Ok(());
+        }
+        let gateway = alive[self.chance.below(alive.len())];
+        let stream = self.chance.below(self.gateways[gateway].streams.len());
+        step(self, gateway, stream)
+    }
+
+    fn with_link(&mut self, step: impl FnOnce(&mut Self, usize) -> Result<(), Broken>) -> Result<(), Broken> {
+        let open: Vec<usize> = (0..self.links.len()).filter(|&link| self.links[link].is_of_use()).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let link = open[self.chance.below(open.len())];
+        step(self, link)
+    }
+
+    fn make_batch(&mut self) -> Result<(), Broken> {
+        self.with_stream(|world, gateway, stream| {
+            let now_us = world.now_us();
+            let own = &mut world.gateways[gateway].streams[stream];
+            if own.make_batch(&mut world.chance, &mut world.oracle, now_us)? {
+                let record = own.record;
+                world.note(format_args!("stream {record} makes a batch"));
+            }
+            Ok(())
+        })
+    }
+
+    fn connect(&mut self, gateway: usize, stream: usize) -> Result<(), Broken> {
+        let Some(server) = &mut self.server else { return Ok(()) };
+        if self.gateways[gateway].streams[stream].link.is_some() {
+            return Ok(());
+        }
+        let link = self.links.len();
+        server.handle_link(link);
+        let (producer, epoch) = (self.gateways[gateway].producer, self.gateways[gateway].epoch);
+        let own = &mut self.gateways[gateway].streams[stream];
+        let up = own.open_frame(producer, epoch).into();
+        own.link = Some(link);
+        self.links.push(Link { gateway, stream, up, gateway_has_it: true, server_has_it: true, ..Link::default() });
+        self.note(format_args!("gateway {gateway} opens link {link} for stream {stream}"));
+        Ok(())
+    }
+
+    fn write(&mut self, gateway: usize, stream: usize) -> Result<(), Broken> {
+        let own = &mut self.gateways[gateway].streams[stream];
+        let Some(link) = own.link else { return Ok(()) };
+        if self.links[link].up.len() > LINK_BYTES_MAX {
+            return Ok(());
+        }
+        if let Some(frames) = own.poll_frames() {
+            self.links[link].up.extend(frames);
+        }
+        Ok(())
+    }
+
+    fn deliver_up(&mut self, link: usize, whole: bool) -> Result<(), Broken> {
+        let Some(server) = &mut self.server else { return self.notice(link) };
+        if !self.links[link].server_has_it {
+            return self.notice(link);
+        }
+        let there = self.links[link].up.len();
+        let count = if whole || self.chance.one_in(2) { there } else { self.chance.below(there + 1) };
+        let bytes: Vec<u8> = self.links[link].up.drain(..count).collect();
+        let at_once = server.handle_bytes(link, &bytes, self.bed, &self.clock)?;
+        self.links[link].down.extend(at_once);
+        if self.links[link].up.is_empty() && !self.links[link].gateway_has_it && self.chance.one_in(4) {
+            // The server notices that the gateway is gone.
+            self.links[link].server_has_it = false;
+        }
+        Ok(())
+    }
+
+    /// A gateway finds that the server has gone.
+    fn notice(&mut self, link: usize) -> Result<(), Broken> {
+        if self.links[link].down.is_empty() {
+            self.hang_up(link);
+        }
+        Ok(())
+    }
+
+    fn run_shard(&mut self) -> Result<(), Broken> {
+        let Some(server) = &self.server else { return Ok(()) };
+        let shard = self.chance.below(server.writers.len());
+        let commands_max = 1 + self.chance.below(12);
+        self.run_one_shard(shard, commands_max)
+    }
+
+    fn run_one_shard(&mut self, shard: usize, commands_max: usize) -> Result<(), Broken> {
+        let Some(server) = &mut self.server else { return Ok(()) };
+        let (began, answers) = server.run_shard(shard, commands_max);
+        if self.disk.is_dead() {
+            // Nothing that this turn came to has left the machine.
+            return Ok(());
+        }
+        for (link, frame) in answers {
+            self.note(format_args!("shard {shard} answers Open of link {link} with {} bytes", frame.len()));
+            self.links[link].down.extend(frame);
+            // What has come behind Open was kept back until now.
+            self.deliver_up(link, false)?;
+        }
+        if !began.is_empty() {
+            self.check()?;
+        }
+        for epoch in began {
+            let producer = epoch.producer[1..].parse().expect("p and a number");
+            self.oracle.handle_epoch(producer, epoch.epoch);
+        }
+        // A slow disk: a sync takes up to 50 ms, and more comes meanwhile.
+        let us = self.chance.next() % 50_000;
+        self.clock.advance(us);
+        Ok(())
+    }
+
+    fn answer(&mut self, link: usize, whole: bool) -> Result<(), Broken> {
+        let Some(server) = &mut self.server else { return Ok(()) };
+        let events_max = if whole { usize::MAX } else { 1 + self.chance.below(8) };
+        let frames = server.answer(link, events_max);
+        if !frames.is_empty() {
+            self.note(format_args!("link {link} is answered with {} bytes", frames.len()));
+        }
+        self.links[link].down.extend(frames);
+        Ok(())
+    }
+
+    fn deliver_down(&mut self, link: usize, whole: bool) -> Result<(), Broken> {
+        let end = &mut self.links[link];
+        if !end.gateway_has_it {
+            end.down.clear();
+            return Ok(());
+        }
+        let there = end.down.len();
+        let count = if whole || self.chance.one_in(2) { there } else { self.chance.below(there + 1) };
+        let bytes: Vec<u8> = end.down.drain(..count).collect();
+        let own = &mut self.gateways[end.gateway].streams[end.stream];
+        let heard = own.handle_bytes(&bytes, &mut self.oracle)?;
+        if heard != Heard::Fine {
+            self.note(format_args!("link {link} hears {heard:?}"));
+        }
+        self.handle_heard(link, heard);
+        Ok(())
+    }
+
+    fn start_flush(&mut self) -> Result<(), Broken> {
+        let Some(server) = &mut self.server else { return Ok(()) };
+        if server.flush.is_none() {
+            let names: Vec<String> = server.store.tables().keys().cloned().collect();
+            let name = &names[self.chance.below(names.len())];
+            server.start_flush(name);
+            self.note(format_args!("a flush of {name} begins"));
+        }
+        Ok(())
+    }
+
+    fn go_on_flush(&mut self, with_faults: bool) -> Result<(), Broken> {
+        let Some(server) = &mut self.server else { return Ok(()) };
+        let Some(flush) = &mut server.flush else { return Ok(()) };
+        match self.gate.drive(&self.bed.runtime, &mut flush.work) {
+            Err(point) => {
+                let goes_well = !with_faults || !self.chance.one_in(12);
+                flush.is_hurt |= !goes_well;
+                self.gate.decide(goes_well);
+                self.note(format_args!("flush at {point:?}, goes well: {goes_well}"));
+                Ok(())
+            }
+            Ok(Ok(flushed)) => {
+                server.flush = None;
+                server.committed();
+                self.report.flushes += 1;
+                self.note(format_args!("flush of {} rows is done", flushed.rows));
+                self.check()
+            }
+            Ok(Err(_)) if flush.is_hurt => {
+                server.flush = None;
+                self.note(format_args!("flush has failed"));
+                self.check()
+            }
+            Ok(Err(error)) => Err(format!("a flush fails without a fault: {error}")),
+        }
+    }
+
+    /// From now on nothing goes wrong: all that was made gets acknowledged and into files, the logs go, and a last loss of
+    /// power takes nothing.
+    pub(crate) fn settle(&mut self) -> Result<(), Broken> {
+        self.disk.calm();
+        if self.server.as_ref().is_none_or(|server| server.has_failed()) {
+            self.restart(false)?;
+        }
+        for _ in 0..ROUNDS_MAX {
+            self.round()?;
+            if self.oracle.unacknowledged_of(&self.gateways).is_none() {
+                return self.end();
+            }
+        }
+        let stuck = self.oracle.unacknowledged_of(&self.gateways).expect("checked");
+        Err(format!("nothing fails any more, and yet after {ROUNDS_MAX} rounds: {stuck}"))
+    }
+
+    fn round(&mut self) -> Result<(), Broken> {
+        self.clock.advance(1_000_000);
+        for gateway in 0..self.gateways.len() {
+            for stream in 0..self.gateways[gateway].streams.len() {
+                if self.gateways[gateway].alive {
+                    self.connect(gateway, stream)?;
+                    for _ in 0..8 {
+                        self.write(gateway, stream)?;
+                    }
+                }
+            }
+        }
+        for link in 0..self.links.len() {
+            self.deliver_up(link, true)?;
+        }
+        let shards = self.server.as_ref().map_or(0, |server| server.writers.len());
+        for shard in 0..shards {
+            self.run_one_shard(shard, usize::MAX)?;
+        }
+        for link in 0..self.links.len() {
+            self.answer(link, true)?;
+            self.deliver_down(link, true)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Broken> {
+        self.check()?;
+        while self.server.as_ref().is_some_and(|server| server.flush.is_some()) {
+            self.go_on_flush(false)?;
+        }
+        // The first flush of a table takes what an earlier one has left.
+        let names: Vec<String> = self.server.iter().flat_map(|server| server.store.tables().keys().cloned()).collect();
+        for name in names.iter().chain(&names) {
+            let server = self.server.as_mut().expect("it runs");
+            server.start_flush(name);
+            while self.server.as_ref().is_some_and(|server| server.flush.is_some()) {
+                self.go_on_flush(false)?;
+            }
+        }
+        let server = self.server.as_mut().expect("it runs");
+        let waiting = server.store.tables().values().find(|table| table.view().live_rows() > 0);
+        if let Some(table) = waiting {
+            return Err(format!("table {} has rows in memory after all flushes", table.name()));
+        }
+        for shard in 0..server.writers.len() {
+            server.run_shard(shard, usize::MAX);
+            let left = server.writers[shard].shard().tables_that_hold_the_log();
+            if !left.is_empty() {
+                return Err(format!("table {} holds the log of shard {shard}, and is in files", left[0].name()));
+            }
+        }
+        self.disk.memory.cut_power();
+        self.crash("the last loss of power");
+        self.start_server(false)
+    }
+}
+
+impl Link {
+    fn is_of_use(&self) -> bool {
+        self.gateway_has_it || (self.server_has_it && !self.up.is_empty())
+    }
+}
+
+/// Gateways that a run may have, one after the other.
+const GATEWAYS_MAX: usize = 12;
+/// Bytes on their way up a link before its gateway waits.
+const LINK_BYTES_MAX: usize = 6_000;
+/// Rounds without faults after which everything has to be acknowledged.
+const ROUNDS_MAX: usize = 60;
