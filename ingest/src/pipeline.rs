@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
-use zonelake_storage::{Entry, Outcome, Shard, ShardError, Store, Verdict, shard_for};
+use zonelake_storage::streams::home_of;
+use zonelake_storage::{Entry, Outcome, RequestKey, Shard, ShardError, Store, Verdict, shard_for};
 use zonelake_wal::WalError;
 
 use crate::metrics::IngestMetrics;
@@ -100,8 +101,22 @@ pub struct BatchSummary {
     pub rejections: Vec<zonelake_schemas::wire::control::Rejection>,
 }
 
+/// A request without numbers, stored as a whole or not at all, and once under its key.
+#[derive(Debug)]
+pub struct PendingRequest {
+    /// What its gateway calls it.
+    pub request: RequestKey,
+    /// Its batches; they are one group of the log, hence [`REQUEST_BYTES_MAX`].
+    pub entries: Vec<Entry>,
+    /// Its shares of the budgets, given back with the answer.
+    pub permits: Vec<OwnedSemaphorePermit>,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<Outcome, Refusal>>,
+}
+
 enum Command {
     Append(Box<Pending>),
+    Request(Box<PendingRequest>),
     Open {
         producer: ProducerId,
         epoch: Epoch,
@@ -160,6 +175,11 @@ impl Pipeline {
         &self.metrics
     }
 
+    /// Bytes of the budget of everything in flight.
+    pub fn budget_bytes(&self) -> u64 {
+        u64::from(self.budget_kib) * 1024
+    }
+
     /// Reserves room for a frame before it is read; waits while the budget is used up.
     pub async fn reserve(&self, bytes: usize) -> OwnedSemaphorePermit {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(4, self.budget_kib);
@@ -186,8 +206,27 @@ impl Pipeline {
     /// has no room or the shard's queue is full.
     pub async fn submit(&self, pending: Pending) -> Result<(), Refusal> {
         pending.entry.table.room(self.store.options().live_bytes_max).await;
-        let home = pending.entry.numbered.map_or(ProducerId(pending.entry.gateway.0), |batch| batch.producer);
+        let home = pending.entry.numbered.map_or(home_of(pending.entry.gateway), |batch| batch.producer);
         self.sender(home).send(Command::Append(Box::new(pending))).await.map_err(|_| shutting_down())
+    }
+
+    /// Submits a request with a key, to the shard of its gateway. Waits while one of its tables has no room or the shard's
+    /// queue is full.
+    pub async fn submit_request(&self, pending: PendingRequest) -> Result<(), Refusal> {
+        let bytes: u64 = pending.entries.iter().map(Entry::log_bytes).sum();
+        if bytes > REQUEST_BYTES_MAX {
+            return Err(Refusal::new(
+                RefusedCode::TooLarge,
+                format!(
+                    "the request takes {bytes} bytes in the log; a request with a key is stored in one step and may take {REQUEST_BYTES_MAX}: send smaller ones"
+                ),
+            ));
+        }
+        for entry in &pending.entries {
+            entry.table.room(self.store.options().live_bytes_max).await;
+        }
+        let home = home_of(pending.request.gateway);
+        self.sender(home).send(Command::Request(Box::new(pending))).await.map_err(|_| shutting_down())
     }
 
     /// Tells the shards that rows have gone into files, so that they let go of their logs.
@@ -269,6 +308,7 @@ impl Writer {
                 // A gateway that is gone already needs no answer.
                 let _ = reply.send(answer);
             }
+            Command::Request(pending) => self.handle_request(*pending),
             Command::Committed => self.release(),
             Command::Append(_) | Command::Stop => unreachable!("the loop takes these itself"),
         }
@@ -318,6 +358,33 @@ impl Writer {
             }
         }
         drop(entries);
+        self.hold_log_in_bounds();
+    }
+
+    fn handle_request(&mut self, pending: PendingRequest) {
+        let PendingRequest { request, entries, permits, reply } = pending;
+        let answer = self.can_write().and_then(|()| {
+            let began = self.store.clock().monotonic();
+            let outcome = self.shard.append_request(&request, &entries).map_err(|error| self.refusal_of(&error))?;
+            match outcome {
+                Outcome::Stored => {
+                    self.metrics.count_group(&entries, self.store.clock().monotonic().saturating_sub(began));
+                    Ok(outcome)
+                }
+                Outcome::Repeated => Ok(outcome),
+                Outcome::Refused(_) => Err(Refusal::new(
+                    RefusedCode::OtherContent,
+                    "the idempotency key was used before for another content; another request needs another key",
+                )),
+            }
+        });
+        drop((entries, permits));
+        // Whoever has gone away in the meantime may ask again.
+        let _ = reply.send(answer);
+        self.hold_log_in_bounds();
+    }
+
+    fn hold_log_in_bounds(&self) {
         if self.shard.log_bytes() > self.store.options().log_bytes_max {
             self.shard.tables_that_hold_the_log().iter().for_each(|table| table.force_flush());
         }
@@ -459,6 +526,8 @@ fn shutting_down() -> Refusal {
     Refusal::new(RefusedCode::ShuttingDown, "the server is stopping; what was not acknowledged is to be sent again")
 }
 
+/// Bytes that a request with a key may take in the log, where it is one block.
+pub const REQUEST_BYTES_MAX: u64 = 64 << 20;
 /// Batches in the queue of one shard; senders wait beyond that.
 const QUEUE_MAX: usize = 4_096;
 /// How often the disk is asked for its free space.

@@ -273,7 +273,7 @@ impl Store {
             create_folder(&args.dir)?;
             let (mut shard, _) = Shard::open(args)?;
             let own = streams.head(forward.last_us(), |producer| shard_for(producer, layout.shards) == id);
-            if !own.producers.is_empty() {
+            if !own.producers.is_empty() || !own.keys.is_empty() {
                 let mut restored = Streams::default();
                 restored.restore(&own);
                 shard.write_streams(restored)?;

@@ -1,6 +1,7 @@
 //! The QUIC door on a real socket, spoken to frame by frame: what is stored, what is refused, and in which words.
 
 mod dialogue;
+mod limits;
 mod numbering;
 mod refusals;
 mod rejections;

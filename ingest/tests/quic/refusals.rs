@@ -9,7 +9,7 @@ use zonelake_schemas::wire::frame::{FrameKind, control_frame};
 use crate::dialogue::{Answer, Dialogue, FRAME_BYTES_MAX, Running, Setting, batch_of, doubles, open};
 
 /// Another gateway's batch goes through.
-async fn others_go_on(server: &Running) {
+pub async fn others_go_on(server: &Running) {
     let token = server.token("other", "phu-vinh");
     let before = server.rows("environment");
     let (mut dialogue, _) = server.opened(open(&token, "other")).await;

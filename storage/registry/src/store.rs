@@ -15,6 +15,7 @@ use crate::admin::AdminCredential;
 use crate::devices::{DeviceIndex, DevicesPerZone};
 use crate::gateways::GatewayIndex;
 use crate::migrations::migrate;
+use crate::new_devices::NewDevices;
 use crate::producers::ProducerIndex;
 use crate::secret::{Sha256Digest, random};
 use crate::seed::seed;
@@ -31,6 +32,7 @@ pub struct Registry {
     pub(crate) devices: DeviceIndex,
     pub(crate) gateways: ArcSwap<GatewayIndex>,
     pub(crate) producers: RwLock<ProducerIndex>,
+    pub(crate) new_devices: Mutex<NewDevices>,
     pub(crate) admin: ArcSwapOption<AdminCredential>,
     pub(crate) admin_verifying: Mutex<()>,
     /// Salts digests of passwords that are kept in memory; another one in each process.
@@ -66,6 +68,7 @@ impl Registry {
             devices: DeviceIndex::default(),
             gateways: ArcSwap::default(),
             producers: RwLock::default(),
+            new_devices: Mutex::default(),
             admin: ArcSwapOption::empty(),
             admin_verifying: Mutex::default(),
             process_salt: random()?,
