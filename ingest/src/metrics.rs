@@ -30,6 +30,8 @@ pub struct IngestMetrics {
     pub connections: Gauge,
     /// First packets that were answered with a retry token.
     pub handshakes_retried: Counter,
+    /// Connections that were closed after too long a silence.
+    pub connections_lost: Counter,
     /// Connections refused by a limit.
     pub connections_refused: Counter,
     batches: Counter,
@@ -80,6 +82,11 @@ impl IngestMetrics {
                 registry,
                 "zonelake_quic_handshakes_retried",
                 "First packets whose sender was asked to prove its address",
+            ),
+            connections_lost: counter(
+                registry,
+                "zonelake_quic_connections_lost",
+                "QUIC connections closed after too long a silence of the other side",
             ),
             connections_refused: counter(
                 registry,

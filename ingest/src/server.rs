@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
-    Connection, Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+    Connection, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TokioRuntime,
+    TransportConfig, VarInt,
 };
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
@@ -202,6 +203,8 @@ impl Acceptor {
                         self.tasks.spawn(Arc::clone(&self.sessions).serve(send, receive, Arc::clone(&peer)));
                     }
                     Err(error) => {
+                        let is_lost = error == ConnectionError::TimedOut;
+                        self.metrics.connections_lost.inc_by(is_lost.into());
                         tracing::debug!(address = %connection.remote_address(), "connection ended: {error}");
                         return;
                     }

@@ -131,6 +131,11 @@ impl Running {
         self.store.registry().add_gateway(gateway, zone).unwrap().token
     }
 
+    /// What a gateway pins.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        <sha2::Sha256 as sha2::Digest>::digest(self.certificate.as_ref()).into()
+    }
+
     pub fn table(&self, name: &str) -> &Arc<Table> {
         &self.store.tables()[name]
     }

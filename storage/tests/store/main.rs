@@ -3,5 +3,6 @@
 mod handover;
 mod made;
 mod recovery;
+mod requests;
 mod schema_changes;
 mod shards;
