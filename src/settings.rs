@@ -108,7 +108,7 @@ pub(crate) struct QuicSettings {
 
     /// Handshakes that may begin within a second, 1 to 100,000: from one proven address, and from all unproven ones together. A
     /// handshake takes about half a millisecond of one core. Fewer leave more to others; after a restart all gateways come back at once.
-    #[config(env = "ZONELAKE_QUIC_HANDSHAKES_PER_SECOND_MAX", default = 256)]
+    #[config(env = "ZONELAKE_QUIC_HANDSHAKES_PER_SECOND_MAX", default = 128)]
     pub handshakes_per_second_max: u32,
 
     /// Seconds without a sign of life before a connection is closed, 1 to 600; gateways may ask for less. Longer bridges outages of a

@@ -29,7 +29,7 @@ impl Default for AdmissionLimits {
             connections_max: 4_096,
             connections_per_address_max: 256,
             handshakes_max: 256,
-            handshakes_per_second_max: 256,
+            handshakes_per_second_max: 128,
         }
     }
 }
