@@ -7,6 +7,7 @@
 //! - `validate`: what a row and a reading must satisfy, and what becomes of those that do not
 //! - `rejected`: rows of the table `rejected`
 //! - [`shares`]: how much of what is in flight may be of one gateway
+//! - [`space`]: whether the disk has room for more
 //! - [`refusal`]: why a batch or a stream is refused
 //! - [`http_write`]: line protocol over HTTP; [`unnumbered`]: its way to the shards
 //! - [`admission`]: who may connect; [`server`]: the QUIC endpoint; `peer`: a connection on it, and what it may hold
@@ -32,6 +33,7 @@ mod rejected;
 pub mod server;
 pub mod session;
 pub mod shares;
+pub mod space;
 pub mod unnumbered;
 mod validate;
 

@@ -15,6 +15,7 @@ use zonelake_wal::WalError;
 
 use crate::metrics::IngestMetrics;
 use crate::refusal::Refusal;
+use crate::space::{LOOK_EVERY, SpaceGuard, enough};
 
 /// Limits of what is in flight between the network and the logs.
 #[derive(Debug, Clone)]
@@ -34,6 +35,7 @@ pub struct Pipeline {
     budget_kib: u32,
     next_session: AtomicU64,
     metrics: Arc<IngestMetrics>,
+    space: SpaceGuard,
     threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
@@ -155,13 +157,14 @@ impl Pipeline {
             senders.push(sender);
         }
         Ok(Self {
-            store,
             shards: senders,
             budget: Arc::new(Semaphore::new(budget_kib as usize)),
             budget_kib,
             next_session: AtomicU64::new(1),
+            space: SpaceGuard::new(Arc::clone(&store)),
             metrics,
             threads: std::sync::Mutex::new(threads),
+            store,
         })
     }
 
@@ -173,6 +176,11 @@ impl Pipeline {
     /// Counters.
     pub fn metrics(&self) -> &Arc<IngestMetrics> {
         &self.metrics
+    }
+
+    /// Whether the disk has room: to be asked before a batch is decoded, which may register devices.
+    pub fn space(&self) -> &SpaceGuard {
+        &self.space
     }
 
     /// Bytes of the budget of everything in flight.
@@ -412,38 +420,16 @@ impl Writer {
         }
         let now = self.store.clock().monotonic();
         if let Some((at, found)) = &self.space_checked
-            && now.saturating_sub(*at) < SPACE_CHECK_EVERY
+            && now.saturating_sub(*at) < LOOK_EVERY
         {
             return found.clone();
         }
-        let found = self.free_space();
+        let found = enough(self.shard.free_bytes(), self.store.options().free_bytes_min);
         if let (Err(refusal), true) = (&found, self.space_checked.as_ref().is_none_or(|(_, before)| before.is_ok())) {
             tracing::error!("{refusal}");
         }
         self.space_checked = Some((now, found.clone()));
         found
-    }
-
-    fn free_space(&self) -> Result<(), Refusal> {
-        let free = match self.shard.free_bytes() {
-            Ok(free) => free,
-            Err(error) => {
-                return Err(Refusal::new(
-                    RefusedCode::Unavailable,
-                    format!("free space of the disk is unknown: {error}"),
-                ));
-            }
-        };
-        let least = self.store.options().free_bytes_min;
-        if free >= least {
-            return Ok(());
-        }
-        Err(Refusal::new(
-            RefusedCode::Unavailable,
-            format!(
-                "the disk is nearly full: {free} bytes are free and {least} must stay so; nothing of this batch is stored. Make room on the server; sending resumes by itself"
-            ),
-        ))
     }
 
     fn refusal_of(&mut self, error: &ShardError) -> Refusal {
@@ -530,5 +516,3 @@ fn shutting_down() -> Refusal {
 pub const REQUEST_BYTES_MAX: u64 = 64 << 20;
 /// Batches in the queue of one shard; senders wait beyond that.
 const QUEUE_MAX: usize = 4_096;
-/// How often the disk is asked for its free space.
-const SPACE_CHECK_EVERY: Duration = Duration::from_millis(500);

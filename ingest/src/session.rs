@@ -291,6 +291,7 @@ impl Session {
         if self.shared.pipeline.store().registry().gateway(self.gateway.id).is_none() {
             return Err((Refusal::new(RefusedCode::Token, "the token was revoked"), number));
         }
+        self.shared.pipeline.space().check().map_err(|refusal| (refusal, number))?;
         let (digest, decoded) = self.decode(number, payload).map_err(|refusal| (refusal, number))?;
         let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| (refusal, number))?;
         let stream = StreamKey { table: self.table.adopted.id, lane: self.lane };

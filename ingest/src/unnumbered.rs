@@ -16,6 +16,10 @@ use crate::refusal::Refusal;
 use crate::session::split_decoded;
 
 impl WriteSink for Arc<Pipeline> {
+    fn room(&self) -> Result<(), WriteError> {
+        self.space().check().map_err(refused)
+    }
+
     async fn write_once(
         &self,
         request: RequestKey,

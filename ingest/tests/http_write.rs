@@ -35,6 +35,10 @@ impl WriteSink for Kept {
         Ok(())
     }
 
+    fn room(&self) -> Result<(), WriteError> {
+        self.error.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
     async fn write_once(
         &self,
         request: RequestKey,

@@ -66,6 +66,9 @@ pub trait WriteSink: Send + Sync + 'static {
         decoded: Decoded,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
 
+    /// Whether there is room for more; asked before a request is decoded, which may register devices.
+    fn room(&self) -> Result<(), WriteError>;
+
     /// Makes the batches of a request durable and visible to queries, all or none, and once under its key.
     fn write_once(
         &self,
@@ -225,6 +228,7 @@ async fn write<S: WriteSink>(
     let gateway = gateway_of(&state.registry, &token).await.ok_or_else(Failure::unknown_token)?;
     let precision = precision?;
     let key = idempotency::key(request.headers())?;
+    state.sink.room().map_err(Failure::not_written)?;
     let stated = body::stated_bytes(&request, &state.limits)?;
     let share = tokio::time::timeout(state.limits.body_timeout, state.shares.reserve(gateway.id, stated)).await;
     let _share = share.map_err(|_elapsed| Failure::busy())?;
