@@ -7,13 +7,11 @@
 //! - [`limits`]: limits of the HTTP door
 //! - [`push`]: files over QUIC, and what a bad push is told
 //! - [`durability`]: kill, restart, clean shutdown
-//! - [`flood`]: bad handshakes and garbage beside a good gateway
 //! - [`full_disk`]: no room left
 //! - [`damage`]: what `zonelake check` finds
 
 mod damage;
 mod durability;
-mod flood;
 mod full_disk;
 mod gateways;
 mod http;
