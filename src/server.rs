@@ -17,16 +17,18 @@ use prometheus_client::registry::Registry as Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+use zonelake_ingest::admission::AdmissionLimits;
 use zonelake_ingest::flusher::Flusher;
 use zonelake_ingest::metrics::IngestMetrics;
 use zonelake_ingest::pipeline::{Pipeline, PipelineOptions};
 use zonelake_ingest::server::{QuicOptions, QuicServer};
 use zonelake_ingest::session::SessionOptions;
+use zonelake_ingest::shares::GatewayShares;
 use zonelake_ingest::{DecodeLimits, http_write};
 use zonelake_query::{QueryEngine, QueryOptions, http_sql};
 use zonelake_registry::declared_tables;
 use zonelake_schemas::clock::{Clock, SystemClock};
-use zonelake_storage::{Recovered, Store, StoreArgs, StoreOptions};
+use zonelake_storage::{KeyLimits, Recovered, Store, StoreArgs, StoreOptions};
 use zonelake_tablelog::ParquetOptions;
 use zonelake_wal::RealDisk;
 
@@ -84,8 +86,13 @@ impl Server {
             clock: Arc::clone(&clock),
             disk: Arc::new(RealDisk),
         };
-        let (store, shards, recovered) =
+        let (store, mut shards, recovered) =
             Store::open(args).await.map_err(|error| Failure::of_kind(error.kind(), error))?;
+        let key_limits = KeyLimits {
+            per_gateway_max: settings.http.idempotency_keys_max,
+            age_max: Duration::from_secs(settings.http.idempotency_seconds),
+        };
+        shards.iter_mut().for_each(|shard| shard.limit_keys(key_limits));
         let registry = Arc::clone(store.registry());
         let first_password =
             tokio::task::spawn_blocking(move || registry.ensure_admin()).await.map_err(Failure::failed)?;
@@ -208,6 +215,9 @@ fn decode_limits(settings: &Settings) -> DecodeLimits {
         frame_bytes_max: settings.quic.frame_bytes_max,
         decompressed_bytes_max: settings.ingest.decompressed_bytes_max,
         batch_rows_max: settings.ingest.batch_rows_max,
+        batch_devices_max: settings.ingest.batch_devices_max,
+        new_devices_per_hour_max: settings.ingest.new_devices_per_hour_max,
+        body_timeout: Duration::from_secs(settings.http.body_seconds_max),
         future_us_max: i64::try_from(settings.ingest.future_seconds_max * 1_000_000).unwrap_or(i64::MAX),
         ..DecodeLimits::default()
     }
@@ -217,10 +227,15 @@ fn quic_options(settings: &Settings) -> QuicOptions {
     let quic = &settings.quic;
     QuicOptions {
         listen: quic.listen,
-        connections_max: quic.connections_max,
-        connections_per_address_max: quic.connections_per_address_max,
+        admission: AdmissionLimits {
+            connections_max: quic.connections_max,
+            connections_per_address_max: quic.connections_per_address_max,
+            handshakes_max: quic.handshakes_max,
+            handshakes_per_second_max: quic.handshakes_per_second_max,
+        },
         streams_per_connection_max: quic.streams_per_connection_max,
-        receive_window_bytes: RECEIVE_WINDOW_BYTES,
+        receive_window_bytes: quic.receive_window_bytes,
+        receive_windows_bytes_max: settings.ingest.buffered_bytes_max,
         idle_timeout: Duration::from_secs(quic.idle_seconds),
         session: SessionOptions {
             decode: decode_limits(settings),
@@ -249,6 +264,7 @@ fn write_routes(pipeline: &Arc<Pipeline>, settings: &Settings) -> axum::Router {
         rejected: Arc::clone(&store.rejected().adopted),
         sink: Arc::clone(pipeline),
         clock: Arc::clone(store.clock()),
+        shares: GatewayShares::new(budget_kib * 1024, limits.frame_bytes_max),
         limits,
         body_budget: Arc::new(Semaphore::new(usize::try_from(budget_kib).unwrap_or(Semaphore::MAX_PERMITS))),
     }))
@@ -271,8 +287,14 @@ async fn start_http(settings: &Settings, routes: axum::Router) -> Result<(HttpSe
             http.listen
         ))
     })?;
-    let server = HttpServer::start(HttpArgs { listener, tls, routes, requests_max: http.connections_max })
-        .map_err(Failure::failed)?;
+    let server = HttpServer::start(HttpArgs {
+        listener,
+        tls,
+        routes,
+        connections_max: http.connections_max,
+        connections_per_address_max: http.connections_per_address_max,
+    })
+    .map_err(Failure::failed)?;
     Ok((server, has_tls))
 }
 
@@ -280,5 +302,3 @@ async fn start_http(settings: &Settings, routes: axum::Router) -> Result<(HttpSe
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the registry's file is looked at.
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
-/// Bytes that a connection may have under way: what fills a link of 1 Gbit/s over 16 ms.
-const RECEIVE_WINDOW_BYTES: u32 = 2 << 20;

@@ -103,9 +103,19 @@ pub(crate) struct QuicSettings {
     #[config(env = "ZONELAKE_QUIC_STREAMS_PER_CONNECTION_MAX", default = 32)]
     pub streams_per_connection_max: u32,
 
-    /// Seconds without a sign of life before a connection is closed, 1 to 600. Longer bridges outages of a network; shorter frees
-    /// the place of a gateway that is gone.
-    #[config(env = "ZONELAKE_QUIC_IDLE_SECONDS", default = 30)]
+    /// Handshakes in flight, 4 to 100,000. A quarter of them may be with addresses that are not proven; beyond that a sender must
+    /// first return a token that was sent to its address, so that forged addresses take no places.
+    #[config(env = "ZONELAKE_QUIC_HANDSHAKES_MAX", default = 256)]
+    pub handshakes_max: usize,
+
+    /// Handshakes that may begin within a second, 1 to 100,000: from one proven address, and from all unproven ones together. A
+    /// handshake takes about half a millisecond of one core. Fewer leave more to others; after a restart all gateways come back at once.
+    #[config(env = "ZONELAKE_QUIC_HANDSHAKES_PER_SECOND_MAX", default = 128)]
+    pub handshakes_per_second_max: u32,
+
+    /// Seconds without a sign of life before a connection is closed, 1 to 600; gateways may ask for less. Longer bridges outages of a
+    /// network; shorter frees the place of a gateway that is gone.
+    #[config(env = "ZONELAKE_QUIC_IDLE_SECONDS", default = 10)]
     pub idle_seconds: u64,
 
     /// Bytes of a frame, hence of a batch as it crosses the network, 65,536 to 67,108,864. Larger frames compress better and
@@ -118,8 +128,13 @@ pub(crate) struct QuicSettings {
     #[config(env = "ZONELAKE_QUIC_UNACKED_BYTES_MAX", default = 33_554_432)]
     pub unacked_bytes_max: usize,
 
+    /// Bytes that one connection may have under way and unread, 65,536 to 16,777,216: enough for bandwidth times delay of a link. All
+    /// connections together have ingest.buffered_bytes_max; further ones, and those that have shown no token, have 65,536 each.
+    #[config(env = "ZONELAKE_QUIC_RECEIVE_WINDOW_BYTES", default = 2_097_152)]
+    pub receive_window_bytes: u32,
+
     /// Seconds for a frame to arrive whole once it has begun, 1 to 600. A sender that is slower is refused: it would hold a place
-    /// among the bytes in flight.
+    /// among the bytes in flight. A connection that has shown no token after twice this time is closed.
     #[config(env = "ZONELAKE_QUIC_FRAME_SECONDS_MAX", default = 30)]
     pub frame_seconds_max: u64,
 }
@@ -149,9 +164,28 @@ pub(crate) struct HttpSettings {
     #[config(env = "ZONELAKE_HTTP_CONNECTIONS_MAX", default = 256)]
     pub connections_max: usize,
 
-    /// Bytes of a request's body after decompression, 1,024 to 1,073,741,824.
+    /// Connections at once from one address, 1 to 100,000; further ones are told to come again (503). Many clients behind a proxy or an
+    /// address translation need more.
+    #[config(env = "ZONELAKE_HTTP_CONNECTIONS_PER_ADDRESS_MAX", default = 128)]
+    pub connections_per_address_max: usize,
+
+    /// Bytes of a request's body as it crosses the network, 1,024 to 1,073,741,824. After decompression ingest.decompressed_bytes_max
+    /// holds.
     #[config(env = "ZONELAKE_HTTP_BODY_BYTES_MAX", default = 33_554_432)]
     pub body_bytes_max: usize,
+
+    /// Seconds for the body of a write to arrive, 1 to 600; a slower one is refused (408).
+    #[config(env = "ZONELAKE_HTTP_BODY_SECONDS_MAX", default = 30)]
+    pub body_seconds_max: u64,
+
+    /// Idempotency keys that are remembered for each gateway, 1 to 100,000. Beyond it the oldest are forgotten, and a request that is
+    /// repeated under a forgotten key is stored again. Each takes some 50 bytes of memory and at the head of each segment of the log.
+    #[config(env = "ZONELAKE_HTTP_IDEMPOTENCY_KEYS_MAX", default = 10_000)]
+    pub idempotency_keys_max: usize,
+
+    /// Seconds for which an idempotency key is remembered, 60 to 2,592,000.
+    #[config(env = "ZONELAKE_HTTP_IDEMPOTENCY_SECONDS", default = 86_400)]
+    pub idempotency_seconds: u64,
 }
 
 /// Section `ingest`.
@@ -176,6 +210,15 @@ pub(crate) struct IngestSettings {
     /// Rows of a batch, 1 to 1,000,000. Tables of more than 64 fields take fewer.
     #[config(env = "ZONELAKE_INGEST_BATCH_ROWS_MAX", default = 131_072)]
     pub batch_rows_max: usize,
+
+    /// Devices of a batch, 1 to 1,000,000.
+    #[config(env = "ZONELAKE_INGEST_BATCH_DEVICES_MAX", default = 65_536)]
+    pub batch_devices_max: usize,
+
+    /// Devices that one gateway may register within an hour, 1 to 1,000,000, counted since the start. Batches beyond it are refused
+    /// (LIMIT) until the hour has passed; what is known already goes on. It stops a gateway that makes up names.
+    #[config(env = "ZONELAKE_INGEST_NEW_DEVICES_PER_HOUR_MAX", default = 100_000)]
+    pub new_devices_per_hour_max: usize,
 
     /// Bytes of a batch after decompression, 65,536 to 67,108,864. It bounds what a small, well compressed frame can claim.
     #[config(env = "ZONELAKE_INGEST_DECOMPRESSED_BYTES_MAX", default = 67_108_864)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::{ConnectionError, ReadError, ReadExactError, RecvStream, SendStream, VarInt, WriteError};
+use zonelake_schemas::Lane;
 use zonelake_schemas::wire::control::{Ack, Open, Opened, Refused};
 use zonelake_schemas::wire::frame::{CONTROL_BYTES_MAX, FrameHeader, FrameKind, HEADER_BYTES, control_frame};
 
@@ -37,7 +38,11 @@ pub(crate) struct Down {
 pub(crate) async fn open(connection: &Connection, open: &Open) -> Result<(Up, Down, Opened), StreamError> {
     let link = connection.link().await?;
     let answer = async {
-        let (send, recv) = link.open_bi().await.map_err(lost)?;
+        let opening = tokio::time::timeout(connection.options().answer_timeout / 2, link.open_bi()).await;
+        let (send, recv) = opening.map_err(|_| too_many_streams())?.map_err(lost)?;
+        // What happens now goes in front of what happened before.
+        send.set_priority(i32::from(open.lane == Lane::Live as u32))
+            .map_err(|error| StreamError::Link(error.to_string()))?;
         let (mut up, mut down) = (Up { stream: send, finished: false }, Down { stream: recv });
         up.write(vec![control_frame(FrameKind::Open, open).into()]).await?;
         let opened = down.read_opened().await?;
@@ -117,6 +122,12 @@ impl Down {
 
 /// How long a writer that was stopped waits for the refusal that says why.
 const REFUSAL_WAIT: Duration = Duration::from_secs(2);
+
+fn too_many_streams() -> StreamError {
+    StreamError::Link(
+        "the server lets no further stream be opened on this connection (quic.streams_per_connection_max)".into(),
+    )
+}
 
 fn message<M: prost::Message + Default>(body: &Bytes) -> Result<M, StreamError> {
     M::decode(body.clone()).map_err(|error| StreamError::Protocol(error.to_string()))

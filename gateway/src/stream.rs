@@ -151,6 +151,11 @@ impl BatchStream {
         Ok(self.totals())
     }
 
+    /// Waits until the stream ends by an error, and gives that back.
+    pub async fn failed(&self) -> StreamError {
+        self.shared.wait_until(|state| state.ended.clone().and_then(Result::err)).await
+    }
+
     /// What has become durable so far.
     pub fn totals(&self) -> StreamTotals {
         self.shared.lock().totals.clone()

@@ -39,6 +39,7 @@ impl DeviceSlots {
         source: &Source<'_>,
         faults: &mut RowFaults,
     ) -> Result<Vec<u32>, Refusal> {
+        rows.check_devices(source.limits.batch_devices_max)?;
         self.refresh(rows.values, source);
         if rows.nulls.is_none() {
             let keys: Vec<u32> = rows.indices.iter().map(|&index| self.keys[at(index)]).collect();
@@ -106,13 +107,34 @@ impl DeviceSlots {
             return Ok(());
         }
         let (names, positions): (Vec<&str>, Vec<Vec<usize>>) = unknown.into_iter().unzip();
-        let keys = source.registry.register_devices(zone, &names).map_err(|error| not_registered(&names, &error))?;
+        let per_hour_max = source.limits.new_devices_per_hour_max;
+        let keys = source.registry.register_devices_of(source.gateway, &names, per_hour_max);
+        let keys = keys.map_err(|error| not_registered(&names, &error))?;
         for (DeviceKey(key), positions) in keys.into_iter().zip(positions) {
             for index in positions {
                 self.keys[index] = key;
             }
         }
         Ok(())
+    }
+}
+
+impl NamedRows<'_> {
+    /// Refuses rows of more devices than a batch may have. They are counted only where the list has more names.
+    fn check_devices(&self, devices_max: usize) -> Result<(), Refusal> {
+        if self.values <= devices_max {
+            return Ok(());
+        }
+        let mut is_met = vec![false; self.values];
+        self.indices.iter().for_each(|&index| is_met[at(index)] = true);
+        let devices = is_met.iter().filter(|&&is_met| is_met).count();
+        if devices <= devices_max {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            RefusedCode::TooLarge,
+            format!("the batch has rows of {devices} devices; {devices_max} are allowed: send smaller batches"),
+        ))
     }
 }
 

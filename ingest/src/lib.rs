@@ -6,14 +6,18 @@
 //! - `devices`: device names to registry keys, once per name
 //! - `validate`: what a row and a reading must satisfy, and what becomes of those that do not
 //! - `rejected`: rows of the table `rejected`
+//! - [`shares`]: how much of what is in flight may be of one gateway
+//! - [`space`]: whether the disk has room for more
 //! - [`refusal`]: why a batch or a stream is refused
 //! - [`http_write`]: line protocol over HTTP; [`unnumbered`]: its way to the shards
-//! - [`server`]: the QUIC endpoint; [`session`]: one stream of batches on it
+//! - [`admission`]: who may connect; [`server`]: the QUIC endpoint; `peer`: a connection on it, and what it may hold
+//! - [`session`]: one stream of batches on a connection
 //! - `credentials`: from a token to its gateway
 //! - [`pipeline`]: the shards' queues and threads, which make batches durable
 //! - [`flusher`]: the thread that brings rows into files
 //! - [`metrics`]: what all of it counts
 
+pub mod admission;
 mod credentials;
 pub mod decode;
 mod devices;
@@ -22,11 +26,14 @@ pub mod http_write;
 pub mod limits;
 pub mod line;
 pub mod metrics;
+mod peer;
 pub mod pipeline;
 pub mod refusal;
 mod rejected;
 pub mod server;
 pub mod session;
+pub mod shares;
+pub mod space;
 pub mod unnumbered;
 mod validate;
 

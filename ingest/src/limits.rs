@@ -18,6 +18,10 @@ pub struct DecodeLimits {
     /// Most values of a batch: rows times fields of the table, whether they were sent or not. Default 8,388,608.
     /// It lowers the number of rows for tables of more than 64 fields.
     pub batch_cells_max: usize,
+    /// Most devices that the rows of one batch are of. Default 65,536.
+    pub batch_devices_max: usize,
+    /// Most devices that one gateway may register within an hour. Default 100,000.
+    pub new_devices_per_hour_max: usize,
     /// Most values in one dictionary of a stream, and most device names that a stream keeps resolved. Default 131,072.
     pub dictionary_values_max: usize,
     /// Most bytes of text in all dictionaries of a stream. Default 16 MiB.
@@ -45,6 +49,8 @@ impl Default for DecodeLimits {
             decompressed_bytes_max: 64 << 20,
             batch_rows_max: 131_072,
             batch_cells_max: 8_388_608,
+            batch_devices_max: 65_536,
+            new_devices_per_hour_max: 100_000,
             dictionary_values_max: 131_072,
             dictionary_bytes_max: 16 << 20,
             text_bytes_max: 64 << 10,

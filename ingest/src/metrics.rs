@@ -28,6 +28,12 @@ pub struct IngestMetrics {
     pub refusals: Counter,
     /// QUIC connections that are open.
     pub connections: Gauge,
+    /// First packets that were answered with a retry token.
+    pub handshakes_retried: Counter,
+    /// Connections that were closed after too long a silence.
+    pub connections_lost: Counter,
+    /// Connections refused by a limit.
+    pub connections_refused: Counter,
     batches: Counter,
     log_bytes: Counter,
     group_seconds: Histogram,
@@ -72,6 +78,21 @@ impl IngestMetrics {
             ),
             refusals: counter(registry, "zonelake_refusals", "Batches and streams refused"),
             connections,
+            handshakes_retried: counter(
+                registry,
+                "zonelake_quic_handshakes_retried",
+                "First packets whose sender was asked to prove its address",
+            ),
+            connections_lost: counter(
+                registry,
+                "zonelake_quic_connections_lost",
+                "QUIC connections closed after too long a silence of the other side",
+            ),
+            connections_refused: counter(
+                registry,
+                "zonelake_quic_connections_refused",
+                "QUIC connections refused by a limit",
+            ),
             batches: counter(registry, "zonelake_batches_written", "Batches written to the log"),
             log_bytes: counter(registry, "zonelake_log_written_bytes", "Bytes written to the log"),
             group_seconds,

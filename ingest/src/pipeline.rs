@@ -9,11 +9,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
-use zonelake_storage::{Entry, Outcome, Shard, ShardError, Store, Verdict, shard_for};
+use zonelake_storage::streams::home_of;
+use zonelake_storage::{Entry, Outcome, RequestKey, Shard, ShardError, Store, Verdict, shard_for};
 use zonelake_wal::WalError;
 
 use crate::metrics::IngestMetrics;
 use crate::refusal::Refusal;
+use crate::space::{LOOK_EVERY, SpaceGuard, enough};
 
 /// Limits of what is in flight between the network and the logs.
 #[derive(Debug, Clone)]
@@ -33,6 +35,7 @@ pub struct Pipeline {
     budget_kib: u32,
     next_session: AtomicU64,
     metrics: Arc<IngestMetrics>,
+    space: SpaceGuard,
     threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
@@ -100,8 +103,22 @@ pub struct BatchSummary {
     pub rejections: Vec<zonelake_schemas::wire::control::Rejection>,
 }
 
+/// A request without numbers, stored as a whole or not at all, and once under its key.
+#[derive(Debug)]
+pub struct PendingRequest {
+    /// What its gateway calls it.
+    pub request: RequestKey,
+    /// Its batches; they are one group of the log, hence [`REQUEST_BYTES_MAX`].
+    pub entries: Vec<Entry>,
+    /// Its shares of the budgets, given back with the answer.
+    pub permits: Vec<OwnedSemaphorePermit>,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<Outcome, Refusal>>,
+}
+
 enum Command {
     Append(Box<Pending>),
+    Request(Box<PendingRequest>),
     Open {
         producer: ProducerId,
         epoch: Epoch,
@@ -132,13 +149,14 @@ impl Pipeline {
             senders.push(sender);
         }
         Ok(Self {
-            store,
             shards: senders,
             budget: Arc::new(Semaphore::new(budget_kib as usize)),
             budget_kib,
             next_session: AtomicU64::new(1),
+            space: SpaceGuard::new(Arc::clone(&store)),
             metrics,
             threads: std::sync::Mutex::new(threads),
+            store,
         })
     }
 
@@ -150,6 +168,16 @@ impl Pipeline {
     /// Counters.
     pub fn metrics(&self) -> &Arc<IngestMetrics> {
         &self.metrics
+    }
+
+    /// Whether the disk has room: to be asked before a batch is decoded, which may register devices.
+    pub fn space(&self) -> &SpaceGuard {
+        &self.space
+    }
+
+    /// Bytes of the budget of everything in flight.
+    pub fn budget_bytes(&self) -> u64 {
+        u64::from(self.budget_kib) * 1024
     }
 
     /// Reserves room for a frame before it is read; waits while the budget is used up.
@@ -178,8 +206,27 @@ impl Pipeline {
     /// has no room or the shard's queue is full.
     pub async fn submit(&self, pending: Pending) -> Result<(), Refusal> {
         pending.entry.table.room(self.store.options().live_bytes_max).await;
-        let home = pending.entry.numbered.map_or(ProducerId(pending.entry.gateway.0), |batch| batch.producer);
+        let home = pending.entry.numbered.map_or(home_of(pending.entry.gateway), |batch| batch.producer);
         self.sender(home).send(Command::Append(Box::new(pending))).await.map_err(|_| shutting_down())
+    }
+
+    /// Submits a request with a key, to the shard of its gateway. Waits while one of its tables has no room or the shard's
+    /// queue is full.
+    pub async fn submit_request(&self, pending: PendingRequest) -> Result<(), Refusal> {
+        let bytes: u64 = pending.entries.iter().map(Entry::log_bytes).sum();
+        if bytes > REQUEST_BYTES_MAX {
+            return Err(Refusal::new(
+                RefusedCode::TooLarge,
+                format!(
+                    "the request takes {bytes} bytes in the log; a request with a key is stored in one step and may take {REQUEST_BYTES_MAX}: send smaller ones"
+                ),
+            ));
+        }
+        for entry in &pending.entries {
+            entry.table.room(self.store.options().live_bytes_max).await;
+        }
+        let home = home_of(pending.request.gateway);
+        self.sender(home).send(Command::Request(Box::new(pending))).await.map_err(|_| shutting_down())
     }
 
     /// Tells the shards that rows have gone into files, so that they let go of their logs.
@@ -279,6 +326,7 @@ impl ShardWriter {
                 // A gateway that is gone already needs no answer.
                 let _ = reply.send(answer);
             }
+            Command::Request(pending) => self.handle_request(*pending),
             Command::Committed => self.release(),
             Command::Append(_) | Command::Stop => unreachable!("the loop takes these itself"),
         }
@@ -330,6 +378,33 @@ impl ShardWriter {
             }
         }
         drop(entries);
+        self.hold_log_in_bounds();
+    }
+
+    fn handle_request(&mut self, pending: PendingRequest) {
+        let PendingRequest { request, entries, permits, reply } = pending;
+        let answer = self.can_write().and_then(|()| {
+            let began = self.store.clock().monotonic();
+            let outcome = self.shard.append_request(&request, &entries).map_err(|error| self.refusal_of(&error))?;
+            match outcome {
+                Outcome::Stored => {
+                    self.metrics.count_group(&entries, self.store.clock().monotonic().saturating_sub(began));
+                    Ok(outcome)
+                }
+                Outcome::Repeated => Ok(outcome),
+                Outcome::Refused(_) => Err(Refusal::new(
+                    RefusedCode::OtherContent,
+                    "the idempotency key was used before for another content; another request needs another key",
+                )),
+            }
+        });
+        drop((entries, permits));
+        // Whoever has gone away in the meantime may ask again.
+        let _ = reply.send(answer);
+        self.hold_log_in_bounds();
+    }
+
+    fn hold_log_in_bounds(&self) {
         if self.shard.log_bytes() > self.store.options().log_bytes_max {
             self.shard.tables_that_hold_the_log().iter().for_each(|table| table.force_flush());
         }
@@ -358,38 +433,16 @@ impl ShardWriter {
         }
         let now = self.store.clock().monotonic();
         if let Some((at, found)) = &self.space_checked
-            && now.saturating_sub(*at) < SPACE_CHECK_EVERY
+            && now.saturating_sub(*at) < LOOK_EVERY
         {
             return found.clone();
         }
-        let found = self.free_space();
+        let found = enough(self.shard.free_bytes(), self.store.options().free_bytes_min);
         if let (Err(refusal), true) = (&found, self.space_checked.as_ref().is_none_or(|(_, before)| before.is_ok())) {
             tracing::error!("{refusal}");
         }
         self.space_checked = Some((now, found.clone()));
         found
-    }
-
-    fn free_space(&self) -> Result<(), Refusal> {
-        let free = match self.shard.free_bytes() {
-            Ok(free) => free,
-            Err(error) => {
-                return Err(Refusal::new(
-                    RefusedCode::Unavailable,
-                    format!("free space of the disk is unknown: {error}"),
-                ));
-            }
-        };
-        let least = self.store.options().free_bytes_min;
-        if free >= least {
-            return Ok(());
-        }
-        Err(Refusal::new(
-            RefusedCode::Unavailable,
-            format!(
-                "the disk is nearly full: {free} bytes are free and {least} must stay so; nothing of this batch is stored. Make room on the server; sending resumes by itself"
-            ),
-        ))
     }
 
     fn refusal_of(&mut self, error: &ShardError) -> Refusal {
@@ -472,7 +525,7 @@ fn shutting_down() -> Refusal {
     Refusal::new(RefusedCode::ShuttingDown, "the server is stopping; what was not acknowledged is to be sent again")
 }
 
+/// Bytes that a request with a key may take in the log, where it is one block.
+pub const REQUEST_BYTES_MAX: u64 = 64 << 20;
 /// Batches in the queue of one shard; senders wait beyond that.
 const QUEUE_MAX: usize = 4_096;
-/// How often the disk is asked for its free space.
-const SPACE_CHECK_EVERY: Duration = Duration::from_millis(500);

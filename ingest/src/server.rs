@@ -1,35 +1,39 @@
 //! The QUIC endpoint: connections, their limits, and a task for each of their streams.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
-    Connection, Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+    Connection, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TokioRuntime,
+    TransportConfig, VarInt,
 };
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use zonelake_schemas::wire::ALPN;
 
+use crate::admission::{Admission, AdmissionLimits, Verdict};
 use crate::metrics::IngestMetrics;
+use crate::peer::Peer;
 use crate::pipeline::Pipeline;
 use crate::session::{SessionOptions, Sessions};
+use crate::shares::GatewayShares;
 
 /// Where the endpoint listens and what it allows.
 #[derive(Debug, Clone)]
 pub struct QuicOptions {
     /// Address and UDP port.
     pub listen: SocketAddr,
-    /// Connections in all.
-    pub connections_max: usize,
-    /// Connections from one address.
-    pub connections_per_address_max: usize,
+    /// Limits of connections and handshakes.
+    pub admission: AdmissionLimits,
     /// Streams of batches that one connection may have open.
     pub streams_per_connection_max: u32,
-    /// Bytes that one connection may have under way to the server and unread.
+    /// Bytes that one connection may have under way to the server and unread, once a gateway has shown its token on it.
     pub receive_window_bytes: u32,
+    /// Bytes that all connections together may have under way so. A connection that comes when they are given out has
+    /// [`STRANGER_WINDOW_BYTES`], which is slower on a distant link, and always enough to go on.
+    pub receive_windows_bytes_max: u64,
     /// Silence after which a connection counts as dead.
     pub idle_timeout: Duration,
     /// Limits of each stream.
@@ -70,17 +74,37 @@ impl QuicServer {
         pipeline: Arc<Pipeline>,
     ) -> Result<Self, QuicError> {
         tls.alpn_protocols = vec![ALPN.to_vec()];
+        // A gateway that comes back shows a ticket, and neither side needs the certificate again. The ticket holds all
+        // that is needed, so that no memory of this side limits how many gateways may. There is no early data: ARCHITECTURE.md.
+        tls.ticketer =
+            rustls::crypto::aws_lc_rs::Ticketer::new().map_err(|error| QuicError::Setup(error.to_string()))?;
+        tls.max_early_data_size = 0;
         let crypto = QuicServerConfig::try_from(tls).map_err(|error| QuicError::Setup(error.to_string()))?;
         let mut config = ServerConfig::with_crypto(Arc::new(crypto));
         config.transport_config(Arc::new(transport(&options)?));
+        // Packets that come behind a first one, while it waits to be judged.
+        config.max_incoming(INCOMING_MAX).incoming_buffer_size(STRANGER_WINDOW_BYTES.into());
+        config.incoming_buffer_size_total(INCOMING_BYTES_MAX);
         let socket = bind(options.listen).map_err(|source| QuicError::Bind { address: options.listen, source })?;
         let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
             .map_err(|source| QuicError::Bind { address: options.listen, source })?;
         let (stop, stopping) = watch::channel(false);
         let metrics = Arc::clone(pipeline.metrics());
-        let sessions = Arc::new(Sessions { pipeline, options: options.session.clone(), stopping });
-        let acceptor =
-            Acceptor { sessions, metrics, open: Arc::default(), options: Arc::new(options), tasks: TaskTracker::new() };
+        let windows_kib = usize::try_from(options.receive_windows_bytes_max / 1024).unwrap_or(Semaphore::MAX_PERMITS);
+        let sessions = Arc::new(Sessions {
+            shares: GatewayShares::new(pipeline.budget_bytes(), options.session.frame_bytes_max),
+            pipeline,
+            options: options.session.clone(),
+            stopping,
+        });
+        let acceptor = Acceptor {
+            sessions,
+            metrics,
+            admission: Arc::new(Mutex::new(Admission::new(options.admission.clone()))),
+            windows: Arc::new(Semaphore::new(windows_kib.min(Semaphore::MAX_PERMITS))),
+            options: Arc::new(options),
+            tasks: TaskTracker::new(),
+        };
         let tasks = acceptor.tasks.clone();
         tasks.spawn(accept(endpoint.clone(), acceptor));
         Ok(Self { endpoint, tasks, stop })
@@ -110,31 +134,30 @@ impl QuicServer {
 struct Acceptor {
     sessions: Arc<Sessions>,
     metrics: Arc<IngestMetrics>,
-    open: Arc<Mutex<OpenConnections>>,
+    admission: Arc<Mutex<Admission>>,
+    /// What is left of the receive windows of all connections, in KiB.
+    windows: Arc<Semaphore>,
     options: Arc<QuicOptions>,
     tasks: TaskTracker,
-}
-
-#[derive(Debug, Default)]
-struct OpenConnections {
-    all: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// A connection's place within the limits, given back when dropped.
-struct Place {
-    open: Arc<Mutex<OpenConnections>>,
-    metrics: Arc<IngestMetrics>,
-    address: IpAddr,
 }
 
 async fn accept(endpoint: Endpoint, acceptor: Acceptor) {
     while let Some(incoming) = endpoint.accept().await {
         let address = incoming.remote_address().ip();
-        match acceptor.take_place(address) {
-            Some(place) => drop(acceptor.tasks.spawn(acceptor.clone().serve(incoming, place))),
-            None => {
-                tracing::info!(%address, "connection refused: too many are open");
+        let is_proven = incoming.remote_address_validated();
+        let now = acceptor.sessions.pipeline.store().clock().monotonic();
+        let verdict = acceptor.lock().judge(address, is_proven, now);
+        match verdict {
+            Verdict::Accept => drop(acceptor.tasks.spawn(acceptor.clone().serve(incoming, is_proven))),
+            Verdict::Retry => {
+                acceptor.metrics.handshakes_retried.inc();
+                if let Err(error) = incoming.retry() {
+                    error.into_incoming().ignore();
+                }
+            }
+            Verdict::Refuse(reason) => {
+                acceptor.metrics.connections_refused.inc();
+                tracing::debug!(%address, "connection refused: {reason}");
                 incoming.refuse();
             }
         }
@@ -142,54 +165,60 @@ async fn accept(endpoint: Endpoint, acceptor: Acceptor) {
 }
 
 impl Acceptor {
-    fn take_place(&self, address: IpAddr) -> Option<Place> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_address = open.by_address.get(&address).copied().unwrap_or(0);
-        if open.all >= self.options.connections_max || of_address >= self.options.connections_per_address_max {
-            return None;
-        }
-        open.all += 1;
-        open.by_address.insert(address, of_address + 1);
-        self.metrics.connections.inc();
-        Some(Place { open: Arc::clone(&self.open), metrics: Arc::clone(&self.metrics), address })
+    fn lock(&self) -> std::sync::MutexGuard<'_, Admission> {
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn serve(self, incoming: Incoming, place: Place) {
+    async fn serve(self, incoming: Incoming, is_proven: bool) {
         let address = incoming.remote_address();
-        match incoming.await {
-            Ok(connection) => self.serve_connection(connection).await,
-            Err(error) => tracing::info!(%address, "handshake failed: {error}"),
+        self.metrics.connections.inc();
+        let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, incoming).await;
+        self.lock().handle_handshake_ended(is_proven);
+        match shaken {
+            Ok(Ok(connection)) => self.serve_connection(connection).await,
+            Ok(Err(error)) => tracing::debug!(%address, "handshake failed: {error}"),
+            Err(_) => tracing::debug!(%address, "handshake took longer than {HANDSHAKE_TIMEOUT:?}"),
         }
-        drop(place);
-    }
-
-    async fn serve_connection(&self, connection: Connection) {
-        let unacked = Arc::new(Semaphore::new(self.options.session.unacked_bytes_max));
-        loop {
-            match connection.accept_bi().await {
-                Ok((send, receive)) => {
-                    self.tasks.spawn(Arc::clone(&self.sessions).serve(send, receive, Arc::clone(&unacked)));
-                }
-                Err(error) => {
-                    tracing::debug!(address = %connection.remote_address(), "connection ended: {error}");
-                    return;
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.all -= 1;
-        if let Some(count) = open.by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                open.by_address.remove(&self.address);
-            }
-        }
+        self.lock().handle_closed(address.ip());
         self.metrics.connections.dec();
+    }
+
+    /// Serves the streams of a connection. Who has not shown a token in time is closed out: a place is not for strangers.
+    async fn serve_connection(&self, connection: Connection) {
+        let options = &self.options;
+        let more_bytes = options.receive_window_bytes.saturating_sub(STRANGER_WINDOW_BYTES);
+        let unacked_bytes_max = options.session.unacked_bytes_max;
+        let peer = Arc::new(Peer::new(connection.clone(), unacked_bytes_max, more_bytes, Arc::clone(&self.windows)));
+        let mut strange_since = Some(Box::pin(tokio::time::sleep(2 * options.session.frame_timeout)));
+        loop {
+            let too_long = async {
+                match &mut strange_since {
+                    Some(sleep) => sleep.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                accepted = connection.accept_bi() => match accepted {
+                    Ok((send, receive)) => {
+                        self.tasks.spawn(Arc::clone(&self.sessions).serve(send, receive, Arc::clone(&peer)));
+                    }
+                    Err(error) => {
+                        let is_lost = error == ConnectionError::TimedOut;
+                        self.metrics.connections_lost.inc_by(is_lost.into());
+                        tracing::debug!(address = %connection.remote_address(), "connection ended: {error}");
+                        return;
+                    }
+                },
+                () = too_long => {
+                    if !peer.is_known() {
+                        tracing::info!(address = %connection.remote_address(), "connection closed: no token was shown on it");
+                        connection.close(VarInt::from_u32(CLOSE_PROTOCOL), b"no stream was opened with a token in time");
+                        return;
+                    }
+                    strange_since = None;
+                }
+            }
+        }
     }
 }
 
@@ -200,7 +229,7 @@ fn transport(options: &QuicOptions) -> Result<TransportConfig, QuicError> {
         .max_concurrent_bidi_streams(VarInt::from_u32(options.streams_per_connection_max))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(options.receive_window_bytes))
-        .receive_window(VarInt::from_u32(options.receive_window_bytes))
+        .receive_window(VarInt::from_u32(STRANGER_WINDOW_BYTES.min(options.receive_window_bytes)))
         .send_window(SEND_WINDOW_BYTES)
         .datagram_receive_buffer_size(None)
         .max_idle_timeout(Some(idle))
@@ -221,6 +250,17 @@ fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
+/// Bytes that a connection may have under way as long as no gateway has shown its token on it: enough for the messages
+/// that open its streams.
+pub const STRANGER_WINDOW_BYTES: u32 = 64 << 10;
+/// Time for a handshake to come to its end.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// First packets that wait to be judged.
+const INCOMING_MAX: usize = 4_096;
+/// Bytes of what comes behind all of them.
+const INCOMING_BYTES_MAX: u64 = 16 << 20;
+/// Code with which a connection is closed whose other side does not keep to the protocol.
+const CLOSE_PROTOCOL: u32 = 1;
 /// Code with which connections are closed when the server stops.
 const CLOSE_SHUTTING_DOWN: u32 = 2;
 /// Time that streams have to say so before.

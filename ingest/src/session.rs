@@ -25,8 +25,10 @@ use crate::decode::arrow::ArrowDecoder;
 use crate::decode::{Decoded, Source};
 use crate::limits::DecodeLimits;
 use crate::line::{LineDecoder, Precision};
+use crate::peer::Peer;
 use crate::pipeline::{BatchSummary, Pending, Pipeline, Reply, SessionId, StreamEvent};
 use crate::refusal::Refusal;
+use crate::shares::GatewayShares;
 
 /// Limits of a stream.
 #[derive(Debug, Clone)]
@@ -48,6 +50,8 @@ pub struct Sessions {
     pub pipeline: Arc<Pipeline>,
     /// Limits.
     pub options: SessionOptions,
+    /// What each gateway may hold of the bytes in flight.
+    pub shares: GatewayShares,
     /// Becomes true when the server stops.
     pub stopping: watch::Receiver<bool>,
 }
@@ -76,15 +80,16 @@ enum Decoder {
 
 impl Sessions {
     /// Serves one stream from `Open` to its end.
-    pub async fn serve(self: Arc<Self>, mut send: SendStream, mut receive: RecvStream, unacked: Arc<Semaphore>) {
+    pub async fn serve(self: Arc<Self>, mut send: SendStream, mut receive: RecvStream, peer: Arc<Peer>) {
         let opened = match self.handle_open(&mut receive).await {
             Ok(Some(opened)) => opened,
             Ok(None) => return,
             Err(refusal) => return self.refuse(&mut send, &refusal, BatchNumber(0), BatchNumber(0)).await,
         };
         let (open, gateway, table) = opened;
+        peer.handle_known();
         let (events, outcomes) = mpsc::unbounded_channel();
-        let session = match self.open_session(open, gateway, table, unacked, events).await {
+        let session = match self.open_session(open, gateway, table, Arc::clone(peer.unacked()), events).await {
             Ok(session) => session,
             Err(refusal) => return self.refuse(&mut send, &refusal, BatchNumber(0), BatchNumber(0)).await,
         };
@@ -250,23 +255,21 @@ impl Session {
     /// Reads and handles one frame; false at the end of the stream.
     async fn handle_frame(&mut self, receive: &mut RecvStream) -> Result<bool, (Refusal, BatchNumber)> {
         let none = |refusal| (refusal, BatchNumber(0));
-        let Some(header) = read_header(receive, self.shared.options.frame_bytes_max).await.map_err(none)? else {
-            return Ok(false);
-        };
+        let wait = self.shared.options.frame_timeout;
+        let header = read_header(receive, self.shared.options.frame_bytes_max, wait).await.map_err(none)?;
+        let Some(header) = header else { return Ok(false) };
         let share = header.body_bytes.clamp(1, self.shared.options.unacked_bytes_max);
         let share = u32::try_from(share).unwrap_or(u32::MAX);
         let unacked = Arc::clone(&self.unacked).acquire_many_owned(share).await.expect("it is never closed");
+        let of_gateway = self.shared.shares.reserve(self.gateway.id, header.body_bytes).await;
         let permit = self.shared.pipeline.reserve(header.body_bytes).await;
-        let wait = self.shared.options.frame_timeout;
         let body = tokio::time::timeout(wait, read_body(receive, header.body_bytes)).await;
-        let body = body.map_err(|_| {
-            none(Refusal::new(RefusedCode::Protocol, format!("a frame did not arrive whole within {wait:?}")))
-        })?;
+        let body = body.map_err(|_| none(too_slow(wait)))?;
         let body = body.map_err(none)?;
         match (header.kind, &mut self.decoder) {
             (FrameKind::Schema, Decoder::Arrow(decoder)) => decoder.handle_schema(&body).map_err(none)?,
             (FrameKind::Dictionary, Decoder::Arrow(decoder)) => decoder.handle_dictionary(body).map_err(none)?,
-            (FrameKind::Batch, _) => self.handle_batch(&body, permit, unacked).await?,
+            (FrameKind::Batch, _) => self.handle_batch(&body, vec![permit, of_gateway, unacked]).await?,
             (kind, _) => {
                 return Err(none(Refusal::new(
                     RefusedCode::Protocol,
@@ -280,8 +283,7 @@ impl Session {
     async fn handle_batch(
         &mut self,
         body: &Bytes,
-        permit: OwnedSemaphorePermit,
-        unacked: OwnedSemaphorePermit,
+        permits: Vec<OwnedSemaphorePermit>,
     ) -> Result<(), (Refusal, BatchNumber)> {
         let (number, payload) = split_batch(body)
             .map_err(|error| (Refusal::new(RefusedCode::Protocol, error.to_string()), BatchNumber(0)))?;
@@ -289,6 +291,7 @@ impl Session {
         if self.shared.pipeline.store().registry().gateway(self.gateway.id).is_none() {
             return Err((Refusal::new(RefusedCode::Token, "the token was revoked"), number));
         }
+        self.shared.pipeline.space().check().map_err(|refusal| (refusal, number))?;
         let (digest, decoded) = self.decode(number, payload).map_err(|refusal| (refusal, number))?;
         let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| (refusal, number))?;
         let stream = StreamKey { table: self.table.adopted.id, lane: self.lane };
@@ -301,8 +304,7 @@ impl Session {
             rejected,
         };
         let reply = Reply::Stream(self.events.clone(), Box::new(summary));
-        let permits = Some(vec![permit, unacked]);
-        let pending = Pending { entry, session: Some(self.id), permits, reply };
+        let pending = Pending { entry, session: Some(self.id), permits: Some(permits), reply };
         self.shared.pipeline.submit(pending).await.map_err(|refusal| (refusal, number))?;
         // Behind the wait, which may be cut off: only what the shard has is waited for at the end.
         self.submitted += 1;
@@ -424,16 +426,25 @@ impl Writer {
 }
 
 async fn read_frame(receive: &mut RecvStream, bytes_max: usize) -> Result<Option<(FrameKind, Bytes)>, Refusal> {
-    let Some(header) = read_header(receive, bytes_max).await? else { return Ok(None) };
+    let Some(header) = read_header(receive, bytes_max, Duration::MAX).await? else { return Ok(None) };
     Ok(Some((header.kind, read_body(receive, header.body_bytes).await?)))
 }
 
-/// Reads a frame's header; `None` at the end of the stream between two frames.
-async fn read_header(receive: &mut RecvStream, bytes_max: usize) -> Result<Option<FrameHeader>, Refusal> {
+/// Reads a frame's header; `None` at the end of the stream between two frames. A frame may be long in coming, but once
+/// its first byte is there, the others have to follow within `wait`.
+async fn read_header(
+    receive: &mut RecvStream,
+    bytes_max: usize,
+    wait: Duration,
+) -> Result<Option<FrameHeader>, Refusal> {
     let mut bytes = [0; HEADER_BYTES];
     let mut filled = 0;
     while filled < HEADER_BYTES {
-        match receive.read(&mut bytes[filled..]).await {
+        let patience = if filled == 0 { Duration::MAX } else { wait };
+        let Ok(read) = tokio::time::timeout(patience, receive.read(&mut bytes[filled..])).await else {
+            return Err(too_slow(wait));
+        };
+        match read {
             Ok(Some(read)) => filled += read,
             Ok(None) if filled == 0 => return Ok(None),
             Ok(None) => return Err(truncated()),
@@ -464,6 +475,10 @@ fn schema_message(schema: &Schema) -> Bytes {
     let mut message = Vec::new();
     write_message(&mut message, data, &options).expect("a Vec grows as needed");
     message.into()
+}
+
+fn too_slow(wait: Duration) -> Refusal {
+    Refusal::new(RefusedCode::Protocol, format!("a frame did not arrive whole within {wait:?}"))
 }
 
 fn truncated() -> Refusal {

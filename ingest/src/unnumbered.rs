@@ -1,4 +1,4 @@
-//! Writes without numbers (HTTP) on the same shards.
+//! Writes without numbers (HTTP) on the same shards: batch by batch, or a whole request once under its key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,31 +6,57 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use zonelake_registry::{AdoptedTable, Gateway};
 use zonelake_schemas::wire::control::RefusedCode;
-use zonelake_schemas::{BatchNumber, Lane};
-use zonelake_storage::Entry;
+use zonelake_schemas::{BatchNumber, GatewayId, Lane};
+use zonelake_storage::{Entry, Outcome, RequestKey, Rows, Table};
 
 use crate::Decoded;
-use crate::http_write::{WriteError, WriteSink};
-use crate::pipeline::{Pending, Pipeline, Reply};
+use crate::http_write::{WriteError, WriteSink, Written};
+use crate::pipeline::{Pending, PendingRequest, Pipeline, Reply};
 use crate::refusal::Refusal;
 use crate::session::split_decoded;
 
 impl WriteSink for Arc<Pipeline> {
+    fn room(&self) -> Result<(), WriteError> {
+        self.space().check().map_err(refused)
+    }
+
+    async fn write_once(
+        &self,
+        request: RequestKey,
+        lines: Vec<(Arc<AdoptedTable>, Decoded)>,
+    ) -> Result<Written, WriteError> {
+        let mut entries = Vec::with_capacity(lines.len());
+        let mut summaries = Vec::with_capacity(lines.len());
+        for (table, decoded) in lines {
+            let table = known_table(self, &table)?;
+            let (summary, stored, rejected) = split_decoded(BatchNumber(0), decoded).map_err(refused)?;
+            summaries.push(summary);
+            entries.push(unnumbered(request.gateway, table, stored, rejected));
+        }
+        let bytes: u64 = entries.iter().map(Entry::log_bytes).sum();
+        let permits = vec![self.reserve(usize::try_from(bytes).unwrap_or(usize::MAX)).await];
+        let (reply, answer) = oneshot::channel();
+        self.submit_request(PendingRequest { request, entries, permits, reply }).await.map_err(refused)?;
+        if answer.await.map_err(|_| WriteError::ShuttingDown)?.map_err(refused)? == Outcome::Repeated {
+            self.metrics().repeated_batches.inc_by(summaries.len() as u64);
+            return Ok(Written::Before);
+        }
+        summaries.iter().for_each(|summary| self.metrics().count_stored(summary));
+        Ok(Written::Now)
+    }
+
     async fn write(
         &self,
         gateway: &Arc<Gateway>,
         table: &Arc<AdoptedTable>,
         decoded: Decoded,
     ) -> Result<(), WriteError> {
-        let name = &table.def.name;
-        let table =
-            self.store().tables().get(name).ok_or_else(|| WriteError::Internal(format!("there is no table {name}")))?;
+        let table = known_table(self, table)?;
         let (summary, stored, rejected) = split_decoded(BatchNumber(0), decoded).map_err(refused)?;
         if stored.is_none() && rejected.is_none() {
             return Ok(());
         }
-        let entry =
-            Entry { numbered: None, gateway: gateway.id, lane: Lane::Live, table: Arc::clone(table), stored, rejected };
+        let entry = unnumbered(gateway.id, table, stored, rejected);
         let (reply, answer) = oneshot::channel();
         let bytes = usize::try_from(entry.log_bytes()).unwrap_or(usize::MAX);
         let permits = Some(vec![self.reserve(bytes).await]);
@@ -41,10 +67,21 @@ impl WriteSink for Arc<Pipeline> {
     }
 }
 
+fn known_table<'a>(pipeline: &'a Arc<Pipeline>, table: &AdoptedTable) -> Result<&'a Arc<Table>, WriteError> {
+    let name = &table.def.name;
+    pipeline.store().tables().get(name).ok_or_else(|| WriteError::Internal(format!("there is no table {name}")))
+}
+
+fn unnumbered(gateway: GatewayId, table: &Arc<Table>, stored: Option<Rows>, rejected: Option<Rows>) -> Entry {
+    Entry { numbered: None, gateway, lane: Lane::Live, table: Arc::clone(table), stored, rejected }
+}
+
 fn refused(refusal: Refusal) -> WriteError {
     match refusal.code {
         RefusedCode::ShuttingDown => WriteError::ShuttingDown,
         RefusedCode::Unavailable => WriteError::Unavailable { message: refusal.message, retry_after: RETRY_AFTER },
+        RefusedCode::OtherContent => WriteError::OtherContent,
+        RefusedCode::TooLarge => WriteError::TooLarge(refusal.message),
         _ => WriteError::Internal(refusal.message),
     }
 }

@@ -2,7 +2,7 @@
 
 mod fixture;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -12,15 +12,18 @@ use fixture::{Fixture, StoppedClock, column_text};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::sync::Semaphore;
-use zonelake_ingest::http_write::{WriteError, WriteSink, WriteState, write_router};
+use zonelake_ingest::http_write::{WriteError, WriteSink, WriteState, Written, write_router};
+use zonelake_ingest::shares::GatewayShares;
 use zonelake_ingest::{DecodeLimits, Decoded};
 use zonelake_registry::{AdoptedTable, Gateway};
+use zonelake_storage::RequestKey;
 
 /// Keeps what is written, or fails as it is told.
 #[derive(Debug, Default, Clone)]
 struct Kept {
     written: Arc<Mutex<Vec<(String, Decoded)>>>,
     error: Arc<Mutex<Option<WriteError>>>,
+    keys: Arc<Mutex<HashMap<u128, u64>>>,
 }
 
 impl WriteSink for Kept {
@@ -28,12 +31,36 @@ impl WriteSink for Kept {
         if let Some(error) = self.error.lock().unwrap().clone() {
             return Err(error);
         }
-        self.written.lock().unwrap().push((table.def.name.clone(), decoded));
+        self.keep(table, decoded);
         Ok(())
+    }
+
+    fn room(&self) -> Result<(), WriteError> {
+        self.error.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    async fn write_once(
+        &self,
+        request: RequestKey,
+        lines: Vec<(Arc<AdoptedTable>, Decoded)>,
+    ) -> Result<Written, WriteError> {
+        if let Some(error) = self.error.lock().unwrap().clone() {
+            return Err(error);
+        }
+        if let Some(known) = self.keys.lock().unwrap().insert(request.key, request.digest) {
+            return if known == request.digest { Ok(Written::Before) } else { Err(WriteError::OtherContent) };
+        }
+        lines.into_iter().for_each(|(table, decoded)| self.keep(&table, decoded));
+        Ok(Written::Now)
     }
 }
 
 impl Kept {
+    /// What comes under a key is kept as any other; the shard's part of it is tested where the shards are.
+    fn keep(&self, table: &Arc<AdoptedTable>, decoded: Decoded) {
+        self.written.lock().unwrap().push((table.def.name.clone(), decoded));
+    }
+
     fn take(&self) -> Vec<(String, Decoded)> {
         std::mem::take(&mut *self.written.lock().unwrap())
     }
@@ -67,6 +94,7 @@ impl Server {
             clock: Arc::new(StoppedClock),
             limits,
             body_budget: Arc::new(Semaphore::new(64 << 10)),
+            shares: GatewayShares::new(64 << 20, 1 << 20),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -269,6 +297,57 @@ fn a_store_that_cannot_write_is_answered_with_when_to_try_again() {
     assert_eq!(answer.status, 503);
     assert!(answer.headers.contains("retry-after: 7"), "{}", answer.headers);
     assert!(json(&answer)["message"].as_str().unwrap().contains("the disk is full"));
+}
+
+#[test]
+fn a_key_makes_a_repeated_request_an_answer_and_another_content_under_it_an_error() {
+    let server = Server::new(DecodeLimits::default());
+    let authorization = format!("Token {}", server.fixture.token);
+    let write = |key: &str, path: &str, encoding: &str, body: &[u8]| {
+        let headers = [("Authorization", &*authorization), ("Idempotency-Key", key), ("Content-Encoding", encoding)];
+        server.request("POST", path, &headers, body)
+    };
+    let (path, lines) = ("/api/v2/write?precision=s", b"t,device=a pm=1 1735689600\nother,device=a v=1 1735689600\n");
+    let first = write("\"k1\"", path, "identity", lines);
+    assert_eq!(first.status, 204, "{}", first.body);
+    assert!(!first.headers.contains("idempotency-replayed"), "{}", first.headers);
+    assert_eq!(server.kept.take().len(), 2);
+    for (encoding, body) in [("identity", lines.to_vec()), ("gzip", gzip(lines))] {
+        let again = write("k1", path, encoding, &body);
+        assert_eq!(again.status, 204, "{}", again.body);
+        assert!(again.headers.contains("idempotency-replayed: true"), "{}", again.headers);
+    }
+    let other = write("k1", path, "identity", b"t,device=a pm=2 1735689600\n");
+    assert_eq!(other.status, 422);
+    assert!(other.body.contains("another content"), "{}", other.body);
+    assert_eq!(write("k1", "/api/v2/write?precision=ms", "identity", lines).status, 422);
+    assert_eq!(write("not a key", path, "identity", lines).status, 400);
+    assert!(server.kept.take().is_empty());
+
+    // A request that is stored in part gives the same answer again, and is not stored again.
+    let partial = b"t,device=a pm=1\nt,device=a pm=oops\n";
+    assert_eq!(write("k2", path, "identity", partial).status, 400);
+    assert_eq!(server.kept.take().len(), 1);
+    let again = write("k2", path, "identity", partial);
+    assert_eq!(again.status, 400);
+    assert!(again.body.contains("partial write: line 2"), "{}", again.body);
+    assert!(server.kept.take().is_empty());
+}
+
+#[test]
+fn a_body_that_is_slow_is_refused_in_time() {
+    let server = Server::new(DecodeLimits { body_timeout: Duration::from_millis(200), ..DecodeLimits::default() });
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let head = format!(
+        "POST /api/v2/write HTTP/1.1\r\nHost: x\r\nAuthorization: Token {}\r\nContent-Length: 100\r\n\r\nt,dev",
+        server.fixture.token
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    assert!(server.kept.take().is_empty());
 }
 
 #[test]

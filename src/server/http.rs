@@ -1,7 +1,9 @@
 //! The HTTP door: writes, SQL, health and metrics on one TCP port, with TLS where the settings have a certificate.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +16,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::registry::Registry as Metrics;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
@@ -26,7 +28,8 @@ pub(crate) struct HttpArgs {
     pub listener: TcpListener,
     pub tls: Option<TlsAcceptor>,
     pub routes: Router,
-    pub requests_max: usize,
+    pub connections_max: usize,
+    pub connections_per_address_max: usize,
 }
 
 /// A running HTTP server.
@@ -62,8 +65,9 @@ impl HttpServer {
 }
 
 async fn accept(args: HttpArgs, tasks: TaskTracker, mut stopping: watch::Receiver<bool>) {
-    let HttpArgs { listener, tls, routes, requests_max } = args;
-    let places = Arc::new(Semaphore::new(requests_max));
+    let HttpArgs { listener, tls, routes, connections_max, connections_per_address_max } = args;
+    let places = Arc::new(Semaphore::new(connections_max));
+    let addresses = Addresses::default();
     loop {
         // A connection that finds no place waits in the system's queue.
         let place = tokio::select! {
@@ -74,13 +78,18 @@ async fn accept(args: HttpArgs, tasks: TaskTracker, mut stopping: watch::Receive
             _ = stopping.wait_for(|stopping| *stopping) => return,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match accepted {
+            Ok((stream, from)) => (stream, from.ip()),
             Err(error) => {
                 tracing::warn!("an HTTP connection could not be accepted: {error}");
                 tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
                 continue;
             }
+        };
+        let Some(of_address) = addresses.take_place(address, connections_per_address_max) else {
+            tracing::debug!(%address, "HTTP connection refused: too many are open from this address");
+            turn_away(&stream, tls.is_some());
+            continue;
         };
         let (routes, tls, stopping) = (routes.clone(), tls.clone(), stopping.clone());
         tasks.spawn(async move {
@@ -94,8 +103,50 @@ async fn accept(args: HttpArgs, tasks: TaskTracker, mut stopping: watch::Receive
                     Err(_) => tracing::debug!("TLS handshake took too long"),
                 },
             }
-            drop(place);
+            drop((place, of_address));
         });
+    }
+}
+
+/// Connections that are open, by address.
+#[derive(Debug, Clone, Default)]
+struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A connection's place among those of its address, given back when dropped.
+struct PlaceOfAddress {
+    addresses: Addresses,
+    address: IpAddr,
+}
+
+impl Addresses {
+    fn take_place(&self, address: IpAddr, most: usize) -> Option<PlaceOfAddress> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address).or_insert(0);
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(PlaceOfAddress { addresses: self.clone(), address })
+    }
+}
+
+impl Drop for PlaceOfAddress {
+    fn drop(&mut self) {
+        let mut open = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut count) = open.entry(self.address) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// Says why, where that takes no handshake and no waiting, and closes.
+fn turn_away(stream: &TcpStream, has_tls: bool) {
+    if !has_tls {
+        // A client that does not read it, learns by the end of the connection.
+        let _ = stream.try_write(TURNED_AWAY.as_bytes());
     }
 }
 
@@ -167,6 +218,8 @@ async fn metrics(State(inside): State<Inside>, headers: HeaderMap) -> Response {
 }
 
 const HEALTHY: &str = "{\"name\":\"zonelake\",\"status\":\"pass\"}\n";
+const TURNED_AWAY: &str = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 56\r\n\r\n\
+                           too many connections are open from this address (limit)\n";
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);

@@ -41,6 +41,9 @@ impl Settings {
         within("quic.connections_max", quic.connections_max, 1..=100_000)?;
         within("quic.connections_per_address_max", quic.connections_per_address_max, 1..=100_000)?;
         within("quic.streams_per_connection_max", quic.streams_per_connection_max, 1..=1_000)?;
+        within("quic.handshakes_max", quic.handshakes_max, 4..=100_000)?;
+        within("quic.handshakes_per_second_max", quic.handshakes_per_second_max, 1..=100_000)?;
+        within("quic.receive_window_bytes", quic.receive_window_bytes, 65_536..=16 << 20)?;
         within("quic.idle_seconds", quic.idle_seconds, 1..=600)?;
         let frame = quic.frame_bytes_max;
         within("quic.frame_bytes_max", frame, 65_536..=64 << 20)?;
@@ -62,7 +65,11 @@ impl Settings {
             return refuse("http.listen", what);
         }
         within("http.connections_max", http.connections_max, 1..=100_000)?;
-        within("http.body_bytes_max", http.body_bytes_max, 1_024..=1 << 30)
+        within("http.connections_per_address_max", http.connections_per_address_max, 1..=100_000)?;
+        within("http.body_bytes_max", http.body_bytes_max, 1_024..=1 << 30)?;
+        within("http.body_seconds_max", http.body_seconds_max, 1..=600)?;
+        within("http.idempotency_keys_max", http.idempotency_keys_max, 1..=100_000)?;
+        within("http.idempotency_seconds", http.idempotency_seconds, 60..=2_592_000)
     }
 
     fn check_ingest(&self) -> Result<(), SettingsError> {
@@ -72,6 +79,8 @@ impl Settings {
         at_least("ingest.buffered_bytes_max", ingest.buffered_bytes_max, frames, "twice quic.frame_bytes_max")?;
         within("ingest.group_bytes_max", ingest.group_bytes_max, 65_536..=64 << 20)?;
         within("ingest.batch_rows_max", ingest.batch_rows_max, 1..=1_000_000)?;
+        within("ingest.batch_devices_max", ingest.batch_devices_max, 1..=1_000_000)?;
+        within("ingest.new_devices_per_hour_max", ingest.new_devices_per_hour_max, 1..=1_000_000)?;
         within("ingest.decompressed_bytes_max", ingest.decompressed_bytes_max, 65_536..=64 << 20)?;
         within("ingest.future_seconds_max", ingest.future_seconds_max, 0..=31_536_000)
     }

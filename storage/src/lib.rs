@@ -3,6 +3,7 @@
 //! This crate brings them together, in the order in which a reading passes:
 //!
 //! - [`streams`]: which batch a stream may send next
+//! - [`keys`]: which requests without a number are stored already
 //! - [`record`]: what a batch looks like in the log
 //! - [`shard`]: the single writer of one log
 //! - [`live`]: rows that are durable and not yet in a file
@@ -13,6 +14,7 @@
 //! - [`store`]: all of it, opened and recovered
 
 pub mod flush;
+pub mod keys;
 pub mod layout;
 pub mod live;
 pub mod record;
@@ -23,6 +25,7 @@ pub mod table;
 pub mod view;
 
 pub use flush::{FlushError, Flushed};
+pub use keys::{KeyLimits, RequestKey};
 pub use shard::{Entry, Outcome, Rows, Shard, ShardError};
 pub use store::{OpenError, Recovered, Store, StoreArgs, StoreOptions, StoreParts, shard_for};
 pub use streams::{Numbered, Verdict};

@@ -38,6 +38,9 @@ pub struct RecordHead {
     /// A producer has begun a later epoch.
     #[prost(message, optional, tag = "3")]
     pub fence: Option<FenceHead>,
+    /// The batches before it in the same block are one request, of this key.
+    #[prost(message, optional, tag = "4")]
+    pub request: Option<GatewayKeysHead>,
 }
 
 /// What a batch is, and what was decided of it once and for all.
@@ -104,6 +107,51 @@ pub struct StreamsHead {
     /// The latest `ingested_at` given out, µs since 1970.
     #[prost(int64, tag = "2")]
     pub ingested_at_us: i64,
+    /// Keys of requests that are remembered, by gateway.
+    #[prost(message, repeated, tag = "3")]
+    pub keys: Vec<GatewayKeysHead>,
+}
+
+/// Keys of a gateway's requests, the newest last.
+#[derive(Clone, PartialEq, Message)]
+pub struct GatewayKeysHead {
+    /// Gateway.
+    #[prost(uint32, tag = "1")]
+    pub gateway: u32,
+    /// Keys.
+    #[prost(message, repeated, tag = "2")]
+    pub keys: Vec<KeyHead>,
+}
+
+/// One key of a request.
+#[derive(Clone, PartialEq, Message)]
+pub struct KeyHead {
+    /// Upper half of its hash.
+    #[prost(fixed64, tag = "1")]
+    pub high: u64,
+    /// Lower half.
+    #[prost(fixed64, tag = "2")]
+    pub low: u64,
+    /// Digest of what was sent.
+    #[prost(fixed64, tag = "3")]
+    pub digest: u64,
+    /// When it was stored: `ingested_at` of its rows, µs since 1970.
+    #[prost(sfixed64, tag = "4")]
+    pub at_us: i64,
+}
+
+impl KeyHead {
+    /// A key by its hash.
+    pub fn new(key: u128, digest: u64, at_us: i64) -> Self {
+        let [high, low] = [key >> 64, key & u128::from(u64::MAX)];
+        let half = |half: u128| u64::try_from(half).expect("half of 128 bits");
+        Self { high: half(high), low: half(low), digest, at_us }
+    }
+
+    /// The hash.
+    pub fn key(&self) -> u128 {
+        u128::from(self.high) << 64 | u128::from(self.low)
+    }
 }
 
 /// State of one producer.

@@ -17,9 +17,11 @@ use zonelake_schemas::{
 };
 use zonelake_wal::{Disk, ReplayedRecord, SegmentId, TornTail, Wal, WalError, WalOptions};
 
+use crate::keys::{KeyLimits, KeyVerdict, RequestKey};
 use crate::live::Chunk;
 use crate::record::{
-    BatchHead, EncodedRows, FenceHead, RecordError, RecordHead, decode_head, decode_rows, encode_head,
+    BatchHead, EncodedRows, FenceHead, GatewayKeysHead, KeyHead, RecordError, RecordHead, decode_head, decode_rows,
+    encode_head,
 };
 use crate::streams::{Advances, Numbered, Streams, Verdict};
 use crate::table::Table;
@@ -184,6 +186,7 @@ pub struct Shard {
     dir: PathBuf,
     clock: Arc<dyn Clock>,
     forward: Arc<ForwardClock>,
+    key_limits: KeyLimits,
 }
 
 impl Shard {
@@ -210,12 +213,20 @@ impl Shard {
                 return Err(ShardError::Behind { shard, next, table: table.name().into(), committed });
             }
         }
-        Ok((Self { shard, wal, streams, tables, rejected, segment_tables, disk, dir, clock, forward }, found))
+        let key_limits = KeyLimits::default();
+        let shard =
+            Self { shard, wal, streams, tables, rejected, segment_tables, disk, dir, clock, forward, key_limits };
+        Ok((shard, found))
     }
 
     /// Its number.
     pub fn id(&self) -> ShardId {
         self.shard
+    }
+
+    /// How long keys of requests are remembered from now on.
+    pub fn limit_keys(&mut self, limits: KeyLimits) {
+        self.key_limits = limits;
     }
 
     /// LSN that the next record gets.
@@ -255,19 +266,41 @@ impl Shard {
     /// not to be trusted with more: only a restart, which replays it, tells what is durable.
     pub fn append(&mut self, entries: &[Entry]) -> Result<Vec<Outcome>, ShardError> {
         self.roll_for(HEAD_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
-        let streams_head = self.wal.current_segment().is_empty().then(|| self.streams_record());
         let ingested_at_us = self.forward.stamp(self.clock.as_ref());
         let mut advances = Advances::default();
         let outcomes: Vec<Outcome> = entries.iter().map(|entry| self.judge(&mut advances, entry)).collect();
-        let heads: Vec<(Vec<u8>, &Entry)> = entries
-            .iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| **outcome == Outcome::Stored)
-            .map(|(entry, _)| (encode_head(&batch_head(entry, &self.rejected.adopted, ingested_at_us)), entry))
-            .collect();
-        if heads.is_empty() {
-            return Ok(outcomes);
+        let stored = entries.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Stored);
+        let stored: Vec<&Entry> = stored.map(|(entry, _)| entry).collect();
+        if !stored.is_empty() {
+            self.write(&stored, None, ingested_at_us)?;
+            advances.apply(&mut self.streams);
         }
+        Ok(outcomes)
+    }
+
+    /// Makes the batches of a request durable with one sync, all or none, unless a request of its key is stored already;
+    /// then shows their rows. Errors are those of [`Shard::append`].
+    pub fn append_request(&mut self, request: &RequestKey, entries: &[Entry]) -> Result<Outcome, ShardError> {
+        let ingested_at_us = self.forward.stamp(self.clock.as_ref());
+        match self.streams.keys.judge(request, &self.key_limits, ingested_at_us) {
+            KeyVerdict::New => {}
+            KeyVerdict::Repeated => return Ok(Outcome::Repeated),
+            KeyVerdict::OtherContent => return Ok(Outcome::Refused(Verdict::OtherContent)),
+        }
+        self.roll_for(2 * HEAD_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
+        let key = KeyHead::new(request.key, request.digest, ingested_at_us);
+        let head = GatewayKeysHead { gateway: request.gateway.0, keys: vec![key] };
+        let head = encode_head(&RecordHead { request: Some(head), ..Default::default() });
+        self.write(&entries.iter().collect::<Vec<_>>(), Some(&head), ingested_at_us)?;
+        self.streams.keys.remember(request, &self.key_limits, ingested_at_us);
+        Ok(Outcome::Stored)
+    }
+
+    /// Writes batches as one group, `last` as one record more behind them, and shows their rows.
+    fn write(&mut self, entries: &[&Entry], last: Option<&[u8]>, ingested_at_us: i64) -> Result<(), ShardError> {
+        let streams_head = self.wal.current_segment().is_empty().then(|| self.streams_record());
+        let head = |entry| encode_head(&batch_head(entry, &self.rejected.adopted, ingested_at_us));
+        let heads: Vec<(Vec<u8>, &Entry)> = entries.iter().map(|entry| (head(entry), *entry)).collect();
         let parts: Vec<Vec<&[u8]>> = streams_head
             .iter()
             .map(|head| vec![head.as_slice()])
@@ -275,13 +308,12 @@ impl Shard {
                 let rows = [&entry.stored, &entry.rejected].into_iter().flatten();
                 std::iter::once(head.as_slice()).chain(rows.flat_map(|rows| rows.encoded.parts())).collect()
             }))
+            .chain(last.map(|head| vec![head]))
             .collect();
         let records: Vec<&[&[u8]]> = parts.iter().map(Vec::as_slice).collect();
         let first = self.wal.append(&records)?;
-        advances.apply(&mut self.streams);
         let first = Lsn(first.0 + u64::from(streams_head.is_some()));
-        self.publish(heads.iter().map(|(_, entry)| *entry), first, ingested_at_us)?;
-        Ok(outcomes)
+        self.publish(entries.iter().copied(), first, ingested_at_us)
     }
 
     /// Lets go of the segments whose rows are all in files.
@@ -425,6 +457,10 @@ impl Replay<'_> {
         }
         if let Some(fence) = &head.fence {
             self.streams.begin_epoch(ProducerId(fence.producer), Epoch(fence.epoch));
+        }
+        for key in head.request.iter().flat_map(|request| &request.keys) {
+            let gateway = GatewayId(head.request.as_ref().map_or(0, |request| request.gateway));
+            self.streams.keys.replay(&RequestKey { gateway, key: key.key(), digest: key.digest }, key.at_us);
         }
         if let Some(batch) = &head.batch {
             self.handle_batch(record, batch, rest)?;

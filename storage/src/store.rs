@@ -305,7 +305,7 @@ impl Store {
             let args = self.shard_args(layout, id, disk, forward, start);
             let (mut shard, _) = Shard::open(args)?;
             let own = streams.head(forward.last_us(), |producer| shard_for(producer, layout.shards) == id);
-            if !own.producers.is_empty() {
+            if !own.producers.is_empty() || !own.keys.is_empty() {
                 let mut restored = Streams::default();
                 restored.restore(&own);
                 shard.write_streams(restored)?;

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey, TableId};
+use zonelake_schemas::{BatchNumber, Epoch, GatewayId, Lane, ProducerId, StreamKey, TableId};
 
+use crate::keys::Keys;
 use crate::record::{ProducerHead, StreamHead, StreamsHead};
 
 /// What to do with a batch.
@@ -32,6 +33,8 @@ pub enum Verdict {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Streams {
     producers: BTreeMap<ProducerId, Producer>,
+    /// Requests without a number. Those of a gateway are where a producer of the gateway's number would be.
+    pub(crate) keys: Keys,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,6 +147,7 @@ impl Streams {
 
     /// Takes over a state from the log, which replaces what is known of its producers.
     pub fn restore(&mut self, head: &StreamsHead) {
+        self.keys.restore(&head.keys);
         for producer in &head.producers {
             let streams = producer.streams.iter().filter_map(|stream| {
                 let lane = Lane::from_number(stream.lane)?;
@@ -172,11 +176,13 @@ impl Streams {
                 })
                 .collect(),
         });
-        StreamsHead { producers: producers.collect(), ingested_at_us }
+        let keys = self.keys.heads(|gateway| keep(home_of(gateway)));
+        StreamsHead { producers: producers.collect(), ingested_at_us, keys }
     }
 
     /// Adds the producers of another shard; no producer is in both.
     pub fn absorb(&mut self, other: Self) {
+        self.keys.absorb(other.keys);
         for (id, producer) in other.producers {
             let previous = self.producers.insert(id, producer);
             assert!(previous.is_none(), "a producer belongs to one shard");
@@ -225,6 +231,11 @@ impl Advances {
         };
         self.taken.iter().find(is_it).map(|taken| taken.digest)
     }
+}
+
+/// The producer whose shard takes what a gateway sends without numbers.
+pub fn home_of(gateway: GatewayId) -> ProducerId {
+    ProducerId(gateway.0)
 }
 
 /// Batches of a stream whose content is remembered, so that the same number with another content is noticed. It covers

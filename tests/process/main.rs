@@ -4,6 +4,7 @@
 //! - [`settings`]: the settings file, and what is wrong with one
 //! - [`gateways`]: credentials of gateways
 //! - [`http`]: who is let in, and what a bad write is told
+//! - [`limits`]: limits of the HTTP door
 //! - [`push`]: files over QUIC, and what a bad push is told
 //! - [`durability`]: kill, restart, clean shutdown
 //! - [`kills`]: kill after kill under load, with the account of every batch
@@ -17,5 +18,6 @@ mod gateways;
 mod http;
 mod installation;
 mod kills;
+mod limits;
 mod push;
 mod settings;

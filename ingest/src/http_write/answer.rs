@@ -12,6 +12,9 @@ use crate::Refusal;
 /// Header that counts rejected rows and readings.
 pub(super) const REJECTED_HEADER: &str = "x-zonelake-rejected";
 
+/// Header of an answer to a request that had been stored before.
+pub(super) const REPLAYED_HEADER: &str = "idempotency-replayed";
+
 /// Which version of the interface a request spoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -101,6 +104,10 @@ impl Failure {
             WriteError::Unavailable { retry_after, .. } => retry_after.as_secs().max(1),
             WriteError::ShuttingDown => 5,
             WriteError::Internal(_) => return Self::internal(message),
+            WriteError::TooLarge(_) => return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request too large", message),
+            WriteError::OtherContent => {
+                return Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable entity", message);
+            }
         };
         let failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
         Self { retry_after_s: Some(retry_after_s), ..failure }

@@ -28,15 +28,11 @@ pub(super) async fn read(request: Request, limits: &DecodeLimits, budget: &Arc<S
         Some("gzip" | "x-gzip") => true,
         Some(other) => return Err(Failure::unsupported_encoding(other)),
     };
-    let stated = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let bytes_max = stated.unwrap_or(limits.frame_bytes_max);
-    if bytes_max > limits.frame_bytes_max {
-        return Err(Failure::too_large(limits.frame_bytes_max));
-    }
+    let bytes_max = stated_bytes(&request, limits)?;
     let read = async {
         let permit = Arc::clone(budget).acquire_many_owned(permits(bytes_max)).await;
         let permit = permit.map_err(|_closed| Failure::not_written(super::WriteError::ShuttingDown))?;
-        let mut bytes = BytesMut::with_capacity(stated.unwrap_or(0));
+        let mut bytes = BytesMut::new();
         let mut chunks = request.into_body().into_data_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| Failure::invalid(format!("the body broke off: {error}")))?;
@@ -48,6 +44,13 @@ pub(super) async fn read(request: Request, limits: &DecodeLimits, budget: &Arc<S
         Ok(Body { bytes: bytes.freeze(), is_gzip, permit })
     };
     tokio::time::timeout(limits.body_timeout, read).await.map_err(|_elapsed| Failure::too_slow())?
+}
+
+/// Bytes that the body of a request says that it has, or the most that it may have.
+pub(super) fn stated_bytes(request: &Request, limits: &DecodeLimits) -> Result<usize, Failure> {
+    let stated = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let bytes_max = stated.unwrap_or(limits.frame_bytes_max);
+    if bytes_max > limits.frame_bytes_max { Err(Failure::too_large(limits.frame_bytes_max)) } else { Ok(bytes_max) }
 }
 
 /// Decompresses a body where it is compressed. What it grows by is taken from the budget as it grows; where the budget is

@@ -11,8 +11,9 @@
 //! names the faulty lines. Rows and readings that are not acceptable are no faulty lines: they go to the table
 //! `rejected`, and the header `x-zonelake-rejected` counts them.
 //!
-//! 204 means: durable and visible to queries. Requests are not numbered, so a request that is repeated after a lost answer
-//! is stored twice; each table of a body is stored for itself. Where that matters, QUIC is the way.
+//! 204 means: durable and visible to queries. A request with the header `Idempotency-Key` is stored in one step and once,
+//! however often it is repeated; see `idempotency`. One without is stored again when it is repeated after a lost answer, and
+//! each table of its body for itself.
 //!
 //! | status | meaning | to do |
 //! |---|---|---|
@@ -22,13 +23,14 @@
 //! | 408 | the body took too long | repeat |
 //! | 413 | over a limit of size | smaller requests |
 //! | 415 | a `Content-Encoding` other than gzip | |
-//! | 422 | a limit of the registry is reached | an operator has to look |
+//! | 422 | a limit of the registry is reached, or the key was used for another content | an operator has to look |
 //! | 500 | a fault of the server | |
 //! | 503 | busy, full or stopping; `Retry-After` says when | repeat |
 
 mod answer;
 mod auth;
 mod body;
+mod idempotency;
 mod lines;
 
 use std::collections::{BTreeMap, HashMap};
@@ -37,13 +39,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Query, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use zonelake_registry::{AdoptedTable, Gateway, Registry};
 use zonelake_schemas::ErrorKind;
 use zonelake_schemas::clock::Clock;
+use zonelake_storage::RequestKey;
 
 use self::answer::{Dialect, Failure};
 use self::lines::LinesArgs;
@@ -51,6 +54,7 @@ use crate::Decoded;
 use crate::credentials::gateway_of;
 use crate::limits::DecodeLimits;
 use crate::line::Precision;
+use crate::shares::GatewayShares;
 
 /// Where decoded rows become durable.
 pub trait WriteSink: Send + Sync + 'static {
@@ -61,6 +65,25 @@ pub trait WriteSink: Send + Sync + 'static {
         table: &Arc<AdoptedTable>,
         decoded: Decoded,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
+
+    /// Whether there is room for more; asked before a request is decoded, which may register devices.
+    fn room(&self) -> Result<(), WriteError>;
+
+    /// Makes the batches of a request durable and visible to queries, all or none, and once under its key.
+    fn write_once(
+        &self,
+        request: RequestKey,
+        lines: Vec<(Arc<AdoptedTable>, Decoded)>,
+    ) -> impl Future<Output = Result<Written, WriteError>> + Send;
+}
+
+/// When a request with a key was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// Now.
+    Now,
+    /// Before, under the same key; nothing was stored now.
+    Before,
 }
 
 /// Why a batch could not be made durable. Nothing of it is stored.
@@ -74,6 +97,12 @@ pub enum WriteError {
         /// After what time to try again.
         retry_after: Duration,
     },
+    /// The key of the request was used for another content.
+    #[error("the idempotency key was used before for another content; another request needs another key")]
+    OtherContent,
+    /// A request with a key is too large for one step.
+    #[error("{0}")]
+    TooLarge(String),
     /// The server stops.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -87,6 +116,7 @@ impl WriteError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unavailable { .. } | Self::ShuttingDown => ErrorKind::Retry,
+            Self::OtherContent | Self::TooLarge(_) => ErrorKind::Input,
             Self::Internal(_) => ErrorKind::Bug,
         }
     }
@@ -110,6 +140,8 @@ pub struct WriteState<S> {
     /// One permit for each KiB of bodies in flight, of all requests together. It must hold at least one body of
     /// `frame_bytes_max`. A request waits for it before its body is read.
     pub body_budget: Arc<Semaphore>,
+    /// What each gateway may hold of it.
+    pub shares: GatewayShares,
 }
 
 /// The routes. They answer every request themselves and need no other layer.
@@ -161,24 +193,45 @@ async fn ping() -> Response {
     (StatusCode::NO_CONTENT, [("x-influxdb-version", version), ("x-influxdb-build", "zonelake")]).into_response()
 }
 
-fn answer(dialect: Dialect, result: Result<u64, Failure>) -> Response {
-    match result {
-        Ok(0) => StatusCode::NO_CONTENT.into_response(),
-        Ok(rejected) => (StatusCode::NO_CONTENT, [(answer::REJECTED_HEADER, rejected.to_string())]).into_response(),
-        Err(failure) => failure.response(dialect),
-    }
+/// What a request came to whose lines are all stored.
+#[derive(Debug, Clone, Copy)]
+struct Done {
+    /// Rows and readings that were rejected.
+    rejected: u64,
+    /// It had been stored before, under its key.
+    is_repeated: bool,
 }
 
-/// Stores the lines of a request; gives back how many rows and readings were rejected.
+fn answer(dialect: Dialect, result: Result<Done, Failure>) -> Response {
+    let done = match result {
+        Ok(done) => done,
+        Err(failure) => return failure.response(dialect),
+    };
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if done.rejected > 0 {
+        response.headers_mut().insert(answer::REJECTED_HEADER, done.rejected.into());
+    }
+    if done.is_repeated {
+        response.headers_mut().insert(answer::REPLAYED_HEADER, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// Stores the lines of a request.
 async fn write<S: WriteSink>(
     state: &Arc<WriteState<S>>,
     precision: Result<Precision, Failure>,
     parameters: &HashMap<String, String>,
     request: Request,
-) -> Result<u64, Failure> {
+) -> Result<Done, Failure> {
     let token = auth::token(request.headers(), parameters).ok_or_else(Failure::no_token)?;
     let gateway = gateway_of(&state.registry, &token).await.ok_or_else(Failure::unknown_token)?;
     let precision = precision?;
+    let key = idempotency::key(request.headers())?;
+    state.sink.room().map_err(Failure::not_written)?;
+    let stated = body::stated_bytes(&request, &state.limits)?;
+    let share = tokio::time::timeout(state.limits.body_timeout, state.shares.reserve(gateway.id, stated)).await;
+    let _share = share.map_err(|_elapsed| Failure::busy())?;
     let body = body::read(request, &state.limits, &state.body_budget).await?;
     // Registering devices and decompressing block; the runtime's own threads are for what does not.
     let (decoding, writer) = (Arc::clone(state), Arc::clone(&gateway));
@@ -193,17 +246,28 @@ async fn write<S: WriteSink>(
             precision,
             now_us: decoding.clock.wall_us(),
         };
-        lines::decode(&lines, &args).map(|decoded| (decoded, permit)).map_err(Failure::refused)
+        let decoded = lines::decode(&lines, &args).map_err(Failure::refused)?;
+        let key = key.map(|key| RequestKey { gateway: writer.id, key, digest: idempotency::digest(&lines, precision) });
+        Ok((decoded, key, permit))
     });
-    let (decoded, permit) = decoded.await.map_err(|error| Failure::internal(format!("decoding failed: {error}")))??;
-    let mut rejected = 0;
-    for (table, batch) in decoded.batches {
-        rejected += batch.rejected_rows + batch.rejected_readings;
-        state.sink.write(&gateway, &table, batch).await.map_err(Failure::not_written)?;
-    }
+    let (decoded, key, permit) =
+        decoded.await.map_err(|error| Failure::internal(format!("decoding failed: {error}")))??;
+    let rejected = decoded.batches.iter().map(|(_, batch)| batch.rejected_rows + batch.rejected_readings).sum();
+    let is_repeated = match key.filter(|_| !decoded.batches.is_empty()) {
+        Some(key) => {
+            let written = state.sink.write_once(key, decoded.batches).await.map_err(Failure::not_written)?;
+            written == Written::Before
+        }
+        None => {
+            for (table, batch) in decoded.batches {
+                state.sink.write(&gateway, &table, batch).await.map_err(Failure::not_written)?;
+            }
+            false
+        }
+    };
     drop(permit);
     match decoded.faulty {
-        None => Ok(rejected),
+        None => Ok(Done { rejected, is_repeated }),
         Some(faulty) => Err(Failure::faulty_lines(&faulty, rejected)),
     }
 }

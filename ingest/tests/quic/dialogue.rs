@@ -16,6 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 use zonelake_gateway::{ArrowEncoder, Compression, EncodedBatch};
 use zonelake_ingest::DecodeLimits;
+use zonelake_ingest::admission::AdmissionLimits;
 use zonelake_ingest::metrics::IngestMetrics;
 use zonelake_ingest::pipeline::{Pipeline, PipelineOptions};
 use zonelake_ingest::server::{QuicOptions, QuicServer};
@@ -36,12 +37,28 @@ pub const FRAME_BYTES_MAX: usize = 1 << 20;
 pub struct Setting {
     pub folder: TempDir,
     pub free_bytes_min: u64,
+    pub connections_max: usize,
     pub connections_per_address_max: usize,
+    pub handshakes_max: usize,
+    pub handshakes_per_second_max: u32,
+    pub idle_timeout: Duration,
+    pub decode: DecodeLimits,
+    pub buffered_bytes_max: u64,
 }
 
 impl Setting {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), free_bytes_min: 0, connections_per_address_max: 64 }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            free_bytes_min: 0,
+            connections_max: 128,
+            connections_per_address_max: 64,
+            handshakes_max: 256,
+            handshakes_per_second_max: 256,
+            idle_timeout: Duration::from_secs(10),
+            decode: DecodeLimits::default(),
+            buffered_bytes_max: 64 << 20,
+        }
     }
 
     pub async fn start(&self) -> Running {
@@ -61,7 +78,7 @@ impl Setting {
         let args = StoreArgs { options, declared: builtin_tables(), clock, disk: Arc::new(RealDisk) };
         let (store, shards, _) = Store::open(args).await.unwrap();
         let metrics = Arc::new(IngestMetrics::new(&mut prometheus_client::registry::Registry::default()));
-        let options = PipelineOptions { buffered_bytes_max: 64 << 20, group_bytes_max: 4 << 20 };
+        let options = PipelineOptions { buffered_bytes_max: self.buffered_bytes_max, group_bytes_max: 4 << 20 };
         let pipeline = Arc::new(Pipeline::start(Arc::clone(&store), shards, &options, metrics).unwrap());
         let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
         let certificate = CertificateDer::from(made.cert.der().to_vec());
@@ -81,13 +98,18 @@ impl Setting {
     fn quic_options(&self) -> QuicOptions {
         QuicOptions {
             listen: "127.0.0.1:0".parse().unwrap(),
-            connections_max: 64,
-            connections_per_address_max: self.connections_per_address_max,
+            admission: AdmissionLimits {
+                connections_max: self.connections_max,
+                connections_per_address_max: self.connections_per_address_max,
+                handshakes_max: self.handshakes_max,
+                handshakes_per_second_max: self.handshakes_per_second_max,
+            },
             streams_per_connection_max: 16,
             receive_window_bytes: 1 << 20,
-            idle_timeout: Duration::from_secs(10),
+            receive_windows_bytes_max: 16 << 20,
+            idle_timeout: self.idle_timeout,
             session: SessionOptions {
-                decode: DecodeLimits { frame_bytes_max: FRAME_BYTES_MAX, ..DecodeLimits::default() },
+                decode: DecodeLimits { frame_bytes_max: FRAME_BYTES_MAX, ..self.decode.clone() },
                 frame_bytes_max: FRAME_BYTES_MAX,
                 unacked_bytes_max: 4 << 20,
                 frame_timeout: Duration::from_secs(1),
@@ -107,6 +129,11 @@ pub struct Running {
 impl Running {
     pub fn token(&self, gateway: &str, zone: &str) -> String {
         self.store.registry().add_gateway(gateway, zone).unwrap().token
+    }
+
+    /// What a gateway pins.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        <sha2::Sha256 as sha2::Digest>::digest(self.certificate.as_ref()).into()
     }
 
     pub fn table(&self, name: &str) -> &Arc<Table> {

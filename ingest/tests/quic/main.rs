@@ -1,7 +1,12 @@
 //! The QUIC door on a real socket, spoken to frame by frame: what is stored, what is refused, and in which words.
 
 mod dialogue;
+mod forward;
+mod http_keys;
+mod limits;
 mod numbering;
 mod refusals;
 mod rejections;
+mod relay;
+mod roaming;
 mod stopping;

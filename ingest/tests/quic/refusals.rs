@@ -9,7 +9,7 @@ use zonelake_schemas::wire::frame::{FrameKind, control_frame};
 use crate::dialogue::{Answer, Dialogue, FRAME_BYTES_MAX, Running, Setting, batch_of, doubles, open};
 
 /// Another gateway's batch goes through.
-async fn others_go_on(server: &Running) {
+pub async fn others_go_on(server: &Running) {
     let token = server.token("other", "phu-vinh");
     let before = server.rows("environment");
     let (mut dialogue, _) = server.opened(open(&token, "other")).await;
@@ -199,6 +199,7 @@ async fn a_full_disk_refuses_batches_until_there_is_room_again() {
     let refused = dialogue.answer().await.refused();
     assert_eq!(refused.code(), RefusedCode::Unavailable);
     assert!(refused.message.contains("nearly full") && refused.retry_after_ms > 0, "{}", refused.message);
+    assert!(server.store.registry().devices().is_empty(), "nothing is registered into the room that must stay free");
     assert_eq!(server.rows("environment"), 0);
 }
 

@@ -24,6 +24,16 @@ pub enum RegistryError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// A write or sync of the file has failed, and nothing more is written until it is opened again.
+    #[error(
+        "registry {path}: a write has failed and it takes nothing more; restart the server once the disk is well: {what}"
+    )]
+    Stopped {
+        /// The file.
+        path: PathBuf,
+        /// The failure.
+        what: String,
+    },
     /// The file's schema could not be brought up to date; it may come from a newer version of this program.
     #[error("cannot bring the registry {path} up to date: {source}")]
     Migrate {
@@ -92,7 +102,7 @@ impl RegistryError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Open { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
-            Self::Open { .. } | Self::Random(_) => ErrorKind::Retry,
+            Self::Open { .. } | Self::Stopped { .. } | Self::Random(_) => ErrorKind::Retry,
             Self::Sqlite { source, .. } => sqlite_kind(source),
             Self::Migrate { source, .. } => migration_kind(source),
             Self::Damaged { .. } => ErrorKind::Corrupt,

@@ -11,7 +11,7 @@
 //! - [`declared`]: declarations that are built in and in the operator's settings folder
 //! - [`check`]: whether a file is sound
 //!
-//! Below them: `store` (the file, its one writer and what other processes change in it), `migrations` (the SQL schema),
+//! Below them: `new_devices` (how many of them a gateway may register within an hour), `store` (the file, its one writer and what other processes change in it), `migrations` (the SQL schema),
 //! `seed` (reference data of a new file), `secret` (tokens and digests), `names` (what a name may be), [`error`].
 //!
 //! Reads come from memory and never wait for a writer. A writing call returns when its transaction is synced
@@ -26,6 +26,7 @@ pub mod error;
 pub mod gateways;
 mod migrations;
 mod names;
+mod new_devices;
 pub mod producers;
 mod secret;
 mod seed;

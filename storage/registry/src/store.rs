@@ -15,6 +15,7 @@ use crate::admin::AdminCredential;
 use crate::devices::{DeviceIndex, DevicesPerZone};
 use crate::gateways::GatewayIndex;
 use crate::migrations::migrate;
+use crate::new_devices::NewDevices;
 use crate::producers::ProducerIndex;
 use crate::secret::{Sha256Digest, random};
 use crate::seed::seed;
@@ -31,6 +32,7 @@ pub struct Registry {
     pub(crate) devices: DeviceIndex,
     pub(crate) gateways: ArcSwap<GatewayIndex>,
     pub(crate) producers: RwLock<ProducerIndex>,
+    pub(crate) new_devices: Mutex<NewDevices>,
     pub(crate) admin: ArcSwapOption<AdminCredential>,
     pub(crate) admin_verifying: Mutex<()>,
     /// Salts digests of passwords that are kept in memory; another one in each process.
@@ -42,6 +44,8 @@ pub struct Registry {
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) devices_per_zone: DevicesPerZone,
+    /// Why nothing more is written: a write or sync of the file has failed.
+    stopped: Option<String>,
     /// `PRAGMA data_version` as of the last load; `None` where memory may lag behind the file.
     seen: Option<i64>,
 }
@@ -66,10 +70,16 @@ impl Registry {
             devices: DeviceIndex::default(),
             gateways: ArcSwap::default(),
             producers: RwLock::default(),
+            new_devices: Mutex::default(),
             admin: ArcSwapOption::empty(),
             admin_verifying: Mutex::default(),
             process_salt: random()?,
-            writer: Mutex::new(Writer { connection, devices_per_zone: DevicesPerZone::default(), seen: None }),
+            writer: Mutex::new(Writer {
+                connection,
+                devices_per_zone: DevicesPerZone::default(),
+                stopped: None,
+                seen: None,
+            }),
         };
         registry.refresh()?;
         Ok(registry)
@@ -89,6 +99,9 @@ impl Registry {
     ) -> Result<T, RegistryError> {
         let mut guard = self.lock_writer();
         let writer = &mut *guard;
+        if let Some(what) = &writer.stopped {
+            return Err(RegistryError::Stopped { path: self.path.clone(), what: what.clone() });
+        }
         // Holding the write lock of the file, no other process can change it between the catching up and the commit.
         writer.connection.execute_batch("BEGIN IMMEDIATE").map_err(|source| self.sqlite(source))?;
         let done = self.catch_up(writer).and_then(|()| work(&writer.connection, &writer.devices_per_zone));
@@ -97,6 +110,7 @@ impl Registry {
             // Whatever has become of it, the next call looks.
             writer.seen = None;
             self.roll_back(writer);
+            writer.stop_after(&source, &self.path);
             return Err(self.sqlite(source));
         }
         self.load(writer, loads)?;
@@ -182,6 +196,17 @@ impl fmt::Debug for Registry {
     }
 }
 
+impl Writer {
+    /// Stops writing where the system could not write or sync the file: what it holds is then known only to whoever opens
+    /// it anew. A disk that is full is no such case.
+    fn stop_after(&mut self, error: &rusqlite::Error, path: &Path) {
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure) {
+            tracing::error!(path = %path.display(), "the registry takes nothing more until a restart: {error}");
+            self.stopped = Some(error.to_string());
+        }
+    }
+}
+
 fn open_connection(path: &Path) -> Result<Connection, RegistryError> {
     make_private(path).map_err(|source| RegistryError::Open { path: path.into(), source })?;
     let sqlite = |source| RegistryError::Sqlite { path: path.into(), source };
@@ -211,4 +236,37 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 
 fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+    use zonelake_schemas::clock::SystemClock;
+
+    use super::*;
+
+    fn failure(code: i32) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+    }
+
+    #[test]
+    fn a_failed_sync_stops_what_writes_until_the_file_is_opened_again_and_reading_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("registry.sqlite");
+        let registry = Registry::open(&path, Arc::new(SystemClock::default())).unwrap();
+        let zone = registry.add_gateway("g", "vung-ang").unwrap().gateway.zone;
+        let known = registry.register_devices(zone, &["a"]).unwrap();
+        registry.lock_writer().stop_after(&failure(ffi::SQLITE_FULL), &path);
+        registry.register_devices(zone, &["b"]).unwrap();
+
+        registry.lock_writer().stop_after(&failure(ffi::SQLITE_IOERR_FSYNC), &path);
+        let error = registry.register_devices(zone, &["c"]).unwrap_err();
+        assert!(matches!(error, RegistryError::Stopped { .. }), "{error}");
+        assert_eq!(error.kind(), zonelake_schemas::ErrorKind::Retry);
+        assert_eq!(registry.register_devices(zone, &["a"]).unwrap(), known, "what is known needs no writing");
+        registry.refresh().unwrap();
+        drop(registry);
+        let registry = Registry::open(&path, Arc::new(SystemClock::default())).unwrap();
+        registry.register_devices(zone, &["c"]).unwrap();
+    }
 }

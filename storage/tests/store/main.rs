@@ -4,5 +4,6 @@ mod full_disk;
 mod handover;
 mod made;
 mod recovery;
+mod requests;
 mod schema_changes;
 mod shards;

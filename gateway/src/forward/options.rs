@@ -1,0 +1,102 @@
+//! Where the spool is, how large it may get, what goes on which lane; and how things stand.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use zonelake_schemas::{BatchNumber, Epoch};
+
+use crate::error::StreamError;
+use crate::stream::StreamOptions;
+
+/// How batches are stored and forwarded.
+#[derive(Debug, Clone)]
+pub struct ForwardOptions {
+    /// Token, producer, table, encoding, pauses. Lane, epoch and window of it are not used: a forwarder has its own.
+    pub stream: StreamOptions,
+    /// Folder of the spool, one for each producer and table, on a local disk that keeps what it has confirmed to `fsync`.
+    pub folder: PathBuf,
+    /// Epoch of a spool that is made now; `None`: the seconds since 1970 at its making, so that a gateway whose disk was lost
+    /// begins a later one by itself, given a clock that is roughly right. A spool that is there keeps its own.
+    pub epoch: Option<Epoch>,
+    /// Most bytes on disk. Default 8 GiB. docs/operations.md says how to size it for an outage.
+    pub bytes_max: u64,
+    /// Bytes of a segment, the unit in which acknowledged batches leave the disk. Default 8 MiB.
+    pub segment_bytes: u64,
+    /// What to do with a batch when the spool is full. Default: refuse it.
+    pub when_full: WhenFull,
+    /// Bytes that may wait on the live lane before further batches go on the back-fill lane. Default 4 MiB: what a link takes
+    /// in a few seconds.
+    pub live_bytes_max: u64,
+    /// Age that the oldest batch waiting on the live lane may have before further batches go on the back-fill lane. Default
+    /// 10 s.
+    pub live_age_max: Duration,
+    /// Bytes of back-fill that are under way at once. Default 1 MiB. More drains faster over a distant link; it is also what a
+    /// live batch may find in front of it in the network.
+    pub backfill_bytes_in_flight: usize,
+    /// Pause before a stream is opened again that the server refuses for a reason that an operator can mend, as an unknown
+    /// table. Default 60 s.
+    pub retry_refused_after: Duration,
+}
+
+impl ForwardOptions {
+    /// The defaults.
+    pub fn new(stream: StreamOptions, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            stream,
+            folder: folder.into(),
+            epoch: None,
+            bytes_max: 8 << 30,
+            segment_bytes: 8 << 20,
+            when_full: WhenFull::Refuse,
+            live_bytes_max: 4 << 20,
+            live_age_max: Duration::from_secs(10),
+            backfill_bytes_in_flight: 1 << 20,
+            retry_refused_after: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What to do with a batch when the spool is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// Refuse it with an error: the caller decides.
+    #[default]
+    Refuse,
+    /// Give up the oldest segment, counted in [`ForwardStatus::dropped_batches`]. The numbers of its batches are sent
+    /// without rows, so that those behind them can be.
+    DropOldest,
+}
+
+/// How a forwarder stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForwardStatus {
+    /// The live lane.
+    pub live: LaneStatus,
+    /// The back-fill lane.
+    pub backfill: LaneStatus,
+    /// Batches given up since the spool was full.
+    pub dropped_batches: u64,
+    /// Batches that could not be read from the disk; their segment is put aside beside the others, as `….damaged`.
+    pub lost_batches: u64,
+    /// Batches that the server refuses for what is in them, as an unknown column. They are put aside in the folder
+    /// `refused`, as they would have been sent, and their numbers are sent without rows.
+    pub refused_batches: u64,
+    /// What has stopped the sending for good: another producer of the same name, or a server or spool that is not what it
+    /// was. Batches are still taken. An operator has to look.
+    pub stopped: Option<StreamError>,
+}
+
+/// How a lane stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneStatus {
+    /// Number of the last batch taken.
+    pub taken: BatchNumber,
+    /// Number of the last batch that the server has acknowledged, as far as this process has heard.
+    pub acknowledged: BatchNumber,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Whether its stream is open.
+    pub is_open: bool,
+    /// What kept it from being sent last, in words.
+    pub last_error: Option<String>,
+}

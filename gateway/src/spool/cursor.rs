@@ -1,0 +1,96 @@
+//! Reading a lane from a number on, while batches are appended behind and segments are let go in front.
+
+use std::fs::File;
+use std::sync::{Mutex, PoisonError};
+
+use zonelake_schemas::BatchNumber;
+
+use super::block::{HEAD_BYTES, InForce};
+use super::error::{SpoolError, at};
+use super::queue::{Queue, read_block};
+use crate::batch::EncodedBatch;
+
+/// A place in a lane.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    next: u64,
+    place: Option<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    first: u64,
+    file: File,
+    offset: u64,
+    number: u64,
+    in_force: InForce,
+}
+
+/// What stands at a cursor.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// A batch.
+    Batch(BatchNumber, EncodedBatch),
+    /// A number whose batch is no longer there: it was dropped when the spool was full, or cannot be read.
+    Gone(BatchNumber),
+    /// Nothing yet.
+    End,
+}
+
+impl Cursor {
+    /// At a number.
+    pub(crate) fn at(number: BatchNumber) -> Self {
+        Self { next: number.0, place: None }
+    }
+
+    /// What stands here; the cursor goes on behind it. A segment that cannot be read is put aside, and `lost` counts its
+    /// batches from here on.
+    pub(crate) fn read(&mut self, queue: &Mutex<Queue>, lost: &mut u64) -> Result<Next, SpoolError> {
+        loop {
+            let number = BatchNumber(self.next);
+            let (segment, end) = {
+                let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+                if number > queue.last_number() {
+                    return Ok(Next::End);
+                }
+                let segment = queue.segment_of(self.next);
+                let end = segment.as_ref().map(|segment| queue.end_of(segment.first));
+                (segment, end.unwrap_or_default())
+            };
+            let Some(segment) = segment else {
+                self.place = None;
+                self.next += 1;
+                return Ok(Next::Gone(number));
+            };
+            if self.place.as_ref().is_none_or(|place| place.first != segment.first || place.number > self.next) {
+                let file = match File::open(&segment.path) {
+                    Ok(file) => file,
+                    // It was let go or dropped meanwhile: look again.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    Err(source) => return Err(at(&segment.path)(source)),
+                };
+                let (first, offset) = (segment.first, HEAD_BYTES as u64);
+                self.place = Some(Place { first, file, offset, number: first, in_force: InForce::default() });
+            }
+            let place = self.place.as_mut().expect("it was just set");
+            let block = read_block(&place.file, place.offset, segment.bytes, &mut place.in_force);
+            match block {
+                Ok(Some((block, bytes))) if block.number.0 == place.number => {
+                    place.offset += bytes;
+                    place.number += 1;
+                    if block.number == number {
+                        self.next += 1;
+                        return Ok(Next::Batch(number, block.batch));
+                    }
+                }
+                _ => {
+                    let at_byte = place.offset;
+                    tracing::error!(path = %segment.path.display(), at_byte, batches = end - self.next, "a segment of the spool cannot be read from here on and is put aside; its batches are lost");
+                    *lost += end - self.next;
+                    self.place = None;
+                    queue.lock().unwrap_or_else(PoisonError::into_inner).set_aside(segment.first)?;
+                }
+            }
+        }
+    }
+}

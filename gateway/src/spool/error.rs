@@ -1,0 +1,85 @@
+//! What can go wrong with a spool.
+
+use std::io;
+use std::path::PathBuf;
+
+use zonelake_schemas::error::ErrorKind;
+
+/// Why a batch cannot be kept, or a spool not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// The file system.
+    #[error("spool {path}: {source}")]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// Cause.
+        source: io::Error,
+    },
+    /// Another process forwards from this folder.
+    #[error("the spool {0} is in use by another process")]
+    InUse(PathBuf),
+    /// The folder belongs to another producer, table or encoding.
+    #[error("the spool {path} is of {found}, not of {wanted}; give each stream of batches a folder of its own")]
+    OtherIdentity {
+        /// Folder.
+        path: PathBuf,
+        /// What it is of.
+        found: String,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// The spool has as many bytes as it may have. The batch was not taken.
+    #[error("the spool is full: {bytes} bytes wait to be sent and {bytes_max} may; the batch is not taken")]
+    Full {
+        /// Bytes in it.
+        bytes: u64,
+        /// Most bytes.
+        bytes_max: u64,
+    },
+    /// The disk is full. The batch was not taken.
+    #[error("the disk of the spool is full; the batch is not taken: {path}")]
+    NoSpace {
+        /// File.
+        path: PathBuf,
+    },
+    /// A sync has failed, after which nothing is known of what the file holds, and hence not whether the batch is in it. Open
+    /// the spool again, which reads it.
+    #[error("a sync of the spool has failed, and it takes no more batches until it is opened again: {path}: {what}")]
+    Broken {
+        /// File.
+        path: PathBuf,
+        /// The failure.
+        what: String,
+    },
+    /// A batch is too large for the form in which it is kept.
+    #[error("a batch of {bytes} bytes; at most {bytes_max} can be kept")]
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+        /// Most bytes.
+        bytes_max: usize,
+    },
+}
+
+impl SpoolError {
+    /// What the caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+            Self::Io { .. } | Self::InUse(_) | Self::Full { .. } | Self::NoSpace { .. } | Self::Broken { .. } => {
+                ErrorKind::Retry
+            }
+            Self::OtherIdentity { .. } | Self::TooLarge { .. } => ErrorKind::Input,
+        }
+    }
+}
+
+/// Makes an error of the file system of a path.
+pub(crate) fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> SpoolError {
+    let path = path.into();
+    |source| match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => SpoolError::NoSpace { path },
+        _ => SpoolError::Io { path, source },
+    }
+}

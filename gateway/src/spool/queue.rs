@@ -1,0 +1,346 @@
+//! One lane of a spool: its segments, of which the last is written and the first is let go.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use zonelake_schemas::{BatchNumber, Epoch};
+
+use super::block::{
+    BLOCK_HEAD_BYTES, BODY_BYTES_MAX, HEAD_BYTES, InForce, body_bytes, decode_block, decode_head, encode_block,
+    encode_head,
+};
+use super::error::{SpoolError, at};
+use super::identity::{sync_folder, write_durably};
+use crate::batch::EncodedBatch;
+
+/// Batches of one lane on disk.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    folder: PathBuf,
+    epoch: Epoch,
+    segment_bytes_max: u64,
+    segments: VecDeque<Segment>,
+    /// The last segment's file.
+    file: File,
+    in_force: InForce,
+    /// Number of the next batch.
+    next: u64,
+    /// Up to here the server has said that it has them, and segments have been let go for it.
+    acknowledged: BatchNumber,
+    broken: Option<(PathBuf, String)>,
+}
+
+/// A segment: its numbers go from `first` to before the next one's first.
+#[derive(Debug, Clone)]
+pub(crate) struct Segment {
+    pub(crate) path: PathBuf,
+    pub(crate) first: u64,
+    /// Bytes that are synced.
+    pub(crate) bytes: u64,
+}
+
+impl Queue {
+    /// Opens or makes a lane's folder. What a crash has left behind the last whole block was never confirmed and is cut
+    /// off.
+    pub(crate) fn open(folder: &Path, epoch: Epoch, segment_bytes_max: u64) -> Result<Self, SpoolError> {
+        fs::create_dir_all(folder).map_err(at(folder))?;
+        sync_folder(folder.parent().unwrap_or(Path::new(".")))?;
+        let mut segments = list(folder, epoch)?;
+        let acknowledged = read_acknowledged(folder)?;
+        let mut end = None;
+        while let Some(last) = segments.back() {
+            // A segment whose head was torn held nothing yet.
+            if let Some(found) = scan(last)? {
+                end = Some(found);
+                break;
+            }
+            fs::remove_file(&last.path).map_err(at(&last.path))?;
+            segments.pop_back();
+        }
+        let is_damaged = end.as_ref().is_some_and(|found| found.is_damaged);
+        let (file, in_force, next) = match (end, segments.back_mut()) {
+            (Some(scanned), Some(last)) => {
+                last.bytes = scanned.bytes;
+                let file = File::options().read(true).write(true).open(&last.path).map_err(at(&last.path))?;
+                if !scanned.is_damaged {
+                    file.set_len(scanned.bytes).and_then(|()| file.sync_all()).map_err(at(&last.path))?;
+                }
+                (file, scanned.in_force, last.first + scanned.batches)
+            }
+            _ => {
+                let first = acknowledged.0 + 1;
+                let (segment, file) = make_segment(folder, epoch, first)?;
+                segments.push_back(segment);
+                (file, InForce::default(), first)
+            }
+        };
+        let folder = folder.into();
+        let mut queue =
+            Self { folder, epoch, segment_bytes_max, segments, file, in_force, next, acknowledged, broken: None };
+        if is_damaged {
+            // Nothing is written behind damage; whoever reads it puts it aside.
+            queue.roll()?;
+        }
+        Ok(queue)
+    }
+
+    /// Appends a batch and syncs it; gives back its number. It is durable then. On an error it is not taken.
+    pub(crate) fn append(&mut self, batch: &EncodedBatch) -> Result<BatchNumber, SpoolError> {
+        if let Some((path, what)) = &self.broken {
+            return Err(SpoolError::Broken { path: path.clone(), what: what.clone() });
+        }
+        let bytes = block_bytes_max(batch);
+        if bytes > BODY_BYTES_MAX {
+            return Err(SpoolError::TooLarge { bytes, bytes_max: BODY_BYTES_MAX });
+        }
+        let last = self.last();
+        if last.bytes > HEAD_BYTES as u64 && last.bytes + bytes as u64 > self.segment_bytes_max {
+            self.roll()?;
+        }
+        let number = BatchNumber(self.next);
+        let mut in_force = self.in_force.clone();
+        let block = encode_block(number, batch, &mut in_force);
+        let last = self.segments.back_mut().expect("there is always one");
+        if let Err(source) = self.file.write_all_at(&block, last.bytes) {
+            // What was written of it must not stand behind the next one. Where it cannot be cut off, that writes over it.
+            let _ = self.file.set_len(last.bytes);
+            return Err(at(&last.path)(source));
+        }
+        if let Err(source) = self.file.sync_data() {
+            self.broken = Some((last.path.clone(), source.to_string()));
+            let _ = self.file.set_len(last.bytes);
+            return Err(SpoolError::Broken { path: last.path.clone(), what: source.to_string() });
+        }
+        last.bytes += block.len() as u64;
+        self.in_force = in_force;
+        self.next += 1;
+        Ok(number)
+    }
+
+    /// Lets go of the segments whose batches the server has all acknowledged, except the last one, which knows the
+    /// numbers.
+    pub(crate) fn release(&mut self, acknowledged: BatchNumber) -> Result<(), SpoolError> {
+        let done = |queue: &Self| queue.segments.len() > 1 && queue.segments[1].first <= acknowledged.0 + 1;
+        if !done(self) {
+            return Ok(());
+        }
+        write_durably(&self.folder.join(ACKNOWLEDGED), acknowledged.0.to_string().as_bytes())?;
+        self.acknowledged = acknowledged;
+        while done(self) {
+            self.remove_first()?;
+        }
+        sync_folder(&self.folder)
+    }
+
+    /// Gives up the oldest segment, if there is another one behind it, and says how many batches that were.
+    pub(crate) fn drop_oldest(&mut self) -> Result<Option<u64>, SpoolError> {
+        let [first, second, ..] = self.segments.make_contiguous() else { return Ok(None) };
+        let batches = second.first - first.first;
+        self.remove_first()?;
+        sync_folder(&self.folder)?;
+        Ok(Some(batches))
+    }
+
+    /// Puts a segment aside that cannot be read from some place on. It is kept for whoever wants to look into it.
+    pub(crate) fn set_aside(&mut self, first: u64) -> Result<(), SpoolError> {
+        let Some(index) = self.segments.iter().position(|segment| segment.first == first) else { return Ok(()) };
+        if index + 1 == self.segments.len() {
+            self.roll()?;
+        }
+        let segment = self.segments.remove(index).expect("its index was just found");
+        fs::rename(&segment.path, segment.path.with_extension("damaged")).map_err(at(&segment.path))?;
+        sync_folder(&self.folder)
+    }
+
+    /// The segment that has a number, and whether it has it; `None` where no segment has it or ever will.
+    pub(crate) fn segment_of(&self, number: u64) -> Option<Segment> {
+        let index = self.segments.partition_point(|segment| segment.first <= number);
+        self.segments.get(index.checked_sub(1)?).cloned()
+    }
+
+    /// First number behind those of the segment that begins with `first`.
+    pub(crate) fn end_of(&self, first: u64) -> u64 {
+        let index = self.segments.partition_point(|segment| segment.first <= first);
+        self.segments.get(index).map_or(self.next, |segment| segment.first)
+    }
+
+    /// Number of the last batch taken.
+    pub(crate) fn last_number(&self) -> BatchNumber {
+        BatchNumber(self.next - 1)
+    }
+
+    /// Up to here segments were let go.
+    pub(crate) fn acknowledged(&self) -> BatchNumber {
+        self.acknowledged
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    fn last(&self) -> &Segment {
+        self.segments.back().expect("there is always one")
+    }
+
+    fn roll(&mut self) -> Result<(), SpoolError> {
+        let (segment, file) = make_segment(&self.folder, self.epoch, self.next)?;
+        self.segments.push_back(segment);
+        self.file = file;
+        self.in_force = InForce::default();
+        Ok(())
+    }
+
+    fn remove_first(&mut self) -> Result<(), SpoolError> {
+        let path = &self.segments[0].path;
+        match fs::remove_file(path) {
+            Err(source) if source.kind() != ErrorKind::NotFound => return Err(at(path)(source)),
+            _ => {}
+        }
+        self.segments.pop_front();
+        Ok(())
+    }
+}
+
+/// Most bytes that a batch takes on disk.
+pub(crate) fn block_bytes_max(batch: &EncodedBatch) -> usize {
+    let parts = batch.prelude.dictionaries().count() + 1;
+    BLOCK_HEAD_BYTES + 20 + parts * 13 + batch.prelude.bytes() + batch.payload.len()
+}
+
+/// The segments in a folder, in the order of their numbers.
+fn list(folder: &Path, epoch: Epoch) -> Result<VecDeque<Segment>, SpoolError> {
+    let mut segments = Vec::new();
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
+        let path = entry.map_err(at(folder))?.path();
+        let number = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let (Some(first), true) = (number, path.extension().is_some_and(|end| end == ENDING)) else { continue };
+        let mut file = File::open(&path).map_err(at(&path))?;
+        let bytes = file.metadata().map_err(at(&path))?.len();
+        let mut head = [0; HEAD_BYTES];
+        let is_whole = file.read_exact(&mut head).is_ok() && decode_head(&head) == Some((epoch, BatchNumber(first)));
+        // A length of 0 marks a head that cannot be read.
+        segments.push(Segment { path, first, bytes: if is_whole { bytes } else { 0 } });
+    }
+    segments.sort_unstable_by_key(|segment| segment.first);
+    Ok(segments.into())
+}
+
+struct Scanned {
+    bytes: u64,
+    batches: u64,
+    in_force: InForce,
+    /// A block cannot be read that has a readable one behind it: not the tail of a crash.
+    is_damaged: bool,
+}
+
+/// Reads a segment up to its last whole block; `None` where its head is not whole.
+fn scan(segment: &Segment) -> Result<Option<Scanned>, SpoolError> {
+    if segment.bytes < HEAD_BYTES as u64 {
+        return Ok(None);
+    }
+    let file = File::open(&segment.path).map_err(at(&segment.path))?;
+    let mut found = Scanned { bytes: HEAD_BYTES as u64, batches: 0, in_force: InForce::default(), is_damaged: false };
+    loop {
+        let mut in_force = found.in_force.clone();
+        let block = read_block(&file, found.bytes, segment.bytes, &mut in_force).map_err(at(&segment.path))?;
+        match block.filter(|(block, _)| block.number.0 == segment.first + found.batches) {
+            Some((_, bytes)) => {
+                found = Scanned { bytes: found.bytes + bytes, batches: found.batches + 1, in_force, ..found };
+            }
+            None => {
+                if let Some(last) = last_behind(&file, segment, &found)? {
+                    found =
+                        Scanned { bytes: segment.bytes, batches: last + 1 - segment.first, is_damaged: true, ..found };
+                }
+                return Ok(Some(found));
+            }
+        }
+    }
+}
+
+/// Number of the last batch that can be read behind a block that cannot; `None` where there is none. Blocks are looked for
+/// at every byte, since the length of the bad one may be what is bad in it.
+fn last_behind(file: &File, segment: &Segment, found: &Scanned) -> Result<Option<u64>, SpoolError> {
+    let expected = segment.first + found.batches;
+    let mut rest = vec![0; usize::try_from(segment.bytes - found.bytes).unwrap_or(0)];
+    file.read_exact_at(&mut rest, found.bytes).map_err(at(&segment.path))?;
+    let mut last = None;
+    let mut offset = 1;
+    while let Some(head) = rest.get(offset..offset + BLOCK_HEAD_BYTES + 8) {
+        let number = u64::from_le_bytes(head[BLOCK_HEAD_BYTES..].try_into().expect("8 bytes"));
+        let is_likely = number > expected && number - expected <= segment.bytes;
+        let block = if is_likely {
+            let end = segment.bytes;
+            read_block(file, found.bytes + offset as u64, end, &mut any_prelude()).map_err(at(&segment.path))?
+        } else {
+            None
+        };
+        match block {
+            Some((block, bytes)) => {
+                last = Some(block.number.0);
+                offset += usize::try_from(bytes).unwrap_or(usize::MAX);
+            }
+            None => offset += 1,
+        }
+    }
+    Ok(last)
+}
+
+/// A prelude under which any dictionary can be read.
+fn any_prelude() -> InForce {
+    InForce::with_schema(Bytes::new())
+}
+
+/// Reads the block at a place of a segment of so many bytes; `None` where no whole block is there.
+pub(crate) fn read_block(
+    file: &File,
+    offset: u64,
+    end: u64,
+    in_force: &mut InForce,
+) -> std::io::Result<Option<(super::block::Block, u64)>> {
+    if end.saturating_sub(offset) < BLOCK_HEAD_BYTES as u64 {
+        return Ok(None);
+    }
+    let mut head = [0; BLOCK_HEAD_BYTES];
+    file.read_exact_at(&mut head, offset)?;
+    let Some(bytes) = body_bytes(&head) else { return Ok(None) };
+    if end - offset < (BLOCK_HEAD_BYTES + bytes) as u64 {
+        return Ok(None);
+    }
+    let mut body = vec![0; bytes];
+    file.read_exact_at(&mut body, offset + BLOCK_HEAD_BYTES as u64)?;
+    let block = decode_block(&head, Bytes::from(body), in_force);
+    Ok(block.map(|block| (block, (BLOCK_HEAD_BYTES + bytes) as u64)))
+}
+
+fn make_segment(folder: &Path, epoch: Epoch, first: u64) -> Result<(Segment, File), SpoolError> {
+    let path = folder.join(format!("{first:020}.{ENDING}"));
+    let options = || File::options().create(true).truncate(true).read(true).write(true).open(&path);
+    let file = options().map_err(at(&path))?;
+    let head = encode_head(epoch, BatchNumber(first));
+    file.write_all_at(&head, 0).and_then(|()| file.sync_all()).map_err(at(&path))?;
+    sync_folder(folder)?;
+    Ok((Segment { path, first, bytes: HEAD_BYTES as u64 }, file))
+}
+
+fn read_acknowledged(folder: &Path) -> Result<BatchNumber, SpoolError> {
+    let path = folder.join(ACKNOWLEDGED);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(BatchNumber(text.trim().parse().unwrap_or(0))),
+        Err(source) if source.kind() == ErrorKind::NotFound => Ok(BatchNumber(0)),
+        Err(source) => Err(at(path)(source)),
+    }
+}
+
+/// File that says up to where segments were let go.
+const ACKNOWLEDGED: &str = "acknowledged";
+/// Ending of the names of segments.
+const ENDING: &str = "spool";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! Limits of the HTTP door, exceeded by one address; others go on.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::installation::{Installation, agent, lines};
+
+#[test]
+fn connections_over_the_limit_of_an_address_are_told_to_come_again_and_places_come_free() {
+    let place = Installation::new().with("ZONELAKE_HTTP_CONNECTIONS_PER_ADDRESS_MAX", 3);
+    let server = place.first_start();
+    let token = place.add_gateway("g");
+    let address = place.url("").trim_start_matches("http://").to_owned();
+    let connect = || {
+        let stream = TcpStream::connect(&address).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
+        stream
+    };
+    // Connections that the test's own clients have left open count too until the server has noticed their end.
+    let mut silent: Vec<TcpStream> = Vec::new();
+    let mut answer = String::new();
+    for _ in 0..4 {
+        let mut stream = connect();
+        stream.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout can be set");
+        answer.clear();
+        if stream.read_to_string(&mut answer).is_ok() && !answer.is_empty() {
+            break;
+        }
+        silent.push(stream);
+    }
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("too many connections"), "{answer}");
+    assert!(answer.contains("Retry-After: 1"), "{answer}");
+    drop(silent);
+    let again = (0..100).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        agent().get(place.url("/health")).call().ok().filter(|answer| answer.status().is_success())
+    });
+    assert!(again.is_some(), "places come free");
+    server.write_rows(&token, "d", 1_700_000_000, 3);
+}
+
+#[test]
+fn a_write_that_is_slow_is_refused_in_time_and_a_repeated_one_under_its_key_is_stored_once() {
+    let place = Installation::new().with("ZONELAKE_HTTP_BODY_SECONDS_MAX", 1);
+    let server = place.first_start();
+    let (password, token) = (server.password().to_owned(), place.add_gateway("g"));
+    let mut slow = TcpStream::connect(place.url("").trim_start_matches("http://")).expect("it listens");
+    slow.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
+    let head =
+        format!("POST /write HTTP/1.1\r\nHost: x\r\nAuthorization: Token {token}\r\nContent-Length: 99\r\n\r\nenv");
+    slow.write_all(head.as_bytes()).expect("it is sent");
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).expect("it is answered");
+    assert_eq!(&answer, b"HTTP/1.1 408");
+
+    let write = |rows: u64| {
+        let request = agent()
+            .post(place.url("/api/v2/write?precision=s"))
+            .header("Authorization", format!("Token {token}"))
+            .header("Idempotency-Key", "\"flush-17\"");
+        let answer = request.send(lines("d", 1_700_000_000, rows)).expect("the server answers");
+        (answer.status().as_u16(), answer.headers().contains_key("idempotency-replayed"))
+    };
+    assert_eq!(write(5), (204, false));
+    assert_eq!(write(5), (204, true));
+    server.kill();
+    let server = place.restart(&password);
+    assert_eq!(write(5), (204, true), "a crash does not make it forget");
+    assert_eq!(write(6).0, 422);
+    assert_eq!(server.sql_value("select count(*) from environment"), 5);
+}
