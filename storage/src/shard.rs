@@ -21,7 +21,7 @@ use crate::live::Chunk;
 use crate::record::{
     BatchHead, EncodedRows, FenceHead, RecordError, RecordHead, decode_head, decode_rows, encode_head,
 };
-use crate::streams::{Numbered, Streams, Verdict};
+use crate::streams::{Advances, Numbered, Streams, Verdict};
 use crate::table::Table;
 
 /// Rows on their way into the log: in the log schema, and encoded for the record already, which the senders' tasks do
@@ -250,13 +250,14 @@ impl Shard {
 
     /// Makes a group of batches durable with one sync, then shows their rows. Returns what became of each, in order.
     ///
-    /// After [`WalError::NoSpace`] nothing has changed and a later call may succeed; after any other error the log is
+    /// After [`WalError::NoSpace`] no number has advanced and a later call may succeed; after any other error the log is
     /// not to be trusted with more: only a restart, which replays it, tells what is durable.
     pub fn append(&mut self, entries: &[Entry]) -> Result<Vec<Outcome>, ShardError> {
         self.roll_for(HEAD_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
         let streams_head = self.wal.current_segment().is_empty().then(|| self.streams_record());
         let ingested_at_us = self.forward.stamp(self.clock.as_ref());
-        let outcomes: Vec<Outcome> = entries.iter().map(|entry| self.judge(entry)).collect();
+        let mut advances = Advances::default();
+        let outcomes: Vec<Outcome> = entries.iter().map(|entry| self.judge(&mut advances, entry)).collect();
         let heads: Vec<(Vec<u8>, &Entry)> = entries
             .iter()
             .zip(&outcomes)
@@ -276,6 +277,7 @@ impl Shard {
             .collect();
         let records: Vec<&[&[u8]]> = parts.iter().map(Vec::as_slice).collect();
         let first = self.wal.append(&records)?;
+        advances.apply(&mut self.streams);
         let first = Lsn(first.0 + u64::from(streams_head.is_some()));
         self.publish(heads.iter().map(|(_, entry)| *entry), first, ingested_at_us)?;
         Ok(outcomes)
@@ -331,13 +333,10 @@ impl Shard {
         Ok(())
     }
 
-    fn judge(&mut self, entry: &Entry) -> Outcome {
+    fn judge(&self, advances: &mut Advances, entry: &Entry) -> Outcome {
         let Some(numbered) = &entry.numbered else { return Outcome::Stored };
-        match self.streams.judge(numbered) {
-            Verdict::Next => {
-                self.streams.advance(numbered);
-                Outcome::Stored
-            }
+        match advances.judge(&self.streams, numbered) {
+            Verdict::Next => Outcome::Stored,
             Verdict::Repeated => Outcome::Repeated,
             refused => Outcome::Refused(refused),
         }

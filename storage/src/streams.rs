@@ -1,7 +1,7 @@
 //! Numbers of batches: which one a stream may send next, which ones are known already, who is fenced. Pure state, the
 //! same whether it is fed by the network or by a replay of the log.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey, TableId};
 
@@ -80,22 +80,32 @@ impl Streams {
 
     /// What to do with a batch. A number far behind, whose digest is no longer known, counts as repeated.
     pub fn judge(&self, batch: &Numbered) -> Verdict {
-        let epoch = self.epoch(batch.producer);
+        let last = self.last(batch.producer, batch.epoch, batch.stream);
+        self.judge_behind(batch, self.epoch(batch.producer), last, None)
+    }
+
+    /// Judges a batch by an epoch and a last number that may be ahead of this state; `ahead` is its digest where the
+    /// batch of that number is not in this state yet.
+    fn judge_behind(&self, batch: &Numbered, epoch: Epoch, last: BatchNumber, ahead: Option<u64>) -> Verdict {
         if batch.epoch < epoch {
             return Verdict::Fenced { epoch };
         }
-        let stream = self.producers.get(&batch.producer).filter(|producer| producer.epoch == batch.epoch);
-        let stream = stream.and_then(|producer| producer.streams.get(&batch.stream));
-        let last = stream.map_or(BatchNumber(0), |stream| stream.last);
         if batch.number.0 == last.0 + 1 {
             return Verdict::Next;
         }
         if batch.number > last || batch.number.0 == 0 {
             return Verdict::Gap { expected: BatchNumber(last.0 + 1) };
         }
-        let behind = (last.0 - batch.number.0) as usize;
-        let known = stream.and_then(|stream| stream.recent_digests.iter().rev().nth(behind));
-        if known.is_some_and(|&digest| digest != batch.digest) { Verdict::OtherContent } else { Verdict::Repeated }
+        let known = ahead.or_else(|| self.digest(batch));
+        if known.is_some_and(|digest| digest != batch.digest) { Verdict::OtherContent } else { Verdict::Repeated }
+    }
+
+    /// The digest under which a batch's number is remembered.
+    fn digest(&self, batch: &Numbered) -> Option<u64> {
+        let producer = self.producers.get(&batch.producer).filter(|producer| producer.epoch == batch.epoch)?;
+        let stream = producer.streams.get(&batch.stream)?;
+        let behind = usize::try_from(stream.last.0.checked_sub(batch.number.0)?).ok()?;
+        stream.recent_digests.iter().rev().nth(behind).copied()
     }
 
     /// Takes in a batch that [`judge`](Self::judge) has found to be the next one.
@@ -174,6 +184,49 @@ impl Streams {
     }
 }
 
+/// The batches that a group takes in once it is durable. They count for those behind them in the group; the state
+/// itself changes only by [`apply`](Self::apply), so that a group that could not be written has changed nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Advances {
+    taken: Vec<Numbered>,
+    /// Where each touched stream will stand.
+    last: HashMap<(ProducerId, StreamKey), (Epoch, BatchNumber)>,
+    /// The highest epoch of each touched producer.
+    epochs: HashMap<ProducerId, Epoch>,
+}
+
+impl Advances {
+    /// What to do with a batch behind those that were taken; the next one of its stream is taken too.
+    pub fn judge(&mut self, streams: &Streams, batch: &Numbered) -> Verdict {
+        let epoch = streams.epoch(batch.producer).max(self.epochs.get(&batch.producer).copied().unwrap_or_default());
+        let key = (batch.producer, batch.stream);
+        let ahead = self.last.get(&key).filter(|(of, _)| *of == batch.epoch).map(|(_, number)| *number);
+        let last = ahead.unwrap_or_else(|| streams.last(batch.producer, batch.epoch, batch.stream));
+        let digest = ahead.filter(|number| batch.number <= *number).and_then(|_| self.digest(batch));
+        let verdict = streams.judge_behind(batch, epoch, last, digest);
+        if verdict == Verdict::Next {
+            self.taken.push(*batch);
+            self.last.insert(key, (batch.epoch, batch.number));
+            self.epochs.insert(batch.producer, batch.epoch);
+        }
+        verdict
+    }
+
+    /// Makes them part of the state.
+    pub fn apply(self, streams: &mut Streams) {
+        self.taken.iter().for_each(|batch| streams.advance(batch));
+    }
+
+    /// A look through the whole group: only for a batch that is in it twice.
+    fn digest(&self, batch: &Numbered) -> Option<u64> {
+        let is_it = |taken: &&Numbered| {
+            let place = |batch: &Numbered| (batch.producer, batch.epoch, batch.stream, batch.number);
+            place(taken) == place(batch)
+        };
+        self.taken.iter().find(is_it).map(|taken| taken.digest)
+    }
+}
+
 /// Batches of a stream whose content is remembered, so that the same number with another content is noticed. It covers
 /// what a gateway may have in flight when its connection breaks.
 const RECENT_DIGESTS_MAX: usize = 32;
@@ -214,6 +267,29 @@ mod tests {
         assert_eq!(streams.last(ProducerId(1), Epoch(2), batch(2, 1, 0).stream), BatchNumber(0));
         streams.advance(&batch(2, 1, 9));
         assert_eq!(streams.judge(&batch(2, 1, 9)), Verdict::Repeated);
+    }
+
+    #[test]
+    fn a_group_counts_for_what_is_behind_it_and_changes_nothing_before_it_is_applied() {
+        let mut streams = Streams::default();
+        streams.advance(&batch(1, 1, 1));
+        let before = streams.clone();
+        let mut group = Advances::default();
+        assert_eq!(group.judge(&streams, &batch(1, 2, 2)), Verdict::Next);
+        assert_eq!(group.judge(&streams, &batch(1, 3, 3)), Verdict::Next);
+        assert_eq!(group.judge(&streams, &batch(1, 3, 3)), Verdict::Repeated);
+        assert_eq!(group.judge(&streams, &batch(1, 2, 9)), Verdict::OtherContent);
+        assert_eq!(group.judge(&streams, &batch(1, 1, 9)), Verdict::OtherContent);
+        assert_eq!(group.judge(&streams, &batch(1, 5, 5)), Verdict::Gap { expected: BatchNumber(4) });
+        assert_eq!(group.judge(&streams, &batch(2, 1, 7)), Verdict::Next);
+        assert_eq!(group.judge(&streams, &batch(1, 4, 4)), Verdict::Fenced { epoch: Epoch(2) });
+        assert_eq!(group.judge(&streams, &batch(2, 1, 8)), Verdict::OtherContent);
+        assert_eq!(group.judge(&streams, &batch(2, 2, 8)), Verdict::Next);
+        assert_eq!(streams, before);
+        group.apply(&mut streams);
+        assert_eq!(streams.epoch(ProducerId(1)), Epoch(2));
+        assert_eq!(streams.last(ProducerId(1), Epoch(2), batch(2, 1, 0).stream), BatchNumber(2));
+        assert_eq!(streams.judge(&batch(2, 1, 7)), Verdict::Repeated);
     }
 
     #[test]

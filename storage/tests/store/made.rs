@@ -16,7 +16,7 @@ use zonelake_schemas::clock::Clock;
 use zonelake_schemas::{BatchNumber, Epoch, GatewayId, Lane, ProducerId, StreamKey, TableDef};
 use zonelake_storage::{Entry, Numbered, Recovered, Rows, Shard, Store, StoreArgs, StoreOptions, Table};
 use zonelake_tablelog::ParquetOptions;
-use zonelake_wal::RealDisk;
+use zonelake_wal::{Disk, RealDisk};
 
 /// A table of one double.
 pub const ONE_FIELD: &str = "name = \"air\"\n[[field]]\nname = \"a\"\ntype = \"double\"\n";
@@ -50,6 +50,8 @@ pub struct Folder {
     pub shards: u16,
     pub declared: &'static str,
     pub segment_bytes: u64,
+    /// Disk below the logs.
+    pub disk: Arc<dyn Disk>,
 }
 
 pub struct Opened {
@@ -63,7 +65,7 @@ impl Folder {
         let clock = Arc::new(TestClock::default());
         clock.wall_us.store(START_US, Ordering::SeqCst);
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, clock, shards: 1, declared: ONE_FIELD, segment_bytes: 1 << 20 }
+        Self { folder, clock, shards: 1, declared: ONE_FIELD, segment_bytes: 1 << 20, disk: Arc::new(RealDisk) }
     }
 
     pub async fn open(&self) -> Opened {
@@ -85,7 +87,7 @@ impl Folder {
         };
         let declared = vec![TableDef::from_toml(self.declared).unwrap()];
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
-        let args = StoreArgs { options, declared, clock, disk: Arc::new(RealDisk) };
+        let args = StoreArgs { options, declared, clock, disk: Arc::clone(&self.disk) };
         let (store, shards, recovered) = Store::open(args).await?;
         Ok(Opened { store, shards, recovered })
     }
