@@ -1,13 +1,19 @@
 //! From live rows to files: sort, write Parquet, commit, hand over.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use zonelake_schemas::{Lsn, ShardId};
-use zonelake_tablelog::{LogCommit, ParquetFileError, SortInput, TableLogError, write_sorted};
+use zonelake_schemas::Lsn;
+use zonelake_tablelog::{
+    AppId, DataFile, LogCommit, ParquetFileError, SortInput, TableLogError, delete_files, write_sorted,
+};
 
 use crate::store::Store;
-use crate::table::Table;
+use crate::table::{Committed, FlushPart, Table};
+
+#[cfg(test)]
+mod tests;
 
 /// Why a flush did not come through. Its rows stay in memory and in the log; the next flush takes them again.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +26,7 @@ pub enum FlushError {
         /// Cause.
         source: ParquetFileError,
     },
-    /// The files are written and not committed.
+    /// The files were written and are not committed, or nobody knows yet.
     #[error(transparent)]
     Commit(#[from] TableLogError),
 }
@@ -36,50 +42,112 @@ pub struct Flushed {
     pub bytes: u64,
 }
 
+impl Flushed {
+    fn of(files: &[Arc<DataFile>]) -> Self {
+        Self {
+            rows: files.iter().map(|file| file.rows).sum(),
+            files: files.len() as u64,
+            bytes: files.iter().map(|file| file.bytes).sum(),
+        }
+    }
+}
+
 impl Store {
     /// Flushes what is live in a table at this moment. Returns zeros where nothing is.
     pub async fn flush(&self, table: &Table) -> Result<Flushed, FlushError> {
-        let _one_at_a_time = table.flush.lock().await;
+        let mut in_doubt = table.flush.lock().await;
         let Some(part) = table.begin_flush() else { return Ok(Flushed::default()) };
-        let rows: Vec<RecordBatch> = part.chunks.iter().map(|chunk| chunk.rows.clone()).collect();
-        let result = self.write_and_commit(table, &rows, part.log_version, &part.last_lsns).await;
-        match result {
-            Ok((files, version)) => {
-                table.end_flush(&part, &files, version);
-                Ok(Flushed {
-                    rows: files.iter().map(|file| file.rows).sum(),
-                    files: files.len() as u64,
-                    bytes: files.iter().map(|file| file.bytes).sum(),
-                })
+        let result = self.flush_part(table, &part, &mut in_doubt).await;
+        if result.is_err() {
+            table.fail_flush(self.clock().monotonic());
+        }
+        result
+    }
+
+    /// Writes and commits the rows that were set aside. A commit that is reported as failed may have landed, so what
+    /// the log says decides, now or, where it cannot be read, at the next try: before that no file is written again.
+    async fn flush_part(
+        &self,
+        table: &Table,
+        part: &FlushPart,
+        in_doubt: &mut Option<Vec<Arc<DataFile>>>,
+    ) -> Result<Flushed, FlushError> {
+        if let Some(files) = in_doubt.as_ref() {
+            let landed = self.settle(table, part, files).await?;
+            let files = in_doubt.take().unwrap_or_default();
+            if landed {
+                return Ok(Flushed::of(&files));
             }
-            Err(error) => {
-                table.fail_flush(self.clock().monotonic());
-                Err(error)
+        }
+        let files = self.write(table, part).await?;
+        let commit = LogCommit {
+            base_version: table.view().log_version,
+            adds: files.clone(),
+            removes: Vec::new(),
+            txns: self.txns(part),
+        };
+        let error = match table.log.commit(commit).await {
+            Ok(version) => {
+                let flushed = Flushed::of(&files);
+                table.end_flush(part, Committed::Added(files), version);
+                return Ok(flushed);
+            }
+            Err(error) => error,
+        };
+        match self.settle(table, part, &files).await {
+            Ok(true) => Ok(Flushed::of(&files)),
+            Ok(false) => Err(error.into()),
+            Err(unknown) => {
+                tracing::warn!(table = table.name(), "whether a commit has landed is not known yet: {unknown}");
+                *in_doubt = Some(files);
+                Err(error.into())
             }
         }
     }
 
-    async fn write_and_commit(
-        &self,
-        table: &Table,
-        rows: &[RecordBatch],
-        base_version: i64,
-        last_lsns: &std::collections::BTreeMap<ShardId, Lsn>,
-    ) -> Result<(Vec<Arc<zonelake_tablelog::DataFile>>, i64), FlushError> {
+    async fn write(&self, table: &Table, part: &FlushPart) -> Result<Vec<Arc<DataFile>>, FlushError> {
+        let rows: Vec<RecordBatch> = part.chunks.iter().map(|chunk| chunk.rows.clone()).collect();
         let adopted = &table.adopted;
         let places = self.registry().places();
-        let input = SortInput { def: &adopted.def, schemas: &adopted.schemas, chunks: rows, places: &places };
+        let input = SortInput { def: &adopted.def, schemas: &adopted.schemas, chunks: &rows, places: &places };
         let files = write_sorted(input, Arc::clone(self.object_store()), table.root(), &self.options().parquet)
             .await
             .map_err(|source| FlushError::Write { table: table.name().into(), source })?;
-        let adds: Vec<_> = files.into_iter().map(Arc::new).collect();
-        let txns = last_lsns
-            .iter()
-            .map(|(shard, lsn)| (self.app_id(*shard), i64::try_from(lsn.0).expect("an LSN is below 2^63")))
-            .collect();
-        let commit = LogCommit { base_version, adds: adds.clone(), removes: Vec::new(), txns };
-        let version = table.log.commit(commit).await?;
-        Ok((adds, version))
+        Ok(files.into_iter().map(Arc::new).collect())
+    }
+
+    fn txns(&self, part: &FlushPart) -> Vec<(AppId, i64)> {
+        let number = |lsn: Lsn| i64::try_from(lsn.0).expect("an LSN is below 2^63");
+        part.last_lsns.iter().map(|(&shard, &lsn)| (self.app_id(shard), number(lsn))).collect()
+    }
+
+    /// Finds out what became of a commit that was reported as failed: the log's `txn`s tell. Where it has landed, the
+    /// flush is ended; else its files, which no version lists, are deleted, and the next try builds upon what the log is.
+    async fn settle(&self, table: &Table, part: &FlushPart, files: &[Arc<DataFile>]) -> Result<bool, TableLogError> {
+        let snapshot = table.log.load().await?;
+        let txns = self.txns(part);
+        if txns.iter().all(|(app, lsn)| snapshot.txns.get(app).is_some_and(|landed| landed >= lsn)) {
+            // Its entry may not be synced. Another one in the same folder is, and with it the name of that one.
+            let confirmation = LogCommit { base_version: snapshot.version, txns, ..LogCommit::default() };
+            let version = table.log.commit(confirmation).await?;
+            tracing::warn!(table = table.name(), version, "a commit that was reported as failed has landed");
+            table.end_flush(part, Committed::All(snapshot.files), version);
+            return Ok(true);
+        }
+        let listed: HashSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
+        let paths = files.iter().map(|file| file.path.as_str());
+        let unlisted: Vec<&str> = paths.filter(|path| !listed.contains(path)).collect();
+        delete_files(self.object_store().as_ref(), table.root(), &unlisted).await;
+        if snapshot.version != table.view().log_version {
+            let version = snapshot.version;
+            tracing::warn!(
+                table = table.name(),
+                version,
+                "another program has changed the table; its version is taken"
+            );
+            table.rebase(snapshot);
+        }
+        Ok(false)
     }
 
     /// Flushes whatever is due by size, age or demand. Returns what each table's flush came to.

@@ -21,8 +21,8 @@ pub struct Table {
     /// Its declaration as the registry keeps it.
     pub adopted: Arc<AdoptedTable>,
     pub(crate) log: Box<dyn TableLog>,
-    /// One flush at a time.
-    pub(crate) flush: tokio::sync::Mutex<()>,
+    /// One flush at a time; and the files of a commit whose fate is not known, which the next flush looks into first.
+    pub(crate) flush: tokio::sync::Mutex<Option<Vec<Arc<DataFile>>>>,
     root: Path,
     view: ArcSwap<TableView>,
     /// Held for the moment in which a new view is made from the old one; readers never take it.
@@ -41,7 +41,15 @@ pub struct Table {
 pub(crate) struct FlushPart {
     pub chunks: Arc<Vec<Arc<Chunk>>>,
     pub last_lsns: BTreeMap<ShardId, Lsn>,
-    pub log_version: i64,
+}
+
+/// What the log holds after a commit.
+#[derive(Debug)]
+pub(crate) enum Committed {
+    /// These files, beside those that it had.
+    Added(Vec<Arc<DataFile>>),
+    /// These files and no others.
+    All(Vec<Arc<DataFile>>),
 }
 
 impl Table {
@@ -155,23 +163,25 @@ impl Table {
             self.forced.store(false, Ordering::Relaxed);
         }
         let chunks = Arc::clone(&view.flushing);
-        let log_version = view.log_version;
         self.view.store(Arc::new(view));
         let mut last_lsns = BTreeMap::new();
         for chunk in chunks.iter() {
             let last = last_lsns.entry(chunk.shard).or_insert(chunk.last_lsn);
             *last = chunk.last_lsn.max(*last);
         }
-        (!chunks.is_empty()).then_some(FlushPart { chunks, last_lsns, log_version })
+        (!chunks.is_empty()).then_some(FlushPart { chunks, last_lsns })
     }
 
     /// The flush is committed: its files take the place of its rows, in one step.
-    pub(crate) fn end_flush(&self, part: &FlushPart, added: &[Arc<DataFile>], log_version: i64) {
+    pub(crate) fn end_flush(&self, part: &FlushPart, committed: Committed, log_version: i64) {
         {
             let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
             let mut view = TableView::clone(&self.view.load());
             assert!(Arc::ptr_eq(&view.flushing, &part.chunks), "one flush at a time");
-            view.files = Arc::new(view.files.iter().chain(added).cloned().collect());
+            view.files = Arc::new(match committed {
+                Committed::Added(added) => view.files.iter().cloned().chain(added).collect(),
+                Committed::All(files) => files,
+            });
             view.flushing = Arc::default();
             view.log_version = log_version;
             let live = view.chunks().map(|chunk| chunk.bytes).sum();
@@ -185,6 +195,15 @@ impl Table {
         }
         drop(committed);
         self.room.notify_waiters();
+    }
+
+    /// Takes a version of the log that holds nothing of what is live here: another program has committed it.
+    pub(crate) fn rebase(&self, snapshot: LogSnapshot) {
+        let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut view = TableView::clone(&self.view.load());
+        view.files = Arc::new(snapshot.files);
+        view.log_version = snapshot.version;
+        self.view.store(Arc::new(view));
     }
 
     /// The flush has failed: its rows stay where they are and the next flush takes them.

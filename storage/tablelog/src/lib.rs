@@ -30,7 +30,7 @@ mod stats;
 
 pub use delta::{DeltaLog, delta_table};
 pub use memory::MemoryLog;
-pub use parquet_file::{ParquetFileError, ParquetOptions, SortInput, write_sorted};
+pub use parquet_file::{ParquetFileError, ParquetOptions, SortInput, delete_files, write_sorted};
 pub use store::SyncedStore;
 pub use verify::{FileDamage, VerifiedFile, verify_file};
 

@@ -184,7 +184,8 @@ pub async fn write_sorted(
     match result {
         Ok(()) => Ok(files),
         Err(error) => {
-            delete(store.as_ref(), table_root, &files).await;
+            let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+            delete_files(store.as_ref(), table_root, &paths).await;
             Err(error)
         }
     }
@@ -252,9 +253,10 @@ impl NewFile {
     }
 }
 
-async fn delete(store: &dyn ObjectStore, table_root: &Path, files: &[DataFile]) {
-    for file in files {
-        let path = path_in_store(table_root, &file.path);
+/// Deletes files that no version of the table lists. One that cannot be deleted is logged and stays: nothing reads it.
+pub async fn delete_files(store: &dyn ObjectStore, table_root: &Path, paths: &[&str]) {
+    for file in paths {
+        let path = path_in_store(table_root, file);
         if let Err(error) = store.delete(&path).await {
             tracing::warn!(%path, %error, "cannot delete a file of a write that failed; nothing lists it");
         }
