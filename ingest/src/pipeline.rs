@@ -242,7 +242,12 @@ impl Writer {
             while let Some(command) = next {
                 match command {
                     Command::Append(pending) => {
-                        group_bytes += pending.entry.log_bytes();
+                        let bytes = pending.entry.log_bytes();
+                        if group_bytes + bytes > self.group_bytes_max {
+                            self.commit(&mut group);
+                            group_bytes = 0;
+                        }
+                        group_bytes += bytes;
                         group.push(*pending);
                     }
                     Command::Stop => return self.commit(&mut group),
@@ -386,6 +391,10 @@ impl Writer {
                 RefusedCode::Unavailable,
                 format!("{error}; nothing of this batch is stored. Make room on the server; sending resumes by itself"),
             );
+        }
+        if let ShardError::Wal(WalError::GroupTooLarge { .. }) = error {
+            tracing::error!(shard = %self.shard.id(), "{error}");
+            return Refusal::new(RefusedCode::TooLarge, format!("{error}; nothing of this batch is stored"));
         }
         let message = format!(
             "shard {} cannot write its log and has stopped: {error}. What was acknowledged is safe; restart the server once the disk is well",
