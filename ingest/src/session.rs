@@ -253,10 +253,12 @@ impl Session {
         let Some(header) = read_header(receive, self.shared.options.frame_bytes_max).await.map_err(none)? else {
             return Ok(false);
         };
+        // In this order, each step waits only for what is held by steps behind it, and the last of them for nothing.
+        self.shared.pipeline.table_has_room(&self.table).await;
         let share = header.body_bytes.clamp(1, self.shared.options.unacked_bytes_max);
         let share = u32::try_from(share).unwrap_or(u32::MAX);
         let unacked = Arc::clone(&self.unacked).acquire_many_owned(share).await.expect("it is never closed");
-        let permit = self.shared.pipeline.reserve(header.body_bytes).await;
+        let permit = self.shared.pipeline.reserve_frame(header.body_bytes).await;
         let wait = self.shared.options.frame_timeout;
         let body = tokio::time::timeout(wait, read_body(receive, header.body_bytes)).await;
         let body = body.map_err(|_| {
@@ -265,7 +267,10 @@ impl Session {
         let body = body.map_err(none)?;
         match (header.kind, &mut self.decoder) {
             (FrameKind::Schema, Decoder::Arrow(decoder)) => decoder.handle_schema(&body).map_err(none)?,
-            (FrameKind::Dictionary, Decoder::Arrow(decoder)) => decoder.handle_dictionary(body).map_err(none)?,
+            (FrameKind::Dictionary, Decoder::Arrow(decoder)) => {
+                let _place = self.shared.pipeline.decoder().await;
+                decoder.handle_dictionary(body).map_err(none)?;
+            }
             (FrameKind::Batch, _) => self.handle_batch(&body, permit, unacked).await?,
             (kind, _) => {
                 return Err(none(Refusal::new(
@@ -280,7 +285,7 @@ impl Session {
     async fn handle_batch(
         &mut self,
         body: &Bytes,
-        permit: OwnedSemaphorePermit,
+        frame: OwnedSemaphorePermit,
         unacked: OwnedSemaphorePermit,
     ) -> Result<(), (Refusal, BatchNumber)> {
         let (number, payload) = split_batch(body)
@@ -289,6 +294,8 @@ impl Session {
         if self.shared.pipeline.store().registry().gateway(self.gateway.id).is_none() {
             return Err((Refusal::new(RefusedCode::Token, "the token was revoked"), number));
         }
+        let shared = Arc::clone(&self.shared);
+        let decoder = shared.pipeline.decoder().await;
         let (digest, decoded) = self.decode(number, payload).map_err(|refusal| (refusal, number))?;
         let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| (refusal, number))?;
         let stream = StreamKey { table: self.table.adopted.id, lane: self.lane };
@@ -300,10 +307,12 @@ impl Session {
             stored,
             rejected,
         };
+        let batch = shared.pipeline.reserve_batch(&entry).await.map_err(|refusal| (refusal, number))?;
+        drop((decoder, frame));
         let reply = Reply::Stream(self.events.clone(), Box::new(summary));
-        let permits = Some(vec![permit, unacked]);
+        let permits = Some(vec![batch, unacked]);
         let pending = Pending { entry, session: Some(self.id), permits, reply };
-        self.shared.pipeline.submit(pending).await.map_err(|refusal| (refusal, number))?;
+        shared.pipeline.submit(pending).await.map_err(|refusal| (refusal, number))?;
         // Behind the wait, which may be cut off: only what the shard has is waited for at the end.
         self.submitted += 1;
         Ok(())

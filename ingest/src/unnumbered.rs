@@ -31,9 +31,12 @@ impl WriteSink for Arc<Pipeline> {
         }
         let entry =
             Entry { numbered: None, gateway: gateway.id, lane: Lane::Live, table: Arc::clone(table), stored, rejected };
+        if tokio::time::timeout(ROOM_WAIT, self.table_has_room(table)).await.is_err() {
+            let message = format!("rows of table {name} come faster than they can be flushed to files");
+            return Err(WriteError::Unavailable { message, retry_after: RETRY_AFTER });
+        }
         let (reply, answer) = oneshot::channel();
-        let bytes = usize::try_from(entry.log_bytes()).unwrap_or(usize::MAX);
-        let permits = Some(vec![self.reserve(bytes).await]);
+        let permits = Some(vec![self.reserve_batch(&entry).await.map_err(refused)?]);
         self.submit(Pending { entry, session: None, permits, reply: Reply::Once(reply) }).await.map_err(refused)?;
         answer.await.map_err(|_| WriteError::ShuttingDown)?.map_err(refused)?;
         self.metrics().count_stored(&summary);
@@ -45,9 +48,12 @@ fn refused(refusal: Refusal) -> WriteError {
     match refusal.code {
         RefusedCode::ShuttingDown => WriteError::ShuttingDown,
         RefusedCode::Unavailable => WriteError::Unavailable { message: refusal.message, retry_after: RETRY_AFTER },
+        RefusedCode::TooLarge => WriteError::TooLarge(refusal.message),
         _ => WriteError::Internal(refusal.message),
     }
 }
 
 /// Pause that a sender is told to make while nothing can be stored.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Longest wait for room in a table. A request holds its body meanwhile, so that it is not to wait for ever.
+const ROOM_WAIT: Duration = Duration::from_secs(5);

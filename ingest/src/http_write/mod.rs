@@ -74,6 +74,9 @@ pub enum WriteError {
         /// After what time to try again.
         retry_after: Duration,
     },
+    /// It is larger than one batch may be.
+    #[error("{0}")]
+    TooLarge(String),
     /// The server stops.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -87,6 +90,7 @@ impl WriteError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unavailable { .. } | Self::ShuttingDown => ErrorKind::Retry,
+            Self::TooLarge(_) => ErrorKind::Input,
             Self::Internal(_) => ErrorKind::Bug,
         }
     }
