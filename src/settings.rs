@@ -21,7 +21,7 @@ pub(crate) struct Settings {
     pub data: PathBuf,
 
     /// Name of this node, 1 to 63 characters of a-z, 0-9 and "-". It stands in every Delta commit, where it keeps a crash from
-    /// repeating rows: never change it for a data folder that has rows.
+    /// repeating rows: a data folder keeps the name of its first start, and another one is refused.
     #[config(env = "ZONELAKE_NODE", default = "node-1")]
     pub node: String,
 
@@ -262,7 +262,7 @@ pub(crate) struct QuerySettings {
     #[config(env = "ZONELAKE_QUERY_RUNNING_MAX", default = 8)]
     pub running_max: usize,
 
-    /// Queries that wait for their turn, 0 to 65,536; further ones are told to come again (503).
+    /// Queries that wait for their turn, 0 to 65,536; further ones are told to come again (429).
     #[config(env = "ZONELAKE_QUERY_WAITING_MAX", default = 64)]
     pub waiting_max: usize,
 }

@@ -153,6 +153,7 @@ impl Store {
         let (root, url) = (synced.root().clone(), synced.url().clone());
         let object_store: Arc<dyn ObjectStore> = Arc::new(synced);
 
+        registry.keep_node(&options.node)?;
         declared.push(rejected_table());
         let url_of_disk = Url::parse("file:///").expect("this is a URL");
         let mut tables = BTreeMap::new();

@@ -12,7 +12,8 @@
 //! - [`check`]: whether a file is sound
 //!
 //! Below them: `store` (the file, its one writer and what other processes change in it), `migrations` (the SQL schema),
-//! `seed` (reference data of a new file), `secret` (tokens and digests), `names` (what a name may be), [`error`].
+//! `seed` (reference data of a new file), `secret` (tokens and digests), `names` (what a name may be), `node`
+//! (whose folder it is), [`error`].
 //!
 //! Reads come from memory and never wait for a writer. A writing call returns when its transaction is synced
 //! (`synchronous=FULL`), so whatever id it gives out survives a power loss. Several processes may have one file open:
@@ -26,6 +27,7 @@ pub mod error;
 pub mod gateways;
 mod migrations;
 mod names;
+mod node;
 pub mod producers;
 mod secret;
 mod seed;
