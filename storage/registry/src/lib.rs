@@ -36,7 +36,7 @@ pub mod tables;
 pub mod zones;
 
 pub use admin::ADMIN_USER;
-pub use check::{RegistryReport, check_file};
+pub use check::{RegistryReport, check_file, tables_of_file};
 pub use declared::{DeclaredError, declared_tables};
 pub use devices::{DEVICES_PER_ZONE_MAX, Device};
 pub use error::RegistryError;
