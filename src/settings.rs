@@ -23,7 +23,7 @@ pub(crate) struct Settings {
     pub data: PathBuf,
 
     /// Name of this node, 1 to 63 characters of a-z, 0-9 and "-". It stands in every Delta commit, where it keeps a crash from
-    /// repeating rows: never change it for a data folder that has rows.
+    /// repeating rows: a data folder keeps the name of its first start, and another one is refused.
     #[config(env = "ZONELAKE_NODE", default = "node-1")]
     pub node: String,
 
@@ -197,8 +197,9 @@ pub(crate) struct IngestSettings {
     #[config(env = "ZONELAKE_INGEST_SHARDS", default = 0)]
     pub shards: u16,
 
-    /// Bytes of batches in flight over all connections and doors, from arrival to acknowledgement; at least 2 times
-    /// quic.frame_bytes_max. When they are used up, the server stops reading and QUIC holds the senders.
+    /// Bytes in flight over all connections and doors; at least 2 times quic.frame_bytes_max. One half is for frames as they cross the
+    /// network, until they are decoded, the other for decoded batches, until they are acknowledged. When a half is used up, the
+    /// server stops reading and QUIC holds the senders.
     #[config(env = "ZONELAKE_INGEST_BUFFERED_BYTES_MAX", default = 268_435_456)]
     pub buffered_bytes_max: u64,
 
@@ -306,7 +307,7 @@ pub(crate) struct QuerySettings {
     #[config(env = "ZONELAKE_QUERY_RUNNING_MAX", default = 8)]
     pub running_max: usize,
 
-    /// Queries that wait for their turn, 0 to 65,536; further ones are told to come again (503).
+    /// Queries that wait for their turn, 0 to 65,536; further ones are told to come again (429).
     #[config(env = "ZONELAKE_QUERY_WAITING_MAX", default = 64)]
     pub waiting_max: usize,
 }

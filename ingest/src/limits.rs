@@ -11,7 +11,7 @@ pub struct DecodeLimits {
     /// Default 16 MiB. More allows larger batches; each connection may hold one such frame in memory.
     pub frame_bytes_max: usize,
     /// Greatest sum of bytes after decompression: of all buffers of an Arrow message, or of an HTTP body.
-    /// Default 64 MiB. Text columns are bounded by it too, however their values are shared.
+    /// Default 64 MiB. All text columns of a batch together are bounded by it too, however their values are shared.
     pub decompressed_bytes_max: usize,
     /// Most rows of a batch. Default 131,072.
     pub batch_rows_max: usize,

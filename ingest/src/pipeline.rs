@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc, oneshot};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
 use zonelake_storage::streams::home_of;
-use zonelake_storage::{Entry, Outcome, RequestKey, Shard, ShardError, Store, Verdict, shard_for};
+use zonelake_storage::{
+    BATCH_LOG_BYTES_MAX, Entry, Outcome, RequestKey, Shard, ShardError, Store, Table, Verdict, shard_for,
+};
 use zonelake_wal::WalError;
 
 use crate::metrics::IngestMetrics;
@@ -20,7 +22,8 @@ use crate::space::{LOOK_EVERY, SpaceGuard, enough};
 /// Limits of what is in flight between the network and the logs.
 #[derive(Debug, Clone)]
 pub struct PipelineOptions {
-    /// Bytes of all frames that are read and not yet acknowledged.
+    /// Bytes in flight: half of them for frames as they cross the network, until they are decoded, and half for decoded
+    /// batches, until they are acknowledged.
     pub buffered_bytes_max: u64,
     /// Bytes that one group commit takes at most, where it has more than one batch.
     pub group_bytes_max: u64,
@@ -31,12 +34,37 @@ pub struct PipelineOptions {
 pub struct Pipeline {
     store: Arc<Store>,
     shards: Vec<mpsc::Sender<Command>>,
-    budget: Arc<Semaphore>,
-    budget_kib: u32,
+    frames: Budget,
+    batches: Budget,
+    decoders: Semaphore,
     next_session: AtomicU64,
     metrics: Arc<IngestMetrics>,
     space: SpaceGuard,
     threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
+}
+
+/// A half of the bytes in flight, counted in KiB.
+#[derive(Debug)]
+struct Budget {
+    kib: u32,
+    free: Arc<Semaphore>,
+}
+
+impl Budget {
+    fn new(bytes: u64) -> Self {
+        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).max(1);
+        Self { kib, free: Arc::new(Semaphore::new(kib as usize)) }
+    }
+
+    /// Waits for room. What is larger than the whole waits until it is alone.
+    async fn take(&self, bytes: u64) -> OwnedSemaphorePermit {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).max(4).min(self.kib);
+        Arc::clone(&self.free).acquire_many_owned(kib).await.expect("a budget is never closed")
+    }
+
+    fn taken_bytes(&self) -> u64 {
+        1024 * (self.kib as usize - self.free.available_permits()) as u64
+    }
 }
 
 /// One attempt of a gateway to send on a stream. A later one takes the stream over.
@@ -138,7 +166,7 @@ impl Pipeline {
         options: &PipelineOptions,
         metrics: Arc<IngestMetrics>,
     ) -> std::io::Result<Self> {
-        let budget_kib = u32::try_from(options.buffered_bytes_max / 1024).unwrap_or(u32::MAX).max(1);
+        let decoders = std::thread::available_parallelism().map_or(1, usize::from).max(2);
         let mut senders = Vec::new();
         let mut threads = Vec::new();
         for shard in shards {
@@ -150,8 +178,9 @@ impl Pipeline {
         }
         Ok(Self {
             shards: senders,
-            budget: Arc::new(Semaphore::new(budget_kib as usize)),
-            budget_kib,
+            frames: Budget::new(options.buffered_bytes_max / 2),
+            batches: Budget::new(options.buffered_bytes_max / 2),
+            decoders: Semaphore::new(decoders),
             next_session: AtomicU64::new(1),
             space: SpaceGuard::new(Arc::clone(&store)),
             metrics,
@@ -175,15 +204,41 @@ impl Pipeline {
         &self.space
     }
 
-    /// Bytes of the budget of everything in flight.
+    /// Bytes of the budget of the frames in flight.
     pub fn budget_bytes(&self) -> u64 {
-        u64::from(self.budget_kib) * 1024
+        u64::from(self.frames.kib) * 1024
     }
 
-    /// Reserves room for a frame before it is read; waits while the budget is used up.
-    pub async fn reserve(&self, bytes: usize) -> OwnedSemaphorePermit {
-        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(4, self.budget_kib);
-        Arc::clone(&self.budget).acquire_many_owned(kib).await.expect("the budget is never closed")
+    /// Waits until a table has room for more rows. To be called first, with nothing in hand, so that the senders of a
+    /// table whose flush falls behind hold nothing that others wait for.
+    pub async fn table_has_room(&self, table: &Table) {
+        table.room(self.store.options().live_bytes_max).await;
+    }
+
+    /// Reserves room for a frame before it is read. It is given back once the frame is decoded and its batch has room
+    /// by [`reserve_batch`](Self::reserve_batch).
+    pub async fn reserve_frame(&self, bytes: usize) -> OwnedSemaphorePermit {
+        self.frames.take(bytes as u64).await
+    }
+
+    /// A place among the decoders, of which there is one for each core: a batch may be far larger than its frame, and
+    /// how large is known only when it is decoded.
+    pub async fn decoder(&self) -> SemaphorePermit<'_> {
+        self.decoders.acquire().await.expect("it is never closed")
+    }
+
+    /// Reserves room for a decoded batch, until it is acknowledged. Whoever has it waits for nothing but the shard.
+    ///
+    /// # Errors
+    /// Refuses a batch that is too large for the log.
+    pub async fn reserve_batch(&self, entry: &Entry) -> Result<OwnedSemaphorePermit, Refusal> {
+        check_size(entry)?;
+        Ok(self.batches.take(entry.memory_bytes()).await)
+    }
+
+    /// Bytes of frames and batches in flight.
+    pub fn bytes_in_flight(&self) -> u64 {
+        self.frames.taken_bytes() + self.batches.taken_bytes()
     }
 
     /// Opens a stream: the answer is its last durable number. Batches of earlier sessions of this stream are refused
@@ -202,18 +257,19 @@ impl Pipeline {
         Ok((session, last))
     }
 
-    /// Submits a batch: to the shard of its producer, or of its gateway where it is not numbered. Waits while its table
-    /// has no room or the shard's queue is full.
+    /// Submits a batch: to the shard of its producer, or of its gateway where it is not numbered. Waits while the shard's
+    /// queue is full.
     pub async fn submit(&self, pending: Pending) -> Result<(), Refusal> {
-        pending.entry.table.room(self.store.options().live_bytes_max).await;
         let home = pending.entry.numbered.map_or(home_of(pending.entry.gateway), |batch| batch.producer);
         self.sender(home).send(Command::Append(Box::new(pending))).await.map_err(|_| shutting_down())
     }
 
-    /// Submits a request with a key, to the shard of its gateway. Waits while one of its tables has no room or the shard's
-    /// queue is full.
-    pub async fn submit_request(&self, pending: PendingRequest) -> Result<(), Refusal> {
-        let bytes: u64 = pending.entries.iter().map(Entry::log_bytes).sum();
+    /// Reserves room for the decoded batches of a request with a key, until it is answered, as [`reserve_batch`](Self::reserve_batch).
+    ///
+    /// # Errors
+    /// Refuses a request that is too large for one step.
+    pub async fn reserve_request(&self, entries: &[Entry]) -> Result<OwnedSemaphorePermit, Refusal> {
+        let bytes: u64 = entries.iter().map(Entry::log_bytes).sum();
         if bytes > REQUEST_BYTES_MAX {
             return Err(Refusal::new(
                 RefusedCode::TooLarge,
@@ -222,9 +278,11 @@ impl Pipeline {
                 ),
             ));
         }
-        for entry in &pending.entries {
-            entry.table.room(self.store.options().live_bytes_max).await;
-        }
+        Ok(self.batches.take(entries.iter().map(Entry::memory_bytes).sum()).await)
+    }
+
+    /// Submits a request with a key, to the shard of its gateway. Waits while the shard's queue is full.
+    pub async fn submit_request(&self, pending: PendingRequest) -> Result<(), Refusal> {
         let home = home_of(pending.request.gateway);
         self.sender(home).send(Command::Request(Box::new(pending))).await.map_err(|_| shutting_down())
     }
@@ -299,7 +357,12 @@ impl ShardWriter {
             while let Some(command) = next {
                 match command {
                     Command::Append(pending) => {
-                        group_bytes += pending.entry.log_bytes();
+                        let bytes = pending.entry.log_bytes();
+                        if group_bytes + bytes > self.group_bytes_max {
+                            self.commit(&mut group);
+                            group_bytes = 0;
+                        }
+                        group_bytes += bytes;
                         group.push(*pending);
                     }
                     Command::Stop => return self.commit(&mut group),
@@ -453,6 +516,10 @@ impl ShardWriter {
                 format!("{error}; nothing of this batch is stored. Make room on the server; sending resumes by itself"),
             );
         }
+        if let ShardError::Wal(WalError::GroupTooLarge { .. }) = error {
+            tracing::error!(shard = %self.shard.id(), "{error}");
+            return Refusal::new(RefusedCode::TooLarge, format!("{error}; nothing of this batch is stored"));
+        }
         let message = format!(
             "shard {} cannot write its log and has stopped: {error}. What was acknowledged is safe; restart the server once the disk is well",
             self.shard.id()
@@ -486,6 +553,17 @@ impl Waiting {
 
 fn answer(pending: Pending, result: Result<Outcome, Refusal>) {
     Waiting::split(pending).1.answer(result);
+}
+
+fn check_size(entry: &Entry) -> Result<(), Refusal> {
+    let bytes = entry.log_bytes();
+    if bytes <= BATCH_LOG_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        RefusedCode::TooLarge,
+        format!("a batch of {bytes} bytes as it is kept; the limit is {BATCH_LOG_BYTES_MAX}. Send fewer rows in one"),
+    ))
 }
 
 fn refuse_by_verdict(outcome: Outcome, entry: &Entry) -> Result<Outcome, Refusal> {

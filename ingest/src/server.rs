@@ -228,7 +228,8 @@ fn transport(options: &QuicOptions) -> Result<TransportConfig, QuicError> {
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(options.streams_per_connection_max))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
-        .stream_receive_window(VarInt::from_u32(options.receive_window_bytes))
+        // What a stream whose table has no room leaves unread must not take up the whole connection.
+        .stream_receive_window(VarInt::from_u32(options.receive_window_bytes / STREAM_SHARE))
         .receive_window(VarInt::from_u32(STRANGER_WINDOW_BYTES.min(options.receive_window_bytes)))
         .send_window(SEND_WINDOW_BYTES)
         .datagram_receive_buffer_size(None)
@@ -261,6 +262,8 @@ const INCOMING_MAX: usize = 4_096;
 const INCOMING_BYTES_MAX: u64 = 16 << 20;
 /// Code with which a connection is closed whose other side does not keep to the protocol.
 const CLOSE_PROTOCOL: u32 = 1;
+/// A stream may have one in so many of its connection's bytes under way: both lanes of a table leave half to others.
+const STREAM_SHARE: u32 = 4;
 /// Code with which connections are closed when the server stops.
 const CLOSE_SHUTTING_DOWN: u32 = 2;
 /// Time that streams have to say so before.

@@ -258,18 +258,23 @@ impl Session {
         let wait = self.shared.options.frame_timeout;
         let header = read_header(receive, self.shared.options.frame_bytes_max, wait).await.map_err(none)?;
         let Some(header) = header else { return Ok(false) };
+        // In this order, each step waits only for what is held by steps behind it, and the last of them for nothing.
+        self.shared.pipeline.table_has_room(&self.table).await;
         let share = header.body_bytes.clamp(1, self.shared.options.unacked_bytes_max);
         let share = u32::try_from(share).unwrap_or(u32::MAX);
         let unacked = Arc::clone(&self.unacked).acquire_many_owned(share).await.expect("it is never closed");
         let of_gateway = self.shared.shares.reserve(self.gateway.id, header.body_bytes).await;
-        let permit = self.shared.pipeline.reserve(header.body_bytes).await;
+        let permit = self.shared.pipeline.reserve_frame(header.body_bytes).await;
         let body = tokio::time::timeout(wait, read_body(receive, header.body_bytes)).await;
         let body = body.map_err(|_| none(too_slow(wait)))?;
         let body = body.map_err(none)?;
         match (header.kind, &mut self.decoder) {
             (FrameKind::Schema, Decoder::Arrow(decoder)) => decoder.handle_schema(&body).map_err(none)?,
-            (FrameKind::Dictionary, Decoder::Arrow(decoder)) => decoder.handle_dictionary(body).map_err(none)?,
-            (FrameKind::Batch, _) => self.handle_batch(&body, vec![permit, of_gateway, unacked]).await?,
+            (FrameKind::Dictionary, Decoder::Arrow(decoder)) => {
+                let _place = self.shared.pipeline.decoder().await;
+                decoder.handle_dictionary(body).map_err(none)?;
+            }
+            (FrameKind::Batch, _) => self.handle_batch(&body, permit, vec![of_gateway, unacked]).await?,
             (kind, _) => {
                 return Err(none(Refusal::new(
                     RefusedCode::Protocol,
@@ -283,7 +288,8 @@ impl Session {
     async fn handle_batch(
         &mut self,
         body: &Bytes,
-        permits: Vec<OwnedSemaphorePermit>,
+        frame: OwnedSemaphorePermit,
+        mut permits: Vec<OwnedSemaphorePermit>,
     ) -> Result<(), (Refusal, BatchNumber)> {
         let (number, payload) = split_batch(body)
             .map_err(|error| (Refusal::new(RefusedCode::Protocol, error.to_string()), BatchNumber(0)))?;
@@ -292,6 +298,8 @@ impl Session {
             return Err((Refusal::new(RefusedCode::Token, "the token was revoked"), number));
         }
         self.shared.pipeline.space().check().map_err(|refusal| (refusal, number))?;
+        let shared = Arc::clone(&self.shared);
+        let decoder = shared.pipeline.decoder().await;
         let (digest, decoded) = self.decode(number, payload).map_err(|refusal| (refusal, number))?;
         let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| (refusal, number))?;
         let stream = StreamKey { table: self.table.adopted.id, lane: self.lane };
@@ -303,9 +311,12 @@ impl Session {
             stored,
             rejected,
         };
+        let batch = shared.pipeline.reserve_batch(&entry).await.map_err(|refusal| (refusal, number))?;
+        drop((decoder, frame));
         let reply = Reply::Stream(self.events.clone(), Box::new(summary));
+        permits.push(batch);
         let pending = Pending { entry, session: Some(self.id), permits: Some(permits), reply };
-        self.shared.pipeline.submit(pending).await.map_err(|refusal| (refusal, number))?;
+        shared.pipeline.submit(pending).await.map_err(|refusal| (refusal, number))?;
         // Behind the wait, which may be cut off: only what the shard has is waited for at the end.
         self.submitted += 1;
         Ok(())

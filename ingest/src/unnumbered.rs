@@ -33,8 +33,10 @@ impl WriteSink for Arc<Pipeline> {
             summaries.push(summary);
             entries.push(unnumbered(request.gateway, table, stored, rejected));
         }
-        let bytes: u64 = entries.iter().map(Entry::log_bytes).sum();
-        let permits = vec![self.reserve(usize::try_from(bytes).unwrap_or(usize::MAX)).await];
+        for entry in &entries {
+            await_room(self, &entry.table).await?;
+        }
+        let permits = vec![self.reserve_request(&entries).await.map_err(refused)?];
         let (reply, answer) = oneshot::channel();
         self.submit_request(PendingRequest { request, entries, permits, reply }).await.map_err(refused)?;
         if answer.await.map_err(|_| WriteError::ShuttingDown)?.map_err(refused)? == Outcome::Repeated {
@@ -57,9 +59,9 @@ impl WriteSink for Arc<Pipeline> {
             return Ok(());
         }
         let entry = unnumbered(gateway.id, table, stored, rejected);
+        await_room(self, table).await?;
         let (reply, answer) = oneshot::channel();
-        let bytes = usize::try_from(entry.log_bytes()).unwrap_or(usize::MAX);
-        let permits = Some(vec![self.reserve(bytes).await]);
+        let permits = Some(vec![self.reserve_batch(&entry).await.map_err(refused)?]);
         self.submit(Pending { entry, session: None, permits, reply: Reply::Once(reply) }).await.map_err(refused)?;
         answer.await.map_err(|_| WriteError::ShuttingDown)?.map_err(refused)?;
         self.metrics().count_stored(&summary);
@@ -70,6 +72,14 @@ impl WriteSink for Arc<Pipeline> {
 fn known_table<'a>(pipeline: &'a Arc<Pipeline>, table: &AdoptedTable) -> Result<&'a Arc<Table>, WriteError> {
     let name = &table.def.name;
     pipeline.store().tables().get(name).ok_or_else(|| WriteError::Internal(format!("there is no table {name}")))
+}
+
+/// Waits for room in a table, and not for ever.
+async fn await_room(pipeline: &Pipeline, table: &Table) -> Result<(), WriteError> {
+    tokio::time::timeout(ROOM_WAIT, pipeline.table_has_room(table)).await.map_err(|_| WriteError::Unavailable {
+        message: format!("rows of table {} come faster than they can be flushed to files", table.name()),
+        retry_after: RETRY_AFTER,
+    })
 }
 
 fn unnumbered(gateway: GatewayId, table: &Arc<Table>, stored: Option<Rows>, rejected: Option<Rows>) -> Entry {
@@ -88,3 +98,5 @@ fn refused(refusal: Refusal) -> WriteError {
 
 /// Pause that a sender is told to make while nothing can be stored.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Longest wait for room in a table. A request holds its body meanwhile, so that it is not to wait for ever.
+const ROOM_WAIT: Duration = Duration::from_secs(5);

@@ -16,6 +16,7 @@ use arrow::ipc::writer::IpcWriteOptions;
 use fixture::{Fixture, NOW_US, Sender, batch, column_text, messages, reasons, rejections, stored_devices};
 use zonelake_ingest::{ArrowDecoder, Decoded, Refusal};
 use zonelake_schemas::Lane;
+use zonelake_schemas::TableDef;
 use zonelake_schemas::columns::log;
 use zonelake_schemas::wire::control::RefusedCode;
 
@@ -442,6 +443,25 @@ fn shared_text_cannot_grow_beyond_the_limit_of_a_batch() {
     let long = "x".repeat(60_000);
     let sent: DictionaryArray<Int32Type> = [long.as_str(), long.as_str()].into_iter().collect();
     let refusal = decode(&fixture, &with_field("note", Arc::new(sent))).unwrap_err();
+    assert_eq!(refusal.code, RefusedCode::TooLarge, "{refusal}");
+}
+
+#[test]
+fn text_columns_share_one_limit_of_a_batch() {
+    let mut fixture = Fixture::new();
+    let fields = ["u", "v", "w"].map(|name| format!("[[field]]\nname = \"{name}\"\ntype = \"text\"\n"));
+    let table = TableDef::from_toml(&format!("name = \"texts\"\n{}", fields.concat())).unwrap();
+    let adopted = fixture.registry.adopt_tables(&[table]).unwrap();
+    fixture.table = Arc::clone(adopted.iter().find(|table| table.def.name == "texts").unwrap());
+    fixture.limits.decompressed_bytes_max = 100_000;
+    let long = "x".repeat(40_000);
+    let shared: ArrayRef = Arc::new([long.as_str()].into_iter().collect::<DictionaryArray<Int32Type>>());
+    let columns = |names: &[&'static str]| {
+        let fixed = [("time", times(1)), ("device", devices(&["a"]))];
+        batch(fixed.into_iter().chain(names.iter().map(|name| (*name, Arc::clone(&shared)))).collect())
+    };
+    assert_eq!(decode(&fixture, &columns(&["u", "v"])).unwrap().readings, 2);
+    let refusal = decode(&fixture, &columns(&["u", "v", "w"])).unwrap_err();
     assert_eq!(refusal.code, RefusedCode::TooLarge, "{refusal}");
 }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
-use zonelake_registry::{AdoptedTable, Registry, check_file};
+use zonelake_registry::{AdoptedTable, check_file, tables_of_file};
 use zonelake_schemas::clock::{Clock, SystemClock};
 
 use crate::cli::SettingsOptions;
@@ -70,7 +70,7 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), Failure> {
 
 fn check_folder(folder: &Path, node: &str, report: &mut Report) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let declared = check_registry(&folder.join(REGISTRY_FILE), &clock, report);
+    let declared = check_registry(&folder.join(REGISTRY_FILE), report);
     let log_ends = log::check(&folder.join("wal"), report);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     runtime.block_on(tables::check(&folder.join("tables"), &declared, &clock, report));
@@ -86,10 +86,10 @@ fn check_folder(folder: &Path, node: &str, report: &mut Report) -> Result<(), Fa
 }
 
 /// Checks the registry and reads the stored tables from it, which the files are compared with.
-fn check_registry(path: &Path, clock: &Arc<dyn Clock>, report: &mut Report) -> Vec<Arc<AdoptedTable>> {
+fn check_registry(path: &Path, report: &mut Report) -> Vec<Arc<AdoptedTable>> {
     let checked = check_file(path).and_then(|found| {
         report.add_registry(&found);
-        Registry::open(path, Arc::clone(clock))?.stored_tables()
+        tables_of_file(path)
     });
     checked.unwrap_or_else(|error| {
         report.problems.push(error.to_string());

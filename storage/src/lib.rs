@@ -26,7 +26,7 @@ pub mod view;
 
 pub use flush::{FlushError, Flushed};
 pub use keys::{KeyLimits, RequestKey};
-pub use shard::{Entry, Outcome, Rows, Shard, ShardError};
+pub use shard::{BATCH_LOG_BYTES_MAX, Entry, Outcome, Rows, Shard, ShardError};
 pub use store::{OpenError, Recovered, Store, StoreArgs, StoreOptions, StoreParts, shard_for};
 pub use streams::{Numbered, Verdict};
 pub use table::Table;

@@ -64,7 +64,16 @@ impl Entry {
         let rows = [&self.stored, &self.rejected].into_iter().flatten();
         HEAD_BYTES_MAX + rows.map(|rows| rows.encoded.bytes() + 2 * rows.encoded.fields() as u64).sum::<u64>()
     }
+
+    /// Memory that it takes within some hundred bytes: its rows, and what is encoded of them.
+    pub fn memory_bytes(&self) -> u64 {
+        2 * self.log_bytes()
+    }
 }
+
+/// Most bytes of one batch in the log. A block takes 128 MiB at most; what is left of it has room for the state of all
+/// streams at the head of a segment.
+pub const BATCH_LOG_BYTES_MAX: u64 = 96 << 20;
 
 /// What became of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,8 +271,9 @@ impl Shard {
 
     /// Makes a group of batches durable with one sync, then shows their rows. Returns what became of each, in order.
     ///
-    /// After [`WalError::NoSpace`] no number has advanced and a later call may succeed; after any other error the log is
-    /// not to be trusted with more: only a restart, which replays it, tells what is durable.
+    /// After [`WalError::NoSpace`] and [`WalError::GroupTooLarge`] no number has advanced and a later call may succeed;
+    /// after any other error the log is not to be trusted with more: only a restart, which replays it, tells what is
+    /// durable.
     pub fn append(&mut self, entries: &[Entry]) -> Result<Vec<Outcome>, ShardError> {
         self.roll_for(HEAD_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
         let ingested_at_us = self.forward.stamp(self.clock.as_ref());

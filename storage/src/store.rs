@@ -188,6 +188,7 @@ impl Store {
     pub async fn open_on(args: StoreArgs, parts: StoreParts) -> Result<(Arc<Self>, Vec<Shard>, Recovered), OpenError> {
         let StoreArgs { options, mut declared, clock, disk } = args;
         let StoreParts { registry, object_store, url, tables_root, table_log, lock } = parts;
+        registry.keep_node(&options.node)?;
         declared.push(rejected_table());
         let mut tables = BTreeMap::new();
         for adopted in registry.adopt_tables(&declared)? {

@@ -66,6 +66,73 @@ fn a_sound_folder_is_said_to_be_sound_with_its_counts() {
     assert!(report["registry"]["devices"].as_u64().is_some_and(|devices| devices >= 2), "{report}");
 }
 
+/// Every file below the folder with its bytes. SQLite builds its index (`-shm`) anew whenever it opens a file with a journal.
+fn content(place: &Installation) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = files_below(place.data(), "");
+    files.retain(|path| !path.to_string_lossy().ends_with("-shm"));
+    files.sort();
+    files.into_iter().map(|path| (path.clone(), std::fs::read(path).expect("it can be read"))).collect()
+}
+
+#[test]
+fn a_check_changes_nothing_in_the_folder_it_reads() {
+    let place = filled();
+    let killed = content(&place);
+    assert!(check(&place).status.success());
+    assert!(content(&place) == killed, "after a kill");
+
+    let server = place.restart("-");
+    assert!(server.terminate().success(), "{}", place.log());
+    let stopped = content(&place);
+    assert!(check(&place).status.success());
+    assert!(content(&place) == stopped, "after a clean stop");
+}
+
+#[test]
+fn a_torn_tail_is_dropped_at_the_start_and_what_was_in_it_comes_in_when_it_is_sent_again() {
+    let place = Installation::new().with("ZONELAKE_INGEST_SHARDS", 1);
+    let server = place.first_start();
+    let (password, token) = (server.password().to_owned(), place.add_gateway("g"));
+    let mut csv = String::from("time,device,temperature\n");
+    for row in 0..1_000 {
+        csv += &format!("2026-01-01T00:{:02}:{:02}Z,d1,{}\n", row / 60, row % 60, row % 40);
+    }
+    let file = place.root().join("a.csv");
+    std::fs::write(&file, csv).expect("it can be written");
+    let push = |wanted: &str| {
+        let mut program = place.program();
+        program.env("ZONELAKE_TOKEN", &token).env("ZONELAKE_SERVER", place.quic_address());
+        let output = program.args(["push", "--table", "environment", "--batch-rows", "100"]).arg(&file).output();
+        let output = output.expect("it can be started");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains(wanted), "{}", text(&output.stdout));
+    };
+    push("1000 rows");
+    server.write_rows(&token, "last", START, 7);
+    server.kill();
+
+    // The last block, as if the power had gone while it was being written.
+    let segment = segment(&place);
+    let mut bytes = std::fs::read(&segment).expect("it can be read");
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("it has blocks");
+    bytes[end - 20..].fill(0);
+    std::fs::write(&segment, bytes).expect("it can be written");
+    let output = place.run(&["check", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&report["sound"], &report["wal"]["torn_tails"]), (&true.into(), &1.into()), "{report}");
+
+    let server = place.restart(&password);
+    let count = |device: &str| server.sql_value(&format!("select count(*) from environment where device = '{device}'"));
+    assert_eq!((count("last"), count("d1")), (0.into(), 1_000.into()));
+    server.write_rows(&token, "last", START, 7);
+    // The numbers of the blocks before it are known.
+    push("0 rows");
+    assert_eq!((count("last"), count("d1")), (7.into(), 1_000.into()));
+    server.kill();
+    let server = place.restart(&password);
+    assert_eq!(server.sql_value("select count(*) from environment"), 1_007);
+}
+
 #[test]
 fn a_byte_changed_in_the_middle_of_the_log_is_found_and_stops_the_start() {
     let place = filled();

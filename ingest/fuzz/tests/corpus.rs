@@ -11,8 +11,8 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use arrow::datatypes::Int32Type;
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 use zonelake_fuzz::logs::{good_segment, schemas};
 use zonelake_fuzz::payloads::{NOW_US, TABLE};
 use zonelake_fuzz::{TARGETS, target};

@@ -239,12 +239,15 @@ impl<'a> Columns<'a> {
         readings: &mut ReadingFaults,
     ) -> Result<Vec<Option<ArrayRef>>, Refusal> {
         let mut fields = vec![None; rules.len()];
+        let mut text_bytes_left = source.limits.decompressed_bytes_max;
         for (column, array) in self.schema.columns.iter().zip(self.batch.columns()) {
             let Target::Field(index) = column.target else { continue };
             let rule = &rules[index];
             let mut faults = FieldFaults { field: rule.index, rows, readings };
             fields[index] = Some(match self.text_of(column, array)? {
-                Some(text) if rule.kept == Kept::Utf8 => texts(&text, source.limits, &mut faults)?,
+                Some(text) if rule.kept == Kept::Utf8 => {
+                    texts(&text, source.limits, &mut text_bytes_left, &mut faults)?
+                }
                 _ => convert(rule, &column.data_type, array, faults),
             });
         }

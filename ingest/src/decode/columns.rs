@@ -194,19 +194,28 @@ pub(crate) fn to_us(value: i64, unit: TimeUnit) -> Option<i64> {
     }
 }
 
-/// A text column as its field keeps it. Text over the limit is no reading.
+/// A text column as its field keeps it. Text over the limit is no reading. `bytes_left` is what the text columns of the
+/// batch may still have together: rows may share one long text, and columns one buffer.
 pub(crate) fn texts(
     column: &TextColumn<'_>,
     limits: &DecodeLimits,
+    bytes_left: &mut usize,
     faults: &mut FieldFaults<'_>,
 ) -> Result<ArrayRef, Refusal> {
+    let mut take = |bytes: usize| {
+        *bytes_left = bytes_left.checked_sub(bytes).ok_or_else(|| {
+            let message = format!("text columns of more than {} bytes in all", limits.decompressed_bytes_max);
+            Refusal::new(RefusedCode::TooLarge, message)
+        })?;
+        Ok(())
+    };
     if let TextColumn::Small(array) = column
         && array.offsets().windows(2).all(|pair| (pair[1] - pair[0]).as_usize() <= limits.text_bytes_max)
     {
+        take((array.offsets()[array.len()] - array.offsets()[0]).as_usize())?;
         return Ok(Arc::new((*array).clone()));
     }
     let mut kept = StringBuilder::new();
-    let mut bytes_left = limits.decompressed_bytes_max;
     for row in 0..column.len() {
         match column.get(row) {
             None => kept.append_null(),
@@ -215,11 +224,7 @@ pub(crate) fn texts(
                 kept.append_null();
             }
             Some(text) => {
-                // Rows may share one long text; what they are together is bounded here.
-                bytes_left = bytes_left.checked_sub(text.len()).ok_or_else(|| {
-                    let message = format!("a text column of more than {} bytes in all", limits.decompressed_bytes_max);
-                    Refusal::new(RefusedCode::TooLarge, message)
-                })?;
+                take(text.len())?;
                 kept.append_value(text);
             }
         }

@@ -103,6 +103,7 @@ impl Failure {
         let retry_after_s = match error {
             WriteError::Unavailable { retry_after, .. } => retry_after.as_secs().max(1),
             WriteError::ShuttingDown => 5,
+            WriteError::TooLarge(_) => return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request too large", message),
             WriteError::Internal(_) => return Self::internal(message),
             WriteError::TooLarge(_) => return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request too large", message),
             WriteError::OtherContent => {

@@ -100,7 +100,7 @@ pub enum WriteError {
     /// The key of the request was used for another content.
     #[error("the idempotency key was used before for another content; another request needs another key")]
     OtherContent,
-    /// A request with a key is too large for one step.
+    /// It is larger than one batch, or with a key than one step, may be.
     #[error("{0}")]
     TooLarge(String),
     /// The server stops.

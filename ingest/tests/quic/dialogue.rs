@@ -42,8 +42,9 @@ pub struct Setting {
     pub handshakes_max: usize,
     pub handshakes_per_second_max: u32,
     pub idle_timeout: Duration,
+    pub live_bytes_max: usize,
     pub decode: DecodeLimits,
-    pub buffered_bytes_max: u64,
+    pub pipeline: PipelineOptions,
 }
 
 impl Setting {
@@ -56,8 +57,9 @@ impl Setting {
             handshakes_max: 256,
             handshakes_per_second_max: 256,
             idle_timeout: Duration::from_secs(10),
-            decode: DecodeLimits::default(),
-            buffered_bytes_max: 64 << 20,
+            live_bytes_max: 256 << 20,
+            decode: DecodeLimits { frame_bytes_max: FRAME_BYTES_MAX, ..DecodeLimits::default() },
+            pipeline: PipelineOptions { buffered_bytes_max: 64 << 20, group_bytes_max: 4 << 20 },
         }
     }
 
@@ -69,7 +71,7 @@ impl Setting {
             segment_bytes: 8 << 20,
             flush_bytes_max: 64 << 20,
             flush_age_max: Duration::from_secs(3_600),
-            live_bytes_max: 256 << 20,
+            live_bytes_max: self.live_bytes_max,
             log_bytes_max: 256 << 20,
             free_bytes_min: self.free_bytes_min,
             parquet: ParquetOptions::default(),
@@ -77,9 +79,9 @@ impl Setting {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let args = StoreArgs { options, declared: builtin_tables(), clock, disk: Arc::new(RealDisk) };
         let (store, shards, _) = Store::open(args).await.unwrap();
-        let metrics = Arc::new(IngestMetrics::new(&mut prometheus_client::registry::Registry::default()));
-        let options = PipelineOptions { buffered_bytes_max: self.buffered_bytes_max, group_bytes_max: 4 << 20 };
-        let pipeline = Arc::new(Pipeline::start(Arc::clone(&store), shards, &options, metrics).unwrap());
+        let mut shown = prometheus_client::registry::Registry::default();
+        let metrics = Arc::new(IngestMetrics::new(&mut shown));
+        let pipeline = Arc::new(Pipeline::start(Arc::clone(&store), shards, &self.pipeline, metrics).unwrap());
         let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
         let certificate = CertificateDer::from(made.cert.der().to_vec());
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -92,7 +94,7 @@ impl Setting {
             .unwrap();
         let server = QuicServer::start(self.quic_options(), tls, Arc::clone(&pipeline)).unwrap();
         let address = server.address().unwrap();
-        Running { store, pipeline, server, address, certificate }
+        Running { store, pipeline, server, address, shown, certificate }
     }
 
     fn quic_options(&self) -> QuicOptions {
@@ -109,7 +111,7 @@ impl Setting {
             receive_windows_bytes_max: 16 << 20,
             idle_timeout: self.idle_timeout,
             session: SessionOptions {
-                decode: DecodeLimits { frame_bytes_max: FRAME_BYTES_MAX, ..self.decode.clone() },
+                decode: self.decode.clone(),
                 frame_bytes_max: FRAME_BYTES_MAX,
                 unacked_bytes_max: 4 << 20,
                 frame_timeout: Duration::from_secs(1),
@@ -123,6 +125,7 @@ pub struct Running {
     pub pipeline: Arc<Pipeline>,
     pub server: QuicServer,
     pub address: SocketAddr,
+    shown: prometheus_client::registry::Registry,
     certificate: CertificateDer<'static>,
 }
 
@@ -138,6 +141,14 @@ impl Running {
 
     pub fn table(&self, name: &str) -> &Arc<Table> {
         &self.store.tables()[name]
+    }
+
+    /// A value of `/metrics`.
+    pub fn metric(&self, name: &str) -> f64 {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.shown).unwrap();
+        let line = text.lines().find(|line| line.split([' ', '{']).next() == Some(name));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("no {name} in {text}"))
     }
 
     pub fn rows(&self, name: &str) -> usize {
@@ -231,6 +242,13 @@ impl Dialogue {
         Self { connection, up, down }
     }
 
+    /// Opens the stream, which the server is expected to accept.
+    pub async fn open(&mut self, open: &Open) {
+        self.send(&control_frame(FrameKind::Open, open)).await;
+        let answer = self.answer().await;
+        assert!(matches!(answer, Answer::Opened(_)), "{answer:?}");
+    }
+
     /// Sends bytes; a server that has ended the stream already does not want them.
     pub async fn send(&mut self, bytes: &[u8]) {
         let _ = self.up.write_all(bytes).await;
@@ -249,6 +267,11 @@ impl Dialogue {
         for (_, dictionary) in batch.prelude.dictionaries() {
             self.send_frame(FrameKind::Dictionary, dictionary).await;
         }
+        self.send_payload(number, batch).await;
+    }
+
+    /// Sends a batch whose schema and dictionaries the stream has already.
+    pub async fn send_payload(&mut self, number: u64, batch: &EncodedBatch) {
         self.send(&batch_prefix(BatchNumber(number), batch.payload.len())).await;
         self.send(&batch.payload).await;
     }

@@ -194,8 +194,9 @@ async fn what_a_stranger_can_put_into_memory_is_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_gateway_that_sends_slowly_on_all_its_streams_leaves_room_for_others() {
-    // Room for two frames: the share of one gateway is one of them.
-    let setting = Setting { buffered_bytes_max: 2 * FRAME_BYTES_MAX as u64, ..Setting::new() };
+    // Room for two frames, and as much for what is decoded: the share of one gateway is one of the frames.
+    let mut setting = Setting::new();
+    setting.pipeline.buffered_bytes_max = 4 * FRAME_BYTES_MAX as u64;
     let server = setting.start().await;
     let token = server.token("g", "vung-ang");
     let mut slow = Vec::new();

@@ -3,10 +3,12 @@
 mod dialogue;
 mod forward;
 mod http_keys;
+mod large_batches;
 mod limits;
 mod numbering;
 mod refusals;
 mod rejections;
 mod relay;
 mod roaming;
+mod slow_table;
 mod stopping;

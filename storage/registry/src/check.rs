@@ -1,11 +1,12 @@
 //! Whether a registry's file is sound: SQLite's own checks, and what the rest of the system relies on.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 use zonelake_schemas::{SchemaVersion, TableId};
 
-use crate::tables::read_tables;
+use crate::tables::{AdoptedTable, adopted, read_tables};
 use crate::{Registry, RegistryError};
 
 /// Problems that are reported one by one; SQLite stops looking there.
@@ -64,10 +65,40 @@ impl Registry {
 /// Checks a registry's file without changing it, whether or not a server has it open. A file that is too damaged for
 /// SQLite to open is an error of kind corrupt.
 pub fn check_file(path: &Path) -> Result<RegistryReport, RegistryError> {
+    let connection = open_to_read(path)?;
+    check(&connection).map_err(|source| RegistryError::Sqlite { path: path.into(), source })
+}
+
+/// The stored tables of a registry's file by number, read without changing it.
+pub fn tables_of_file(path: &Path) -> Result<Vec<Arc<AdoptedTable>>, RegistryError> {
+    let connection = open_to_read(path)?;
+    read_tables(&connection)
+        .map_err(|source| RegistryError::Sqlite { path: path.into(), source })?
+        .map(adopted)
+        .map_err(|what| RegistryError::Damaged { path: path.into(), what })
+}
+
+/// Opens a file that is only read. SQLite would still make its journal and index beside a file that has none; where
+/// neither is there, nobody has the file open and nothing waits in a journal, so that the file is all that there is to read.
+fn open_to_read(path: &Path) -> Result<Connection, RegistryError> {
     let sqlite = |source| RegistryError::Sqlite { path: path.into(), source };
+    let beside = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        Path::new(&name).exists()
+    };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-    check(&connection).map_err(sqlite)
+    if beside("-wal") || beside("-shm") {
+        return Connection::open_with_flags(path, flags).map_err(sqlite);
+    }
+    let uri = format!("file:{}?immutable=1", percent_encoded(path));
+    Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI).map_err(sqlite)
+}
+
+fn percent_encoded(path: &Path) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    bytes.map(|&byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn check(connection: &Connection) -> rusqlite::Result<RegistryReport> {

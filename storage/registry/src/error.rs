@@ -86,6 +86,18 @@ pub enum RegistryError {
         /// How many there may be.
         limit: usize,
     },
+    /// The data folder belongs to a node of another name.
+    #[error(
+        "registry {path}: this data folder belongs to node {kept:?}, and the settings say node {given:?}; set node = {kept:?}. A node cannot be renamed: rows that are in files already would be written once more"
+    )]
+    OtherNode {
+        /// The file.
+        path: PathBuf,
+        /// Node that it belongs to.
+        kept: String,
+        /// Node of the settings.
+        given: String,
+    },
     /// A declaration that would misread stored data, or is wrong in itself.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -106,9 +118,12 @@ impl RegistryError {
             Self::Sqlite { source, .. } => sqlite_kind(source),
             Self::Migrate { source, .. } => migration_kind(source),
             Self::Damaged { .. } => ErrorKind::Corrupt,
-            Self::Unknown { .. } | Self::Exists { .. } | Self::Invalid { .. } | Self::Limit { .. } | Self::Table(_) => {
-                ErrorKind::Input
-            }
+            Self::Unknown { .. }
+            | Self::Exists { .. }
+            | Self::Invalid { .. }
+            | Self::Limit { .. }
+            | Self::OtherNode { .. }
+            | Self::Table(_) => ErrorKind::Input,
             Self::PasswordHash(_) => ErrorKind::Bug,
         }
     }

@@ -11,8 +11,9 @@
 //! - [`declared`]: declarations that are built in and in the operator's settings folder
 //! - [`check`]: whether a file is sound
 //!
-//! Below them: `new_devices` (how many of them a gateway may register within an hour), `store` (the file, its one writer and what other processes change in it), `migrations` (the SQL schema),
-//! `seed` (reference data of a new file), `secret` (tokens and digests), `names` (what a name may be), [`error`].
+//! Below them: `new_devices` (how many of them a gateway may register within an hour), `store` (the file, its one writer and
+//! what other processes change in it), `migrations` (the SQL schema), `seed` (reference data of a new file), `secret` (tokens
+//! and digests), `names` (what a name may be), `node` (whose folder it is), [`error`].
 //!
 //! Reads come from memory and never wait for a writer. A writing call returns when its transaction is synced
 //! (`synchronous=FULL`), so whatever id it gives out survives a power loss. Several processes may have one file open:
@@ -27,6 +28,7 @@ pub mod gateways;
 mod migrations;
 mod names;
 mod new_devices;
+mod node;
 pub mod producers;
 mod secret;
 mod seed;
@@ -35,7 +37,7 @@ pub mod tables;
 pub mod zones;
 
 pub use admin::ADMIN_USER;
-pub use check::{RegistryReport, check_file};
+pub use check::{RegistryReport, check_file, tables_of_file};
 pub use declared::{DeclaredError, declared_tables};
 pub use devices::{DEVICES_PER_ZONE_MAX, Device};
 pub use error::RegistryError;

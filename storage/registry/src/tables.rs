@@ -103,7 +103,7 @@ impl StoredTable {
     }
 }
 
-fn adopted(stored: Vec<StoredTable>) -> Vec<Arc<AdoptedTable>> {
+pub(crate) fn adopted(stored: Vec<StoredTable>) -> Vec<Arc<AdoptedTable>> {
     let adopt = |table: StoredTable| {
         Arc::new(AdoptedTable {
             id: table.id,

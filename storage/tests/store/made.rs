@@ -47,6 +47,7 @@ impl Clock for TestClock {
 pub struct Folder {
     pub folder: TempDir,
     pub clock: Arc<TestClock>,
+    pub node: &'static str,
     pub shards: u16,
     pub declared: &'static str,
     pub segment_bytes: u64,
@@ -65,7 +66,15 @@ impl Folder {
         let clock = Arc::new(TestClock::default());
         clock.wall_us.store(START_US, Ordering::SeqCst);
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, clock, shards: 1, declared: ONE_FIELD, segment_bytes: 1 << 20, disk: Arc::new(RealDisk) }
+        Self {
+            folder,
+            clock,
+            node: "node-1",
+            shards: 1,
+            declared: ONE_FIELD,
+            segment_bytes: 1 << 20,
+            disk: Arc::new(RealDisk),
+        }
     }
 
     pub async fn open(&self) -> Opened {
@@ -75,7 +84,7 @@ impl Folder {
     pub async fn try_open(&self) -> Result<Opened, zonelake_storage::OpenError> {
         let options = StoreOptions {
             folder: self.folder.path().join("data"),
-            node: "node-1".into(),
+            node: self.node.into(),
             shards: self.shards,
             segment_bytes: self.segment_bytes,
             flush_bytes_max: 1 << 20,

@@ -146,3 +146,18 @@ async fn a_log_that_lacks_segments_is_refused_and_nothing_is_numbered_anew() {
     let error = folder.try_open().await.err().expect("the log is gone").to_string();
     assert!(error.contains("segments are missing") && error.contains("air"), "{error}");
 }
+
+#[tokio::test]
+async fn a_folder_of_another_node_is_refused_by_name_and_nothing_is_doubled() {
+    let mut folder = Folder::new();
+    let mut opened = folder.open().await;
+    opened.append(1, 1, &[1.0]);
+    opened.store.flush_all().await.unwrap();
+    opened.append(1, 2, &[2.0]);
+    drop(opened);
+    folder.node = "node-2";
+    let error = folder.try_open().await.err().expect("it belongs to another node").to_string();
+    assert!(error.contains("node-1") && error.contains("node-2"), "{error}");
+    folder.node = "node-1";
+    assert_eq!(folder.open().await.values(), once(1..=2));
+}
