@@ -7,7 +7,7 @@
 //! limited for itself, so that who asks too much is the only one to be refused.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 /// Limits of connections and handshakes.
@@ -77,6 +77,7 @@ impl Admission {
 
     /// Judges a first packet at monotonic time `now`; `is_proven`: its sender has shown that it receives at `address`.
     pub(crate) fn judge(&mut self, address: IpAddr, is_proven: bool, now: Duration) -> Verdict {
+        let address = owner_of(address);
         if !is_proven {
             let few = self.handshakes_unproven < (self.limits.handshakes_max / 4).max(1);
             if !few || !self.unproven.take(&self.limits, now) {
@@ -118,7 +119,7 @@ impl Admission {
     /// A place is free again.
     pub(crate) fn handle_closed(&mut self, address: IpAddr) {
         self.connections -= 1;
-        if let Some(of_address) = self.addresses.get_mut(&address) {
+        if let Some(of_address) = self.addresses.get_mut(&owner_of(address)) {
             of_address.connections -= 1;
         }
     }
@@ -147,6 +148,14 @@ impl Allowance {
         }
         self.left -= 1.0;
         true
+    }
+}
+
+/// What counts as one address: of IPv6 the first 64 bits, since one machine has all of the rest.
+fn owner_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address => address,
     }
 }
 
@@ -199,6 +208,21 @@ mod tests {
         assert_eq!(admission.judge(address(1), true, later), many);
         admission.handle_closed(address(1));
         assert_eq!(admission.judge(address(1), true, later), Verdict::Accept);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one_address() {
+        let mut admission = Admission::new(LIMITS);
+        for n in 0..3u16 {
+            let address = IpAddr::from([0x2001, 0xdb8, 0, 7, n, n, n, n]);
+            assert_eq!(admission.judge(address, true, Duration::ZERO), Verdict::Accept);
+        }
+        let fast = Verdict::Refuse("too many handshakes from this address");
+        assert_eq!(admission.judge(IpAddr::from([0x2001, 0xdb8, 0, 7, 9, 9, 9, 9]), true, Duration::ZERO), fast);
+        let other = IpAddr::from([0x2001, 0xdb8, 0, 8, 0, 0, 0, 1]);
+        assert_eq!(admission.judge(other, true, Duration::ZERO), Verdict::Accept);
+        admission.handle_closed(IpAddr::from([0x2001, 0xdb8, 0, 7, 0, 0, 0, 0]));
+        assert_eq!(admission.addresses[&owner_of(IpAddr::from([0x2001, 0xdb8, 0, 7, 1, 1, 1, 1]))].connections, 2);
     }
 
     #[test]

@@ -49,7 +49,9 @@ mod tests {
 
     fn of(values: &[&str]) -> Result<Option<u128>, Failure> {
         let mut headers = HeaderMap::new();
-        values.iter().for_each(|value| drop(headers.append(HEADER, value.parse().unwrap())));
+        for value in values {
+            headers.append(HEADER, value.parse().unwrap());
+        }
         key(&headers)
     }
 

@@ -160,6 +160,11 @@ impl Running {
     }
 
     pub async fn try_connect(&self, alpn: &[u8]) -> Result<Connection, quinn::ConnectionError> {
+        self.connect_by(self.address, alpn).await
+    }
+
+    /// The same by another way to the server.
+    pub async fn connect_by(&self, way: SocketAddr, alpn: &[u8]) -> Result<Connection, quinn::ConnectionError> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -171,7 +176,7 @@ impl Running {
         tls.alpn_protocols = vec![alpn.to_vec()];
         let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
         endpoint.set_default_client_config(ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap())));
-        endpoint.connect(self.address, "localhost").unwrap().await
+        endpoint.connect(way, "localhost").unwrap().await
     }
 
     /// A stream on a connection of its own, and the server's answer to `open`.

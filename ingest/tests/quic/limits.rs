@@ -13,6 +13,7 @@ use zonelake_schemas::wire::frame::{FrameHeader, FrameKind, HEADER_BYTES, contro
 
 use crate::dialogue::{Dialogue, FRAME_BYTES_MAX, Setting, batch_of, doubles, open};
 use crate::refusals::others_go_on;
+use crate::relay::Relay;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_over_the_limit_in_all_are_refused_and_those_that_are_open_go_on() {
@@ -48,6 +49,28 @@ async fn handshakes_beyond_the_first_of_a_second_prove_their_address_and_beyond_
     good.acknowledged(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(server.try_connect(ALPN).await.is_ok(), "a second later it may come again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handshakes_of_senders_that_hear_no_answer_take_a_quarter_of_the_places_and_keep_nobody_out() {
+    let setting = Setting { handshakes_max: 8, ..Setting::new() };
+    let server = Arc::new(setting.start().await);
+    // As with a forged address, nothing that the server sends ever arrives.
+    let relay = Relay::to(server.address).await;
+    relay.lose(false, true);
+    let forged: Vec<_> = (0..30)
+        .map(|_| {
+            let (server, way) = (Arc::clone(&server), relay.address);
+            tokio::spawn(async move { server.connect_by(way, ALPN).await.is_ok() })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let metrics = server.pipeline.metrics();
+    assert_eq!(metrics.connections.get(), 2, "two of eight may be unproven");
+    assert!(metrics.handshakes_retried.get() >= 28, "{} were asked for proof", metrics.handshakes_retried.get());
+    let good = tokio::time::timeout(Duration::from_secs(1), others_go_on(&server)).await;
+    good.expect("a sender that answers gets in at once");
+    forged.iter().for_each(|forged| forged.abort());
 }
 
 #[tokio::test(flavor = "multi_thread")]
