@@ -105,7 +105,6 @@ impl Failure {
             WriteError::ShuttingDown => 5,
             WriteError::TooLarge(_) => return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request too large", message),
             WriteError::Internal(_) => return Self::internal(message),
-            WriteError::TooLarge(_) => return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request too large", message),
             WriteError::OtherContent => {
                 return Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable entity", message);
             }
