@@ -105,7 +105,7 @@ fn records() -> Vec<Vec<u8>> {
     };
     let stream = StreamHead { table: 1, lane: 1, last_number: 3, recent_digests: vec![1, 2, 3] };
     let producer = ProducerHead { producer: 1, epoch: 2, streams: vec![stream] };
-    let streams = StreamsHead { producers: vec![producer], ingested_at_us: 5 };
+    let streams = StreamsHead { producers: vec![producer], ingested_at_us: 5, ..Default::default() };
     vec![
         [encode_head(&RecordHead { batch: Some(batch), ..RecordHead::default() }), rows.parts().concat()].concat(),
         encode_head(&RecordHead { streams: Some(streams), ..RecordHead::default() }),
