@@ -267,7 +267,7 @@ mod tests {
                 continue;
             }
             let (fields, time) = line.rsplit_once(' ').unwrap();
-            let first = fields.split(['=', ',']).nth(4).unwrap();
+            let first = fields.split(['=', ',']).nth(3).unwrap();
             rows += 1;
             sum += first.parse::<f64>().unwrap();
             time_ms += time.parse::<i64>().unwrap() / 1_000_000 - 1_000;
