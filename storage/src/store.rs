@@ -138,6 +138,9 @@ pub struct StoreArgs {
     pub disk: Arc<dyn Disk>,
 }
 
+/// Gives the log of the table of a name.
+pub type TableLogs = dyn Fn(&str) -> Result<Box<dyn TableLog>, TableLogError> + Send + Sync;
+
 /// What a store stands on. [`Store::open`] takes the folder's own; a simulation brings others.
 pub struct StoreParts {
     /// The registry.
@@ -149,7 +152,7 @@ pub struct StoreParts {
     /// Path in `object_store` below which each table has its folder.
     pub tables_root: ObjectPath,
     /// The log of the table of that name.
-    pub table_log: Box<dyn Fn(&str) -> Result<Box<dyn TableLog>, TableLogError> + Send + Sync>,
+    pub table_log: Box<TableLogs>,
     /// What keeps other processes out.
     pub lock: Option<File>,
 }

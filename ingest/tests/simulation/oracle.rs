@@ -173,7 +173,7 @@ impl Oracle {
             return Ok(());
         }
         let (producers, tables) = (column("producer")?, column("table_name")?);
-        let [epochs, numbers, positions] = ["epoch", "batch", "row"].map(|name| column(name));
+        let [epochs, numbers, positions] = ["epoch", "batch", "row"].map(&column);
         let (epochs, numbers, positions) = (epochs?, numbers?, positions?);
         let number = |array: &ArrayRef, row| array.as_primitive::<Int64Type>().value(row) as u64;
         for row in 0..batch.num_rows() {

@@ -24,7 +24,7 @@ enum Step {
     CutPower,
     Full,
     Room,
-    StepClock,
+    JumpClock,
     Start,
 }
 
@@ -47,7 +47,7 @@ const STEPS: [(u32, Step); 20] = [
     (2, Step::CutPower),
     (3, Step::Full),
     (20, Step::Room),
-    (4, Step::StepClock),
+    (4, Step::JumpClock),
     (100, Step::Start),
 ];
 
@@ -103,7 +103,7 @@ impl World<'_> {
                 self.disk.memory.set_capacity_bytes(u64::MAX);
                 Ok(())
             }
-            Step::StepClock => {
+            Step::JumpClock => {
                 let us = self.chance.below(120_000_000) as i64 - 60_000_000;
                 self.clock.step_wall(us);
                 Ok(())
