@@ -197,9 +197,9 @@ pub(crate) struct IngestSettings {
     #[config(env = "ZONELAKE_INGEST_SHARDS", default = 0)]
     pub shards: u16,
 
-    /// Bytes in flight over all connections and doors; at least 2 times quic.frame_bytes_max. One half is for frames as they cross the
-    /// network, until they are decoded, the other for decoded batches, until they are acknowledged. When a half is used up, the
-    /// server stops reading and QUIC holds the senders.
+    /// Bytes in flight over all connections and doors; at least 4 times quic.frame_bytes_max. One half is for frames as they cross the
+    /// network, until they are decoded, and one gateway may have half of that; the other half is for decoded batches, until they are
+    /// acknowledged. When a half is used up, the server stops reading and QUIC holds the senders.
     #[config(env = "ZONELAKE_INGEST_BUFFERED_BYTES_MAX", default = 268_435_456)]
     pub buffered_bytes_max: u64,
 

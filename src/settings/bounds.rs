@@ -75,8 +75,8 @@ impl Settings {
     fn check_ingest(&self) -> Result<(), SettingsError> {
         let ingest = &self.ingest;
         within("ingest.shards", ingest.shards, 0..=256)?;
-        let frames = 2 * self.quic.frame_bytes_max as u64;
-        at_least("ingest.buffered_bytes_max", ingest.buffered_bytes_max, frames, "twice quic.frame_bytes_max")?;
+        let frames = 4 * self.quic.frame_bytes_max as u64;
+        at_least("ingest.buffered_bytes_max", ingest.buffered_bytes_max, frames, "4 times quic.frame_bytes_max")?;
         within("ingest.group_bytes_max", ingest.group_bytes_max, 65_536..=64 << 20)?;
         within("ingest.batch_rows_max", ingest.batch_rows_max, 1..=1_000_000)?;
         within("ingest.batch_devices_max", ingest.batch_devices_max, 1..=1_000_000)?;
