@@ -68,7 +68,7 @@ fn a_flood_of_bad_handshakes_and_of_garbage_leaves_a_good_gateway_its_latency() 
     let target: SocketAddr = place.quic_address().parse().expect("an address");
     let certificate = place.data().join("tls/cert.pem");
     let floods: [(&str, &dyn Fn() -> String); 4] = [
-        ("random bytes", &|| garbage(target, lasting, |random, packet| fill(random, packet))),
+        ("random bytes", &|| garbage(target, lasting, fill)),
         ("first packets that cannot be decrypted", &|| garbage(target, lasting, first_packet)),
         ("complete handshakes with a wrong token", &|| handshakes(target, &certificate, lasting, ALPN)),
         ("handshakes of another protocol", &|| handshakes(target, &certificate, lasting, b"h3")),

@@ -173,14 +173,6 @@ impl Server<'_> {
         &self.password
     }
 
-    /// Bytes of memory that it has now.
-    pub(crate) fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs on Linux");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
-        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
-        kib * 1024
-    }
-
     /// Kills it as `kill -9` does: nothing of it runs any further.
     pub(crate) fn kill(mut self) {
         end(&mut self.process);
