@@ -163,7 +163,7 @@ impl Installation {
 /// A running server; killed when it goes out of scope.
 pub(crate) struct Server<'a> {
     installation: &'a Installation,
-    process: Child,
+    pub(crate) process: Child,
     password: String,
 }
 
