@@ -100,13 +100,13 @@ impl Server {
 
         let mut metrics = Metrics::default();
         let counters = Arc::new(IngestMetrics::new(&mut metrics));
-        gauges::register(&mut metrics, &store);
         let options = PipelineOptions {
             buffered_bytes_max: settings.ingest.buffered_bytes_max,
             group_bytes_max: settings.ingest.group_bytes_max,
         };
         let pipeline = Pipeline::start(Arc::clone(&store), shards, &options, counters).map_err(Failure::failed)?;
         let pipeline = Arc::new(pipeline);
+        gauges::register(&mut metrics, &pipeline);
         let flusher = Flusher::start(Arc::clone(&pipeline)).map_err(Failure::failed)?;
         let engine = QueryEngine::new(Arc::clone(&store), query_options(settings)).map_err(Failure::failed)?;
 
@@ -114,7 +114,12 @@ impl Server {
         let quic_tls = files.server_config(&[]).map_err(Failure::input)?;
         let quic =
             QuicServer::start(quic_options(settings), quic_tls, Arc::clone(&pipeline)).map_err(Failure::failed)?;
-        let inside = Inside { store: Arc::clone(&store), metrics: Arc::new(metrics), password_check: Arc::default() };
+        let inside = Inside {
+            store: Arc::clone(&store),
+            health: Arc::clone(pipeline.health()),
+            metrics: Arc::new(metrics),
+            password_check: Arc::default(),
+        };
         let routes = inside_routes(inside)
             .merge(write_routes(&pipeline, settings))
             .merge(http_sql::sql_routes(Arc::new(engine)));

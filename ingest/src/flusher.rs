@@ -45,6 +45,7 @@ async fn run(pipeline: Arc<Pipeline>, mut stopped: oneshot::Receiver<()>) {
             match result {
                 Ok(flushed) => {
                     pipeline.metrics().count_flush(&flushed);
+                    pipeline.health().flush_is_done(table.name());
                     tracing::debug!(
                         table = table.name(),
                         rows = flushed.rows,
@@ -56,6 +57,7 @@ async fn run(pipeline: Arc<Pipeline>, mut stopped: oneshot::Receiver<()>) {
                 Err(error) => {
                     failed = true;
                     pipeline.metrics().count_flush_error();
+                    pipeline.health().flush_has_failed(table.name());
                     tracing::error!(
                         table = table.name(),
                         "flush failed, will be tried again; rows stay in memory and in the log: {error}"

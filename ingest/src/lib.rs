@@ -15,13 +15,14 @@
 //! - `credentials`: from a token to its gateway
 //! - [`pipeline`]: the shards' queues and threads, which make batches durable
 //! - [`flusher`]: the thread that brings rows into files
-//! - [`metrics`]: what all of it counts
+//! - [`metrics`]: what all of it counts; [`health`]: what keeps it from its work
 
 pub mod admission;
 mod credentials;
 pub mod decode;
 mod devices;
 pub mod flusher;
+pub mod health;
 pub mod http_write;
 pub mod limits;
 pub mod line;

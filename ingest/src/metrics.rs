@@ -34,6 +34,10 @@ pub struct IngestMetrics {
     pub connections_lost: Counter,
     /// Connections refused by a limit.
     pub connections_refused: Counter,
+    /// Streams of batches that are open.
+    pub streams: Gauge,
+    /// Time from a batch's arrival to its acknowledgement.
+    pub ack_seconds: Histogram,
     batches: Counter,
     log_bytes: Counter,
     group_seconds: Histogram,
@@ -53,12 +57,21 @@ impl IngestMetrics {
         };
         let connections = Gauge::default();
         registry.register("zonelake_quic_connections", "QUIC connections that are open", connections.clone());
+        let streams = Gauge::default();
+        registry.register("zonelake_streams", "Streams of batches that are open", streams.clone());
         let group_seconds = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
         registry.register_with_unit(
             "zonelake_group_commit",
             "Time of one group commit: write, sync, publish",
             Unit::Seconds,
             group_seconds.clone(),
+        );
+        let ack_seconds = Histogram::new(exponential_buckets(0.000_25, 2.0, 16));
+        registry.register_with_unit(
+            "zonelake_acknowledgement",
+            "Time from the arrival of a batch over QUIC to its acknowledgement",
+            Unit::Seconds,
+            ack_seconds.clone(),
         );
         let group_batches = Histogram::new(exponential_buckets(1.0, 2.0, 12));
         registry.register("zonelake_group_commit_batches", "Batches in one group commit", group_batches.clone());
@@ -93,6 +106,8 @@ impl IngestMetrics {
                 "zonelake_quic_connections_refused",
                 "QUIC connections refused by a limit",
             ),
+            streams,
+            ack_seconds,
             batches: counter(registry, "zonelake_batches_written", "Batches written to the log"),
             log_bytes: counter(registry, "zonelake_log_written_bytes", "Bytes written to the log"),
             group_seconds,

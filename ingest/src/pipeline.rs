@@ -15,6 +15,7 @@ use zonelake_storage::{
 };
 use zonelake_wal::WalError;
 
+use crate::health::Health;
 use crate::metrics::IngestMetrics;
 use crate::refusal::Refusal;
 use crate::space::{LOOK_EVERY, SpaceGuard, enough};
@@ -40,6 +41,7 @@ pub struct Pipeline {
     next_session: AtomicU64,
     metrics: Arc<IngestMetrics>,
     space: SpaceGuard,
+    health: Arc<Health>,
     threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
@@ -119,6 +121,8 @@ pub enum StreamEvent {
 pub struct BatchSummary {
     /// Its number.
     pub number: BatchNumber,
+    /// Monotonic time at which it had arrived.
+    pub arrived: Duration,
     /// Rows for the table.
     pub rows: u64,
     /// Readings in them.
@@ -154,6 +158,11 @@ enum Command {
         session: SessionId,
         reply: oneshot::Sender<Result<BatchNumber, Refusal>>,
     },
+    Close {
+        producer: ProducerId,
+        stream: StreamKey,
+        session: SessionId,
+    },
     Committed,
     Stop,
 }
@@ -167,11 +176,13 @@ impl Pipeline {
         metrics: Arc<IngestMetrics>,
     ) -> std::io::Result<Self> {
         let decoders = std::thread::available_parallelism().map_or(1, usize::from).max(2);
+        let health = Arc::new(Health::default());
         let mut senders = Vec::new();
         let mut threads = Vec::new();
         for shard in shards {
             let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-            let writer = ShardWriter::new(Arc::clone(&store), shard, options.group_bytes_max, Arc::clone(&metrics));
+            let mut writer = ShardWriter::new(Arc::clone(&store), shard, options.group_bytes_max, Arc::clone(&metrics));
+            writer.health = Arc::clone(&health);
             let name = format!("shard-{}", writer.shard.id());
             threads.push(std::thread::Builder::new().name(name).spawn(move || writer.run(receiver))?);
             senders.push(sender);
@@ -184,6 +195,7 @@ impl Pipeline {
             next_session: AtomicU64::new(1),
             space: SpaceGuard::new(Arc::clone(&store)),
             metrics,
+            health,
             threads: std::sync::Mutex::new(threads),
             store,
         })
@@ -207,6 +219,11 @@ impl Pipeline {
     /// Bytes of the budget of the frames in flight.
     pub fn budget_bytes(&self) -> u64 {
         u64::from(self.frames.kib) * 1024
+    }
+
+    /// What keeps it from its work.
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
     }
 
     /// Waits until a table has room for more rows. To be called first, with nothing in hand, so that the senders of a
@@ -255,6 +272,12 @@ impl Pipeline {
         self.sender(producer).send(command).await.map_err(|_| shutting_down())?;
         let last = answer.await.map_err(|_| shutting_down())??;
         Ok((session, last))
+    }
+
+    /// Forgets a session that submits nothing more. Its batches under way are stored all the same.
+    pub async fn close_stream(&self, producer: ProducerId, stream: StreamKey, session: SessionId) {
+        // A shard that has ended has forgotten it already.
+        let _ = self.sender(producer).send(Command::Close { producer, stream, session }).await;
     }
 
     /// Submits a batch: to the shard of its producer, or of its gateway where it is not numbered. Waits while the shard's
@@ -324,6 +347,7 @@ impl Pipeline {
 pub struct ShardWriter {
     store: Arc<Store>,
     shard: Shard,
+    /// The latest session of each stream that is open.
     owners: HashMap<(ProducerId, StreamKey), SessionId>,
     /// Why this shard no longer writes.
     failed: Option<Refusal>,
@@ -331,12 +355,22 @@ pub struct ShardWriter {
     space_checked: Option<(Duration, Result<(), Refusal>)>,
     group_bytes_max: u64,
     metrics: Arc<IngestMetrics>,
+    health: Arc<Health>,
 }
 
 impl ShardWriter {
     /// The writer of one shard.
     pub fn new(store: Arc<Store>, shard: Shard, group_bytes_max: u64, metrics: Arc<IngestMetrics>) -> Self {
-        Self { store, shard, owners: HashMap::new(), failed: None, space_checked: None, group_bytes_max, metrics }
+        Self {
+            store,
+            shard,
+            owners: HashMap::new(),
+            failed: None,
+            space_checked: None,
+            group_bytes_max,
+            metrics,
+            health: Arc::default(),
+        }
     }
 
     /// The shard below.
@@ -390,6 +424,12 @@ impl ShardWriter {
                 let _ = reply.send(answer);
             }
             Command::Request(pending) => self.handle_request(*pending),
+            Command::Close { producer, stream, session } => {
+                if self.owners.get(&(producer, stream)) == Some(&session) {
+                    self.owners.remove(&(producer, stream));
+                    self.metrics.streams.dec();
+                }
+            }
             Command::Committed => self.release(),
             Command::Append(_) | Command::Stop => unreachable!("the loop takes these itself"),
         }
@@ -408,7 +448,9 @@ impl ShardWriter {
         }
         match self.shard.open_stream(producer, epoch, stream) {
             Ok(Ok(last)) => {
-                self.owners.insert((producer, stream), session);
+                if self.owners.insert((producer, stream), session).is_none() {
+                    self.metrics.streams.inc();
+                }
                 Ok(last)
             }
             Ok(Err(later)) => Err(fenced(later)),
@@ -527,6 +569,7 @@ impl ShardWriter {
         tracing::error!("{message}");
         let refusal = Refusal::new(RefusedCode::Unavailable, message);
         self.failed = Some(refusal.clone());
+        self.health.shard_has_stopped(self.shard.id());
         refusal
     }
 }

@@ -8,9 +8,10 @@ use arrow::datatypes::Schema;
 use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions, write_message};
 use bytes::{Bytes, BytesMut};
 use prost::Message;
-use quinn::{RecvStream, SendStream};
+use quinn::{ReadExactError, RecvStream, SendStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use zonelake_registry::{AdoptedTable, Gateway};
+use zonelake_registry::{AdoptedTable, Gateway, RegistryError};
+use zonelake_schemas::error::ErrorKind;
 use zonelake_schemas::reject::REJECTED;
 use zonelake_schemas::wire::MINOR_VERSION;
 use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused, RefusedCode};
@@ -94,13 +95,27 @@ impl Sessions {
             Err(refusal) => return self.refuse(&mut send, &refusal, BatchNumber(0), BatchNumber(0)).await,
         };
         let (session, last) = session;
+        let (producer, stream, id) = (session.producer, session.stream(), session.id);
+        self.exchange(session, last, send, receive, outcomes).await;
+        self.pipeline.close_stream(producer, stream, id).await;
+    }
+
+    /// Batches up and acknowledgements down, until either side ends.
+    async fn exchange(
+        self: &Arc<Self>,
+        session: Session,
+        last: BatchNumber,
+        mut send: SendStream,
+        receive: RecvStream,
+        outcomes: mpsc::UnboundedReceiver<StreamEvent>,
+    ) {
         let opened = self.opened(&session.table.adopted, last);
         if send.write_all(&control_frame(FrameKind::Opened, &opened)).await.is_err() {
             return;
         }
         // The reader ends when the writer has refused, since nothing more would be stored.
         let (writer_ended, ended) = watch::channel(false);
-        let writer = Writer { shared: Arc::clone(&self), send, last, done: 0, end: None };
+        let writer = Writer { shared: Arc::clone(self), send, last, done: 0, end: None };
         let writing = tokio::spawn(async move {
             writer.run(outcomes).await;
             // The reader may have ended first.
@@ -169,9 +184,7 @@ impl Sessions {
         let registry = Arc::clone(self.pipeline.store().registry());
         let (id, name) = (gateway.id, open.producer.clone());
         let producer = tokio::task::spawn_blocking(move || registry.producer(id, &name)).await;
-        let producer = producer.map_err(|error| internal(&error))?.map_err(|error| {
-            Refusal::new(RefusedCode::Unavailable, format!("the producer cannot be registered: {error}"))
-        })?;
+        let producer = producer.map_err(|error| internal(&error))?.map_err(|error| not_registered(&error))?;
         let epoch = Epoch(open.epoch);
         let stream = StreamKey { table: table.adopted.id, lane };
         let (session, last) = self.pipeline.open_stream(producer, epoch, stream).await?;
@@ -223,6 +236,10 @@ impl Sessions {
 }
 
 impl Session {
+    fn stream(&self) -> StreamKey {
+        StreamKey { table: self.table.adopted.id, lane: self.lane }
+    }
+
     async fn read(mut self, mut receive: RecvStream, mut ended: watch::Receiver<bool>) {
         let mut stopping = self.shared.stopping.clone();
         let result = loop {
@@ -265,16 +282,19 @@ impl Session {
         let unacked = Arc::clone(&self.unacked).acquire_many_owned(share).await.expect("it is never closed");
         let of_gateway = self.shared.shares.reserve(self.gateway.id, header.body_bytes).await;
         let permit = self.shared.pipeline.reserve_frame(header.body_bytes).await;
+        // From here on: until now it was the server that let the sender wait.
         let body = tokio::time::timeout(wait, read_body(receive, header.body_bytes)).await;
-        let body = body.map_err(|_| none(too_slow(wait)))?;
-        let body = body.map_err(none)?;
+        let body = body.map_err(|_| none(too_slow(wait)))?.map_err(none)?;
         match (header.kind, &mut self.decoder) {
             (FrameKind::Schema, Decoder::Arrow(decoder)) => decoder.handle_schema(&body).map_err(none)?,
             (FrameKind::Dictionary, Decoder::Arrow(decoder)) => {
                 let _place = self.shared.pipeline.decoder().await;
                 decoder.handle_dictionary(body).map_err(none)?;
             }
-            (FrameKind::Batch, _) => self.handle_batch(&body, permit, vec![of_gateway, unacked]).await?,
+            (FrameKind::Batch, _) => {
+                let arrived = self.shared.pipeline.store().clock().monotonic();
+                self.handle_batch(&body, arrived, permit, vec![of_gateway, unacked]).await?;
+            }
             (kind, _) => {
                 return Err(none(Refusal::new(
                     RefusedCode::Protocol,
@@ -288,6 +308,7 @@ impl Session {
     async fn handle_batch(
         &mut self,
         body: &Bytes,
+        arrived: Duration,
         frame: OwnedSemaphorePermit,
         mut permits: Vec<OwnedSemaphorePermit>,
     ) -> Result<(), (Refusal, BatchNumber)> {
@@ -302,9 +323,14 @@ impl Session {
         let decoder = shared.pipeline.decoder().await;
         let (digest, decoded) = self.decode(number, payload).map_err(|refusal| (refusal, number))?;
         let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| (refusal, number))?;
-        let stream = StreamKey { table: self.table.adopted.id, lane: self.lane };
         let entry = Entry {
-            numbered: Some(Numbered { producer: self.producer, epoch: self.epoch, stream, number, digest }),
+            numbered: Some(Numbered {
+                producer: self.producer,
+                epoch: self.epoch,
+                stream: self.stream(),
+                number,
+                digest,
+            }),
             gateway: self.gateway.id,
             lane: self.lane,
             table: Arc::clone(&self.table),
@@ -313,7 +339,7 @@ impl Session {
         };
         let batch = shared.pipeline.reserve_batch(&entry).await.map_err(|refusal| (refusal, number))?;
         drop((decoder, frame));
-        let reply = Reply::Stream(self.events.clone(), Box::new(summary));
+        let reply = Reply::Stream(self.events.clone(), Box::new(BatchSummary { arrived, ..summary }));
         permits.push(batch);
         let pending = Pending { entry, session: Some(self.id), permits: Some(permits), reply };
         shared.pipeline.submit(pending).await.map_err(|refusal| (refusal, number))?;
@@ -355,6 +381,7 @@ pub fn split_decoded(
     rejections.iter_mut().for_each(|rejection| rejection.number = number.0);
     let summary = BatchSummary {
         number,
+        arrived: Duration::ZERO,
         rows: decoded.rows,
         readings: decoded.readings,
         rejected_rows: decoded.rejected_rows,
@@ -385,12 +412,13 @@ impl Writer {
         while events.recv_many(&mut received, EVENTS_AT_ONCE).await > 0 {
             let mut ack = Ack::default();
             let mut refused = None;
+            let now = self.shared.pipeline.store().clock().monotonic();
             for event in received.drain(..) {
                 match event {
                     StreamEvent::Done(summary, result) => {
                         self.done += 1;
                         match result {
-                            Ok(outcome) => self.add(&mut ack, *summary, outcome),
+                            Ok(outcome) => self.add(&mut ack, *summary, outcome, now),
                             Err(refusal) => refused = refused.or(Some((refusal, summary.number))),
                         }
                     }
@@ -417,8 +445,9 @@ impl Writer {
         }
     }
 
-    fn add(&mut self, ack: &mut Ack, summary: BatchSummary, outcome: Outcome) {
+    fn add(&mut self, ack: &mut Ack, summary: BatchSummary, outcome: Outcome, now: Duration) {
         let metrics = self.shared.pipeline.metrics();
+        metrics.ack_seconds.observe(now.saturating_sub(summary.arrived).as_secs_f64());
         self.last = self.last.max(summary.number);
         ack.number = self.last.0;
         if outcome == Outcome::Repeated {
@@ -436,32 +465,30 @@ impl Writer {
     }
 }
 
+/// Reads a whole frame; the caller says how long that may take.
 async fn read_frame(receive: &mut RecvStream, bytes_max: usize) -> Result<Option<(FrameKind, Bytes)>, Refusal> {
     let Some(header) = read_header(receive, bytes_max, Duration::MAX).await? else { return Ok(None) };
     Ok(Some((header.kind, read_body(receive, header.body_bytes).await?)))
 }
 
-/// Reads a frame's header; `None` at the end of the stream between two frames. A frame may be long in coming, but once
-/// its first byte is there, the others have to follow within `wait`.
+/// Reads a frame's header; `None` at the end of the stream between two frames. Once it has begun, it is to arrive within
+/// `wait`.
 async fn read_header(
     receive: &mut RecvStream,
     bytes_max: usize,
     wait: Duration,
 ) -> Result<Option<FrameHeader>, Refusal> {
     let mut bytes = [0; HEADER_BYTES];
-    let mut filled = 0;
-    while filled < HEADER_BYTES {
-        let patience = if filled == 0 { Duration::MAX } else { wait };
-        let Ok(read) = tokio::time::timeout(patience, receive.read(&mut bytes[filled..])).await else {
-            return Err(too_slow(wait));
-        };
-        match read {
-            Ok(Some(read)) => filled += read,
-            Ok(None) if filled == 0 => return Ok(None),
-            Ok(None) => return Err(truncated()),
-            // The connection is lost, or the gateway has reset the stream: there is no one to tell.
-            Err(_) => return Ok(None),
-        }
+    let begun = match receive.read(&mut bytes).await {
+        Ok(Some(begun)) => begun,
+        // The end; or the connection is lost, or the gateway has reset the stream: there is no one to tell.
+        Ok(None) | Err(_) => return Ok(None),
+    };
+    let rest = tokio::time::timeout(wait, receive.read_exact(&mut bytes[begun..])).await;
+    match rest.map_err(|_| too_slow(wait))? {
+        Ok(()) => {}
+        Err(ReadExactError::FinishedEarly(_)) => return Err(truncated()),
+        Err(ReadExactError::ReadError(_)) => return Ok(None),
     }
     FrameHeader::decode(bytes, bytes_max).map(Some).map_err(|error| {
         let code = match error {
@@ -501,6 +528,17 @@ fn internal(error: &dyn std::fmt::Display) -> Refusal {
     Refusal::new(RefusedCode::Internal, "a fault in the server; its log says more")
 }
 
+fn not_registered(error: &RegistryError) -> Refusal {
+    let code = match (error, error.kind()) {
+        (RegistryError::Limit { .. }, _) => RefusedCode::Limit,
+        // Its gateway was removed since its token was looked at.
+        (RegistryError::Unknown { .. }, _) => RefusedCode::Token,
+        (_, ErrorKind::Retry) => RefusedCode::Unavailable,
+        _ => RefusedCode::Internal,
+    };
+    Refusal::new(code, format!("the producer cannot be registered: {error}"))
+}
+
 fn retry_after_ms(code: RefusedCode) -> u32 {
     match code {
         RefusedCode::Unavailable => 5_000,
@@ -514,3 +552,20 @@ fn retry_after_ms(code: RefusedCode) -> u32 {
 const EVENTS_AT_ONCE: usize = 256;
 /// Rejections that one acknowledgement names.
 const REJECTIONS_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_producers_are_a_limit_and_a_busy_registry_is_a_reason_to_come_again() {
+        let limit = RegistryError::Limit { what: "producers", name: "g".into(), limit: 7 };
+        let refusal = not_registered(&limit);
+        assert_eq!(refusal.code, RefusedCode::Limit);
+        assert!(refusal.message.contains("limit of 7"), "{refusal}");
+        let busy = RegistryError::Open { path: "r".into(), source: std::io::Error::other("busy") };
+        assert_eq!(not_registered(&busy).code, RefusedCode::Unavailable);
+        let damaged = RegistryError::Damaged { path: "r".into(), what: "a table".into() };
+        assert_eq!(not_registered(&damaged).code, RefusedCode::Internal);
+    }
+}

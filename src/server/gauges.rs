@@ -1,4 +1,4 @@
-//! What `/metrics` reads from the store at the moment it is asked.
+//! What `/metrics` reads from the pipeline and the store at the moment it is asked.
 
 use std::sync::Arc;
 
@@ -6,22 +6,30 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry as Metrics;
-use zonelake_storage::Store;
+use zonelake_ingest::pipeline::Pipeline;
 
-/// Adds the store's gauges.
-pub(crate) fn register(metrics: &mut Metrics, store: &Arc<Store>) {
-    metrics.register_collector(Box::new(StoreGauges(Arc::clone(store))));
+/// Adds the gauges of the pipeline and of the store below it.
+pub(crate) fn register(metrics: &mut Metrics, pipeline: &Arc<Pipeline>) {
+    metrics.register_collector(Box::new(Gauges(Arc::clone(pipeline))));
 }
 
 #[derive(Debug)]
-struct StoreGauges(Arc<Store>);
+struct Gauges(Arc<Pipeline>);
 
-impl Collector for StoreGauges {
+impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let in_flight = ConstGauge::new(i64::try_from(self.0.bytes_in_flight()).unwrap_or(i64::MAX));
+        let help = "Bytes of frames and batches in flight, of ingest.buffered_bytes_max";
+        in_flight.encode(encoder.encode_descriptor(
+            "zonelake_in_flight_bytes",
+            help,
+            None,
+            in_flight.metric_type(),
+        )?)?;
         let mut gauge = |name: &str, help: &str, read: &dyn Fn(&zonelake_storage::Table) -> i64| {
             let mut family =
                 encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
-            for (table, state) in self.0.tables() {
+            for (table, state) in self.0.store().tables() {
                 let labels = [("table", table.as_str())];
                 ConstGauge::new(read(state)).encode(family.encode_family(&labels)?)?;
             }

@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
+use zonelake_ingest::health::Health;
 use zonelake_query::credentials::Credentials;
 use zonelake_storage::Store;
 
@@ -180,6 +181,7 @@ async fn serve(
 #[derive(Clone)]
 pub(crate) struct Inside {
     pub store: Arc<Store>,
+    pub health: Arc<Health>,
     pub metrics: Arc<Metrics>,
     pub password_check: Arc<tokio::sync::Mutex<()>>,
 }
@@ -195,13 +197,21 @@ impl Inside {
     }
 }
 
-/// `/health` tells whether the server answers and nothing else, hence without a token; `/metrics` is for the
-/// administrator.
+/// `/health` tells whether the server does its work and which part does not, and nothing else, hence without a token;
+/// `/metrics` is for the administrator.
 pub(crate) fn inside_routes(inside: Inside) -> Router {
-    Router::new()
-        .route("/health", get(|| async { ([(header::CONTENT_TYPE, "application/json")], HEALTHY) }))
-        .route("/metrics", get(metrics))
-        .with_state(inside)
+    Router::new().route("/health", get(health)).route("/metrics", get(metrics)).with_state(inside)
+}
+
+async fn health(State(inside): State<Inside>) -> Response {
+    let troubles = inside.health.troubles();
+    let (status, word) =
+        if troubles.is_empty() { (StatusCode::OK, "pass") } else { (StatusCode::SERVICE_UNAVAILABLE, "fail") };
+    let mut body = serde_json::json!({"name": "zonelake", "status": word});
+    if !troubles.is_empty() {
+        body["message"] = format!("{}; the log says why", troubles.join("; ")).into();
+    }
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
 }
 
 async fn metrics(State(inside): State<Inside>, headers: HeaderMap) -> Response {
@@ -217,7 +227,6 @@ async fn metrics(State(inside): State<Inside>, headers: HeaderMap) -> Response {
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
-const HEALTHY: &str = "{\"name\":\"zonelake\",\"status\":\"pass\"}\n";
 const TURNED_AWAY: &str = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 56\r\n\r\n\
                            too many connections are open from this address (limit)\n";
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

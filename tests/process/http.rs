@@ -1,6 +1,6 @@
 //! Who is let in over HTTP, and what a bad write or query is told.
 
-use crate::installation::{Installation, agent, lines, text};
+use crate::installation::{Installation, agent, lines, text, wait_for};
 
 #[test]
 fn no_interface_but_health_is_open_without_credentials() {
@@ -24,6 +24,32 @@ fn no_interface_but_health_is_open_without_credentials() {
     let token = place.add_gateway("g");
     let not_for_gateways = place.run(&["sql", "--password", &token, "-c", "select 1"]);
     assert_eq!(not_for_gateways.status.code(), Some(4), "{}", text(&not_for_gateways.stderr));
+}
+
+#[test]
+fn health_is_not_well_while_flushes_keep_failing() {
+    let place = Installation::new().with("ZONELAKE_FLUSH_AGE_SECONDS", 1);
+    let server = place.first_start();
+    let token = place.add_gateway("g");
+    let (table, away) = (place.data().join("tables/environment"), place.data().join("away"));
+    // A file stands where the table's folder should be, so that nothing can be written below it.
+    std::fs::rename(&table, &away).expect("a folder can be renamed");
+    std::fs::write(&table, "").expect("a file can be written");
+    server.write_rows(&token, "d1", 1_700_000_000, 3);
+    let health = || {
+        let mut answer = agent().get(place.url("/health")).call().expect("the server answers");
+        (answer.status().as_u16(), answer.body_mut().read_to_string().expect("text"))
+    };
+    let failed = wait_for(|| Some(health()).filter(|(status, _)| *status != 200));
+    let (status, body) = failed.unwrap_or_else(|| panic!("it stays well:\n{}", place.log()));
+    assert!(status == 503 && body.contains("environment") && body.contains("\"fail\""), "{status} {body}");
+    assert!(!body.contains(&*place.data().to_string_lossy()), "everybody may ask: {body}");
+
+    std::fs::remove_file(&table).expect("the file can be removed");
+    std::fs::rename(&away, &table).expect("the folder can be renamed back");
+    let well = wait_for(|| Some(health()).filter(|(status, _)| *status == 200));
+    assert!(well.is_some(), "it does not get well:\n{}", place.log());
+    assert_eq!(server.sql_value("select count(*) from environment"), 3);
 }
 
 #[test]

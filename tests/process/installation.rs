@@ -278,7 +278,8 @@ pub(crate) fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-fn wait_for<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+/// Asks again and again until there is an answer, for a minute at most.
+pub(crate) fn wait_for<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
     const STEP: Duration = Duration::from_millis(20);
     const STEPS: usize = 3_000;
     (0..STEPS).find_map(|_| {

@@ -21,15 +21,15 @@ use zonelake_ingest::metrics::IngestMetrics;
 use zonelake_ingest::pipeline::{Pipeline, PipelineOptions};
 use zonelake_ingest::server::{QuicOptions, QuicServer};
 use zonelake_ingest::session::SessionOptions;
-use zonelake_schemas::BatchNumber;
 use zonelake_schemas::clock::{Clock, SystemClock};
 use zonelake_schemas::tables::builtin_tables;
 use zonelake_schemas::wire::ALPN;
 use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused};
 use zonelake_schemas::wire::frame::{FrameHeader, FrameKind, HEADER_BYTES, batch_prefix, control_frame};
+use zonelake_schemas::{BatchNumber, TableDef};
 use zonelake_storage::{Store, StoreArgs, StoreOptions, Table};
 use zonelake_tablelog::ParquetOptions;
-use zonelake_wal::RealDisk;
+use zonelake_wal::{Disk, RealDisk};
 
 /// Greatest frame that the test server takes.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -45,6 +45,9 @@ pub struct Setting {
     pub live_bytes_max: usize,
     pub decode: DecodeLimits,
     pub pipeline: PipelineOptions,
+    /// Disk below the logs.
+    pub disk: Arc<dyn Disk>,
+    pub declared: Vec<TableDef>,
 }
 
 impl Setting {
@@ -60,6 +63,8 @@ impl Setting {
             live_bytes_max: 256 << 20,
             decode: DecodeLimits { frame_bytes_max: FRAME_BYTES_MAX, ..DecodeLimits::default() },
             pipeline: PipelineOptions { buffered_bytes_max: 64 << 20, group_bytes_max: 4 << 20 },
+            disk: Arc::new(RealDisk),
+            declared: builtin_tables(),
         }
     }
 
@@ -77,7 +82,7 @@ impl Setting {
             parquet: ParquetOptions::default(),
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        let args = StoreArgs { options, declared: builtin_tables(), clock, disk: Arc::new(RealDisk) };
+        let args = StoreArgs { options, declared: self.declared.clone(), clock, disk: Arc::clone(&self.disk) };
         let (store, shards, _) = Store::open(args).await.unwrap();
         let mut shown = prometheus_client::registry::Registry::default();
         let metrics = Arc::new(IngestMetrics::new(&mut shown));
