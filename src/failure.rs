@@ -65,6 +65,12 @@ impl Failure {
         Self::new(kind, message)
     }
 
+    /// What to do about it.
+    #[cfg(test)]
+    pub(crate) fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
     /// Prints the message and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         eprintln!("zonelake: {}", self.message);

@@ -55,7 +55,9 @@ pub(crate) fn run(options: &DemoOptions) -> Result<(), Failure> {
 }
 
 async fn show(options: &DemoOptions, data: &Path) -> Result<(), Failure> {
-    let server = start(data).await?;
+    let settings = settings(data)?;
+    let ca = settings.http.certificate.clone();
+    let server = Server::start(&settings).await?;
     let started = server.started.clone();
     let password = started.first_password.clone().ok_or_else(|| Failure::input("the data folder is not new"))?;
     println!("Zonelake runs in {}, QUIC on {}, HTTP on {}\n", data.display(), started.quic, started.http);
@@ -65,7 +67,7 @@ async fn show(options: &DemoOptions, data: &Path) -> Result<(), Failure> {
     let recorded = recordings::push_recordings(&zones[0].connection, &zones[0].token).await?;
     let sent = simulated::send(&zones, Duration::from_secs(options.seconds)).await?;
 
-    let client = questions::Asker::new(&started, &password)?;
+    let client = questions::Asker::new(&started, &password, ca)?;
     let result = tokio::task::spawn_blocking(move || {
         client.show_answers()?;
         client.check(&recorded, &sent)
@@ -102,8 +104,8 @@ fn gateway(server: &Server, zone: &'static str) -> Result<ZoneGateway, Failure> 
     Ok(ZoneGateway { zone, token: added.token, connection: connection.map_err(Failure::failed)? })
 }
 
-/// Starts a server on the default ports, or on free ones where those are taken.
-async fn start(data: &Path) -> Result<Server, Failure> {
+/// Settings of a server on the default ports, or on free ones where those are taken.
+fn settings(data: &Path) -> Result<Settings, Failure> {
     let mut settings = Settings::load(None)?;
     settings.data = data.to_path_buf();
     // Short enough that rows are found in files as well as in memory.
@@ -114,7 +116,7 @@ async fn start(data: &Path) -> Result<Server, Failure> {
     if std::net::TcpListener::bind(settings.http.listen).is_err() {
         settings.http.listen.set_port(0);
     }
-    Server::start(&settings).await
+    Ok(settings)
 }
 
 fn refuse_used(data: &Path) -> Result<(), Failure> {
@@ -127,3 +129,48 @@ fn refuse_used(data: &Path) -> Result<(), Failure> {
 
 /// Age at which the demo's rows go into files.
 const FLUSH_AGE_SECONDS: u64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::recordings::Recorded;
+    use super::simulated::SentByTable;
+    use super::*;
+    use crate::failure::FailureKind;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_check_finds_whatever_differs_and_ends_with_exit_code_3() {
+        // The program chooses it in main; here, whichever test comes first.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(&folder.path().join("data")).unwrap();
+        settings.quic.listen.set_port(0);
+        settings.http.listen.set_port(0);
+        let server = Server::start(&settings).await.unwrap();
+        let zones = vec![gateway(&server, simulated::ZONES[0]).unwrap()];
+        let recorded = recordings::push_recordings(&zones[0].connection, &zones[0].token).await.unwrap();
+        let sent = simulated::send(&zones, Duration::from_secs(1)).await.unwrap();
+        let password = server.started.first_password.clone().unwrap();
+        let asker = questions::Asker::new(&server.started, &password, None).unwrap();
+        tokio::task::spawn_blocking(move || {
+            asker.check(&recorded, &sent).unwrap();
+            let planted: [(&str, fn(&mut Vec<Recorded>, &mut SentByTable)); 6] = [
+                ("recording in environment", |recorded, _| recorded[0].rows += 1),
+                ("recording in environment", |recorded, _| recorded[0].readings += 1),
+                ("recording in energy", |recorded, _| recorded[1].sums[2].1 += 1),
+                ("environment of", |_, sent| sent.values_mut().next().unwrap().rows -= 1),
+                ("environment of", |_, sent| sent.values_mut().next().unwrap().readings += 1),
+                ("environment of", |_, sent| sent.values_mut().next().unwrap().checksum += 1),
+            ];
+            for (words, plant) in planted {
+                let (mut recorded, mut sent) = (recorded.clone(), sent.clone());
+                plant(&mut recorded, &mut sent);
+                let failure = asker.check(&recorded, &sent).expect_err("a difference is planted");
+                assert_eq!(failure.kind(), FailureKind::Unsound);
+                assert!(failure.to_string().contains(words), "{failure}");
+            }
+        })
+        .await
+        .unwrap();
+        server.stop().await.unwrap();
+    }
+}

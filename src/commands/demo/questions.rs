@@ -1,5 +1,7 @@
 //! SQL as a dashboard would ask it, over HTTP, and the check that every reading sent is found exactly once.
 
+use std::path::PathBuf;
+
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use arrow::util::pretty::pretty_format_batches;
@@ -16,13 +18,14 @@ pub(crate) struct Asker {
 }
 
 impl Asker {
-    /// An asker with the administrator's password.
-    pub(crate) fn new(started: &Started, password: &str) -> Result<Self, Failure> {
+    /// An asker with the administrator's password; `ca` is what the server's certificate is checked with, where it has one.
+    pub(crate) fn new(started: &Started, password: &str, ca: Option<PathBuf>) -> Result<Self, Failure> {
+        let scheme = if started.http_has_tls { "https" } else { "http" };
         let options = ClientOptions {
-            url: format!("http://{}", started.http),
+            url: format!("{scheme}://{}", started.http),
             user: "admin".into(),
             password: Some(password.into()),
-            ca: None,
+            ca,
         };
         Ok(Self { client: Client::new(&options)? })
     }
@@ -48,13 +51,10 @@ impl Asker {
         let mut readings = 0;
         let mut wrong = Vec::new();
         for ((table, zone), sent) in sent {
-            let sql = format!(
-                "SELECT count(*), {}, {} FROM {table} WHERE zone = '{zone}' AND device LIKE 'sim-%'",
-                count_of(&fields(table)),
-                check_sql(table)
-            );
-            let found = self.integers(&sql)?;
-            if found != [sent.rows.cast_signed(), sent.readings.cast_signed(), sent.checksum] {
+            let which = format!("zone = '{zone}' AND device LIKE 'sim-%'");
+            let found = self.integers(&check_query(table, &which, &fields(table), &[check_sql(table).into()]))?;
+            let rows_sent = sent.rows.cast_signed();
+            if found != [rows_sent, rows_sent, sent.readings.cast_signed(), sent.checksum] {
                 wrong.push(format!("{table} of {zone}: sent {sent:?}, found {found:?}"));
             }
             rows += sent.rows;
@@ -63,14 +63,15 @@ impl Asker {
         for recording in recorded {
             let fields = self.fields_of(recording.table)?;
             let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-            let (table, devices) = (recording.table, recording.devices);
-            let sql = format!("SELECT count(*), {} FROM {table} WHERE {devices}", count_of(&fields));
+            let table = recording.table;
+            let sums = recording.sums.iter().map(|(field, _)| format!("sum(CAST(round({field} * 10000) AS BIGINT))"));
+            let sql = check_query(table, recording.devices, &fields, &sums.collect::<Vec<_>>());
             let found = self.integers(&sql)?;
-            if found != [recording.rows.cast_signed(), recording.readings.cast_signed()] {
-                wrong.push(format!(
-                    "recording in {table}: {} rows, {} readings, found {found:?}",
-                    recording.rows, recording.readings
-                ));
+            let rows_sent = recording.rows.cast_signed();
+            let mut wanted = vec![rows_sent, rows_sent, recording.readings.cast_signed()];
+            wanted.extend(recording.sums.iter().map(|(_, sum)| sum));
+            if found != wanted {
+                wrong.push(format!("recording in {table}: {wanted:?} in its file, found {found:?}"));
             }
             rows += recording.rows;
             readings += recording.readings;
@@ -113,6 +114,15 @@ impl Asker {
             })
             .collect()
     }
+}
+
+/// Asks for rows, distinct pairs of device and time, readings, and more.
+fn check_query(table: &str, which: &str, fields: &[&str], more: &[String]) -> String {
+    format!(
+        "SELECT count(*) AS found, (SELECT count(*) FROM (SELECT DISTINCT device, time FROM {table} WHERE {which})) AS pairs, {}, {} FROM {table} WHERE {which}",
+        count_of(fields),
+        more.join(", ")
+    )
 }
 
 fn count_of(fields: &[&str]) -> String {
