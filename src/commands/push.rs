@@ -56,7 +56,8 @@ pub(crate) struct PushOptions {
     #[arg(long, value_name = "ROWS")]
     pub batch_rows: Option<usize>,
 
-    /// Lane: rows of earlier times should not stand in front of what is happening now
+    /// Lane: rows of earlier times should not stand in front of what is happening now. On the other lane the same file is
+    /// another stream, and stored again
     #[arg(long, value_enum, default_value_t = LaneName::Backfill)]
     pub lane: LaneName,
 

@@ -5,6 +5,8 @@
 //! - [`gateways`]: credentials of gateways
 //! - [`http`]: who is let in, and what a bad write is told
 //! - [`limits`]: limits of the HTTP door
+//! - [`demo`]: the README's first command
+//! - [`sql`]: where questions come from and answers go
 //! - [`push`]: files over QUIC, and what a bad push is told
 //! - [`durability`]: kill, restart, clean shutdown
 //! - [`kills`]: kill after kill under load, with the account of every batch
@@ -12,6 +14,7 @@
 //! - [`damage`]: what `zonelake check` finds
 
 mod damage;
+mod demo;
 mod durability;
 mod full_disk;
 mod gateways;
@@ -21,3 +24,4 @@ mod kills;
 mod limits;
 mod push;
 mod settings;
+mod sql;

@@ -88,6 +88,60 @@ fn a_push_goes_on_by_itself_over_a_kill_of_the_server() {
 }
 
 #[test]
+fn a_push_that_is_killed_and_run_again_stores_what_was_missing_and_nothing_twice() {
+    const ROWS: u64 = 200_000;
+    let place = Installation::new();
+    let server = place.first_start();
+    let token = place.add_gateway("g");
+    let file = csv_file(&place, "a.csv", ROWS);
+    let arguments = ["--table", "environment", "--batch-rows", "100", path(&file)];
+    let mut pushing =
+        push(&place, &token, &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("started");
+    while count(&server) == 0 {
+        sleep(Duration::from_millis(5));
+    }
+    pushing.kill().expect("it can be killed");
+    pushing.wait().expect("it ends");
+    let before = count(&server);
+    assert!(before < ROWS, "the kill came too late to be one in the middle");
+
+    let output = push(&place, &token, &arguments).output().expect("it can be started");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(count(&server), ROWS);
+    assert_eq!(server.sql_value("select count(distinct time) from environment"), ROWS);
+}
+
+#[test]
+fn standard_input_is_pushed_once_under_its_name() {
+    let place = Installation::new();
+    let server = place.first_start();
+    let token = place.add_gateway("g");
+    let content = std::fs::read(csv_file(&place, "a.csv", 3_000)).expect("it can be read");
+    let push_input = |name: &str| {
+        let arguments = ["--table", "environment", "--format", "csv", "--name", name, "-"];
+        let mut pushing = push(&place, &token, &arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it can be started");
+        let mut input = pushing.stdin.take().expect("it has a standard input");
+        std::io::Write::write_all(&mut input, &content).expect("it reads");
+        drop(input);
+        let output = pushing.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert!(push_input("morning").contains("3000 rows"));
+    assert_eq!(count(&server), 3_000);
+    let said = push_input("morning");
+    assert!(said.contains("0 rows") && said.contains("3000 rows were"), "{said}");
+    assert_eq!(count(&server), 3_000);
+    assert!(push_input("evening").contains("3000 rows"), "another name is another content");
+    assert_eq!(count(&server), 6_000);
+}
+
+#[test]
 fn what_sql_writes_can_be_pushed_in_every_format() {
     let place = Installation::new();
     let server = place.first_start();

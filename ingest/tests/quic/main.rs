@@ -2,6 +2,7 @@
 
 mod dialogue;
 mod forward;
+mod full_disk;
 mod http_keys;
 mod large_batches;
 mod limits;
