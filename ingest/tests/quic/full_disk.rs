@@ -77,6 +77,10 @@ async fn with_too_little_free_space_batches_are_refused_until_there_is_room_agai
     let token = server.token("g", "vung-ang");
     let refusals = send_through(&server, &token, 5, |refused| {
         assert!(refused.message.contains("nearly full"), "{}", refused.message);
+        assert!(
+            server.store.registry().devices().is_empty(),
+            "nothing is registered into the room that must stay free"
+        );
         disk.set_capacity_bytes(1 << 30);
     });
     assert!(refusals.await > 0);
