@@ -77,10 +77,6 @@ async fn with_too_little_free_space_batches_are_refused_until_there_is_room_agai
     let token = server.token("g", "vung-ang");
     let refusals = send_through(&server, &token, 5, |refused| {
         assert!(refused.message.contains("nearly full"), "{}", refused.message);
-        assert!(
-            server.store.registry().devices().is_empty(),
-            "nothing is registered into the room that must stay free"
-        );
         disk.set_capacity_bytes(1 << 30);
     });
     assert!(refusals.await > 0);
@@ -88,4 +84,19 @@ async fn with_too_little_free_space_batches_are_refused_until_there_is_room_agai
     let (mut other, _) = server.opened(open(&token, "q")).await;
     other.send_batch(1, &batch_of("pm2_5", doubles(&[1.0]))).await;
     other.acknowledged(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_too_little_free_space_no_device_is_registered() {
+    let mut setting = Setting::new();
+    setting.free_bytes_min = u64::MAX;
+    let server = setting.start().await;
+    let token = server.token("g", "vung-ang");
+    let (mut dialogue, _) = server.opened(open(&token, "p")).await;
+    dialogue.send_batch(1, &batch_of("pm2_5", doubles(&[1.0]))).await;
+    let refused = dialogue.answer().await.refused();
+    assert_eq!(refused.code(), RefusedCode::Unavailable);
+    assert!(refused.message.contains("nearly full") && refused.retry_after_ms > 0, "{}", refused.message);
+    assert!(server.store.registry().devices().is_empty(), "nothing is registered into the room that must stay free");
+    assert_eq!(server.rows("environment"), 0);
 }
