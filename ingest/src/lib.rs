@@ -13,11 +13,13 @@
 //! - [`admission`]: who may connect; [`server`]: the QUIC endpoint; `peer`: a connection on it, and what it may hold
 //! - [`session`]: one stream of batches on a connection
 //! - `credentials`: from a token to its gateway
-//! - [`pipeline`]: the shards' queues and threads, which make batches durable
+//! - [`pipeline`]: the shards' queues and threads, which make batches durable; `budget`: bytes in flight; `verdicts`: numbers
+//!   that are refused
 //! - [`flusher`]: the thread that brings rows into files
 //! - [`metrics`]: what all of it counts; [`health`]: what keeps it from its work
 
 pub mod admission;
+mod budget;
 mod credentials;
 pub mod decode;
 mod devices;
@@ -37,6 +39,7 @@ pub mod shares;
 pub mod space;
 pub mod unnumbered;
 mod validate;
+mod verdicts;
 
 pub use decode::arrow::ArrowDecoder;
 pub use decode::{Decoded, Source};

@@ -10,15 +10,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc, onesho
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
 use zonelake_storage::streams::home_of;
-use zonelake_storage::{
-    BATCH_LOG_BYTES_MAX, Entry, Outcome, RequestKey, Shard, ShardError, Store, Table, Verdict, shard_for,
-};
+use zonelake_storage::{BATCH_LOG_BYTES_MAX, Entry, Outcome, RequestKey, Shard, ShardError, Store, Table, shard_for};
 use zonelake_wal::WalError;
 
+use crate::budget::Budget;
 use crate::health::Health;
 use crate::metrics::IngestMetrics;
 use crate::refusal::Refusal;
 use crate::space::{LOOK_EVERY, SpaceGuard, enough};
+use crate::verdicts::{fenced, refuse_by_verdict, taken_over};
 
 /// Limits of what is in flight between the network and the logs.
 #[derive(Debug, Clone)]
@@ -43,30 +43,6 @@ pub struct Pipeline {
     space: SpaceGuard,
     health: Arc<Health>,
     threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
-}
-
-/// A half of the bytes in flight, counted in KiB.
-#[derive(Debug)]
-struct Budget {
-    kib: u32,
-    free: Arc<Semaphore>,
-}
-
-impl Budget {
-    fn new(bytes: u64) -> Self {
-        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).max(1);
-        Self { kib, free: Arc::new(Semaphore::new(kib as usize)) }
-    }
-
-    /// Waits for room. What is larger than the whole waits until it is alone.
-    async fn take(&self, bytes: u64) -> OwnedSemaphorePermit {
-        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).max(4).min(self.kib);
-        Arc::clone(&self.free).acquire_many_owned(kib).await.expect("a budget is never closed")
-    }
-
-    fn taken_bytes(&self) -> u64 {
-        1024 * (self.kib as usize - self.free.available_permits()) as u64
-    }
 }
 
 /// One attempt of a gateway to send on a stream. A later one takes the stream over.
@@ -218,7 +194,7 @@ impl Pipeline {
 
     /// Bytes of the budget of the frames in flight.
     pub fn budget_bytes(&self) -> u64 {
-        u64::from(self.frames.kib) * 1024
+        self.frames.bytes()
     }
 
     /// What keeps it from its work.
@@ -607,39 +583,6 @@ fn check_size(entry: &Entry) -> Result<(), Refusal> {
         RefusedCode::TooLarge,
         format!("a batch of {bytes} bytes as it is kept; the limit is {BATCH_LOG_BYTES_MAX}. Send fewer rows in one"),
     ))
-}
-
-fn refuse_by_verdict(outcome: Outcome, entry: &Entry) -> Result<Outcome, Refusal> {
-    let Outcome::Refused(verdict) = outcome else { return Ok(outcome) };
-    let number = entry.numbered.map_or(0, |batch| batch.number.0);
-    Err(match verdict {
-        Verdict::Gap { expected } => Refusal::new(
-            RefusedCode::Gap,
-            format!("batch {number} came where {expected} is next; send the batches from {expected} on again"),
-        ),
-        Verdict::OtherContent => Refusal::new(
-            RefusedCode::OtherContent,
-            format!(
-                "batch {number} was stored before with other content; a batch must be sent again as the same bytes. A producer that has lost its state begins a later epoch"
-            ),
-        ),
-        Verdict::Fenced { epoch } => fenced(epoch),
-        Verdict::Next | Verdict::Repeated => unreachable!("these are not refusals"),
-    })
-}
-
-fn fenced(later: Epoch) -> Refusal {
-    Refusal::new(
-        RefusedCode::Fenced,
-        format!("epoch {later} of this producer has begun; this one is fenced. Two producers must not share a name"),
-    )
-}
-
-fn taken_over() -> Refusal {
-    Refusal::new(
-        RefusedCode::Fenced,
-        "a later connection has taken this stream over. Two producers must not share a name",
-    )
 }
 
 fn shutting_down() -> Refusal {
