@@ -89,7 +89,10 @@ impl QueryError {
     }
 
     fn storage() -> Self {
-        Self::new(QueryErrorCode::Storage, "a stored file cannot be read; the server's log says which")
+        Self::new(
+            QueryErrorCode::Storage,
+            "a stored file cannot be read. On the server, `zonelake check` names it, and `zonelake check --set-apart` takes it out of its table; rows of other files can be asked for by their dates meanwhile",
+        )
     }
 
     fn hidden(self, error: &DataFusionError) -> Self {

@@ -26,13 +26,19 @@ use report::Report;
 #[command(after_help = "Examples:
   zonelake check
   zonelake check --data /backup/zonelake --json
+  zonelake check --set-apart
 
-Nothing is changed. Exit code 0: sound; 3: not sound, each damage is named with file and place. A torn tail and files
+Without --set-apart nothing is changed. Exit code 0: sound; 3: not sound, each damage is named with file and place. A torn tail and files
 that no log lists are reported and are no damage: docs/operations.md says what they are.")]
 pub(crate) struct CheckOptions {
     /// Write the report as JSON
     #[arg(long)]
     pub json: bool,
+
+    /// Take damaged Parquet files out of their tables and move them to the folder set-apart of the data folder, so that
+    /// the rest can be queried; their rows are missing from then on. With the server stopped only
+    #[arg(long)]
+    pub set_apart: bool,
 
     #[command(flatten)]
     pub settings: SettingsOptions,
@@ -52,6 +58,12 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), Failure> {
         )));
     }
     let lock = lock(folder)?;
+    if options.set_apart && !matches!(lock, FolderLock::Held(_)) {
+        return Err(Failure::input(format!(
+            "damaged files can be set apart only while no server runs on {} and it can be written: stop the server first",
+            folder.display()
+        )));
+    }
     let mut report = Report { server_running: matches!(lock, FolderLock::Taken), ..Report::default() };
     if report.server_running {
         eprintln!(
@@ -59,7 +71,7 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), Failure> {
             folder.display()
         );
     }
-    check_folder(folder, &settings.node, &mut report)?;
+    check_folder(folder, &settings.node, options.set_apart, &mut report)?;
     report.print(options.json).map_err(Failure::failed)?;
     match report.problems.len() {
         0 => Ok(()),
@@ -68,12 +80,12 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), Failure> {
     }
 }
 
-fn check_folder(folder: &Path, node: &str, report: &mut Report) -> Result<(), Failure> {
+fn check_folder(folder: &Path, node: &str, set_apart: bool, report: &mut Report) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let declared = check_registry(&folder.join(REGISTRY_FILE), report);
     let log_ends = log::check(&folder.join("wal"), report);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    runtime.block_on(tables::check(&folder.join("tables"), &declared, &clock, report));
+    runtime.block_on(tables::check(folder, set_apart, &declared, &clock, report));
     for (table, app, committed) in std::mem::take(&mut report.committed) {
         let end = app.strip_prefix(node).and_then(|shard| log_ends.get(shard.trim_start_matches('/')));
         if let Some(end) = end.filter(|end| **end <= committed) {

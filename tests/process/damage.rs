@@ -160,6 +160,44 @@ fn a_byte_changed_in_a_page_of_a_parquet_file_is_found() {
 }
 
 #[test]
+fn a_damaged_parquet_file_is_set_apart_and_the_rest_stays_readable() {
+    let place = Installation::new();
+    let server = place.first_start();
+    let (password, token) = (server.password().to_owned(), place.add_gateway("g"));
+    // Two dates, hence two files.
+    server.write_rows(&token, "d1", START, 2_000);
+    server.write_rows(&token, "d1", START + 86_400, 300);
+    let refused = place.run(&["check", "--set-apart"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("stop the server"), "{}", text(&refused.stderr));
+    assert!(server.terminate().success(), "{}", place.log());
+    let file = files_below(&place.data().join("tables/environment"), ".parquet").remove(0);
+    let mut bytes = std::fs::read(&file).expect("it can be read");
+    let pages = 4..bytes.len() / 2;
+    bytes[pages].fill(0xa5);
+    std::fs::write(&file, bytes).expect("it can be written");
+
+    let server = place.restart(&password);
+    let whole = server.sql_output("select sum(temperature), sum(wind_speed), count(device) from environment", "ndjson");
+    let said = text(&whole.stderr);
+    assert!(!whole.status.success() && said.contains("zonelake check"), "{said}{}", text(&whole.stdout));
+    let rest = server.sql_value("select count(temperature) from environment where date = '2023-11-15'");
+    assert_eq!(rest, 300, "files of other dates are read as ever");
+    server.write_rows(&token, "d2", START, 10);
+    assert!(server.terminate().success(), "{}", place.log());
+
+    let output = place.run(&["check", "--set-apart"]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}{}", text(&output.stderr));
+    assert!(said.contains("SET APART") && said.contains(&name(&file)) && said.contains("2000 rows"), "{said}");
+    assert!(!file.exists());
+    assert_eq!(files_below(&place.data().join("set-apart"), ".parquet").len(), 1);
+    assert!(check(&place).status.success(), "the rest is sound");
+    let server = place.restart(&password);
+    assert_eq!(server.sql_value("select count(temperature) from environment"), 310);
+}
+
+#[test]
 fn a_parquet_file_that_is_gone_is_found_and_one_that_nobody_lists_is_counted() {
     let place = filled();
     let file = parquet_file(&place);

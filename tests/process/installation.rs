@@ -173,6 +173,13 @@ impl Server<'_> {
         &self.password
     }
 
+    /// The most memory that it has held so far.
+    pub(crate) fn peak_memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs on Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it has memory");
+        1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of KiB")
+    }
+
     /// Kills it as `kill -9` does: nothing of it runs any further.
     pub(crate) fn kill(mut self) {
         end(&mut self.process);

@@ -11,6 +11,7 @@
 //! - [`durability`]: kill, restart, clean shutdown
 //! - [`kills`]: kill after kill under load, with the account of every batch
 //! - [`full_disk`]: no room left
+//! - [`recovery_time`]: a start with a long log
 //! - [`damage`]: what `zonelake check` finds
 
 mod damage;
@@ -23,5 +24,6 @@ mod installation;
 mod kills;
 mod limits;
 mod push;
+mod recovery_time;
 mod settings;
 mod sql;

@@ -15,6 +15,8 @@ pub(super) struct Report {
     pub(super) server_running: bool,
     /// What is not sound, each with file and place.
     pub(super) problems: Vec<String>,
+    /// Files that were damaged and are no longer part of their tables, each with its damage and its rows.
+    pub(super) set_apart: Vec<String>,
     pub(super) registry: RegistryCounts,
     pub(super) wal: LogCounts,
     pub(super) tables: BTreeMap<String, TableCounts>,
@@ -96,6 +98,9 @@ impl Report {
                 out,
                 "{name:<12} {rows} rows, {readings} readings, {bytes} bytes, in {files} files; version {version}; {files_not_listed} files not listed"
             )?;
+        }
+        for file in &self.set_apart {
+            writeln!(out, "SET APART    {file}")?;
         }
         for problem in &self.problems {
             writeln!(out, "NOT SOUND    {problem}")?;

@@ -7,12 +7,20 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use zonelake_registry::AdoptedTable;
 use zonelake_schemas::clock::Clock;
-use zonelake_tablelog::{LogSnapshot, SyncedStore, TableLog, delta_table, verify_file};
+use zonelake_tablelog::{DataFile, DeltaLog, LogCommit, LogSnapshot, SyncedStore, TableLog, delta_table, verify_file};
 
 use super::report::{Report, TableCounts};
 
-/// Checks every table of the registry, and that there is none beside them.
-pub(super) async fn check(folder: &Path, declared: &[Arc<AdoptedTable>], clock: &Arc<dyn Clock>, report: &mut Report) {
+/// Checks every table of the registry, and that there is none beside them. With `set_apart`, damaged files leave their
+/// tables.
+pub(super) async fn check(
+    data: &Path,
+    set_apart: bool,
+    declared: &[Arc<AdoptedTable>],
+    clock: &Arc<dyn Clock>,
+    report: &mut Report,
+) {
+    let folder = &data.join("tables");
     // Without a registry, of which the report speaks already, nothing says what a table's files must hold.
     if declared.is_empty() {
         return;
@@ -31,66 +39,126 @@ pub(super) async fn check(folder: &Path, declared: &[Arc<AdoptedTable>], clock: 
         Some(Err(error)) => return report.problems.push(format!("tables: {}: {error}", folder.display())),
         None => return report.problems.push(format!("tables: {} is missing", folder.display())),
     };
-    let tables = Tables { folder, clock, root: store.root().clone(), url: store.url().clone(), store: Arc::new(store) };
+    let (root, url) = (store.root().clone(), store.url().clone());
+    let tables = Tables { data, folder, clock, root, url, store: Arc::new(store), set_apart };
     for table in declared {
-        let (counts, problems) = tables.check_one(table, &mut report.committed).await;
         let name = &table.def.name;
-        report.problems.extend(problems.into_iter().map(|problem| format!("table {name}: {problem}")));
-        report.tables.insert(name.clone(), counts);
+        let found = tables.check_one(table, &mut report.committed).await;
+        report.problems.extend(found.problems.into_iter().map(|problem| format!("table {name}: {problem}")));
+        report.set_apart.extend(found.set_apart.into_iter().map(|file| format!("table {name}: {file}")));
+        report.tables.insert(name.clone(), found.counts);
     }
 }
 
+/// What was found of one table.
+#[derive(Default)]
+struct Found {
+    counts: TableCounts,
+    problems: Vec<String>,
+    set_apart: Vec<String>,
+}
+
 struct Tables<'a> {
+    data: &'a Path,
     folder: &'a Path,
     clock: &'a Arc<dyn Clock>,
     root: object_store::path::Path,
     url: url::Url,
     store: Arc<dyn ObjectStore>,
+    set_apart: bool,
 }
 
 impl Tables<'_> {
-    async fn check_one(
-        &self,
-        table: &AdoptedTable,
-        committed: &mut Vec<(String, String, u64)>,
-    ) -> (TableCounts, Vec<String>) {
+    async fn check_one(&self, table: &AdoptedTable, committed: &mut Vec<(String, String, u64)>) -> Found {
         let name = table.def.name.as_str();
-        let mut counts = TableCounts::default();
-        let snapshot = match self.read_log(name).await {
-            Ok(snapshot) => snapshot,
-            Err(problem) => return (counts, vec![problem]),
+        let mut found = Found::default();
+        let (log, snapshot) = match self.read_log(name).await {
+            Ok(read) => read,
+            Err(problem) => return Found { problems: vec![problem], ..found },
         };
+        let counts = &mut found.counts;
         counts.version = snapshot.version;
         let transactions = snapshot.txns.iter().map(|(app, lsn)| (name.to_owned(), app.clone(), lsn.cast_unsigned()));
         committed.extend(transactions);
         committed.sort();
-        let mut problems = Vec::new();
         let root = self.root.clone().join(name);
+        let mut damaged: Vec<(Arc<DataFile>, String)> = Vec::new();
         for file in &snapshot.files {
             counts.files += 1;
             counts.bytes += file.bytes;
             match verify_file(&table.schemas, &self.store, &root, file).await {
-                Ok(found) => {
-                    counts.rows += found.rows;
-                    counts.readings += found.readings;
+                Ok(verified) => {
+                    counts.rows += verified.rows;
+                    counts.readings += verified.readings;
                 }
-                Err(damage) => problems.push(format!("{} {damage}", self.folder.join(name).join(&file.path).display())),
+                Err(damage) => {
+                    let path = self.folder.join(name).join(&file.path);
+                    damaged.push((Arc::clone(file), format!("{} {damage}", path.display())));
+                }
             }
         }
         let listed: HashSet<PathBuf> =
             snapshot.files.iter().map(|file| self.folder.join(name).join(&file.path)).collect();
         counts.files_not_listed =
             parquet_files(&self.folder.join(name)).iter().filter(|path| !listed.contains(*path)).count() as u64;
-        (counts, problems)
+        if !self.set_apart || damaged.is_empty() {
+            found.problems = damaged.into_iter().map(|(_, damage)| damage).collect();
+            return found;
+        }
+        match self.take_out(name, &log, snapshot.version, &damaged).await {
+            Ok(()) => {
+                let words = |(file, damage): (Arc<DataFile>, String)| {
+                    format!(
+                        "{damage}; its {} rows are no longer in the table, and what is left of it is in {APART}/{name}/{}",
+                        file.rows, file.path
+                    )
+                };
+                found.set_apart = damaged.into_iter().map(words).collect();
+            }
+            Err(problem) => {
+                found.problems = damaged.into_iter().map(|(_, damage)| damage).chain([problem]).collect();
+            }
+        }
+        found
     }
 
-    async fn read_log(&self, name: &str) -> Result<LogSnapshot, String> {
+    /// Takes files out of a table with one commit, and moves what is left of them out of its folder.
+    async fn take_out(
+        &self,
+        name: &str,
+        log: &DeltaLog,
+        base_version: i64,
+        damaged: &[(Arc<DataFile>, String)],
+    ) -> Result<(), String> {
+        let removes = damaged.iter().map(|(file, _)| Arc::clone(file)).collect();
+        let commit = LogCommit { base_version, removes, ..LogCommit::default() };
+        log.commit(commit).await.map_err(|error| format!("nothing was set apart: {error}"))?;
+        for (file, _) in damaged {
+            let (from, to) =
+                (self.folder.join(name).join(&file.path), self.data.join(APART).join(name).join(&file.path));
+            let moved =
+                std::fs::create_dir_all(to.parent().unwrap_or(self.data)).and_then(|()| std::fs::rename(&from, &to));
+            match moved {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(format!("{} is no longer in the table, and cannot be moved: {error}", from.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_log(&self, name: &str) -> Result<(DeltaLog, LogSnapshot), String> {
         let url = self.url.join(&format!("{name}/")).map_err(|error| error.to_string())?;
         let log =
             delta_table(Arc::clone(&self.store), &url, Arc::clone(self.clock)).map_err(|error| error.to_string())?;
-        log.load().await.map_err(|error| error.to_string())
+        let snapshot = log.load().await.map_err(|error| error.to_string())?;
+        Ok((log, snapshot))
     }
 }
+
+/// Folder of the data folder for what is left of damaged files.
+const APART: &str = "set-apart";
 
 /// Folders right below a folder.
 fn folders(folder: &Path) -> Vec<PathBuf> {
