@@ -53,7 +53,7 @@ async fn send_through(server: &Running, token: &str, last: u64, mut when_refused
 #[tokio::test(flavor = "multi_thread")]
 async fn a_numbered_stream_goes_on_where_it_stood_when_a_full_disk_has_room_again() {
     // Two shards with a segment of 8 MiB each fit, and no third segment.
-    let (disk, _setting, server) = on_disk((2 * 8 << 20) + (64 << 10), 0).await;
+    let (disk, _setting, server) = on_disk(((2 * 8) << 20) + (64 << 10), 0).await;
     let token = server.token("g", "vung-ang");
     // 400 batches of some 40 KB are two segments of one shard.
     let mut seen = 0;
