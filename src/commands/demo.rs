@@ -137,6 +137,9 @@ mod tests {
     use super::*;
     use crate::failure::FailureKind;
 
+    /// Changes what is held to have been sent.
+    type Plant = fn(&mut Vec<Recorded>, &mut SentByTable);
+
     #[tokio::test(flavor = "multi_thread")]
     async fn the_check_finds_whatever_differs_and_ends_with_exit_code_3() {
         // The program chooses it in main; here, whichever test comes first.
@@ -153,7 +156,7 @@ mod tests {
         let asker = questions::Asker::new(&server.started, &password, None).unwrap();
         tokio::task::spawn_blocking(move || {
             asker.check(&recorded, &sent).unwrap();
-            let planted: [(&str, fn(&mut Vec<Recorded>, &mut SentByTable)); 6] = [
+            let planted: [(&str, Plant); 6] = [
                 ("recording in environment", |recorded, _| recorded[0].rows += 1),
                 ("recording in environment", |recorded, _| recorded[0].readings += 1),
                 ("recording in energy", |recorded, _| recorded[1].sums[2].1 += 1),
