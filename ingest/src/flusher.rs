@@ -40,10 +40,11 @@ impl Flusher {
 async fn run(pipeline: Arc<Pipeline>, mut stopped: oneshot::Receiver<()>) {
     let mut pause = LOOK_EVERY;
     while tokio::time::timeout(pause, &mut stopped).await.is_err() {
-        let mut failed = false;
+        let (mut failed, mut flushed_any) = (false, false);
         for (table, result) in pipeline.store().flush_due().await {
             match result {
                 Ok(flushed) => {
+                    flushed_any = true;
                     pipeline.metrics().count_flush(&flushed);
                     pipeline.health().flush_is_done(table.name());
                     tracing::debug!(
@@ -66,7 +67,12 @@ async fn run(pipeline: Arc<Pipeline>, mut stopped: oneshot::Receiver<()>) {
             }
         }
         pipeline.committed().await;
-        pause = if failed { PAUSE_AFTER_FAILURE } else { LOOK_EVERY };
+        // What was flushed may have been a part of what is due.
+        pause = match (failed, flushed_any) {
+            (true, _) => PAUSE_AFTER_FAILURE,
+            (false, true) => Duration::ZERO,
+            (false, false) => LOOK_EVERY,
+        };
     }
 }
 

@@ -53,10 +53,11 @@ impl Flushed {
 }
 
 impl Store {
-    /// Flushes what is live in a table at this moment. Returns zeros where nothing is.
+    /// Flushes the oldest live rows of a table, of about `flush_bytes_max`: a part that can be sorted and encoded within
+    /// bounded memory, and whose end makes room for senders early. Returns zeros where nothing is live.
     pub async fn flush(&self, table: &Table) -> Result<Flushed, FlushError> {
         let mut in_doubt = table.flush.lock().await;
-        let Some(part) = table.begin_flush() else { return Ok(Flushed::default()) };
+        let Some(part) = table.begin_flush(self.options().flush_bytes_max) else { return Ok(Flushed::default()) };
         let result = self.flush_part(table, &part, &mut in_doubt).await;
         if result.is_err() {
             table.fail_flush(self.clock().monotonic());
@@ -162,14 +163,15 @@ impl Store {
         done
     }
 
-    /// Flushes everything that is live.
+    /// Flushes until nothing is live.
     pub async fn flush_all(&self) -> Result<Flushed, FlushError> {
         let mut all = Flushed::default();
         for table in self.tables().values() {
-            let one = self.flush(table).await?;
-            // A flush that had failed before takes its own rows first; what came since is a second one.
-            let two = self.flush(table).await?;
-            for flushed in [one, two] {
+            loop {
+                let flushed = self.flush(table).await?;
+                if flushed.rows == 0 {
+                    break;
+                }
                 all.rows += flushed.rows;
                 all.files += flushed.files;
                 all.bytes += flushed.bytes;

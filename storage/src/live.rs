@@ -63,6 +63,18 @@ impl ShardChunks {
         Ok(())
     }
 
+    /// Takes the oldest chunks, of at least `bytes_min` together where there are so many.
+    pub(crate) fn take_oldest(&mut self, bytes_min: usize) -> Vec<Arc<Chunk>> {
+        let mut bytes = 0;
+        let more = |chunk: &&Arc<Chunk>| {
+            let is_wanted = bytes < bytes_min;
+            bytes += chunk.bytes;
+            is_wanted
+        };
+        let count = self.chunks.iter().take_while(more).count();
+        self.chunks.drain(..count).collect()
+    }
+
     fn mergeable_run(&self) -> Option<usize> {
         let tier = self.chunks.last()?.tier;
         let run = self.chunks.iter().rev().take_while(|chunk| chunk.tier == tier).count();

@@ -151,16 +151,21 @@ impl Table {
                 || now.saturating_sub(Duration::from_millis(since)) >= age_max)
     }
 
-    /// Sets the rows that are there aside for one flush; queries go on seeing them. Where an earlier flush has failed,
-    /// its rows are taken first. `None` where there is nothing.
-    pub(crate) fn begin_flush(&self) -> Option<FlushPart> {
+    /// Sets the oldest rows of each shard aside for one flush, of about `bytes_max` in all; queries go on seeing them. What
+    /// stays behind is due as before. Where an earlier flush has failed, its rows are taken first. `None` where there is
+    /// nothing.
+    pub(crate) fn begin_flush(&self, bytes_max: usize) -> Option<FlushPart> {
         let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
         let mut view = TableView::clone(&self.view.load());
         if view.flushing.is_empty() {
-            let taken = std::mem::take(&mut view.live);
-            view.flushing = Arc::new(taken.values().flat_map(|live| live.chunks()).cloned().collect());
-            self.waiting_since_ms.store(0, Ordering::Relaxed);
-            self.forced.store(false, Ordering::Relaxed);
+            let of_shard = bytes_max / view.live.len().max(1);
+            let taken = view.live.values_mut().flat_map(|live| Arc::make_mut(live).take_oldest(of_shard.max(1)));
+            view.flushing = Arc::new(taken.collect());
+            view.live.retain(|_, live| !live.chunks().is_empty());
+            if view.live.is_empty() {
+                self.waiting_since_ms.store(0, Ordering::Relaxed);
+                self.forced.store(false, Ordering::Relaxed);
+            }
         }
         let chunks = Arc::clone(&view.flushing);
         self.view.store(Arc::new(view));

@@ -50,7 +50,7 @@ fn number_from(variable: &str) -> Option<u64> {
 
 fn repeat(seed: u64) -> String {
     format!(
-        "ZONELAKE_SIM_SEED={seed} ZONELAKE_SIM_SHOW=1 cargo test --release -p zonelake-ingest --test simulation nothing_acknowledged -- --nocapture"
+        "ZONELAKE_SIM_SEED={seed} ZONELAKE_SIM_SHOW=1 cargo test --release --workspace --test simulation nothing_acknowledged -- --nocapture"
     )
 }
 

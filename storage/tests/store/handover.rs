@@ -1,5 +1,6 @@
 //! What a reader sees while rows go from memory to files.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -85,6 +86,31 @@ async fn a_flush_is_due_by_age_by_size_and_on_demand() {
     opened.append(1, 3, &vec![3.0; 100_000]);
     assert_eq!(opened.store.flush_due().await.len(), 1, "by size");
     assert_eq!(opened.air().live_bytes(), 0);
+}
+
+#[tokio::test]
+async fn a_flush_takes_the_oldest_part_and_the_rest_stays_due_whatever_comes_between() {
+    let folder = Folder::new();
+    let mut opened = folder.open().await;
+    let rows = 100_000;
+    for number in 1..=5 {
+        opened.append(1, number, &vec![number as f64; rows]);
+    }
+    let first = opened.store.flush_due().await.pop().expect("five times the size is due").1.unwrap();
+    assert!(first.rows > 0 && first.rows < 5 * rows as u64, "{first:?}");
+    assert_eq!(first.rows % rows as u64, 0, "batches are taken from the front and whole");
+    let all: BTreeMap<i64, usize> = (1..=5).map(|value| (value, rows)).collect();
+    assert_eq!(opened.values(), all);
+    drop(opened);
+    let opened = folder.open().await;
+    assert_eq!(opened.values(), all, "a replay begins behind the part that was flushed");
+    let mut left = 5 * rows as u64 - first.rows;
+    while let Some((_, flushed)) = opened.store.flush_due().await.pop() {
+        left -= flushed.unwrap().rows;
+    }
+    assert!(left < rows as u64 * 2, "less than the size may wait for its age: {left}");
+    opened.store.flush_all().await.unwrap();
+    assert_eq!((opened.air().live_bytes(), opened.values()), (0, all));
 }
 
 #[tokio::test]
