@@ -27,6 +27,8 @@ pub enum LoadName {
     Steady,
     /// 20 gateways that each send a batch of their 50 devices, as at once a second, 20 times as fast
     OnceASecond,
+    /// Twice what can be taken, offered for a minute by 4 gateways that spill to disk, beside one that sends little
+    Overload,
     /// Zones with air stations, machines, meters and cells: late data, bursts, reconnect storms, and freshness
     Zones,
 }
@@ -121,6 +123,8 @@ impl LoadName {
                     ..air("loadtest_hundredths", Wire::Decimals)
                 })
             },
+            // The last connection is the one that sends little.
+            Self::Overload => Load { connections: 5, ..four(air("loadtest_hundredths", Wire::Decimals)) },
             Self::Zones => Load { streams: zones(), ..as_zones(four(doubles)) },
         }
     }

@@ -6,6 +6,7 @@
 //! - [`rows`]: batches of it, encoded, and what was put into them
 //! - [`server`]: the server, a process of its own
 //! - [`sender`]: a gateway and its clock
+//! - [`overload`]: gateways that spill to disk, and twice what can be taken
 //! - [`freshness`]: from sending until a query sees it
 //! - [`meter`], [`resources`]: what is measured
 //! - [`sql`], [`proof`]: what is found in the end
@@ -15,6 +16,7 @@
 mod freshness;
 mod load;
 mod meter;
+mod overload;
 mod page;
 mod proof;
 mod report;
@@ -34,8 +36,7 @@ use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::load::LoadName;
-use crate::report::Report;
-use crate::run::RunArgs;
+use crate::run::{Found, RunArgs};
 
 /// Put a load on a new server on this machine and prove that nothing is lost
 #[derive(Debug, Parser)]
@@ -135,8 +136,12 @@ enum LoadError {
 
 fn main() -> ExitCode {
     match start(&Options::parse()) {
-        Ok(report) => {
-            print!("{}", report.words());
+        Ok(found) => {
+            let words = match &found {
+                Found::Load(report) => report.words(),
+                Found::Overload(report) => report.words(),
+            };
+            print!("{words}");
             ExitCode::SUCCESS
         }
         Err(error @ LoadError::Proof(_)) => {
@@ -150,7 +155,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(options: &Options) -> Result<Report, LoadError> {
+fn start(options: &Options) -> Result<Found, LoadError> {
     raise_open_files();
     let mut load = options.load.load();
     load.length = options.seconds.map_or(load.length, Duration::from_secs);
@@ -178,24 +183,32 @@ fn start(options: &Options) -> Result<Report, LoadError> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| LoadError::Server(error.to_string()))?;
-    let report = runtime.block_on(run::run(args));
+    let found = runtime.block_on(run::run(args));
     if options.keep_data {
         eprintln!("the server's files are in {}", folder.keep().display());
     }
-    let report = report?;
+    let found = found?;
     if let Some(folder) = &options.report {
-        write(folder, &report)?;
+        write(folder, &found)?;
     }
-    Ok(report)
+    Ok(found)
 }
 
-fn write(folder: &Path, report: &Report) -> Result<(), LoadError> {
+fn write(folder: &Path, found: &Found) -> Result<(), LoadError> {
     let failed = |error: String| LoadError::Report(error);
     std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
-    let json = serde_json::to_string_pretty(report).map_err(|error| failed(error.to_string()))?;
-    let page = page::page(report).map_err(failed)?;
-    for (extension, text) in [("json", json), ("html", page)] {
-        let path = folder.join(format!("{}.{extension}", report.load.to_lowercase()));
+    let (name, json, page) = match found {
+        Found::Load(report) => (
+            report.load.to_lowercase(),
+            serde_json::to_string_pretty(report),
+            Some(page::page(report).map_err(failed)?),
+        ),
+        Found::Overload(report) => ("overload".into(), serde_json::to_string_pretty(report), None),
+    };
+    let json = json.map_err(|error| failed(error.to_string()))?;
+    for (extension, text) in [("json", Some(json)), ("html", page)] {
+        let Some(text) = text else { continue };
+        let path = folder.join(format!("{name}.{extension}"));
         std::fs::write(&path, text).map_err(|error| failed(format!("{}: {error}", path.display())))?;
     }
     Ok(())

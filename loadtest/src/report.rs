@@ -59,6 +59,73 @@ pub struct Report {
     pub percentiles: Vec<(f64, f64)>,
 }
 
+/// What an overload has found. Rates are readings a second of the gateways that spill; latencies are those of a gateway of
+/// little data beside them.
+#[derive(Debug, Serialize)]
+pub struct OverloadReport {
+    /// As fast as batches are acknowledged.
+    pub full_readings_per_second: f64,
+    /// What the spools took while twice that was due.
+    pub offered_readings_per_second: f64,
+    /// What was acknowledged of it meanwhile.
+    pub taken_readings_per_second: f64,
+    /// What waited on disk at the end of it.
+    pub backlog_readings: f64,
+    /// Rate at which that went.
+    pub drain_readings_per_second: f64,
+    /// Seconds that it took.
+    pub drain_seconds: f64,
+    /// Latency before.
+    pub normal: Latency,
+    /// Latency meanwhile.
+    pub overloaded: Latency,
+    /// Latency while the backlog went.
+    pub draining: Latency,
+    /// Seconds from then until a second's p99 was at most twice what it was before; absent where it was not within a minute.
+    pub seconds_until_normal: Option<f64>,
+    /// The server's memory at its peak, bytes.
+    pub server_memory_peak_bytes: u64,
+    /// What was proved to be stored exactly once; absent where it was not asked for.
+    pub proved: Option<Proved>,
+    /// By second, all phases.
+    pub by_second: Vec<SecondReport>,
+}
+
+impl OverloadReport {
+    /// The report in words.
+    pub fn words(&self) -> String {
+        let millions = |n: f64| format!("{:.2} million readings", n / 1e6);
+        let share = 100.0 * self.drain_readings_per_second / self.full_readings_per_second;
+        let normal =
+            self.seconds_until_normal.map_or("not within a minute".into(), |s| format!("within {} s", s + 1.0));
+        let proved = self.proved.as_ref().map_or("not asked for".into(), |proved| {
+            format!("{} rows of {} devices, every count and sum equal", proved.rows, proved.devices)
+        });
+        [
+            ("full rate", format!("{} a second", millions(self.full_readings_per_second))),
+            ("offered", format!("{} a second", millions(self.offered_readings_per_second))),
+            ("taken meanwhile", format!("{} a second", millions(self.taken_readings_per_second))),
+            ("backlog", millions(self.backlog_readings)),
+            (
+                "drained",
+                format!(
+                    "{} a second, {share:.0} % of the full rate, {:.1} s",
+                    millions(self.drain_readings_per_second),
+                    self.drain_seconds
+                ),
+            ),
+            ("latency, normal", latency_words(&self.normal)),
+            ("latency, overload", latency_words(&self.overloaded)),
+            ("latency, drain", latency_words(&self.draining)),
+            ("normal again", normal),
+            ("server memory, peak", format!("{:.0} MB", self.server_memory_peak_bytes as f64 / 1e6)),
+            ("exactly once", proved),
+        ]
+        .map(|(label, text)| format!("{label:<24}{text}\n"))
+        .concat()
+    }
+}
+
 /// Some latencies, milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Latency {

@@ -14,8 +14,9 @@ use crate::LoadError;
 use crate::freshness::{self, ProbeArgs};
 use crate::load::{Load, LoadName, StreamPlan};
 use crate::meter::Meter;
+use crate::overload::{self, OverloadArgs, SpillingArgs};
 use crate::proof::{Proved, Sent, prove};
-use crate::report::{Latency, Report, SecondReport, percentiles};
+use crate::report::{Latency, OverloadReport, Report, SecondReport, percentiles};
 use crate::resources::{Usage, usage};
 use crate::rows::{RowsArgs, SentByDevice};
 use crate::sender::{self, Pace, SenderArgs, wait_until};
@@ -45,7 +46,7 @@ pub struct RunArgs {
 ///
 /// # Errors
 /// Where a part fails, or the proof does.
-pub async fn run(args: RunArgs) -> Result<Report, LoadError> {
+pub async fn run(args: RunArgs) -> Result<Found, LoadError> {
     let server = Server::start(&args.program, &args.data, &args.settings)?;
     let tokens = server.add_gateways(args.load.connections.min(ZONES))?;
     // A running server looks at its registry every second.
@@ -53,6 +54,14 @@ pub async fn run(args: RunArgs) -> Result<Report, LoadError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let asker = Asker::new(&server.url, &server.password);
     let running = Running { args: &args, server: &server, asker: &asker, meter: Arc::default(), clock };
+    if args.name == LoadName::Overload {
+        let (mut report, sent) = running.overload(&tokens).await?;
+        if args.proof {
+            report.proved = Some(tokio::task::block_in_place(|| prove(&asker, &sent))?);
+        }
+        tokio::task::block_in_place(|| server.stop_and_check())?;
+        return Ok(Found::Overload(report));
+    }
     let (mut report, sent) = running.drive(&tokens).await?;
     if args.proof {
         let mut all = Proved::default();
@@ -72,7 +81,16 @@ pub async fn run(args: RunArgs) -> Result<Report, LoadError> {
         report.proved = Some(all);
     }
     tokio::task::block_in_place(|| server.stop_and_check())?;
-    Ok(report)
+    Ok(Found::Load(report))
+}
+
+/// What a run has found.
+#[derive(Debug)]
+pub enum Found {
+    /// Of a load.
+    Load(Report),
+    /// Of an overload.
+    Overload(OverloadReport),
 }
 
 struct Running<'a> {
@@ -144,6 +162,35 @@ impl Running<'_> {
         Ok((self.report(&watched, drained), sent))
     }
 
+    async fn overload(&self, tokens: &[ZoneToken]) -> Result<(OverloadReport, Sent), LoadError> {
+        let load = &self.args.load;
+        let plan = &load.streams[0];
+        let start_us = first_time_us(plan, self.clock.wall_us());
+        let little = StreamPlan { kind: "little", devices: 100, batch_rows: 100, ..plan.clone() };
+        let place = load.connections - 1;
+        let never = (Duration::ZERO, Duration::MAX);
+        let mut spilling = Vec::new();
+        for place in 0..place {
+            let connection = self.connection()?;
+            let args = self.sender(plan, place, &connection, &tokens[place % tokens.len()], start_us, never);
+            let SenderArgs { connection, token, producer, rows, .. } = args;
+            spilling.push(SpillingArgs { connection, token, producer, rows });
+        }
+        let connection = self.connection()?;
+        let bystander = self.sender(&little, place, &connection, &tokens[place % tokens.len()], start_us, never);
+        let args = OverloadArgs {
+            spilling,
+            bystander,
+            length: load.length,
+            meter: Arc::clone(&self.meter),
+            clock: Arc::clone(&self.clock),
+            server: self.server.pid(),
+            folder: &self.args.data,
+        };
+        let (report, devices) = overload::drive(args).await?;
+        Ok((report, Sent { table: plan.table, walks: plan.walks, start_us, devices }))
+    }
+
     fn connection(&self) -> Result<Arc<Connection>, LoadError> {
         let options = ConnectionOptions {
             answer_timeout: Duration::from_secs(60),
@@ -191,7 +238,7 @@ impl Running<'_> {
             },
             meter: Arc::clone(&self.meter),
             clock: Arc::clone(&self.clock),
-            unacked_bytes_max: self.args.unacked_bytes_max,
+            unacked_bytes_max: self.args.unacked_bytes_max.min(UNACKED_BYTES_MAX / load.connections.max(1)),
         }
     }
 
@@ -352,6 +399,8 @@ pub fn new_folder(parent: &Path) -> Result<tempfile::TempDir, LoadError> {
         .map_err(|error| LoadError::Server(format!("{}: {error}", parent.display())))
 }
 
+/// Most bytes that wait for their acknowledgement, all streams together, beside at least one batch each.
+const UNACKED_BYTES_MAX: usize = 256 << 20;
 /// Zones that gateways stand in.
 const ZONES: usize = 20;
 /// How far back a load without a rate begins: 60 days, two years of rows a second in 6 minutes.

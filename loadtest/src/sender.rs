@@ -89,9 +89,9 @@ pub async fn run(args: SenderArgs) -> Result<Vec<SentByDevice>, LoadError> {
     while !held.is_empty() {
         send_late(&args, &mut late, &mut held, readings_a_row).await?;
     }
-    live.stream.finish().await?;
+    live.finish().await?;
     if let Some(late) = late {
-        late.stream.finish().await?;
+        late.finish().await?;
     }
     Ok(source.sent())
 }
@@ -121,13 +121,17 @@ impl Pace {
 }
 
 /// An open stream whose acknowledgements are counted.
-struct Sending {
+pub struct Sending {
     stream: BatchStream,
     dues: Arc<Dues>,
 }
 
 impl Sending {
-    async fn open(args: &SenderArgs, lane: Lane, readings_a_row: u64) -> Result<Self, StreamError> {
+    /// Opens a stream.
+    ///
+    /// # Errors
+    /// Where the server refuses it.
+    pub async fn open(args: &SenderArgs, lane: Lane, readings_a_row: u64) -> Result<Self, StreamError> {
         let dues = Arc::new(Dues {
             waiting: Mutex::default(),
             meter: Arc::clone(&args.meter),
@@ -143,11 +147,23 @@ impl Sending {
         Ok(Self { stream: BatchStream::open(&args.connection, options).await?, dues })
     }
 
-    async fn send(&self, batch: EncodedBatch, due: Option<Duration>) -> Result<(), StreamError> {
+    /// Sends a batch that was due at a moment of the clock, or now.
+    ///
+    /// # Errors
+    /// Where the stream has ended for good.
+    pub async fn send(&self, batch: EncodedBatch, due: Option<Duration>) -> Result<(), StreamError> {
         if let Some(due) = due {
             self.dues.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(due);
         }
         self.stream.send(batch).await.map(drop)
+    }
+
+    /// Waits until everything is durable.
+    ///
+    /// # Errors
+    /// Where the stream has ended for good.
+    pub async fn finish(self) -> Result<(), StreamError> {
+        self.stream.finish().await.map(drop)
     }
 }
 

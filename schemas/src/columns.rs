@@ -8,7 +8,8 @@
 //! | file | in Parquet (Delta adds `date`, its partition) | time, ingested_at, province, zone, site, device, quality, backfill | as kept |
 //! | sql | what a query sees | date, time, ingested_at, province, zone, site, device, quality, backfill | doubles for decimals |
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
@@ -143,10 +144,25 @@ impl TableSchemas {
 /// A column without any value. Columns up to [`SHARED_NULLS`] rows share their memory, since most rows fill few of the
 /// fields of a wide table.
 pub fn null_column(data_type: &DataType, rows: usize) -> ArrayRef {
-    static SHARED: LazyLock<RwLock<HashMap<DataType, ArrayRef>>> = LazyLock::new(RwLock::default);
     if rows > SHARED_NULLS {
         return new_null_array(data_type, rows);
     }
+    RECENT_NULLS.with_borrow_mut(|recent| {
+        let is_it = |column: &ArrayRef| column.len() == rows && column.data_type() == data_type;
+        if let Some(column) = recent.iter().find(|column| is_it(column)) {
+            return Arc::clone(column);
+        }
+        let column = shared_nulls(data_type, rows);
+        if recent.len() == RECENT_NULLS_MAX {
+            recent.pop_front();
+        }
+        recent.push_back(Arc::clone(&column));
+        column
+    })
+}
+
+fn shared_nulls(data_type: &DataType, rows: usize) -> ArrayRef {
+    static SHARED: LazyLock<RwLock<HashMap<DataType, ArrayRef>>> = LazyLock::new(RwLock::default);
     if let Some(shared) = SHARED.read().unwrap_or_else(PoisonError::into_inner).get(data_type) {
         return shared.slice(0, rows);
     }
@@ -154,6 +170,14 @@ pub fn null_column(data_type: &DataType, rows: usize) -> ArrayRef {
     let shared = all.entry(data_type.clone()).or_insert_with(|| new_null_array(data_type, SHARED_NULLS));
     shared.slice(0, rows)
 }
+
+thread_local! {
+    /// Columns that this thread has handed out: batches of one sender mostly have one length and a few types.
+    static RECENT_NULLS: RefCell<VecDeque<ArrayRef>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// Columns that a thread remembers.
+const RECENT_NULLS_MAX: usize = 8;
 
 /// Whether a column has no value at all.
 pub fn is_null_column(column: &dyn Array) -> bool {
@@ -163,7 +187,17 @@ pub fn is_null_column(column: &dyn Array) -> bool {
 /// Memory that the rows take, without what they share or do not refer to.
 pub fn memory_bytes(rows: &RecordBatch) -> usize {
     let own = rows.columns().iter().filter(|column| !is_null_column(column));
-    own.map(|column| column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_buffer_memory_size())).sum()
+    own.map(|column| column_bytes(column.as_ref())).sum()
+}
+
+fn column_bytes(column: &dyn Array) -> usize {
+    // Asking the array's data would allocate, for each column of each small batch.
+    let nulls = column.nulls().map_or(0, |_| column.len().div_ceil(8));
+    match column.data_type() {
+        DataType::Boolean => column.len().div_ceil(8) + nulls,
+        other if other.is_primitive() => column.len() * other.primitive_width().unwrap_or_default() + nulls,
+        _ => column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_buffer_memory_size()),
+    }
 }
 
 /// Rows up to which columns without values share their memory.

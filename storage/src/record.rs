@@ -13,6 +13,7 @@
 
 mod layout;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -230,6 +231,11 @@ pub fn decode_head(record: &[u8]) -> Result<(RecordHead, &[u8]), RecordError> {
     Ok((RecordHead::decode(head)?, rest))
 }
 
+thread_local! {
+    /// Buffers in which this thread encodes rows.
+    static WRITE_CONTEXT: RefCell<IpcWriteContext> = RefCell::default();
+}
+
 /// The parts in which rows are written: message with its length, then body.
 #[derive(Debug, Clone, Default)]
 pub struct EncodedRows {
@@ -246,12 +252,19 @@ impl EncodedRows {
             (LOG_FIXED..rows.num_columns()).filter(|&index| !is_null_column(rows.column(index))).collect();
         let written: Vec<usize> = (0..LOG_FIXED).chain(fields.iter().copied()).collect();
         let written = rows.project(&written)?;
-        let (dictionaries, data) = IpcDataGenerator::default().encode(
-            &written,
-            &mut DictionaryTracker::new(true),
-            &IpcWriteOptions::default(),
-            &mut IpcWriteContext::default(),
-        )?;
+        let (dictionaries, mut data) = WRITE_CONTEXT.with_borrow_mut(|context| {
+            // The next batch begins with as much room as this one took.
+            context.set_reserve_scratch(true);
+            IpcDataGenerator::default().encode(
+                &written,
+                &mut DictionaryTracker::new(true),
+                &IpcWriteOptions::default(),
+                context,
+            )
+        })?;
+        if data.arrow_data.capacity() > data.arrow_data.len() * 2 {
+            data.arrow_data.shrink_to_fit();
+        }
         assert!(dictionaries.is_empty(), "a log schema has no dictionaries");
         let length = u32::try_from(data.ipc_message.len()).expect("a flatbuffer is below 2 GiB");
         let mut message = Vec::with_capacity(4 + data.ipc_message.len());

@@ -4,14 +4,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayData, MutableArrayData, RecordBatch, make_array};
+use arrow::array::{Array, MutableArrayData, RecordBatch, downcast_primitive_array, make_array};
+use arrow::buffer::Buffer;
 use arrow::error::ArrowError;
+use zonelake_schemas::columns::is_null_column;
 
 /// The batch itself where its columns use half of `payload` or more, or nothing of it; else with copies of the columns
 /// that share its memory.
 pub(crate) fn without_waste(batch: RecordBatch, payload: &[u8]) -> Result<RecordBatch, ArrowError> {
     let range = payload.as_ptr_range();
-    let shared: Vec<usize> = batch.columns().iter().map(|column| shared_bytes(&column.to_data(), &range)).collect();
+    let shared: Vec<usize> = batch.columns().iter().map(|column| shared_bytes(column.as_ref(), &range)).collect();
     let used: usize = shared.iter().sum();
     if used == 0 || used * 2 >= payload.len() {
         return Ok(batch);
@@ -28,8 +30,20 @@ pub(crate) fn without_waste(batch: RecordBatch, payload: &[u8]) -> Result<Record
     RecordBatch::try_new(batch.schema(), columns.collect::<Result<_, ArrowError>>()?)
 }
 
-fn shared_bytes(data: &ArrayData, payload: &Range<*const u8>) -> usize {
-    let nulls = data.nulls().map(|nulls| nulls.buffer());
-    let buffers = data.buffers().iter().chain(nulls);
-    buffers.filter(|buffer| !buffer.is_empty() && payload.contains(&buffer.as_ptr())).map(|buffer| buffer.len()).sum()
+fn shared_bytes(column: &dyn Array, payload: &Range<*const u8>) -> usize {
+    let shared = |buffer: &Buffer| {
+        if !buffer.is_empty() && payload.contains(&buffer.as_ptr()) { buffer.len() } else { 0 }
+    };
+    // `to_data` allocates, which is a good part of what a small batch costs.
+    if is_null_column(column) {
+        return 0;
+    }
+    let values = downcast_primitive_array!(
+        column => shared(column.values().inner()),
+        _ => {
+            let data = column.to_data();
+            data.buffers().iter().map(shared).sum()
+        }
+    );
+    values + column.nulls().map_or(0, |nulls| shared(nulls.buffer()))
 }

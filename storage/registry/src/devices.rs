@@ -3,7 +3,7 @@
 //! Both live in memory as shared snapshots. A lookup by key or name is a few loads and never waits for a writer; adding
 //! a device copies one bucket of names and one chunk of places, not all of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use rusqlite::{Connection, params};
 use zonelake_schemas::{DeviceKey, Place, Places, ZoneId};
 
+use crate::joined::Registration;
 use crate::names::check_name;
 use crate::store::Load;
 use crate::zones::{SiteId, ZoneIndex};
@@ -91,21 +92,8 @@ impl Registry {
         if let Some(keys) = self.devices.get_all(zone, names) {
             return Ok(keys);
         }
-        self.write(&[Load::Places], |connection, per_zone| {
-            let mut unknown = HashSet::new();
-            let new: Vec<&str> = names
-                .iter()
-                .copied()
-                .filter(|name| self.devices.get(zone, name).is_none() && unknown.insert(*name))
-                .collect();
-            self.check_room(zone, per_zone, new.len())?;
-            let now_us = self.clock.wall_us();
-            for (key, name) in (next_key(&self.places.load())..).zip(new) {
-                insert_place(connection, key, zone.0, None, Some(name), now_us)
-                    .map_err(|source| self.sqlite(source))?;
-            }
-            Ok(())
-        })?;
+        let names_owned = names.iter().map(|name| (*name).to_owned()).collect();
+        self.register(Registration::Devices { zone, names: names_owned })?;
         self.devices
             .get_all(zone, names)
             .ok_or_else(|| self.damaged(format!("devices of zone {zone} are gone after they were written")))
@@ -141,7 +129,7 @@ impl Registry {
         })
     }
 
-    fn check_room(&self, zone: ZoneId, per_zone: &DevicesPerZone, more: usize) -> Result<(), RegistryError> {
+    pub(crate) fn check_room(&self, zone: ZoneId, per_zone: &DevicesPerZone, more: usize) -> Result<(), RegistryError> {
         let zones = self.zones.load();
         let Some(known) = zones.zone(zone) else {
             return Err(RegistryError::Unknown { what: "zone", name: zone.to_string() });

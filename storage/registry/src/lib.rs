@@ -11,7 +11,7 @@
 //! - [`declared`]: declarations that are built in and in the operator's settings folder
 //! - [`check`]: whether a file is sound
 //!
-//! Below them: `new_devices` (how many of them a gateway may register within an hour), `store` (the file, its one writer and
+//! Below them: `joined` (registrations at the same time in one transaction), `new_devices` (how many of them a gateway may register within an hour), `store` (the file, its one writer and
 //! what other processes change in it), `migrations` (the SQL schema), `seed` (reference data of a new file), `secret` (tokens
 //! and digests), `names` (what a name may be), `node` (whose folder it is), [`error`].
 //!
@@ -25,6 +25,7 @@ pub mod declared;
 pub mod devices;
 pub mod error;
 pub mod gateways;
+mod joined;
 mod migrations;
 mod names;
 mod new_devices;

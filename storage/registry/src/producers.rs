@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use zonelake_schemas::{GatewayId, ProducerId};
 
+use crate::joined::Registration;
 use crate::names::check_name;
-use crate::store::Load;
 use crate::{Registry, RegistryError};
 
 /// Producers that one gateway may have. Each run of a file through `push` is one of them; more are refused.
@@ -29,27 +29,21 @@ impl Registry {
         if let Some(id) = self.known_producer(gateway, name) {
             return Ok(id);
         }
-        self.write(&[Load::Producers], |connection, _| {
-            // Another thread or process may have been faster.
-            if let Some(id) = self.known_producer(gateway, name) {
-                return Ok(id);
-            }
-            let Some(known) = self.gateway(gateway) else {
-                return Err(RegistryError::Unknown { what: "gateway", name: gateway.to_string() });
-            };
-            if self.count_producers(gateway) >= PRODUCERS_PER_GATEWAY_MAX {
-                let (name, limit) = (known.name.clone(), PRODUCERS_PER_GATEWAY_MAX);
-                return Err(RegistryError::Limit { what: "producers", name, limit });
-            }
-            let id = connection
-                .query_row(
-                    "INSERT INTO producers (gateway, name, created_us) VALUES (?1, ?2, ?3) RETURNING id",
-                    params![gateway.0, name, self.clock.wall_us()],
-                    |row| row.get(0),
-                )
-                .map_err(|source| self.sqlite(source))?;
-            Ok(ProducerId(id))
-        })
+        self.register(Registration::Producer { gateway, name: name.to_owned() })?;
+        self.known_producer(gateway, name)
+            .ok_or_else(|| self.damaged(format!("producer {name} of gateway {gateway} is gone after it was written")))
+    }
+
+    /// Whether a gateway may have one more producer, beside those in memory and so many that are being written.
+    pub(crate) fn check_room_for_producer(&self, gateway: GatewayId, more: usize) -> Result<(), RegistryError> {
+        let Some(known) = self.gateway(gateway) else {
+            return Err(RegistryError::Unknown { what: "gateway", name: gateway.to_string() });
+        };
+        if self.count_producers(gateway) + more >= PRODUCERS_PER_GATEWAY_MAX {
+            let (name, limit) = (known.name.clone(), PRODUCERS_PER_GATEWAY_MAX);
+            return Err(RegistryError::Limit { what: "producers", name, limit });
+        }
+        Ok(())
     }
 
     /// Whose producer has that number; `None` where none has.
@@ -57,7 +51,7 @@ impl Registry {
         self.producers.read().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned()
     }
 
-    fn known_producer(&self, gateway: GatewayId, name: &str) -> Option<ProducerId> {
+    pub(crate) fn known_producer(&self, gateway: GatewayId, name: &str) -> Option<ProducerId> {
         let producers = self.producers.read().unwrap_or_else(PoisonError::into_inner);
         producers.by_name.get(&gateway)?.get(name).copied()
     }

@@ -14,6 +14,7 @@ use crate::RegistryError;
 use crate::admin::AdminCredential;
 use crate::devices::{DeviceIndex, DevicesPerZone};
 use crate::gateways::GatewayIndex;
+use crate::joined::WaitingList;
 use crate::migrations::migrate;
 use crate::new_devices::NewDevices;
 use crate::producers::ProducerIndex;
@@ -38,6 +39,7 @@ pub struct Registry {
     /// Salts digests of passwords that are kept in memory; another one in each process.
     pub(crate) process_salt: Sha256Digest,
     writer: Mutex<Writer>,
+    pub(crate) waiting: WaitingList,
 }
 
 /// What only the one that holds the lock may touch.
@@ -80,6 +82,7 @@ impl Registry {
                 stopped: None,
                 seen: None,
             }),
+            waiting: WaitingList::default(),
         };
         registry.refresh()?;
         Ok(registry)
@@ -97,8 +100,16 @@ impl Registry {
         loads: &[Load],
         work: impl FnOnce(&Connection, &DevicesPerZone) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let mut guard = self.lock_writer();
-        let writer = &mut *guard;
+        self.write_as(&mut self.lock_writer(), loads, work)
+    }
+
+    /// [`Registry::write`] by whoever holds the writer.
+    pub(crate) fn write_as<T>(
+        &self,
+        writer: &mut Writer,
+        loads: &[Load],
+        work: impl FnOnce(&Connection, &DevicesPerZone) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
         if let Some(what) = &writer.stopped {
             return Err(RegistryError::Stopped { path: self.path.clone(), what: what.clone() });
         }
@@ -172,7 +183,7 @@ impl Registry {
         }
     }
 
-    fn lock_writer(&self) -> MutexGuard<'_, Writer> {
+    pub(crate) fn lock_writer(&self) -> MutexGuard<'_, Writer> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         // A call that has panicked may have left its transaction open.
         self.roll_back(&mut writer);

@@ -7,6 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::{FieldRef, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -15,16 +16,17 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::ColumnPath;
+use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 use twox_hash::XxHash3_64;
 use zonelake_schemas::columns::FILE_FIXED;
 use zonelake_schemas::{Kept, TableDef, TableSchemas};
 
 use crate::ColumnStats;
-use crate::gather::Gather;
+use crate::gather::{Column, Gather};
 use crate::parquet_file::{ParquetFileError, ParquetOptions};
 use crate::sort::SortedRows;
 use crate::stats::StatsBuilder;
+use crate::text_column::{TextChunk, TextOptions, TextRuns};
 
 /// What all files of one table have in common.
 #[derive(Debug)]
@@ -75,7 +77,7 @@ fn ascending_nulls_first(column_idx: i32) -> SortingColumn {
 pub(crate) struct FileEncoder {
     writer: SerializedFileWriter<HashedBuffer>,
     /// Columns of the row groups that are not written yet, the last row group first.
-    row_groups: Vec<Vec<ArrowColumnChunk>>,
+    row_groups: Vec<Vec<EncodedChunk>>,
     stats: Vec<StatsBuilder>,
     layout: Arc<FileLayout>,
 }
@@ -83,8 +85,14 @@ pub(crate) struct FileEncoder {
 /// What one column of the file has become.
 struct EncodedColumn {
     /// By row group.
-    chunks: Vec<ArrowColumnChunk>,
+    chunks: Vec<EncodedChunk>,
     stats: StatsBuilder,
+}
+
+/// One column of one row group.
+enum EncodedChunk {
+    Values(ArrowColumnChunk),
+    Text(TextChunk),
 }
 
 impl FileEncoder {
@@ -108,13 +116,18 @@ impl FileEncoder {
                 writers.push(writer);
             }
         }
-        let encode = |column: usize, writers| {
-            let encoded = encode_column(&gather, &layout.schema.fields()[column], column, writers, options);
+        let descrs = writer.schema_descr().columns();
+        let encode = |column: usize, writers: Vec<ArrowColumnWriter>| {
+            let field = &layout.schema.fields()[column];
+            let encoded = match gather.column(column, field.data_type())? {
+                Column::Values(values) => encode_values(&values, field, writers, options),
+                Column::Text(text) => encode_text(&text, &descrs[column], options),
+            };
             encoded.map(|encoded| (column, encoded))
         };
         let mut columns = in_threads(options.encode_threads, jobs, |(column, writers)| encode(column, writers))?;
         columns.sort_unstable_by_key(|(column, _)| *column);
-        let mut row_groups: Vec<Vec<ArrowColumnChunk>> = (0..groups).map(|_| Vec::new()).collect();
+        let mut row_groups: Vec<Vec<EncodedChunk>> = (0..groups).map(|_| Vec::new()).collect();
         let mut stats = Vec::with_capacity(columns.len());
         for (_, column) in columns {
             row_groups.iter_mut().rev().zip(column.chunks).for_each(|(group, chunk)| group.push(chunk));
@@ -128,7 +141,10 @@ impl FileEncoder {
         let Some(chunks) = self.row_groups.pop() else { return Ok(false) };
         let mut row_group = self.writer.next_row_group()?;
         for chunk in chunks {
-            chunk.append_to_row_group(&mut row_group)?;
+            match chunk {
+                EncodedChunk::Values(chunk) => chunk.append_to_row_group(&mut row_group)?,
+                EncodedChunk::Text(chunk) => row_group.append_column(&chunk.bytes, chunk.close)?,
+            }
         }
         row_group.close()?;
         Ok(true)
@@ -156,27 +172,41 @@ impl FileEncoder {
     }
 }
 
-fn encode_column(
-    gather: &Gather<'_>,
+fn encode_values(
+    column: &ArrayRef,
     field: &FieldRef,
-    position: usize,
     writers: Vec<ArrowColumnWriter>,
     options: &ParquetOptions,
 ) -> Result<EncodedColumn, ParquetFileError> {
-    let column = gather.column(position, field.data_type())?;
     let mut stats = StatsBuilder::default();
-    stats.add(&column);
-    let group_rows = options.row_group_rows_max.max(1);
+    stats.add(column);
     let mut chunks = Vec::with_capacity(writers.len());
-    for (group, mut writer) in writers.into_iter().enumerate() {
-        let start = group * group_rows;
-        let rows = column.slice(start, group_rows.min(column.len() - start));
-        for leaf in compute_leaves(field, &rows)? {
+    for (rows, mut writer) in row_groups(column.len(), options).zip(writers) {
+        for leaf in compute_leaves(field, &column.slice(rows.start, rows.len()))? {
             writer.write(&leaf)?;
         }
-        chunks.push(writer.close()?);
+        chunks.push(EncodedChunk::Values(writer.close()?));
     }
     Ok(EncodedColumn { chunks, stats })
+}
+
+fn encode_text(
+    text: &TextRuns,
+    descr: &ColumnDescPtr,
+    options: &ParquetOptions,
+) -> Result<EncodedColumn, ParquetFileError> {
+    let mut stats = StatsBuilder::default();
+    stats.add_text(text);
+    let text_options = TextOptions { page_rows_max: options.page_rows_max, zstd_level: options.zstd_level };
+    let encode = |rows| TextChunk::encode(text, rows, descr, text_options).map(EncodedChunk::Text);
+    let chunks = row_groups(text.rows(), options).map(encode).collect::<Result<_, _>>()?;
+    Ok(EncodedColumn { chunks, stats })
+}
+
+/// The rows of each row group.
+fn row_groups(rows: usize, options: &ParquetOptions) -> impl Iterator<Item = Range<usize>> {
+    let of_group = options.row_group_rows_max.max(1);
+    (0..rows).step_by(of_group).map(move |start| start..rows.min(start + of_group))
 }
 
 /// Does jobs in threads of their own, which give way to those that take readings in. Results come in any order.

@@ -6,18 +6,19 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, PrimitiveArray, RecordBatch};
-use arrow::array::{ArrowPrimitiveType, StringArray};
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray,
+};
 use arrow::compute::interleave;
 use arrow::datatypes::{
-    DataType, Decimal32Type, Decimal64Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
-    UInt32Type,
+    DataType, Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt32Type,
 };
 use zonelake_schemas::Quality;
 use zonelake_schemas::columns::{FILE_FIXED, LIVE_FIXED, is_null_column, live, null_column};
 
 use crate::parquet_file::ParquetFileError;
 use crate::sort::{PlaceColumn, RowRef, SortedRows};
+use crate::text_column::TextRuns;
 
 /// The rows of one file.
 pub(crate) struct Gather<'a> {
@@ -28,35 +29,43 @@ pub(crate) struct Gather<'a> {
     places: Vec<Vec<u32>>,
     /// The rows as `interleave` takes them, once a column needs it.
     indices: OnceLock<Vec<(usize, usize)>>,
-    /// Their device keys, in long runs of one key.
-    keys: Vec<u32>,
+    /// Their device keys: each with the number of rows next to each other that have it.
+    key_runs: Vec<(u32, usize)>,
+}
+
+/// A column in the order of the file.
+pub(crate) enum Column {
+    /// As the general writer takes it.
+    Values(ArrayRef),
+    /// Place or quality.
+    Text(TextRuns),
 }
 
 impl<'a> Gather<'a> {
     pub(crate) fn new(sorted: &'a SortedRows, rows: &'a [RowRef]) -> Self {
-        let mut gather = Self { sorted, rows, places: Vec::new(), indices: OnceLock::new(), keys: Vec::new() };
+        let mut gather = Self { sorted, rows, places: Vec::new(), indices: OnceLock::new(), key_runs: Vec::new() };
         if rows.len() * SCATTER_SHARE >= sorted.order.len() {
             gather.places = places(sorted, rows);
         }
         let keys: Vec<&[u32]> = gather.values::<UInt32Type>(live::DEVICE_KEY);
-        gather.keys = gather.ordered(&keys);
+        gather.key_runs = gather.ordered(&keys).chunk_by(u32::eq).map(|run| (run[0], run.len())).collect();
         gather
     }
 
-    /// A column by its position in the file schema. Place columns and the quality come as dictionaries whose values are
-    /// sorted; the file's type is plain text.
-    pub(crate) fn column(&self, position: usize, data_type: &DataType) -> Result<ArrayRef, ParquetFileError> {
+    /// A column by its position in the file schema.
+    pub(crate) fn column(&self, position: usize, data_type: &DataType) -> Result<Column, ParquetFileError> {
         let places = &self.sorted.places;
+        let copied = |position| self.copied(position, data_type).map(Column::Values);
         match position {
-            0 => self.copied(live::TIME, data_type),
-            1 => self.copied(live::INGESTED_AT, data_type),
-            2 => Ok(self.placed(&places.province)),
-            3 => Ok(self.placed(&places.zone)),
-            4 => Ok(self.placed(&places.site)),
-            5 => Ok(self.placed(&places.device)),
-            6 => self.qualities(),
-            7 => self.copied(live::BACKFILL, data_type),
-            field => self.copied(field - FILE_FIXED + LIVE_FIXED, data_type),
+            0 => copied(live::TIME),
+            1 => copied(live::INGESTED_AT),
+            2 => Ok(Column::Text(self.placed(&places.province))),
+            3 => Ok(Column::Text(self.placed(&places.zone))),
+            4 => Ok(Column::Text(self.placed(&places.site))),
+            5 => Ok(Column::Text(self.placed(&places.device))),
+            6 => self.qualities().map(Column::Text),
+            7 => copied(live::BACKFILL),
+            field => copied(field - FILE_FIXED + LIVE_FIXED),
         }
     }
 
@@ -130,25 +139,26 @@ impl<'a> Gather<'a> {
         ordered
     }
 
-    fn placed(&self, column: &PlaceColumn) -> ArrayRef {
-        let code = |&key: &u32| column.codes[key as usize];
-        let codes: Int32Array = self.keys.iter().map(code).map(|code| (code >= 0).then_some(code)).collect();
-        dictionary(codes, &column.values)
+    fn placed(&self, column: &PlaceColumn) -> TextRuns {
+        let mut text = TextRuns::new(Arc::clone(&column.values));
+        for &(key, rows) in &self.key_runs {
+            text.push(column.codes[key as usize], rows);
+        }
+        text
     }
 
-    fn qualities(&self) -> Result<ArrayRef, ParquetFileError> {
+    fn qualities(&self) -> Result<TextRuns, ParquetFileError> {
         let mut sorted = Quality::ALL;
         sorted.sort_unstable_by_key(|quality| quality.name());
         let code_of = |quality| sorted.iter().position(|other| *other == quality).and_then(|at| i32::try_from(at).ok());
         let codes = Quality::ALL.map(code_of);
-        let code = |&number: &u8| {
-            let code = codes.get(usize::from(number)).copied().flatten();
-            code.ok_or(ParquetFileError::UnknownQuality { number })
-        };
-        let numbers = self.ordered(&self.values::<UInt8Type>(live::QUALITY));
-        let codes: Vec<i32> = numbers.iter().map(code).collect::<Result<_, _>>()?;
-        let values: ArrayRef = Arc::new(StringArray::from_iter_values(sorted.iter().map(|quality| quality.name())));
-        Ok(dictionary(codes.into(), &values))
+        let mut text =
+            TextRuns::new(Arc::new(StringArray::from_iter_values(sorted.iter().map(|quality| quality.name()))));
+        for run in self.ordered(&self.values::<UInt8Type>(live::QUALITY)).chunk_by(u8::eq) {
+            let code = codes.get(usize::from(run[0])).copied().flatten();
+            text.push(code.ok_or(ParquetFileError::UnknownQuality { number: run[0] })?, run.len());
+        }
+        Ok(text)
     }
 }
 
@@ -164,7 +174,3 @@ fn places(sorted: &SortedRows, rows: &[RowRef]) -> Vec<Vec<u32>> {
 
 /// A file that takes at least one in so many of all rows is filled by reading all of them once for each column.
 const SCATTER_SHARE: usize = 4;
-
-fn dictionary(codes: Int32Array, values: &ArrayRef) -> ArrayRef {
-    Arc::new(DictionaryArray::<Int32Type>::new(codes, Arc::clone(values)))
-}

@@ -27,6 +27,7 @@ mod reader;
 mod sort;
 mod staged;
 mod stats;
+mod text_column;
 
 pub use delta::{DeltaLog, delta_table};
 pub use memory::MemoryLog;

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{TimestampMicrosecondType, UInt32Type};
 use zonelake_schemas::columns::live;
 use zonelake_schemas::{DeviceKey, Place, Places};
 
 use crate::parquet_file::ParquetFileError;
+use crate::text_column::NULL;
 
 /// Rows of one table in the order of files.
 #[derive(Debug)]
@@ -47,8 +48,8 @@ pub(crate) struct PlaceColumns {
 /// One place column: its values, sorted, and which of them a device key has.
 #[derive(Debug)]
 pub(crate) struct PlaceColumn {
-    pub values: ArrayRef,
-    /// By device key: position in `values`, or -1 for null.
+    pub values: Arc<StringArray>,
+    /// By device key: position in `values`, or [`NULL`].
     pub codes: Vec<i32>,
 }
 
@@ -99,7 +100,7 @@ impl PlaceColumn {
             let position = values.binary_search(&text).expect("every part of a used place is among the values");
             i32::try_from(position).expect("device keys have 32 bits, and one in two of them never exists")
         };
-        let codes = parts().map(|text| text.map_or(-1, code)).collect();
+        let codes = parts().map(|text| text.map_or(NULL, code)).collect();
         Self { values: Arc::new(StringArray::from(values)), codes }
     }
 }
@@ -237,7 +238,7 @@ const DAY_US: i64 = 86_400_000_000;
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{BooleanArray, TimestampMicrosecondArray, UInt8Array, UInt32Array};
+    use arrow::array::{ArrayRef, BooleanArray, TimestampMicrosecondArray, UInt8Array, UInt32Array};
     use arrow::datatypes::Schema;
     use proptest::prelude::*;
 

@@ -6,10 +6,10 @@
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::compute::{max, max_string, min, min_string};
 use arrow::datatypes::{
-    ArrowNumericType, DataType, Decimal32Type, Decimal64Type, Float64Type, Int32Type, Int64Type,
-    TimestampMicrosecondType,
+    ArrowNumericType, DataType, Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType,
 };
 
+use crate::text_column::TextRuns;
 use crate::{ColumnStats, StatValue};
 
 /// What is known of a column so far.
@@ -23,7 +23,14 @@ pub(crate) struct StatsBuilder {
 }
 
 impl StatsBuilder {
-    /// Takes in more of the column. Text may come as a dictionary whose values are sorted.
+    /// Takes in more of a column of text.
+    pub(crate) fn add_text(&mut self, text: &TextRuns) {
+        self.nulls += text.nulls() as u64;
+        let (min, max) = text.bounds().unzip();
+        self.add_texts(min, max);
+    }
+
+    /// Takes in more of the column.
     pub(crate) fn add(&mut self, array: &ArrayRef) {
         self.nulls += array.null_count() as u64;
         match array.data_type() {
@@ -38,12 +45,6 @@ impl StatsBuilder {
             DataType::Utf8 => {
                 let text = array.as_string::<i32>();
                 self.add_texts(min_string(text), max_string(text));
-            }
-            DataType::Dictionary(..) => {
-                let dictionary = array.as_dictionary::<Int32Type>();
-                let values = dictionary.values().as_string::<i32>();
-                let text = |code: Option<i32>| code.and_then(|code| Some(values.value(usize::try_from(code).ok()?)));
-                self.add_texts(text(min(dictionary.keys())), text(max(dictionary.keys())));
             }
             // Booleans have no bounds in a Delta table.
             _ => {}
@@ -173,12 +174,12 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{
-        BooleanArray, Decimal32Array, DictionaryArray, Float64Array, Int32Array, Int64Array, StringArray,
-        TimestampMicrosecondArray,
+        BooleanArray, Decimal32Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
     };
     use proptest::prelude::*;
 
     use super::*;
+    use crate::text_column::NULL;
 
     fn stats(arrays: impl IntoIterator<Item = ArrayRef>) -> ColumnStats {
         let mut builder = StatsBuilder::default();
@@ -217,11 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn a_dictionary_counts_by_the_values_that_are_used() {
-        let values = Arc::new(StringArray::from(vec!["a", "b", "c", "d"]));
-        let keys = Int32Array::from(vec![Some(2), None, Some(1)]);
-        let array: ArrayRef = Arc::new(DictionaryArray::new(keys, values));
-        assert_eq!(stats([array]), ColumnStats { min: text("b"), max: text("c"), nulls: 1 });
+    fn runs_of_text_count_by_the_values_that_are_used() {
+        let mut runs = TextRuns::new(Arc::new(StringArray::from(vec!["a", "b", "c", "d"])));
+        for (code, rows) in [(2, 3), (NULL, 2), (1, 1)] {
+            runs.push(code, rows);
+        }
+        let mut builder = StatsBuilder::default();
+        builder.add_text(&runs);
+        assert_eq!(builder.finish(), ColumnStats { min: text("b"), max: text("c"), nulls: 2 });
     }
 
     #[test]
