@@ -5,6 +5,9 @@
 //! Steps come from a table of random numbers that is entered at a random place every tick, so that a reading costs about a
 //! nanosecond and yet no two devices walk alike.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use fastrand::Rng;
 
 /// One field of the workload.
@@ -83,7 +86,7 @@ pub struct Walks {
 
 #[derive(Debug)]
 struct FieldWalks {
-    steps: Vec<i16>,
+    steps: Arc<[i16]>,
     ceiling: i32,
     /// Where each device's walk is.
     at: Vec<i32>,
@@ -96,7 +99,7 @@ impl Walks {
         let fields = walks
             .iter()
             .map(|walk| FieldWalks {
-                steps: (0..STEPS).map(|_| (normal(&mut rng) * walk.step * UNITS).round() as i16).collect(),
+                steps: steps(walk),
                 ceiling: walk.ceiling.map_or(i32::MAX, |ceiling| (ceiling * UNITS) as i32),
                 at: (0..devices)
                     .map(|_| ((walk.start.0 + rng.f64() * (walk.start.1 - walk.start.0)) * UNITS) as i32)
@@ -125,6 +128,17 @@ impl Walks {
             }
         }
     }
+}
+
+/// The random steps of a field: one table for all connections, which would take longer to make than their rows.
+fn steps(walk: &Walk) -> Arc<[i16]> {
+    static TABLES: Mutex<BTreeMap<u64, Arc<[i16]>>> = Mutex::new(BTreeMap::new());
+    let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
+    let table = tables.entry(walk.step.to_bits()).or_insert_with(|| {
+        let mut rng = Rng::with_seed(walk.step.to_bits());
+        (0..STEPS).map(|_| (normal(&mut rng) * walk.step * UNITS).round() as i16).collect()
+    });
+    Arc::clone(table)
 }
 
 /// A normally distributed number (Box and Muller).
