@@ -2,7 +2,7 @@
 //! nearest row of the right side, made of a union, a sort and a window.
 
 use arrow::datatypes::DataType;
-use datafusion::common::{Column, DFSchema, Result, ScalarValue, plan_err};
+use datafusion::common::{Column, DFSchema, ExprSchema, Result, ScalarValue, plan_err};
 use datafusion::functions::core::expr_fn::{get_field, named_struct};
 use datafusion::functions_window::expr_fn::last_value;
 use datafusion::logical_expr::expr::{BinaryExpr, NullTreatment};

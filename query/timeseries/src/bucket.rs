@@ -5,6 +5,7 @@ use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::common::{Result, exec_err};
 
 use crate::calendar::{DAY_US, Day, negated, plus_interval};
+use crate::columns::map_us;
 use crate::zone::{OffsetCursor, Zone};
 
 /// Monday 3 January 2000, from which buckets of days and less are counted. (TimescaleDB's default.)
@@ -110,7 +111,7 @@ impl Buckets {
             Width::Fixed(width) if self.is_plain() => {
                 let mut last = i64::MAX;
                 let origin = self.origin;
-                times.unary(|time| {
+                map_us(times, |time| {
                     // Rows near to each other are mostly in one bucket, and a division is ten times dearer than this.
                     if time.wrapping_sub(last).cast_unsigned() >= width.cast_unsigned() {
                         last = floor(time, width, origin);
@@ -125,7 +126,7 @@ impl Buckets {
     fn starts_of_any(&self, times: &Int64Array) -> Int64Array {
         let mut cursor: OffsetCursor = self.zone.cursor();
         let mut current: Option<(i64, i64)> = None;
-        times.unary_opt(|time| {
+        let mut start = |time: i64| {
             if let Some((start, end)) = current
                 && start <= time
                 && time < end
@@ -135,7 +136,8 @@ impl Buckets {
             let start = self.start_at(time, cursor.offset_us(time))?;
             current = self.next(start).map(|end| (start, end));
             Some(start)
-        })
+        };
+        times.iter().map(|time| time.and_then(&mut start)).collect()
     }
 
     fn is_plain(&self) -> bool {

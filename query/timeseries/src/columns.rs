@@ -101,6 +101,12 @@ pub fn from_us(times: Int64Array, data_type: &DataType) -> Result<ArrayRef> {
     })
 }
 
+/// Each time by a function that may remember. What stands in the place of a null is passed too.
+pub fn map_us(times: &Int64Array, map: impl FnMut(i64) -> i64) -> Int64Array {
+    let mapped: Vec<i64> = times.values().iter().copied().map(map).collect();
+    Int64Array::new(mapped.into(), times.nulls().cloned())
+}
+
 /// Intervals of any unit, and durations, as months, days and nanoseconds.
 pub fn to_intervals(array: &ArrayRef) -> Result<PrimitiveArray<IntervalMonthDayNanoType>> {
     let intervals = cast(array, &interval_type())?;

@@ -56,9 +56,10 @@ impl EndFunction {
                 last: Ends::new(End::Last, DataType::Float64),
             });
         }
+        let end = self.end;
         downcast_primitive! {
-            data_type => (primitive, self.end, data_type),
-            _ => Box::new(AnyTypeEnds { last: self.end == End::Last, data_type: data_type.clone(), best: Vec::new() }),
+            data_type => (primitive, end, data_type),
+            _ => Box::new(AnyTypeEnds { last: end == End::Last, data_type: data_type.clone(), best: Vec::new() }),
         }
     }
 }

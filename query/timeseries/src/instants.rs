@@ -10,7 +10,7 @@ use datafusion::common::{Result, exec_err, plan_err};
 
 use crate::calendar::{Day, HOUR_US, MINUTE_US};
 use crate::columns::{
-    constant_text, from_us, instant_type, interval_type, is_instant, is_local, is_text, local_type, to_intervals, to_us,
+    constant_text, from_us, instant_type, interval_type, is_instant, is_local, is_text, local_type, map_us, to_intervals, to_us,
 };
 use crate::function::{Call, TimeFunction};
 use crate::text::{instant_text, interval_text, local_text, parse_instant, parse_local};
@@ -84,7 +84,7 @@ fn local_times(array: &ArrayRef, zone: Zone) -> Result<Int64Array> {
         DataType::Utf8 => parse_each(array.as_string(), parse_local),
         given if is_instant(given) => {
             let mut cursor = zone.cursor();
-            Ok(to_us(array)?.unary(|instant| instant.saturating_add(cursor.offset_us(instant))))
+            Ok(map_us(&to_us(array)?, |instant| instant.saturating_add(cursor.offset_us(instant))))
         }
         _ => to_us(array),
     }
@@ -154,7 +154,7 @@ fn timezone(call: &Call<'_>) -> Result<ArrayRef> {
         Some(Some(zone)) if to_instants => times.unary(|local| zone.to_instant(local)),
         Some(Some(zone)) => {
             let mut cursor = zone.cursor();
-            times.unary(|instant| instant.saturating_add(cursor.offset_us(instant)))
+            map_us(&times, |instant| instant.saturating_add(cursor.offset_us(instant)))
         }
         None => {
             let zones = call.array(0)?;

@@ -192,7 +192,7 @@ fn trunc_all(times: &Int64Array, unit: Unit, zone: Zone) -> Result<Int64Array> {
     }
     let mut cursor = zone.cursor();
     let mut current = (i64::MAX, i64::MIN, 0);
-    let trunc = |instant: i64| -> Result<i64> {
+    let mut trunc = |instant: i64| -> Result<i64> {
         let offset = cursor.offset_us(instant);
         if unit.fixed_us().is_some() {
             return Ok(unit.trunc_local(instant + offset)? - offset);
@@ -205,7 +205,7 @@ fn trunc_all(times: &Int64Array, unit: Unit, zone: Zone) -> Result<Int64Array> {
         }
         Ok(current.2)
     };
-    times.try_unary(trunc)
+    times.iter().map(|time| time.map(&mut trunc).transpose()).collect()
 }
 
 fn trunc_intervals(intervals: &IntervalMonthDayNanoArray, unit: Unit) -> Result<ArrayRef> {
@@ -273,8 +273,8 @@ fn part(call: &Call<'_>) -> Result<ArrayRef> {
             let zone = if aware { call.zone()? } else { Zone::UTC };
             let mut cursor = zone.cursor();
             let times = to_us(&array)?;
-            let of = |time: i64| part_of(time, cursor.offset_us(time), aware, unit).ok_or_else(unknown);
-            times.try_unary(of)?
+            let mut of = |time: i64| part_of(time, cursor.offset_us(time), aware, unit).ok_or_else(unknown);
+            times.iter().map(|time| time.map(&mut of).transpose()).collect::<Result<_>>()?
         }
     };
     Ok(cast(&parts, call.result)?)

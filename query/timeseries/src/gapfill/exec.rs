@@ -53,11 +53,12 @@ pub struct GapFillExec {
 impl GapFillExec {
     /// Over rows whose columns are filled by `fills`.
     pub fn try_new(input: Arc<dyn ExecutionPlan>, fills: Vec<Fill>, range: Range) -> Result<Self> {
-        let fields = input.schema().fields().iter().zip(&fills).map(|(field, fill)| {
+        let of_input = input.schema();
+        let fields = of_input.fields().iter().zip(&fills).map(|(field, fill)| {
             let nullable = field.is_nullable() || !matches!(fill, Fill::Key | Fill::Bucket);
             Field::new(field.name(), field.data_type().clone(), nullable).with_metadata(field.metadata().clone())
         });
-        let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), input.schema().metadata().clone());
+        let schema = Schema::new_with_metadata(fields.collect::<Vec<_>>(), of_input.metadata().clone());
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::new(schema)),
             input.output_partitioning().clone(),
