@@ -1,43 +1,46 @@
 //! `latest(table)`: the last row of every device.
 
 use datafusion::common::{Result, plan_err};
-use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
+use datafusion::logical_expr::planner::{RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, ObjectName, TableFactor};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-/// Plans `latest(table)`.
+/// Refuses a `latest` that [`replaced`] could not read.
 #[derive(Debug)]
 pub struct Latest;
 
-/// What a table must have.
-const COLUMNS: [&str; 5] = ["time", "ingested_at", "province", "zone", "device"];
-
 impl RelationPlanner for Latest {
-    fn plan_relation(&self, relation: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
-        let TableFactor::Table { name, alias, args: Some(arguments), .. } = &relation else {
-            return Ok(RelationPlanning::Original(Box::new(relation)));
-        };
-        if !name.to_string().eq_ignore_ascii_case("latest") {
-            return Ok(RelationPlanning::Original(Box::new(relation)));
+    fn plan_relation(&self, relation: TableFactor, _: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
+        match &relation {
+            TableFactor::Table { name, args: Some(_), .. } if is_latest(name) => {
+                plan_err!("latest takes the name of one table")
+            }
+            _ => Ok(RelationPlanning::Original(Box::new(relation))),
         }
-        let [FunctionArg::Unnamed(FunctionArgExpr::Expr(table))] = arguments.args.as_slice() else {
-            return plan_err!("latest takes the name of one table");
-        };
-        let table = match table {
-            Expr::Identifier(name) => ObjectName::from(vec![name.clone()]),
-            Expr::CompoundIdentifier(names) => ObjectName::from(names.clone()),
-            _ => return plan_err!("latest takes the name of one table, and not {table}"),
-        };
-        let reference = context.object_name_to_table_reference(table.clone())?;
-        let schema = context.context_provider().get_table_source(reference)?.schema();
-        if let Some(missing) = COLUMNS.into_iter().find(|column| schema.column_with_name(column).is_none()) {
-            return plan_err!("latest is for tables of telemetry, and {table} has no column {missing}");
-        }
-        let alias = alias.clone();
-        let plan = context.plan(rows_of(&table)?)?;
-        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
     }
+}
+
+fn is_latest(name: &ObjectName) -> bool {
+    name.to_string().eq_ignore_ascii_case("latest")
+}
+
+/// What `latest(table)` stands for. Tables are looked up by the names in a statement, so that this is done before it is
+/// planned.
+pub fn replaced(relation: &TableFactor) -> Option<TableFactor> {
+    let TableFactor::Table { name, alias, args: Some(arguments), .. } = relation else { return None };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(table))] = arguments.args.as_slice() else { return None };
+    let table = match table {
+        _ if !is_latest(name) => return None,
+        Expr::Identifier(name) => ObjectName::from(vec![name.clone()]),
+        Expr::CompoundIdentifier(names) => ObjectName::from(names.clone()),
+        _ => return None,
+    };
+    let mut rows = rows_of(&table).ok()?;
+    if let TableFactor::Derived { alias: of_rows, .. } = &mut rows {
+        of_rows.clone_from(alias);
+    }
+    Some(rows)
 }
 
 /// The times of the last rows take two columns of the whole table; the rows themselves are then few, and the join leaves

@@ -48,9 +48,11 @@ impl Measure {
                 (before, after) if after < before => after,
                 (before, after) => after - before,
             };
-            points.windows(2).map(growth).sum()
+            points.windows(2).map(growth).fold(0.0, |sum, growth| sum + growth)
         };
-        let held = || -> f64 { points.windows(2).map(|pair| (pair[1].0 - pair[0].0) as f64 * pair[0].1).sum() };
+        let held_area = points.windows(2).map(|pair| (pair[1].0 - pair[0].0) as f64 * pair[0].1);
+        // A sum of nothing would be −0.
+        let held = || held_area.fold(0.0, |sum: f64, area| sum + area);
         match self {
             Self::Increase => Some(increase()),
             Self::Rate => (span_us > 0.0).then(|| increase() / (span_us / 1e6)),

@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, IntervalMonthDayNano};
-use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{Between, BinaryExpr, Cast, InList, ScalarFunction};
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, cast, lit};
 
 use crate::calendar::DAY_US;
 use crate::columns::{ interval_type, is_instant, is_local, is_text, local_type};
 use crate::intervals::{BETWEEN, LENGTH, MINUS, PLUS};
-use crate::text::{parse_instant, parse_local};
+use crate::text::{parse_instant, parse_interval, parse_local};
 use crate::zone::Zone;
 
 /// The functions that expressions become.
@@ -130,7 +130,7 @@ impl Rewriter<'_> {
         } else if *to == DataType::Date32 && constant {
             self.date(expr)?
         } else if is_span(to) && constant {
-            cast(expr.clone(), interval_type())
+            interval(expr)?
         } else {
             return Ok(None);
         };
@@ -159,7 +159,7 @@ impl Rewriter<'_> {
                 Some(self.functions.call(BETWEEN, vec![left, right]))
             }
             (DataType::Timestamp(..), Operator::Plus, _) if constant(right, right_type) => {
-                let interval = cast(right.clone(), interval_type());
+                let interval = interval(right)?;
                 Some(self.moved(left, op, &interval, left_type).unwrap_or_else(|| binary(left.clone(), op, interval)))
             }
             (DataType::Date32, Operator::Minus, _) if constant(right, right_type) => {
@@ -231,6 +231,7 @@ impl Rewriter<'_> {
             (from, DataType::Timestamp(_, None)) if is_text(from) || is_instant(from) => self.local(expr)?,
             (from, DataType::Date32) if is_text(from) || is_instant(from) => self.date(expr)?,
             (from, DataType::Time32(_) | DataType::Time64(_)) if is_instant(from) => self.local(expr)?,
+            (from, DataType::Interval(_)) if is_text(from) && constant_text(expr).is_some() => interval(expr)?,
             (DataType::Timestamp(..) | DataType::Interval(_) | DataType::Duration(_), text) if is_text(text) => {
                 self.functions.call("text", vec![expr.clone()])
             }
@@ -253,6 +254,7 @@ impl Rewriter<'_> {
                 Ok(Some(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&function.func), args))))
             }
             ("time_bucket" | "time_bucket_gapfill", [_, time, options @ ..]) => self.bucket(function, time, options),
+            ("date_bin", [width, ..]) if constant_text(width).is_some() => Ok(Some(with_interval(function)?)),
             _ => Ok(None),
         }
     }
@@ -260,11 +262,15 @@ impl Rewriter<'_> {
     /// Constants of unknown type that are times, and not zones, are of the type of the time.
     fn bucket(&self, function: &ScalarFunction, time: &Expr, options: &[Expr]) -> Result<Option<Expr>> {
         let is_time = |expr: &Expr| constant_text(expr).is_some_and(|text| Zone::named(text).is_err());
-        if constant_text(time).is_none() && !options.iter().any(is_time) {
+        let by_text = function.args.first().and_then(constant_text).is_some();
+        if !by_text && constant_text(time).is_none() && !options.iter().any(is_time) {
             return Ok(None);
         }
         let local = self.type_of(time).is_some_and(|time| is_local(&time) || time == DataType::Date32);
         let mut args = function.args.clone();
+        if by_text {
+            args[0] = interval(&args[0])?;
+        }
         if constant_text(time).is_some() {
             args[1] = self.instant(time)?;
         }
@@ -318,6 +324,22 @@ impl Rewriter<'_> {
 
 fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
     Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
+}
+
+/// A text as an interval.
+fn interval(text: &Expr) -> Result<Expr> {
+    let Some(words) = constant_text(text) else { return Ok(cast(text.clone(), interval_type())) };
+    match parse_interval(words) {
+        Some(interval) => Ok(lit(ScalarValue::IntervalMonthDayNano(Some(interval)))),
+        None => plan_err!("invalid input syntax for type interval: \"{words}\""),
+    }
+}
+
+/// The same call, whose first argument is an interval.
+fn with_interval(function: &ScalarFunction) -> Result<Expr> {
+    let mut args = function.args.clone();
+    args[0] = interval(&args[0])?;
+    Ok(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&function.func), args)))
 }
 
 fn is_comparison(op: Operator) -> bool {

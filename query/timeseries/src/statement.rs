@@ -3,14 +3,19 @@
 
 use std::ops::ControlFlow;
 
+use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinOperator, ObjectName,
-    Select, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    Select, SelectItem, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
+use crate::latest;
+use crate::text::parse_interval;
+
 /// Rewrites a parsed statement: `x AT TIME ZONE z` becomes `timezone(z, x)`, and a table with `ASOF JOIN`s stands in
-/// parentheses, where a planner of relations finds it.
+/// parentheses, where a planner of relations finds it; `latest(table)` becomes the statement that it stands for. Intervals are
+/// set in words that DataFusion reads, and casts that would have one name get names of their own.
 pub fn prepare(statement: &mut Statement) {
     match statement {
         Statement::Statement(statement) => {
@@ -28,6 +33,7 @@ impl VisitorMut for Words {
     type Break = ();
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        name_casts(select);
         for table in &mut select.from {
             if table.joins.iter().any(|join| matches!(join.join_operator, JoinOperator::AsOf { .. })) {
                 set_in_parentheses(table);
@@ -36,10 +42,23 @@ impl VisitorMut for Words {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
+        if let Some(rows) = latest::replaced(relation) {
+            *relation = rows;
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::AtTimeZone { timestamp, time_zone } = expr {
-            let arguments = [time_zone, timestamp].map(|argument| std::mem::replace(&mut **argument, nothing()));
-            *expr = call("timezone", arguments);
+        match expr {
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                let arguments = [time_zone, timestamp].map(|argument| std::mem::replace(&mut **argument, nothing()));
+                *expr = call("timezone", arguments);
+            }
+            Expr::Interval(interval) if interval.leading_field.is_none() && interval.last_field.is_none() => {
+                set_in_plain_words(&mut interval.value);
+            }
+            _ => {}
         }
         ControlFlow::Continue(())
     }
@@ -53,6 +72,39 @@ fn set_in_parentheses(table: &mut TableWithJoins) {
     let within = TableWithJoins { relation: table.relation.clone(), joins };
     table.relation = TableFactor::NestedJoin { table_with_joins: Box::new(within), alias: None };
 }
+
+/// DataFusion's planner reads a part of what PostgreSQL reads as intervals.
+fn set_in_plain_words(text: &mut Expr) {
+    if let Expr::Value(value) = text
+        && let Value::SingleQuotedString(words) = &mut value.value
+        && let Some(IntervalMonthDayNano { months, days, nanoseconds }) = parse_interval(words)
+    {
+        let (seconds, us) = (nanoseconds / 1_000_000_000, nanoseconds / 1_000 % 1_000_000);
+        *words = format!("{months} months {days} days {seconds} seconds {us} microseconds");
+    }
+}
+
+/// DataFusion names a cast as what is cast, and lets no two columns have one name.
+fn name_casts(select: &mut Select) {
+    let mut names = Vec::new();
+    for item in &mut select.projection {
+        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        let mut bare = &*expr;
+        while let Expr::Cast { expr, .. } | Expr::Nested(expr) = bare {
+            bare = expr;
+        }
+        let (name, is_cast) = (bare.to_string(), matches!(expr, Expr::Cast { .. }));
+        if is_cast && names.contains(&name) {
+            let alias = Ident::with_quote('"', expr.to_string().replace('"', "'"));
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+        } else if names.len() < NAMES_MAX {
+            names.push(name);
+        }
+    }
+}
+
+/// Columns among which a cast that needs a name of its own is looked for.
+const NAMES_MAX: usize = 100;
 
 fn nothing() -> Expr {
     Expr::Identifier(Ident::new(""))

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::common::{Result, exec_datafusion_err};
 
-use crate::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US};
+use crate::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US, negated};
 use crate::zone::Zone;
 
 /// The instant that a text means; without a zone in it, in `zone`.
@@ -326,6 +326,132 @@ fn put(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     }
 }
 
+/// The interval that a text means: `1 day 02:00:00`, `1.5 hours`, `2 weeks ago`, `P1DT2H`, or seconds.
+pub fn parse_interval(text: &str) -> Option<IntervalMonthDayNano> {
+    let text = text.trim().trim_start_matches('@').to_ascii_lowercase();
+    let mut sum = Sum::default();
+    if let Some(iso) = text.strip_prefix('p') {
+        let (days, time) = iso.split_once('t').unwrap_or((iso, ""));
+        sum.units(days, |unit| match unit {
+            "y" | "w" | "d" => Some(unit),
+            "m" => Some("mon"),
+            _ => None,
+        })?;
+        sum.units(time, |unit| matches!(unit, "h" | "m" | "s").then_some(unit))?;
+        return sum.interval();
+    }
+    let mut words = text.split_whitespace().peekable();
+    words.peek()?;
+    while let Some(word) = words.next() {
+        if word == "ago" && words.peek().is_none() {
+            return sum.interval().map(negated);
+        }
+        if word.contains(':') {
+            let (negative, time) = match word.as_bytes()[0] {
+                b'-' => (true, &word[1..]),
+                b'+' => (false, &word[1..]),
+                _ => (false, word),
+            };
+            let us = clock_us(time)?;
+            sum.us = sum.us.checked_add(if negative { -us } else { us })?;
+        } else if word.ends_with(|letter: char| letter.is_ascii_digit()) {
+            let unit = words.next_if(|word| word.starts_with(|letter: char| letter.is_ascii_alphabetic()) && *word != "ago");
+            sum.add(word, unit.unwrap_or("s"))?;
+        } else {
+            sum.units(word, Some)?;
+        }
+    }
+    sum.interval()
+}
+
+/// `HH:MM` or `HH:MM:SS.ffffff`, of any number of hours.
+fn clock_us(text: &str) -> Option<i64> {
+    let mut parts = text.split(':');
+    let (hour, minute, second) = (parts.next()?, parts.next()?, parts.next().unwrap_or("0"));
+    let (whole, fraction) = second.split_once('.').unwrap_or((second, ""));
+    let number = |part: &str| (part.bytes().all(|digit| digit.is_ascii_digit())).then(|| part.parse::<i64>().ok()).flatten();
+    let (minute, second) = (number(minute)?, number(whole)?);
+    if parts.next().is_some() || minute > 59 || second > 59 {
+        return None;
+    }
+    number(hour)?.checked_mul(HOUR_US)?.checked_add(minute * MINUTE_US + second * SECOND_US + fraction_us(fraction)?)
+}
+
+/// Parts of an interval, added up.
+#[derive(Debug, Default)]
+struct Sum {
+    months: i64,
+    days: i64,
+    us: i64,
+}
+
+impl Sum {
+    /// `1y2d`, by units that `named` knows.
+    fn units<'a>(&mut self, text: &'a str, named: impl Fn(&'a str) -> Option<&'a str>) -> Option<()> {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let digits = rest.find(|letter: char| letter.is_ascii_alphabetic())?;
+            let (number, behind) = rest.split_at(digits);
+            let letters = behind.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(behind.len());
+            let (unit, behind) = behind.split_at(letters);
+            self.add(number, named(unit)?)?;
+            rest = behind;
+        }
+        Some(())
+    }
+
+    /// A number of a unit. What a month or a day has as a fraction becomes days and time, a month as 30 days.
+    fn add(&mut self, number: &str, unit: &str) -> Option<()> {
+        let negative = number.starts_with('-');
+        let (whole, fraction) = number.trim_start_matches(['+', '-']).split_once('.').unwrap_or((number.trim_start_matches(['+', '-']), ""));
+        if (whole.is_empty() && fraction.is_empty()) || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        let sign = if negative { -1 } else { 1 };
+        let whole = if whole.is_empty() { 0 } else { whole.parse::<i64>().ok()? }.checked_mul(sign)?;
+        let fraction = if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse::<f64>().ok()? } * sign as f64;
+        let months = |count: i64| whole.checked_mul(count)?.checked_add((fraction * count as f64).round() as i64);
+        let mut time = |us: i64| -> Option<i64> { whole.checked_mul(us)?.checked_add((fraction * us as f64).round() as i64) };
+        match unit {
+            "y" | "yr" | "yrs" | "year" | "years" => self.months = self.months.checked_add(months(12)?)?,
+            "decade" | "decades" | "dec" | "decs" => self.months = self.months.checked_add(months(120)?)?,
+            "century" | "centuries" | "c" | "cent" => self.months = self.months.checked_add(months(1_200)?)?,
+            "millennium" | "millennia" | "mil" | "mils" => self.months = self.months.checked_add(months(12_000)?)?,
+            "mon" | "mons" | "month" | "months" => {
+                self.months = self.months.checked_add(whole)?;
+                self.part_days(fraction * 30.0)?;
+            }
+            "w" | "week" | "weeks" => {
+                self.days = self.days.checked_add(whole.checked_mul(7)?)?;
+                self.part_days(fraction * 7.0)?;
+            }
+            "d" | "day" | "days" => {
+                self.days = self.days.checked_add(whole)?;
+                self.part_days(fraction)?;
+            }
+            "h" | "hr" | "hrs" | "hour" | "hours" => self.us = self.us.checked_add(time(HOUR_US)?)?,
+            "m" | "min" | "mins" | "minute" | "minutes" => self.us = self.us.checked_add(time(MINUTE_US)?)?,
+            "s" | "sec" | "secs" | "second" | "seconds" => self.us = self.us.checked_add(time(SECOND_US)?)?,
+            "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => self.us = self.us.checked_add(time(1_000)?)?,
+            "us" | "usec" | "usecs" | "microsecond" | "microseconds" => self.us = self.us.checked_add(time(1)?)?,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn part_days(&mut self, days: f64) -> Option<()> {
+        let whole = days.trunc();
+        self.days = self.days.checked_add(whole as i64)?;
+        self.us = self.us.checked_add(((days - whole) * DAY_US as f64).round() as i64)?;
+        Some(())
+    }
+
+    fn interval(self) -> Option<IntervalMonthDayNano> {
+        let (months, days) = (i32::try_from(self.months).ok()?, i32::try_from(self.days).ok()?);
+        Some(IntervalMonthDayNano::new(months, days, self.us.checked_mul(1_000)?))
+    }
+}
+
 /// `1 year 2 mons 3 days 04:05:06.7`.
 pub fn interval_text(interval: IntervalMonthDayNano) -> String {
     let mut text = String::new();
@@ -382,6 +508,27 @@ mod tests {
     fn what_is_no_time_is_refused() {
         for text in ["", "tuesday", "2026-13-01", "2026-02-30", "2026-01-01 25:00", "2026-01-01 00:00 Mars", "12:00"] {
             assert!(parse_instant(text, Zone::UTC).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_interval_is_read_as_postgresql_does() {
+        for (text, wanted) in [
+            ("1 month 2 days 03:04:05.6", "1 mon 2 days 03:04:05.6"),
+            ("-1 day +02:00", "-1 days +02:00:00"),
+            ("1 day ago", "-1 days"),
+            ("P1Y2M3DT4H5M6.5S", "1 year 2 mons 3 days 04:05:06.5"),
+            ("1.5 months", "1 mon 15 days"),
+            ("1.5 days 90m", "1 day 13:30:00"),
+            ("2w", "14 days"),
+            ("40 days 25:01:02", "40 days 25:01:02"),
+            ("-03:00", "-03:00:00"),
+            ("12", "00:00:12"),
+        ] {
+            assert_eq!(parse_interval(text).map(interval_text).as_deref(), Some(wanted), "{text}");
+        }
+        for text in ["", "day", "1 fortnight", "1:99", "1 day day", "--1 day"] {
+            assert_eq!(parse_interval(text), None, "{text}");
         }
     }
 

@@ -17,7 +17,7 @@ select device, count(distinct state) from readings group by device order by devi
 select row_number() over (partition by device order by time desc) as n, device, time from readings order by n, device limit 3;
 select id, time, rank() over (order by time) from readings order by id limit 6;
 select state, sum(extract(epoch from until - time)) from (select state, time, lead(time) over (partition by device order by time) as until from readings) s where until is not null group by state order by state;
-select generate_series(timestamp '2026-01-01', timestamp '2026-01-03', interval '1 day');
+select * from generate_series(timestamp '2026-01-01', timestamp '2026-01-03', interval '1 day');
 SET TIME ZONE 'Europe/Berlin';
 select id, sum(value) over (partition by device order by time range between interval '2 hours' preceding and current row) from readings order by id limit 12;
 select device, date_trunc('day', time) as day, sum(value) from readings group by 1, 2 order by 1, 2;
