@@ -19,7 +19,11 @@ use datafusion::sql::sqlparser::ast::{Join, JoinConstraint, JoinOperator, TableF
 pub struct AsofJoins;
 
 impl RelationPlanner for AsofJoins {
-    fn plan_relation(&self, relation: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
         let TableFactor::NestedJoin { table_with_joins, alias } = relation else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
@@ -50,12 +54,18 @@ impl RelationPlanner for AsofJoins {
                         let (table, field) = schema.qualified_field_with_unqualified_name(&name)?;
                         Ok(Expr::Column(Column::from((table, field))))
                     };
-                    let name = |name: &datafusion::sql::sqlparser::ast::ObjectName| match name.0.last().and_then(|part| part.as_ident()) {
+                    let name = |name: &datafusion::sql::sqlparser::ast::ObjectName| match name
+                        .0
+                        .last()
+                        .and_then(|part| part.as_ident())
+                    {
                         Some(ident) => Ok(context.normalize_ident(ident.clone())),
                         None => plan_err!("USING takes names of columns"),
                     };
                     let names = names.iter().map(name).collect::<Result<Vec<_>>>()?;
-                    let pairs = names.into_iter().map(|name| Ok((same(name.clone(), left.schema())?, same(name, right.schema())?)));
+                    let pairs = names
+                        .into_iter()
+                        .map(|name| Ok((same(name.clone(), left.schema())?, same(name, right.schema())?)));
                     pairs.collect::<Result<Vec<_>>>()?
                 }
                 JoinConstraint::Natural => return plan_err!("an ASOF JOIN says its keys by ON or USING"),
@@ -75,10 +85,14 @@ fn within(expr: &Expr, schema: &DFSchema) -> bool {
 /// The keys of both sides that are to be equal.
 fn keys_of(on: Expr, left: &DFSchema, right: &DFSchema) -> Result<Vec<(Expr, Expr)>> {
     let terms = split_conjunction_owned(on).into_iter().map(|term| match term {
-        Expr::BinaryExpr(BinaryExpr { left: a, op: Operator::Eq, right: b }) if within(&a, left) && within(&b, right) => {
+        Expr::BinaryExpr(BinaryExpr { left: a, op: Operator::Eq, right: b })
+            if within(&a, left) && within(&b, right) =>
+        {
             Ok((*a, *b))
         }
-        Expr::BinaryExpr(BinaryExpr { left: a, op: Operator::Eq, right: b }) if within(&b, left) && within(&a, right) => {
+        Expr::BinaryExpr(BinaryExpr { left: a, op: Operator::Eq, right: b })
+            if within(&b, left) && within(&a, right) =>
+        {
             Ok((*b, *a))
         }
         _ => plan_err!("ON of an ASOF JOIN has equalities between columns of both sides only"),
@@ -137,7 +151,8 @@ fn key_name(at: usize) -> String {
 /// Rows of both sides in one order, so that the last right row in front of a left row is the nearest one.
 fn joined(left: LogicalPlan, right: LogicalPlan, nearest: Nearest, keys: Vec<(Expr, Expr)>) -> Result<LogicalPlan> {
     let (left_columns, right_columns) = (left.schema().columns(), right.schema().columns());
-    let fields = right_columns.iter().enumerate().flat_map(|(at, column)| [lit(right_name(at)), Expr::Column(column.clone())]);
+    let fields =
+        right_columns.iter().enumerate().flat_map(|(at, column)| [lit(right_name(at)), Expr::Column(column.clone())]);
     let row = named_struct(fields.collect());
     let row_type = datafusion::logical_expr::ExprSchemable::get_type(&row, right.schema().as_ref())?;
     // At one time, right rows come first where they are meant too.
@@ -182,9 +197,10 @@ fn joined(left: LogicalPlan, right: LogicalPlan, nearest: Nearest, keys: Vec<(Ex
     let found_name = "__found";
     let windowed = with_window(all, found)?;
     let of_left = left_columns.iter().enumerate().map(|(at, column)| renamed(col(left_name(at)), column));
-    let of_right = right_columns.iter().enumerate().map(|(at, column)| {
-        renamed(get_field(col(found_name), right_name(at)), column)
-    });
+    let of_right = right_columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| renamed(get_field(col(found_name), right_name(at)), column));
     windowed.filter(col(IS_LEFT))?.project(of_left.chain(of_right))?.build()
 }
 

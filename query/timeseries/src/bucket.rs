@@ -244,7 +244,9 @@ mod tests {
     #[test]
     fn the_start_is_a_fixed_point_not_behind_its_time_and_the_next_one_is_behind_it() {
         for zone in ["UTC", "Europe/Berlin", "America/Havana", "Asia/Beirut", "Australia/Lord_Howe", "Asia/Kathmandu"] {
-            for width in ["7 minutes", "30 minutes", "1 hour", "2 hours", "3 hours", "1 day", "7 days", "1 month", "1 year"] {
+            for width in
+                ["7 minutes", "30 minutes", "1 hour", "2 hours", "3 hours", "1 day", "7 days", "1 month", "1 year"]
+            {
                 let buckets = buckets(width, zone);
                 let mut last = i64::MIN;
                 let times: Vec<i64> = (0..20_000).map(|step| at("2025-01-01Z") + step * 1_999_999_999).collect();

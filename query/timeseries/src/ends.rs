@@ -13,9 +13,7 @@ use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, FieldRef, Float64Typ
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
-use datafusion::logical_expr::{
-    Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
-};
+use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
 
 use crate::columns::{instant_type, is_text, to_us};
 use crate::single_group::{Groups, SingleGroup};
@@ -102,9 +100,8 @@ impl AggregateUDFImpl for EndFunction {
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        let field = |name: &str, data_type: DataType| {
-            Arc::new(Field::new(format_state_name(args.name, name), data_type, true))
-        };
+        let field =
+            |name: &str, data_type: DataType| Arc::new(Field::new(format_state_name(args.name, name), data_type, true));
         let value = args.return_field.data_type().clone();
         Ok(match self.end {
             End::Delta => vec![
@@ -328,7 +325,8 @@ impl AnyTypeEnds {
         let null = ScalarValue::try_from(&self.data_type)?;
         let values = best.into_iter().map(|best| best.map_or_else(|| null.clone(), |(_, value)| value));
         let values: Vec<ScalarValue> = values.collect();
-        let values = if values.is_empty() { new_empty_array(&self.data_type) } else { ScalarValue::iter_to_array(values)? };
+        let values =
+            if values.is_empty() { new_empty_array(&self.data_type) } else { ScalarValue::iter_to_array(values)? };
         Ok((Arc::new(times), cast(&values, &self.data_type)?))
     }
 }

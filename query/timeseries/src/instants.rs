@@ -10,7 +10,8 @@ use datafusion::common::{Result, exec_err, plan_err};
 
 use crate::calendar::{Day, HOUR_US, MINUTE_US};
 use crate::columns::{
-    constant_text, from_us, instant_type, interval_type, is_instant, is_local, is_text, local_type, map_us, to_intervals, to_us,
+    constant_text, from_us, instant_type, interval_type, is_instant, is_local, is_text, local_type, map_us,
+    to_intervals, to_us,
 };
 use crate::function::{Call, TimeFunction};
 use crate::text::{instant_text, interval_text, local_text, parse_instant, parse_local};
@@ -146,7 +147,9 @@ fn timezone(call: &Call<'_>) -> Result<ArrayRef> {
         _ => to_us(&array)?,
     };
     let constant = match &call.args[0] {
-        datafusion::logical_expr::ColumnarValue::Scalar(zone) => Some(zone_of(&zone.to_array()?, 0, &mut HashMap::new())?),
+        datafusion::logical_expr::ColumnarValue::Scalar(zone) => {
+            Some(zone_of(&zone.to_array()?, 0, &mut HashMap::new())?)
+        }
         datafusion::logical_expr::ColumnarValue::Array(_) => None,
     };
     let moved = match constant {
@@ -161,7 +164,9 @@ fn timezone(call: &Call<'_>) -> Result<ArrayRef> {
             let mut known = HashMap::new();
             let moved = times.iter().enumerate().map(|(row, time)| {
                 let zone = zone_of(&zones, row, &mut known)?;
-                Ok(zone.zip(time).map(|(zone, time)| if to_instants { zone.to_instant(time) } else { zone.to_local(time) }))
+                Ok(zone
+                    .zip(time)
+                    .map(|(zone, time)| if to_instants { zone.to_instant(time) } else { zone.to_local(time) }))
             });
             moved.collect::<Result<_>>()?
         }
@@ -237,7 +242,9 @@ fn made_of([year, month, day, hour, minute]: [i64; 5], second: f64) -> Result<i6
         && (0..60).contains(&minute)
         && (0.0..=60.0).contains(&second);
     if !valid {
-        return exec_err!("date/time field value out of range: {year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
+        return exec_err!(
+            "date/time field value out of range: {year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
+        );
     }
     let second_us = (second * 1e6).round() as i64;
     Ok(date.us() + hour * HOUR_US + minute * MINUTE_US + second_us)

@@ -20,6 +20,8 @@ pub fn functions() -> Vec<TimeFunction> {
         TimeFunction::new(MINUS, moved_typing, minus).of_session(),
         TimeFunction::new(BETWEEN, between_typing, between).of_session(),
         TimeFunction::new(LENGTH, length_typing, length),
+        TimeFunction::new(TIMES, times_typing, |call| times(call, |factor| factor)),
+        TimeFunction::new(DIVIDED, times_typing, |call| times(call, |divisor| 1.0 / divisor)),
         TimeFunction::new("age", between_typing, age).of_session(),
         TimeFunction::new("justify_days", justify_typing, |call| justify(call, |interval| justify_days(interval))),
         TimeFunction::new("justify_hours", justify_typing, |call| justify(call, |interval| justify_hours(interval))),
@@ -36,6 +38,11 @@ pub const MINUS: &str = "timestamptz_mi_interval";
 pub const BETWEEN: &str = "timestamp_mi";
 /// The length by which intervals are compared, in µs.
 pub const LENGTH: &str = "interval_length_us";
+
+/// Interval times number.
+pub const TIMES: &str = "interval_mul";
+/// Interval by number.
+pub const DIVIDED: &str = "interval_div";
 
 type Typed = Result<(Vec<DataType>, DataType)>;
 
@@ -95,9 +102,8 @@ fn between_typing(given: &[DataType]) -> Typed {
 fn between(call: &Call<'_>) -> Result<ArrayRef> {
     let (later, earlier) = (to_us(&call.array(0)?)?, to_us(&call.array(1)?)?);
     let between: Int64Array = arrow::compute::binary(&later, &earlier, i64::wrapping_sub)?;
-    let intervals: IntervalMonthDayNanoArray = between.unary_opt(|us| {
-        Some(IntervalMonthDayNano::new(0, i32::try_from(us / DAY_US).ok()?, us % DAY_US * 1_000))
-    });
+    let intervals: IntervalMonthDayNanoArray = between
+        .unary_opt(|us| Some(IntervalMonthDayNano::new(0, i32::try_from(us / DAY_US).ok()?, us % DAY_US * 1_000)));
     Ok(Arc::new(intervals))
 }
 
@@ -133,7 +139,9 @@ fn age_of(later_us: i64, earlier_us: i64) -> IntervalMonthDayNano {
 
 fn length_typing(given: &[DataType]) -> Typed {
     match given {
-        [DataType::Interval(_) | DataType::Duration(_) | DataType::Null] => Ok((vec![interval_type()], DataType::Int64)),
+        [DataType::Interval(_) | DataType::Duration(_) | DataType::Null] => {
+            Ok((vec![interval_type()], DataType::Int64))
+        }
         _ => plan_err!("one interval is wanted"),
     }
 }
@@ -145,6 +153,45 @@ fn length(call: &Call<'_>) -> Result<ArrayRef> {
         days.saturating_mul(DAY_US).saturating_add(interval.nanoseconds / 1_000)
     });
     Ok(Arc::new(lengths))
+}
+
+fn times_typing(given: &[DataType]) -> Typed {
+    match given {
+        [_, _] => Ok((vec![interval_type(), DataType::Float64], interval_type())),
+        _ => plan_err!("an interval and a number are wanted"),
+    }
+}
+
+/// What a month or a day has as a fraction becomes days and time, a month as 30 days. (PostgreSQL's `interval_mul`.)
+fn times(call: &Call<'_>, factor_of: fn(f64) -> f64) -> Result<ArrayRef> {
+    let (intervals, factors) = (to_intervals(&call.array(0)?)?, call.array(1)?);
+    let factors = factors.as_primitive::<Float64Type>();
+    let round = |value: f64| (value * 1e6).round() / 1e6;
+    let times = |interval: IntervalMonthDayNano, factor: f64| -> Option<IntervalMonthDayNano> {
+        let (months, days) = (f64::from(interval.months) * factor, f64::from(interval.days) * factor);
+        let us = (interval.nanoseconds / 1_000) as f64 * factor;
+        if !(months.abs() < 2e9 && days.abs() < 2e9 && us.abs() < 9e15) {
+            return None;
+        }
+        let days_of_month = round((months - months.trunc()) * 30.0);
+        let mut seconds = round((days - days.trunc() + days_of_month - days_of_month.trunc()) * 86_400.0);
+        let mut whole_days = days.trunc() + days_of_month.trunc();
+        if seconds.abs() >= 86_400.0 {
+            whole_days += (seconds / 86_400.0).trunc();
+            seconds %= 86_400.0;
+        }
+        let us = (us + seconds * 1e6).round() as i64;
+        Some(IntervalMonthDayNano::new(months as i32, whole_days as i32, us.checked_mul(1_000)?))
+    };
+    let products = intervals.iter().zip(factors).map(|(interval, factor)| match interval.zip(factor) {
+        None => Ok(None),
+        Some((_, factor)) if !factor_of(factor).is_finite() => exec_err!("an interval is not divided by zero"),
+        Some((interval, factor)) => match times(interval, factor_of(factor)) {
+            Some(product) => Ok(Some(product)),
+            None => exec_err!("interval out of range"),
+        },
+    });
+    Ok(Arc::new(products.collect::<Result<IntervalMonthDayNanoArray>>()?))
 }
 
 fn justify_typing(given: &[DataType]) -> Typed {
@@ -218,9 +265,10 @@ fn make(call: &Call<'_>) -> Result<ArrayRef> {
         let months = part(0).checked_mul(12).and_then(|months| months.checked_add(part(1)));
         let days = part(2).checked_mul(7).and_then(|days| days.checked_add(part(3)));
         let time_us = (second * 1e6).round() as i64;
-        let time_us = part(4).checked_mul(60).and_then(|minutes| minutes.checked_add(part(5))).and_then(|minutes| {
-            minutes.checked_mul(60_000_000)?.checked_add(time_us)?.checked_mul(1_000)
-        });
+        let time_us = part(4)
+            .checked_mul(60)
+            .and_then(|minutes| minutes.checked_add(part(5)))
+            .and_then(|minutes| minutes.checked_mul(60_000_000)?.checked_add(time_us)?.checked_mul(1_000));
         let made = || {
             let (months, days) = (i32::try_from(months?).ok()?, i32::try_from(days?).ok()?);
             Some(IntervalMonthDayNano::new(months, days, time_us?))

@@ -49,8 +49,8 @@ fn rows_of(table: &ObjectName) -> Result<TableFactor> {
     let sql = format!(
         "(SELECT {table}.* FROM {table} \
          JOIN (SELECT province, zone, device, max(time) AS time FROM {table} GROUP BY province, zone, device) AS __last \
-         ON {table}.time IS NOT DISTINCT FROM __last.time AND {table}.device IS NOT DISTINCT FROM __last.device \
-         AND {table}.zone IS NOT DISTINCT FROM __last.zone AND {table}.province IS NOT DISTINCT FROM __last.province \
+         ON ({table}.time IS NOT DISTINCT FROM __last.time) AND ({table}.device IS NOT DISTINCT FROM __last.device) \
+         AND ({table}.zone IS NOT DISTINCT FROM __last.zone) AND ({table}.province IS NOT DISTINCT FROM __last.province) \
          QUALIFY row_number() OVER (PARTITION BY {table}.province, {table}.zone, {table}.device \
          ORDER BY {table}.ingested_at DESC) = 1)"
     );

@@ -3,7 +3,7 @@
 //!
 //! - [`statement`]: SQL's own words, made functions before planning
 //! - [`planning`], [`rewrite`]: types, operators and casts of times while a statement is planned
-//! - [`latest`], [`asof`]: relations made of other relations
+//! - [`latest`], [`asof`], [`series`]: relations made of other relations
 //! - [`gapfill`]: rows for buckets of which there are none
 //! - [`time_bucket`], [`truncate`], [`instants`], [`intervals`], [`to_char`], [`now`]: functions, made with [`function`]
 //! - [`ends`], [`points`], [`single_group`]: aggregates
@@ -29,6 +29,7 @@ pub mod now;
 pub mod planning;
 pub mod points;
 pub mod rewrite;
+pub mod series;
 pub mod single_group;
 pub mod statement;
 pub mod text;
@@ -59,6 +60,12 @@ pub fn register(state: &mut SessionState) -> Result<()> {
     let (time_bucket, date_part) = (state.udf("time_bucket")?, state.udf("date_part")?);
     state.register_relation_planner(Arc::new(latest::Latest))?;
     state.register_relation_planner(Arc::new(asof::AsofJoins))?;
+
+    for name in ["generate_series", "range"] {
+        if let Some(function) = state.table_functions().get(name).map(|function| Arc::clone(function.function())) {
+            state.register_udtf(name, Arc::new(series::InNanoseconds { function }));
+        }
+    }
 
     let mut expressions = state.expr_planners().to_vec();
     expressions.insert(0, Arc::new(TimeExpressions { functions: functions.clone(), date_part }));

@@ -52,6 +52,8 @@ impl ExprPlanner for TimeExpressions {
         let op = match expr.op {
             BinaryOperator::Plus => Operator::Plus,
             BinaryOperator::Minus => Operator::Minus,
+            BinaryOperator::Multiply => Operator::Multiply,
+            BinaryOperator::Divide => Operator::Divide,
             _ => return Ok(PlannerResult::Original(expr)),
         };
         if !may_be_time(&expr.left) && !may_be_time(&expr.right) {
@@ -59,7 +61,9 @@ impl ExprPlanner for TimeExpressions {
         }
         let types = (expr.left.get_type(schema), expr.right.get_type(schema));
         let (Ok(left), Ok(right)) = types else { return Ok(PlannerResult::Original(expr)) };
-        if !is_text(&left) && !is_text(&right) && !(is_instant(&left) && is_instant(&right)) {
+        let instants = is_instant(&left) && is_instant(&right);
+        let spans = [&left, &right].into_iter().any(|side| matches!(side, DataType::Interval(_)));
+        if !is_text(&left) && !is_text(&right) && !instants && !spans {
             return Ok(PlannerResult::Original(expr));
         }
         let rewriter = Rewriter { schema, functions: &self.functions, zone: None };

@@ -134,7 +134,9 @@ impl AggregateUDFImpl for PointsFunction {
                 let state = if state.is_null() { wanted } else { state };
                 Ok(vec![state.clone(), time_argument(time)?, state.clone()])
             }
-            (Measure::StateDuration, _) => plan_err!("state_duration takes a state, its time and the state that is wanted"),
+            (Measure::StateDuration, _) => {
+                plan_err!("state_duration takes a state, its time and the state that is wanted")
+            }
             (_, [_, time]) => Ok(vec![DataType::Float64, time_argument(time)?]),
             (Measure::LinearAverage, [_, time, method]) if is_text(method) => {
                 Ok(vec![DataType::Float64, time_argument(time)?, DataType::Utf8])

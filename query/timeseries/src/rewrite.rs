@@ -12,8 +12,8 @@ use datafusion::logical_expr::expr::{Between, BinaryExpr, Cast, InList, ScalarFu
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, cast, lit};
 
 use crate::calendar::DAY_US;
-use crate::columns::{ interval_type, is_instant, is_local, is_text, local_type};
-use crate::intervals::{BETWEEN, LENGTH, MINUS, PLUS};
+use crate::columns::{interval_type, is_instant, is_local, is_text, local_type};
+use crate::intervals::{BETWEEN, DIVIDED, LENGTH, MINUS, PLUS, TIMES};
 use crate::text::{parse_instant, parse_interval, parse_local};
 use crate::zone::Zone;
 
@@ -67,6 +67,9 @@ impl Rewriter<'_> {
 
     /// An operator between two operands; none where DataFusion's own is right.
     pub fn binary(&self, left: &Expr, op: Operator, right: &Expr) -> Result<Option<Expr>> {
+        if matches!(op, Operator::Multiply | Operator::Divide) {
+            return Ok(self.multiplied(left, op, right));
+        }
         let arithmetic = matches!(op, Operator::Plus | Operator::Minus);
         if !arithmetic && !is_comparison(op) && op != Operator::StringConcat {
             return Ok(None);
@@ -80,6 +83,17 @@ impl Rewriter<'_> {
             _ if arithmetic => self.arithmetic((left, &left_type), op, (right, &right_type))?,
             _ => self.comparable(left, &left_type, right, &right_type)?.map(|(left, right)| binary(left, op, right)),
         })
+    }
+
+    fn multiplied(&self, left: &Expr, op: Operator, right: &Expr) -> Option<Expr> {
+        let (left_type, right_type) = (self.type_of(left)?, self.type_of(right)?);
+        let name = if op == Operator::Multiply { TIMES } else { DIVIDED };
+        let (interval, number) = match (&left_type, &right_type) {
+            (DataType::Interval(_), number) if number.is_numeric() => (left, right),
+            (number, DataType::Interval(_)) if number.is_numeric() && op == Operator::Multiply => (right, left),
+            _ => return None,
+        };
+        Some(self.functions.call(name, vec![interval.clone(), number.clone()]))
     }
 
     fn concatenated(&self, left: &Expr, left_type: &DataType, right: &Expr, right_type: &DataType) -> Option<Expr> {
@@ -174,7 +188,8 @@ impl Rewriter<'_> {
         if !is_instant(time_type) {
             return None;
         }
-        let label = matches!(time_type, DataType::Timestamp(_, Some(zone)) if matches!(zone.as_ref(), "UTC" | "+00:00"));
+        let label =
+            matches!(time_type, DataType::Timestamp(_, Some(zone)) if matches!(zone.as_ref(), "UTC" | "+00:00"));
         let time_alone = matches!(
             interval,
             Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano { months: 0, days: 0, .. })), _)

@@ -6,10 +6,11 @@ use std::ops::ControlFlow;
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinOperator, ObjectName,
-    Select, SelectItem, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinOperator,
+    ObjectName, Select, SelectItem, TableFactor, TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
+use crate::calendar::negated;
 use crate::latest;
 use crate::text::parse_interval;
 
@@ -58,6 +59,13 @@ impl VisitorMut for Words {
             Expr::Interval(interval) if interval.leading_field.is_none() && interval.last_field.is_none() => {
                 set_in_plain_words(&mut interval.value);
             }
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr: operand } => {
+                if let Expr::Interval(interval) = &mut **operand
+                    && negate(&mut interval.value).is_some()
+                {
+                    *expr = std::mem::replace(&mut **operand, nothing());
+                }
+            }
             _ => {}
         }
         ControlFlow::Continue(())
@@ -77,11 +85,23 @@ fn set_in_parentheses(table: &mut TableWithJoins) {
 fn set_in_plain_words(text: &mut Expr) {
     if let Expr::Value(value) = text
         && let Value::SingleQuotedString(words) = &mut value.value
-        && let Some(IntervalMonthDayNano { months, days, nanoseconds }) = parse_interval(words)
+        && let Some(interval) = parse_interval(words)
     {
-        let (seconds, us) = (nanoseconds / 1_000_000_000, nanoseconds / 1_000 % 1_000_000);
-        *words = format!("{months} months {days} days {seconds} seconds {us} microseconds");
+        *words = plain_words(interval);
     }
+}
+
+fn plain_words(IntervalMonthDayNano { months, days, nanoseconds }: IntervalMonthDayNano) -> String {
+    let (seconds, us) = (nanoseconds / 1_000_000_000, nanoseconds / 1_000 % 1_000_000);
+    format!("{months} months {days} days {seconds} seconds {us} microseconds")
+}
+
+/// DataFusion's planner would negate the first part of an interval alone.
+fn negate(text: &mut Expr) -> Option<()> {
+    let Expr::Value(value) = text else { return None };
+    let Value::SingleQuotedString(words) = &mut value.value else { return None };
+    *words = plain_words(negated(parse_interval(words)?));
+    Some(())
 }
 
 /// DataFusion names a cast as what is cast, and lets no two columns have one name.
@@ -93,7 +113,11 @@ fn name_casts(select: &mut Select) {
         while let Expr::Cast { expr, .. } | Expr::Nested(expr) = bare {
             bare = expr;
         }
-        let (name, is_cast) = (bare.to_string(), matches!(expr, Expr::Cast { .. }));
+        let name = match bare {
+            Expr::TypedString(text) => text.value.to_string(),
+            bare => bare.to_string(),
+        };
+        let is_cast = matches!(expr, Expr::Cast { .. } | Expr::TypedString(_));
         if is_cast && names.contains(&name) {
             let alias = Ident::with_quote('"', expr.to_string().replace('"', "'"));
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };

@@ -125,7 +125,9 @@ impl Fields {
                 let ((year, month), day) = digits;
                 self.set_date(year, month, day)
             }
-            [digits] if digits.len() == 6 && self.year.is_some() && self.time_us.is_none() => self.time_and_zone(digits),
+            [digits] if digits.len() == 6 && self.year.is_some() && self.time_us.is_none() => {
+                self.time_and_zone(digits)
+            }
             [digits] if self.month.is_some() && self.day.is_some() => {
                 self.year = Some(number(digits)?);
                 Some(())
@@ -233,7 +235,17 @@ fn fraction_us(digits: &str) -> Option<i64> {
 }
 
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
     "december",
 ];
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -340,6 +352,8 @@ pub fn parse_interval(text: &str) -> Option<IntervalMonthDayNano> {
         sum.units(time, |unit| matches!(unit, "h" | "m" | "s").then_some(unit))?;
         return sum.interval();
     }
+    // A sign may stand apart from its number.
+    let text = text.replace("- ", "-").replace("+ ", "+");
     let mut words = text.split_whitespace().peekable();
     words.peek()?;
     while let Some(word) = words.next() {
@@ -355,7 +369,8 @@ pub fn parse_interval(text: &str) -> Option<IntervalMonthDayNano> {
             let us = clock_us(time)?;
             sum.us = sum.us.checked_add(if negative { -us } else { us })?;
         } else if word.ends_with(|letter: char| letter.is_ascii_digit()) {
-            let unit = words.next_if(|word| word.starts_with(|letter: char| letter.is_ascii_alphabetic()) && *word != "ago");
+            let unit =
+                words.next_if(|word| word.starts_with(|letter: char| letter.is_ascii_alphabetic()) && *word != "ago");
             sum.add(word, unit.unwrap_or("s"))?;
         } else {
             sum.units(word, Some)?;
@@ -369,7 +384,8 @@ fn clock_us(text: &str) -> Option<i64> {
     let mut parts = text.split(':');
     let (hour, minute, second) = (parts.next()?, parts.next()?, parts.next().unwrap_or("0"));
     let (whole, fraction) = second.split_once('.').unwrap_or((second, ""));
-    let number = |part: &str| (part.bytes().all(|digit| digit.is_ascii_digit())).then(|| part.parse::<i64>().ok()).flatten();
+    let number =
+        |part: &str| (part.bytes().all(|digit| digit.is_ascii_digit())).then(|| part.parse::<i64>().ok()).flatten();
     let (minute, second) = (number(minute)?, number(whole)?);
     if parts.next().is_some() || minute > 59 || second > 59 {
         return None;
@@ -403,15 +419,19 @@ impl Sum {
     /// A number of a unit. What a month or a day has as a fraction becomes days and time, a month as 30 days.
     fn add(&mut self, number: &str, unit: &str) -> Option<()> {
         let negative = number.starts_with('-');
-        let (whole, fraction) = number.trim_start_matches(['+', '-']).split_once('.').unwrap_or((number.trim_start_matches(['+', '-']), ""));
-        if (whole.is_empty() && fraction.is_empty()) || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+        let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let all_digits = |part: &str| part.bytes().all(|digit| digit.is_ascii_digit());
+        if (whole.is_empty() && fraction.is_empty()) || !all_digits(whole) || !all_digits(fraction) {
             return None;
         }
         let sign = if negative { -1 } else { 1 };
         let whole = if whole.is_empty() { 0 } else { whole.parse::<i64>().ok()? }.checked_mul(sign)?;
-        let fraction = if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse::<f64>().ok()? } * sign as f64;
+        let fraction =
+            if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse::<f64>().ok()? } * sign as f64;
         let months = |count: i64| whole.checked_mul(count)?.checked_add((fraction * count as f64).round() as i64);
-        let mut time = |us: i64| -> Option<i64> { whole.checked_mul(us)?.checked_add((fraction * us as f64).round() as i64) };
+        let time =
+            |us: i64| -> Option<i64> { whole.checked_mul(us)?.checked_add((fraction * us as f64).round() as i64) };
         match unit {
             "y" | "yr" | "yrs" | "year" | "years" => self.months = self.months.checked_add(months(12)?)?,
             "decade" | "decades" | "dec" | "decs" => self.months = self.months.checked_add(months(120)?)?,

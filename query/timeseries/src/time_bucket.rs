@@ -14,8 +14,8 @@ use datafusion::logical_expr::{
 
 use crate::bucket::Buckets;
 use crate::columns::{
-    all_constant, constant_interval, constant_us, from_us, instant_type, interval_type, is_instant, is_text, local_type,
-    result_of, to_us,
+    all_constant, constant_interval, constant_us, from_us, instant_type, interval_type, is_instant, is_text,
+    local_type, result_of, to_us,
 };
 use crate::zone::Zone;
 

@@ -80,10 +80,10 @@ enum Piece {
 
 /// Longer ones first where one begins with another. Those in small letters differ by case.
 const PATTERNS: [&str; 60] = [
-    "HH24", "HH12", "HH", "MI", "SSSSS", "SSSS", "SS", "MS", "US", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "A.M.", "a.m.",
-    "P.M.", "p.m.", "AM", "am", "PM", "pm", "Y,YYY", "YYYY", "YYY", "YY", "Y", "IYYY", "IYY", "IY", "IDDD", "ID", "IW", "I",
-    "B.C.", "b.c.", "A.D.", "a.d.", "BC", "bc", "AD", "ad", "MONTH", "Month", "month", "MON", "Mon", "mon", "MM", "DAY", "Day",
-    "day", "DDD", "DD", "DY", "Dy", "dy", "D", "WW",
+    "HH24", "HH12", "HH", "MI", "SSSSS", "SSSS", "SS", "MS", "US", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "A.M.",
+    "a.m.", "P.M.", "p.m.", "AM", "am", "PM", "pm", "Y,YYY", "YYYY", "YYY", "YY", "Y", "IYYY", "IYY", "IY", "IDDD",
+    "ID", "IW", "I", "B.C.", "b.c.", "A.D.", "a.d.", "BC", "bc", "AD", "ad", "MONTH", "Month", "month", "MON", "Mon",
+    "mon", "MM", "DAY", "Day", "day", "DDD", "DD", "DY", "Dy", "dy", "D", "WW",
 ];
 const MORE: [&str; 10] = ["W", "CC", "J", "Q", "TZH", "TZM", "TZ", "tz", "OF", "RM"];
 
@@ -127,10 +127,14 @@ fn pieces(pattern: &str) -> Vec<Piece> {
 fn known(text: &str) -> Option<&'static str> {
     let all = || PATTERNS.iter().chain(&MORE).copied();
     let upper = |known: &str| known.bytes().all(|byte| !byte.is_ascii_lowercase());
-    all().find(|known| text.starts_with(known)).filter(|known| known.len() > 1 || !text.starts_with("Da")).or_else(|| {
-        // Numbers may be written in small letters too.
-        all().find(|known| upper(known) && text.get(..known.len()).is_some_and(|head| head.eq_ignore_ascii_case(known)))
-    })
+    all().find(|known| text.starts_with(known)).filter(|known| known.len() > 1 || !text.starts_with("Da")).or_else(
+        || {
+            // Numbers may be written in small letters too.
+            all().find(|known| {
+                upper(known) && text.get(..known.len()).is_some_and(|head| head.eq_ignore_ascii_case(known))
+            })
+        },
+    )
 }
 
 struct Moment {

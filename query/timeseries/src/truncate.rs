@@ -164,9 +164,11 @@ fn trunc(call: &Call<'_>) -> Result<ArrayRef> {
         DataType::Time64(_) => {
             let Some(width) = unit.fixed_us() else { return exec_err!("a time of day has no such unit") };
             let width = width * 1_000;
-            return Ok(Arc::new(array.as_primitive::<Time64NanosecondType>().unary::<_, Time64NanosecondType>(
-                |time| time - time.rem_euclid(width),
-            )));
+            return Ok(Arc::new(
+                array
+                    .as_primitive::<Time64NanosecondType>()
+                    .unary::<_, Time64NanosecondType>(|time| time - time.rem_euclid(width)),
+            ));
         }
         _ => {}
     }
@@ -262,11 +264,17 @@ fn part(call: &Call<'_>) -> Result<ArrayRef> {
     let parts: Float64Array = match array.data_type() {
         DataType::Interval(_) => {
             let intervals = to_intervals(&array)?;
-            intervals.iter().map(|interval| interval.map(|value| part_of_interval(value, unit).ok_or_else(unknown)).transpose()).collect::<Result<_>>()?
+            intervals
+                .iter()
+                .map(|interval| interval.map(|value| part_of_interval(value, unit).ok_or_else(unknown)).transpose())
+                .collect::<Result<_>>()?
         }
         DataType::Time64(_) => {
             let times = array.as_primitive::<Time64NanosecondType>();
-            times.iter().map(|time| time.map(|ns| part_of_time(ns / 1_000, unit).ok_or_else(unknown)).transpose()).collect::<Result<_>>()?
+            times
+                .iter()
+                .map(|time| time.map(|ns| part_of_time(ns / 1_000, unit).ok_or_else(unknown)).transpose())
+                .collect::<Result<_>>()?
         }
         data_type => {
             let aware = is_instant(data_type);

@@ -84,7 +84,9 @@ impl Zone {
     /// the offset before the gap.
     pub fn to_instant(self, local_us: i64) -> i64 {
         let seconds = match self.local(local_us) {
-            Local::Once(seconds) | Local::Twice { second: seconds, .. } | Local::Never { before: seconds, .. } => seconds,
+            Local::Once(seconds) | Local::Twice { second: seconds, .. } | Local::Never { before: seconds, .. } => {
+                seconds
+            }
         };
         local_us.saturating_sub(i64::from(seconds) * SECOND_US)
     }
@@ -146,7 +148,8 @@ fn us(seconds: i32) -> i64 {
 
 fn gap(local: &NaiveDateTime, zone: Tz) -> Local {
     let gap = GapInfo::new(local, &zone);
-    let before = gap.as_ref().and_then(|gap| gap.begin.as_ref()).map_or(0, |(_, offset)| offset.fix().local_minus_utc());
+    let before =
+        gap.as_ref().and_then(|gap| gap.begin.as_ref()).map_or(0, |(_, offset)| offset.fix().local_minus_utc());
     let end = gap.and_then(|gap| gap.end).map(|end| end.timestamp() * SECOND_US);
     let end_us = end.unwrap_or_else(|| local.and_utc().timestamp() * SECOND_US - us(before));
     Local::Never { before, end_us }

@@ -135,14 +135,16 @@ impl ExecutionPlan for GapFillExec {
             ended: false,
         };
         let input = self.input.execute(partition, context)?;
-        let batches = stream::try_unfold((input, filler), async |(mut input, mut filler)| loop {
-            if let Some(batch) = filler.step()? {
-                return Ok(Some((batch, (input, filler))));
-            }
-            match input.next().await {
-                Some(batch) => filler.take_in(&batch?)?,
-                None if filler.ended => return Ok(None),
-                None => filler.end()?,
+        let batches = stream::try_unfold((input, filler), async |(mut input, mut filler)| {
+            loop {
+                if let Some(batch) = filler.step()? {
+                    return Ok(Some((batch, (input, filler))));
+                }
+                match input.next().await {
+                    Some(batch) => filler.take_in(&batch?)?,
+                    None if filler.ended => return Ok(None),
+                    None => filler.end()?,
+                }
             }
         });
         let batches = RecordBatchStreamAdapter::new(schema, Box::pin(batches));
@@ -155,14 +157,22 @@ impl ExecutionPlan for GapFillExec {
 enum Row {
     Real(u32),
     /// Between two rows of a group; the one before is missing at its beginning, the one behind at its end.
-    Gap { time_us: i64, before: Option<u32>, behind: Option<u32> },
+    Gap {
+        time_us: i64,
+        before: Option<u32>,
+        behind: Option<u32>,
+    },
 }
 
 /// Buckets to be filled in, or a row.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Real(u32),
-    Gaps { until_us: i64, before: Option<u32>, behind: Option<u32> },
+    Gaps {
+        until_us: i64,
+        before: Option<u32>,
+        behind: Option<u32>,
+    },
     /// A group begins: its first bucket is the first of the range.
     Begin,
 }
@@ -203,8 +213,13 @@ impl Filler {
             None => batch.clone(),
         };
         let times = self.bucket_times(&batch)?;
-        let keys: Vec<ArrayRef> =
-            batch.columns().iter().zip(&self.fills).filter(|(_, fill)| **fill == Fill::Key).map(|(key, _)| Arc::clone(key)).collect();
+        let keys: Vec<ArrayRef> = batch
+            .columns()
+            .iter()
+            .zip(&self.fills)
+            .filter(|(_, fill)| **fill == Fill::Key)
+            .map(|(key, _)| Arc::clone(key))
+            .collect();
         let groups = if keys.is_empty() { vec![0..batch.num_rows()] } else { partition(&keys)?.ranges() };
         let mut steps = VecDeque::new();
         if first {
@@ -283,7 +298,9 @@ impl Filler {
     fn rows(&self, batch: &RecordBatch, times: &Int64Array, rows: &[Row]) -> Result<RecordBatch> {
         let gaps = rows.iter().filter(|row| matches!(row, Row::Gap { .. })).count() as u64;
         if self.filled.fetch_add(gaps, Ordering::Relaxed) + gaps > ROWS_MAX {
-            return exec_err!("more than {ROWS_MAX} rows are to be filled in: choose a wider bucket or a shorter range");
+            return exec_err!(
+                "more than {ROWS_MAX} rows are to be filled in: choose a wider bucket or a shorter range"
+            );
         }
         let index_of = |of_gap: fn(Option<u32>, Option<u32>) -> Option<u32>| -> UInt32Array {
             let of = |row: &Row| match *row {
@@ -294,29 +311,30 @@ impl Filler {
         };
         let (real, key, last) =
             (index_of(|_, _| None), index_of(|before, behind| behind.or(before)), index_of(|before, _| before));
-        let columns = batch.columns().iter().zip(&self.fills).zip(self.schema.fields()).map(|((column, fill), field)| {
-            let taken = |rows: &UInt32Array| match column.is_empty() {
-                true => Ok(new_null_array(field.data_type(), rows.len())),
-                false => Ok(take(column, rows, None)?),
-            };
-            match fill {
-                Fill::Null => taken(&real),
-                Fill::Key => taken(&key),
-                Fill::Last => taken(&last),
-                Fill::Bucket => {
-                    let time = |row: &Row| match *row {
-                        Row::Real(row) => times.is_valid(row as usize).then(|| times.value(row as usize)),
-                        Row::Gap { time_us, .. } => Some(time_us),
-                    };
-                    from_us(rows.iter().map(time).collect(), field.data_type())
+        let columns =
+            batch.columns().iter().zip(&self.fills).zip(self.schema.fields()).map(|((column, fill), field)| {
+                let taken = |rows: &UInt32Array| match column.is_empty() {
+                    true => Ok(new_null_array(field.data_type(), rows.len())),
+                    false => Ok(take(column, rows, None)?),
+                };
+                match fill {
+                    Fill::Null => taken(&real),
+                    Fill::Key => taken(&key),
+                    Fill::Last => taken(&last),
+                    Fill::Bucket => {
+                        let time = |row: &Row| match *row {
+                            Row::Real(row) => times.is_valid(row as usize).then(|| times.value(row as usize)),
+                            Row::Gap { time_us, .. } => Some(time_us),
+                        };
+                        from_us(rows.iter().map(time).collect(), field.data_type())
+                    }
+                    Fill::Line => {
+                        let values = column.as_primitive::<Float64Type>();
+                        let points: Float64Array = rows.iter().map(|row| on_line(values, times, *row)).collect();
+                        Ok(Arc::new(points) as ArrayRef)
+                    }
                 }
-                Fill::Line => {
-                    let values = column.as_primitive::<Float64Type>();
-                    let points: Float64Array = rows.iter().map(|row| on_line(values, times, *row)).collect();
-                    Ok(Arc::new(points) as ArrayRef)
-                }
-            }
-        });
+            });
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns.collect::<Result<Vec<_>>>()?)?)
     }
 }

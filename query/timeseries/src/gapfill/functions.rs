@@ -21,7 +21,8 @@ pub const INTERPOLATE: &str = "interpolate";
 impl Word {
     /// All of them.
     pub fn all() -> [Self; 3] {
-        [GAPFILL, LOCF, INTERPOLATE].map(|name| Self { name, signature: Signature::user_defined(Volatility::Immutable) })
+        [GAPFILL, LOCF, INTERPOLATE]
+            .map(|name| Self { name, signature: Signature::user_defined(Volatility::Immutable) })
     }
 }
 
@@ -55,7 +56,9 @@ impl ScalarUDFImpl for Word {
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
         match self.name {
             GAPFILL => exec_err!("{GAPFILL} stands in GROUP BY, and once"),
-            name => exec_err!("{name} stands around a whole value in the SELECT list of a statement grouped by {GAPFILL}"),
+            name => {
+                exec_err!("{name} stands around a whole value in the SELECT list of a statement grouped by {GAPFILL}")
+            }
         }
     }
 }

@@ -59,7 +59,8 @@ impl GapFill {
     ) -> Result<Self> {
         let fields = input.schema().iter().zip(&fills).map(|((table, field), fill)| {
             let nullable = field.is_nullable() || !matches!(fill, Fill::Key | Fill::Bucket);
-            let field = Field::new(field.name(), field.data_type().clone(), nullable).with_metadata(field.metadata().clone());
+            let field =
+                Field::new(field.name(), field.data_type().clone(), nullable).with_metadata(field.metadata().clone());
             (table.cloned(), Arc::new(field))
         });
         let schema = DFSchema::new_with_metadata(fields.collect(), input.schema().metadata().clone())?;

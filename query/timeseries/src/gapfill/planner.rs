@@ -25,11 +25,7 @@ pub struct TimeseriesPlanner;
 
 #[async_trait]
 impl QueryPlanner for TimeseriesPlanner {
-    async fn create_physical_plan(
-        &self,
-        plan: &LogicalPlan,
-        session: &dyn Session,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(GapFillPlanner)]);
         planner.create_physical_plan(plan, session).await
     }
@@ -61,7 +57,9 @@ impl ExtensionPlanner for GapFillPlanner {
         let Some(buckets) = buckets_of(&width, &bucket[1..], &time_type)? else {
             return plan_err!("the width of a bucket must not be null");
         };
-        let bounds = |bounds: &[Bound]| bounds.iter().map(|bound| bound_us(session, bound, &time_type)).collect::<Result<Vec<_>>>();
+        let bounds = |bounds: &[Bound]| {
+            bounds.iter().map(|bound| bound_us(session, bound, &time_type)).collect::<Result<Vec<_>>>()
+        };
         let (starts, finishes) = (bounds(&node.starts)?, bounds(&node.finishes)?);
         // A bound that is null lets no row pass.
         let (start, finish) = match (starts.into_iter().flatten().max(), finishes.into_iter().flatten().min()) {

@@ -125,7 +125,10 @@ fn call_of(groups: &Aggregate) -> Result<Call> {
     for option in options {
         let null = matches!(option, Expr::Literal(value, _) if value.is_null());
         let is_zone = is_text(&option.get_type(schema)?)
-            && option.as_literal().and_then(|text| text.try_as_str().flatten()).is_some_and(|name| Zone::named(name).is_ok());
+            && option
+                .as_literal()
+                .and_then(|text| text.try_as_str().flatten())
+                .is_some_and(|name| Zone::named(name).is_ok());
         if zone.is_none() && bounds.is_empty() && is_zone {
             zone = Some(option.clone());
         } else if option.any_column_refs() {

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Float64Array, Int32Array, Int64Array, IntervalMonthDayNanoArray, RecordBatch,
-    StringViewArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Date32Array, Float64Array, Int32Array, Int64Array, IntervalMonthDayNanoArray,
+    RecordBatch, StringViewArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Date32Type, Int64Type, IntervalMonthDayNano};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -60,9 +60,15 @@ fn readings() -> Vec<Reading> {
 fn batch(rows: &[Reading]) -> RecordBatch {
     let columns: [(&str, ArrayRef); 10] = [
         ("id", Arc::new(rows.iter().map(|row| Some(row.id)).collect::<Int32Array>())),
-        ("time", Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.time)).with_timezone("UTC"))),
+        (
+            "time",
+            Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.time)).with_timezone("UTC")),
+        ),
         ("local", Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.local)))),
-        ("day", Arc::new(rows.iter().map(|row| i32::try_from(row.time.div_euclid(DAY_US)).ok()).collect::<Date32Array>())),
+        (
+            "day",
+            Arc::new(rows.iter().map(|row| i32::try_from(row.time.div_euclid(DAY_US)).ok()).collect::<Date32Array>()),
+        ),
         ("device", Arc::new(rows.iter().map(|row| Some(row.device)).collect::<StringViewArray>())),
         ("zone_name", Arc::new(rows.iter().map(|row| Some(row.zone_name)).collect::<StringViewArray>())),
         ("value", Arc::new(rows.iter().map(|row| row.value).collect::<Float64Array>())),
@@ -104,9 +110,10 @@ fn seen() -> RecordBatch {
 
 /// The table for PostgreSQL.
 pub fn readings_sql() -> String {
-    let mut sql = "create table readings(id int, time timestamptz, local timestamp, day date, device text, zone_name text, \
+    let mut sql =
+        "create table readings(id int, time timestamptz, local timestamp, day date, device text, zone_name text, \
          value float8, counter int8, state text, span interval);\n"
-        .to_owned();
+            .to_owned();
     for row in readings() {
         let value = row.value.map_or("null".to_owned(), |value| value.to_string());
         writeln!(
@@ -143,8 +150,9 @@ impl Session {
         let context = SessionContext::new_with_state(state);
         let rows = readings();
         // Rows of a device and of an hour are apart from each other.
-        let partitions: Vec<Vec<RecordBatch>> =
-            (0..2).map(|part| rows.iter().skip(part).step_by(2).cloned().collect::<Vec<_>>().chunks(5).map(batch).collect()).collect();
+        let partitions: Vec<Vec<RecordBatch>> = (0..2)
+            .map(|part| rows.iter().skip(part).step_by(2).cloned().collect::<Vec<_>>().chunks(5).map(batch).collect())
+            .collect();
         let table = MemTable::try_new(partitions[0][0].schema(), partitions).unwrap();
         context.register_table("readings", Arc::new(table)).unwrap();
         let seen = MemTable::try_new(seen().schema(), vec![vec![seen()]]).unwrap();
@@ -179,7 +187,9 @@ impl Session {
         let column = column.slice(row, 1);
         match column.data_type() {
             DataType::Boolean => if column.as_boolean().value(0) { "t" } else { "f" }.to_owned(),
-            DataType::Timestamp(..) if is_instant(column.data_type()) => instant_text(to_us(&column).unwrap().value(0), self.zone),
+            DataType::Timestamp(..) if is_instant(column.data_type()) => {
+                instant_text(to_us(&column).unwrap().value(0), self.zone)
+            }
             DataType::Timestamp(..) => local_text(to_us(&column).unwrap().value(0)),
             DataType::Date32 => day_text(Day::of_days(column.as_primitive::<Date32Type>().value(0).into())),
             DataType::Interval(_) => interval_text(to_intervals(&column).unwrap().value(0)),

@@ -25,7 +25,11 @@ impl Postgres {
             run(Command::new("chown").arg("postgres").arg(postgres.dir.path()));
         }
         let data = postgres.dir.path().join("data");
-        run(postgres.command("initdb").args(["--auth=trust", "--username=postgres", "--locale=C", "--encoding=UTF8"]).arg("-D").arg(&data));
+        run(postgres
+            .command("initdb")
+            .args(["--auth=trust", "--username=postgres", "--locale=C", "--encoding=UTF8"])
+            .arg("-D")
+            .arg(&data));
         let options = format!("-k {} -c listen_addresses='' -c fsync=off", postgres.dir.path().display());
         let log = postgres.dir.path().join("log");
         run(postgres.command("pg_ctl").args(["start", "-w", "-o", &options, "-l"]).arg(log).arg("-D").arg(data));
@@ -52,7 +56,18 @@ impl Postgres {
     /// What psql prints for a script.
     fn psql(&self, script: &str) -> String {
         let mut psql = Command::new(self.bin.join("psql"));
-        psql.args(["-h", &self.dir.path().display().to_string(), "-U", "postgres", "-X", "-q", "-A", "-t", "-P", "null=NULL"]);
+        psql.args([
+            "-h",
+            &self.dir.path().display().to_string(),
+            "-U",
+            "postgres",
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-P",
+            "null=NULL",
+        ]);
         let mut psql = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         psql.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
         let output = psql.wait_with_output().unwrap();
