@@ -113,6 +113,7 @@ pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Re
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(YieldAfterMultiplying))
         .build();
+    zonelake_timeseries::register(&mut state)?;
     bound_functions(&mut state)?;
     // Statements read tables: no format, no factory and so no way to a file is known to them.
     state.table_factories_mut().clear();

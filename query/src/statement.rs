@@ -13,7 +13,7 @@ use crate::error::{QueryError, QueryErrorCode};
 pub fn parse_reading(sql: &str, recursion_limit: usize) -> Result<Statement, QueryError> {
     let mut parser = DFParserBuilder::new(sql).with_recursion_limit(recursion_limit).build()?;
     let mut statements = parser.parse_statements()?;
-    let Some(statement) = statements.pop_front() else {
+    let Some(mut statement) = statements.pop_front() else {
         return Err(QueryError::new(QueryErrorCode::Sql, "there is no statement"));
     };
     if !statements.is_empty() {
@@ -25,6 +25,7 @@ pub fn parse_reading(sql: &str, recursion_limit: usize) -> Result<Statement, Que
             "only statements that read are run: SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES, SHOW COLUMNS, DESCRIBE",
         ));
     }
+    zonelake_timeseries::prepare(&mut statement);
     Ok(statement)
 }
 

@@ -1,0 +1,160 @@
+//! Times of any unit as microseconds, and back.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, PrimitiveArray};
+use arrow::compute::cast;
+use arrow::datatypes::{
+    DataType, Date32Type, Date64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+};
+use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::logical_expr::ColumnarValue;
+
+use crate::calendar::DAY_US;
+
+/// An instant: what PostgreSQL calls `timestamp with time zone`. The zone is a label without meaning; ours is always UTC.
+pub fn instant_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// A local time: what PostgreSQL calls `timestamp`.
+pub fn local_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, None)
+}
+
+/// What PostgreSQL calls `interval`.
+pub fn interval_type() -> DataType {
+    DataType::Interval(IntervalUnit::MonthDayNano)
+}
+
+/// Whether it is an instant.
+pub fn is_instant(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(_, Some(_)))
+}
+
+/// Whether it is a local time.
+pub fn is_local(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(_, None))
+}
+
+/// Whether it is text.
+pub fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+/// Timestamps and dates in µs since 1970. What is beyond µs, which only dates and coarse units can be, is null.
+pub fn to_us(array: &ArrayRef) -> Result<Int64Array> {
+    Ok(match array.data_type() {
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            array.as_primitive::<TimestampMicrosecondType>().reinterpret_cast()
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            array.as_primitive::<TimestampNanosecondType>().unary(|time| time.div_euclid(1_000))
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            array.as_primitive::<TimestampMillisecondType>().unary_opt(|time| time.checked_mul(1_000))
+        }
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            array.as_primitive::<TimestampSecondType>().unary_opt(|time| time.checked_mul(1_000_000))
+        }
+        DataType::Date32 => array.as_primitive::<Date32Type>().unary(|days| i64::from(days) * DAY_US),
+        DataType::Date64 => array.as_primitive::<Date64Type>().unary_opt(|time| time.checked_mul(1_000)),
+        DataType::Null => Int64Array::new_null(array.len()),
+        other => return exec_err!("a time was expected, and not {other}"),
+    })
+}
+
+/// µs since 1970 as a type of times. What the type cannot hold is null.
+pub fn from_us(times: Int64Array, data_type: &DataType) -> Result<ArrayRef> {
+    Ok(match data_type {
+        DataType::Timestamp(unit, zone) => {
+            let zone = zone.clone();
+            match unit {
+                TimeUnit::Microsecond => {
+                    let times: PrimitiveArray<TimestampMicrosecondType> = times.reinterpret_cast();
+                    Arc::new(times.with_timezone_opt(zone))
+                }
+                TimeUnit::Nanosecond => {
+                    let times: PrimitiveArray<TimestampNanosecondType> = times.unary_opt(|us| us.checked_mul(1_000));
+                    Arc::new(times.with_timezone_opt(zone))
+                }
+                TimeUnit::Millisecond => {
+                    let times: PrimitiveArray<TimestampMillisecondType> = times.unary(|us| us.div_euclid(1_000));
+                    Arc::new(times.with_timezone_opt(zone))
+                }
+                TimeUnit::Second => {
+                    let times: PrimitiveArray<TimestampSecondType> = times.unary(|us| us.div_euclid(1_000_000));
+                    Arc::new(times.with_timezone_opt(zone))
+                }
+            }
+        }
+        DataType::Date32 => {
+            let days: Date32Array = times.unary_opt(|us| i32::try_from(us.div_euclid(DAY_US)).ok());
+            Arc::new(days)
+        }
+        DataType::Date64 => {
+            let days: PrimitiveArray<Date64Type> = times.unary(|us| us.div_euclid(DAY_US) * (DAY_US / 1_000));
+            Arc::new(days)
+        }
+        other => return exec_err!("{other} is no type of times"),
+    })
+}
+
+/// Each time by a function that may remember. What stands in the place of a null is passed too.
+pub fn map_us(times: &Int64Array, map: impl FnMut(i64) -> i64) -> Int64Array {
+    let mapped: Vec<i64> = times.values().iter().copied().map(map).collect();
+    Int64Array::new(mapped.into(), times.nulls().cloned())
+}
+
+/// Intervals of any unit, and durations, as months, days and nanoseconds.
+pub fn to_intervals(array: &ArrayRef) -> Result<PrimitiveArray<IntervalMonthDayNanoType>> {
+    let intervals = cast(array, &interval_type())?;
+    Ok(intervals.as_primitive::<IntervalMonthDayNanoType>().clone())
+}
+
+/// The rows of an argument, and whether it is a constant.
+pub fn rows_of(argument: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
+    argument.to_array(rows)
+}
+
+/// The result over `rows` rows: a constant where all arguments were constants.
+pub fn result_of(array: ArrayRef, constant: bool) -> Result<ColumnarValue> {
+    Ok(if constant {
+        ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
+    } else {
+        ColumnarValue::Array(array)
+    })
+}
+
+/// Whether all arguments are constants.
+pub fn all_constant(arguments: &[ColumnarValue]) -> bool {
+    arguments.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)))
+}
+
+/// A text constant.
+pub fn constant_text<'a>(argument: &'a ColumnarValue, what: &str) -> Result<Option<&'a str>> {
+    match argument {
+        ColumnarValue::Scalar(value) => match value.try_as_str() {
+            Some(text) => Ok(text),
+            None if value.is_null() => Ok(None),
+            None => exec_err!("{what} must be text"),
+        },
+        ColumnarValue::Array(_) => exec_err!("{what} must be a constant"),
+    }
+}
+
+/// An interval constant.
+pub fn constant_interval(value: &ScalarValue, what: &str) -> Result<Option<IntervalMonthDayNano>> {
+    match value {
+        ScalarValue::IntervalMonthDayNano(interval) => Ok(*interval),
+        ScalarValue::Null => Ok(None),
+        _ => exec_err!("{what} must be an interval"),
+    }
+}
+
+/// A constant of a time, in µs.
+pub fn constant_us(value: &ScalarValue) -> Result<Option<i64>> {
+    let times = to_us(&value.to_array()?)?;
+    Ok(times.is_valid(0).then(|| times.value(0)))
+}

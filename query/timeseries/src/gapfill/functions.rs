@@ -1,0 +1,64 @@
+//! The words of gap filling. They are functions so that SQL can be planned; the rule replaces them before anything runs.
+
+use arrow::datatypes::DataType;
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+
+/// A function that stands for something else.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Word {
+    name: &'static str,
+    signature: Signature,
+}
+
+/// `time_bucket_gapfill(width, time [, zone] [, start, finish])`.
+pub const GAPFILL: &str = "time_bucket_gapfill";
+/// `locf(value)`: in a filled row, the value of the row before.
+pub const LOCF: &str = "locf";
+/// `interpolate(value)`: in a filled row, on the straight line between the rows around it.
+pub const INTERPOLATE: &str = "interpolate";
+
+impl Word {
+    /// All of them.
+    pub fn all() -> [Self; 3] {
+        [GAPFILL, LOCF, INTERPOLATE]
+            .map(|name| Self { name, signature: Signature::user_defined(Volatility::Immutable) })
+    }
+}
+
+impl ScalarUDFImpl for Word {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        match (self.name, given) {
+            (INTERPOLATE, [_]) => Ok(vec![DataType::Float64]),
+            (LOCF, [value]) => Ok(vec![value.clone()]),
+            (GAPFILL, [_, _, ..]) if given.len() <= 5 => crate::time_bucket::bucket_types(self.name, given),
+            _ => plan_err!("{} does not take {} arguments", self.name, given.len()),
+        }
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        match (self.name, types) {
+            (INTERPOLATE, _) => Ok(DataType::Float64),
+            (GAPFILL, [_, time, ..]) => Ok(time.clone()),
+            (_, [value, ..]) => Ok(value.clone()),
+            _ => plan_err!("{} takes an argument", self.name),
+        }
+    }
+
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match self.name {
+            GAPFILL => exec_err!("{GAPFILL} stands in GROUP BY, and once"),
+            name => {
+                exec_err!("{name} stands around a whole value in the SELECT list of a statement grouped by {GAPFILL}")
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The operator in a logical plan.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::Field;
+use datafusion::common::{DFSchema, DFSchemaRef, Result, plan_err};
+use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+
+/// What a column has in a row that is filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fill {
+    /// What the whole group has.
+    Key,
+    /// The bucket.
+    Bucket,
+    /// Nothing.
+    Null,
+    /// The value of the row before.
+    Last,
+    /// The point on the line between the rows around it.
+    Line,
+}
+
+/// A bound of the range that is filled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Bound {
+    /// A constant.
+    pub time: Expr,
+    /// The range begins, or ends, a microsecond behind it.
+    pub behind: bool,
+}
+
+/// Fills the gaps of groups.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GapFill {
+    /// Rows of groups, at most one for a bucket.
+    pub input: LogicalPlan,
+    /// One for each column.
+    pub fills: Vec<Fill>,
+    /// The width of buckets and their zone.
+    pub bucket: Vec<Expr>,
+    /// The range begins at the latest of these.
+    pub starts: Vec<Bound>,
+    /// The range ends before the earliest of these.
+    pub finishes: Vec<Bound>,
+    schema: DFSchemaRef,
+}
+
+impl GapFill {
+    /// Over rows whose columns are filled by `fills`.
+    pub fn try_new(
+        input: LogicalPlan,
+        fills: Vec<Fill>,
+        bucket: Vec<Expr>,
+        starts: Vec<Bound>,
+        finishes: Vec<Bound>,
+    ) -> Result<Self> {
+        let fields = input.schema().iter().zip(&fills).map(|((table, field), fill)| {
+            let nullable = field.is_nullable() || !matches!(fill, Fill::Key | Fill::Bucket);
+            let field =
+                Field::new(field.name(), field.data_type().clone(), nullable).with_metadata(field.metadata().clone());
+            (table.cloned(), Arc::new(field))
+        });
+        let schema = DFSchema::new_with_metadata(fields.collect(), input.schema().metadata().clone())?;
+        Ok(Self { input, fills, bucket, starts, finishes, schema: Arc::new(schema) })
+    }
+}
+
+impl PartialOrd for GapFill {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        self.input.partial_cmp(&other.input)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for GapFill {
+    fn name(&self) -> &str {
+        "GapFill"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        let bounds = self.starts.iter().chain(&self.finishes).map(|bound| bound.time.clone());
+        self.bucket.iter().cloned().chain(bounds).collect()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GapFill: {:?}", self.fills)
+    }
+
+    fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let Some(input) = inputs.pop() else { return plan_err!("GapFill has one input") };
+        let mut exprs = exprs.into_iter();
+        let bucket = exprs.by_ref().take(self.bucket.len()).collect();
+        let mut bounds = |of: &[Bound]| -> Vec<Bound> {
+            let times = exprs.by_ref().take(of.len());
+            of.iter().zip(times).map(|(bound, time)| Bound { time, behind: bound.behind }).collect()
+        };
+        let (starts, finishes) = (bounds(&self.starts), bounds(&self.finishes));
+        Self::try_new(input, self.fills.clone(), bucket, starts, finishes)
+    }
+}

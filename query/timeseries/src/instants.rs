@@ -1,0 +1,266 @@
+//! Instants and local times made from each other and from text, in the zone of the session or in a given one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use datafusion::common::{Result, exec_err, plan_err};
+
+use crate::calendar::{Day, HOUR_US, MINUTE_US};
+use crate::columns::{
+    constant_text, from_us, instant_type, interval_type, is_instant, is_local, is_text, local_type, map_us,
+    to_intervals, to_us,
+};
+use crate::function::{Call, TimeFunction};
+use crate::text::{instant_text, interval_text, local_text, parse_instant, parse_local};
+use crate::zone::Zone;
+
+/// The functions of this module.
+pub fn functions() -> Vec<TimeFunction> {
+    vec![
+        TimeFunction::new("timestamptz", to_instant_typing, to_instant).of_session().ordered_by(0),
+        TimeFunction::new("timestamp", to_local_typing, to_local).of_session(),
+        TimeFunction::new("date", date_typing, date).of_session(),
+        TimeFunction::new("text", text_typing, text).of_session(),
+        TimeFunction::new("timezone", timezone_typing, timezone).of_session(),
+        TimeFunction::new("make_timestamptz", make_instant_typing, make_instant).of_session(),
+        TimeFunction::new("make_timestamp", make_local_typing, make_local),
+    ]
+}
+
+fn one(given: &[DataType], wanted: impl Fn(&DataType) -> Option<DataType>, result: DataType) -> Typed {
+    match given {
+        [only] => match wanted(only) {
+            Some(wanted) => Ok((vec![wanted], result)),
+            None => plan_err!("cannot make {result} from {only}"),
+        },
+        _ => plan_err!("one argument is wanted, and not {}", given.len()),
+    }
+}
+
+type Typed = Result<(Vec<DataType>, DataType)>;
+
+/// Times as they are, text as text.
+fn time_or_text(given: &DataType) -> Option<DataType> {
+    match given {
+        DataType::Timestamp(..) | DataType::Date32 => Some(given.clone()),
+        DataType::Date64 => Some(DataType::Date32),
+        DataType::Null => Some(instant_type()),
+        text if is_text(text) => Some(DataType::Utf8),
+        _ => None,
+    }
+}
+
+fn to_instant_typing(given: &[DataType]) -> Typed {
+    one(given, time_or_text, instant_type())
+}
+
+fn to_instant(call: &Call<'_>) -> Result<ArrayRef> {
+    let (array, zone) = (call.array(0)?, call.zone()?);
+    let times = match array.data_type() {
+        DataType::Utf8 => parse_each(array.as_string(), |text| parse_instant(text, zone))?,
+        given if is_instant(given) => to_us(&array)?,
+        _ => to_us(&array)?.unary(|local| zone.to_instant(local)),
+    };
+    from_us(times, call.result)
+}
+
+fn parse_each(texts: &StringArray, parse: impl Fn(&str) -> Result<i64>) -> Result<Int64Array> {
+    texts.iter().map(|text| text.map(&parse).transpose()).collect()
+}
+
+fn to_local_typing(given: &[DataType]) -> Typed {
+    one(given, time_or_text, local_type())
+}
+
+fn to_local(call: &Call<'_>) -> Result<ArrayRef> {
+    from_us(local_times(&call.array(0)?, call.zone()?)?, call.result)
+}
+
+/// Local times of instants, dates, local times and text.
+fn local_times(array: &ArrayRef, zone: Zone) -> Result<Int64Array> {
+    match array.data_type() {
+        DataType::Utf8 => parse_each(array.as_string(), parse_local),
+        given if is_instant(given) => {
+            let mut cursor = zone.cursor();
+            Ok(map_us(&to_us(array)?, |instant| instant.saturating_add(cursor.offset_us(instant))))
+        }
+        _ => to_us(array),
+    }
+}
+
+fn date_typing(given: &[DataType]) -> Typed {
+    one(given, time_or_text, DataType::Date32)
+}
+
+fn date(call: &Call<'_>) -> Result<ArrayRef> {
+    from_us(local_times(&call.array(0)?, call.zone()?)?, &DataType::Date32)
+}
+
+fn text_typing(given: &[DataType]) -> Typed {
+    let wanted = |given: &DataType| match given {
+        DataType::Timestamp(..) => Some(given.clone()),
+        DataType::Interval(_) | DataType::Duration(_) => Some(interval_type()),
+        _ => None,
+    };
+    one(given, wanted, DataType::Utf8)
+}
+
+fn text(call: &Call<'_>) -> Result<ArrayRef> {
+    let (array, zone) = (call.array(0)?, call.zone()?);
+    let texts: StringArray = if *array.data_type() == interval_type() {
+        to_intervals(&array)?.iter().map(|interval| interval.map(interval_text)).collect()
+    } else {
+        let aware = is_instant(array.data_type());
+        let written = |time: i64| if aware { instant_text(time, zone) } else { local_text(time) };
+        to_us(&array)?.iter().map(|time| time.map(written)).collect()
+    };
+    Ok(Arc::new(texts))
+}
+
+fn timezone_typing(given: &[DataType]) -> Typed {
+    let [zone, time] = given else { return plan_err!("timezone takes a zone and a time") };
+    let zone = match zone {
+        zone if is_text(zone) => DataType::Utf8,
+        DataType::Null => DataType::Utf8,
+        DataType::Interval(_) | DataType::Duration(_) => interval_type(),
+        _ => return plan_err!("a time zone is text or an interval, and not {zone}"),
+    };
+    match time {
+        time if is_local(time) => Ok((vec![zone, local_type()], instant_type())),
+        time if is_instant(time) => Ok((vec![zone, instant_type()], local_type())),
+        // PostgreSQL makes instants of dates and of constants whose type is not said.
+        DataType::Date32 | DataType::Null => Ok((vec![zone, time.clone()], local_type())),
+        time if is_text(time) => Ok((vec![zone, DataType::Utf8], local_type())),
+        _ => plan_err!("a time is brought to a time zone, and not {time}"),
+    }
+}
+
+fn timezone(call: &Call<'_>) -> Result<ArrayRef> {
+    let (array, session) = (call.array(1)?, call.zone()?);
+    let to_instants = is_local(array.data_type());
+    let times = match array.data_type() {
+        DataType::Utf8 => parse_each(array.as_string(), |text| parse_instant(text, session))?,
+        DataType::Date32 => to_us(&array)?.unary(|local| session.to_instant(local)),
+        _ => to_us(&array)?,
+    };
+    let constant = match &call.args[0] {
+        datafusion::logical_expr::ColumnarValue::Scalar(zone) => {
+            Some(zone_of(&zone.to_array()?, 0, &mut HashMap::new())?)
+        }
+        datafusion::logical_expr::ColumnarValue::Array(_) => None,
+    };
+    let moved = match constant {
+        Some(None) => Int64Array::new_null(call.rows),
+        Some(Some(zone)) if to_instants => times.unary(|local| zone.to_instant(local)),
+        Some(Some(zone)) => {
+            let mut cursor = zone.cursor();
+            map_us(&times, |instant| instant.saturating_add(cursor.offset_us(instant)))
+        }
+        None => {
+            let zones = call.array(0)?;
+            let mut known = HashMap::new();
+            let moved = times.iter().enumerate().map(|(row, time)| {
+                let zone = zone_of(&zones, row, &mut known)?;
+                Ok(zone
+                    .zip(time)
+                    .map(|(zone, time)| if to_instants { zone.to_instant(time) } else { zone.to_local(time) }))
+            });
+            moved.collect::<Result<_>>()?
+        }
+    };
+    from_us(moved, call.result)
+}
+
+fn zone_of(zones: &ArrayRef, row: usize, known: &mut HashMap<String, Zone>) -> Result<Option<Zone>> {
+    if zones.is_null(row) {
+        return Ok(None);
+    }
+    if *zones.data_type() == interval_type() {
+        let interval = to_intervals(zones)?.value(row);
+        if interval.months != 0 || interval.days != 0 {
+            return exec_err!("an interval that is a time zone must not have months or days");
+        }
+        return match i32::try_from(interval.nanoseconds / 1_000_000_000) {
+            Ok(seconds) => Ok(Some(Zone::Fixed(seconds))),
+            Err(_) => exec_err!("an interval of that length is no time zone"),
+        };
+    }
+    let name = zones.as_string::<i32>().value(row);
+    if let Some(zone) = known.get(name) {
+        return Ok(Some(*zone));
+    }
+    let zone = Zone::named(name)?;
+    known.insert(name.to_owned(), zone);
+    Ok(Some(zone))
+}
+
+fn made_typing(given: &[DataType], zone_too: bool, result: DataType) -> Typed {
+    let mut wanted = vec![DataType::Int64; 5];
+    wanted.push(DataType::Float64);
+    if given.len() == 7 && zone_too {
+        wanted.push(DataType::Utf8);
+    }
+    if wanted.len() == given.len() {
+        Ok((wanted, result))
+    } else {
+        plan_err!("year, month, day, hour, minute and second make a time")
+    }
+}
+
+fn make_instant_typing(given: &[DataType]) -> Typed {
+    made_typing(given, true, instant_type())
+}
+
+fn make_local_typing(given: &[DataType]) -> Typed {
+    made_typing(given, false, local_type())
+}
+
+fn made(call: &Call<'_>) -> Result<Int64Array> {
+    let parts = (0..5).map(|at| Ok(cast(&call.array(at)?, &DataType::Int64)?)).collect::<Result<Vec<_>>>()?;
+    let seconds = cast(&call.array(5)?, &DataType::Float64)?;
+    let seconds = seconds.as_primitive::<Float64Type>();
+    let row = |row: usize| {
+        if seconds.is_null(row) || parts.iter().any(|part| part.is_null(row)) {
+            return Ok(None);
+        }
+        let part = |at: usize| parts[at].as_primitive::<Int64Type>().value(row);
+        made_of([part(0), part(1), part(2), part(3), part(4)], seconds.value(row)).map(Some)
+    };
+    (0..call.rows).map(row).collect()
+}
+
+fn made_of([year, month, day, hour, minute]: [i64; 5], second: f64) -> Result<i64> {
+    let date = Day { year: if year < 0 { year + 1 } else { year }, month, day };
+    let valid = year != 0
+        && (-4_713..=294_276).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=date.days_in_month()).contains(&day)
+        && (0..=24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0.0..=60.0).contains(&second);
+    if !valid {
+        return exec_err!(
+            "date/time field value out of range: {year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
+        );
+    }
+    let second_us = (second * 1e6).round() as i64;
+    Ok(date.us() + hour * HOUR_US + minute * MINUTE_US + second_us)
+}
+
+fn make_local(call: &Call<'_>) -> Result<ArrayRef> {
+    from_us(made(call)?, call.result)
+}
+
+fn make_instant(call: &Call<'_>) -> Result<ArrayRef> {
+    let zone = match call.args.get(6) {
+        None => call.zone()?,
+        Some(zone) => match constant_text(zone, "the zone of make_timestamptz")? {
+            Some(zone) => Zone::in_text(zone)?,
+            None => return from_us(Int64Array::new_null(call.rows), call.result),
+        },
+    };
+    from_us(made(call)?.unary(|local| zone.to_instant(local)), call.result)
+}

@@ -1,0 +1,153 @@
+//! What is said in SQL with words of its own and is a function or a table function here. It is to be done with every
+//! statement between parsing and planning, since DataFusion's planner has no place for it.
+
+use std::ops::ControlFlow;
+
+use arrow::datatypes::IntervalMonthDayNano;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinOperator,
+    ObjectName, Select, SelectItem, TableFactor, TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
+};
+
+use crate::calendar::negated;
+use crate::latest;
+use crate::text::parse_interval;
+
+/// Rewrites a parsed statement: `x AT TIME ZONE z` becomes `timezone(z, x)`, and a table with `ASOF JOIN`s stands in
+/// parentheses, where a planner of relations finds it; `latest(table)` becomes the statement that it stands for. Intervals are
+/// set in words that DataFusion reads, and casts that would have one name get names of their own.
+pub fn prepare(statement: &mut Statement) {
+    match statement {
+        Statement::Statement(statement) => {
+            let flow = statement.as_mut().visit(&mut Words);
+            debug_assert!(flow.is_continue());
+        }
+        Statement::Explain(explain) => prepare(&mut explain.statement),
+        Statement::CreateExternalTable(_) | Statement::CopyTo(_) | Statement::Reset(_) => {}
+    }
+}
+
+struct Words;
+
+impl VisitorMut for Words {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        name_casts(select);
+        for table in &mut select.from {
+            if table.joins.iter().any(|join| matches!(join.join_operator, JoinOperator::AsOf { .. })) {
+                set_in_parentheses(table);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
+        if let Some(rows) = latest::replaced(relation) {
+            *relation = rows;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                let arguments = [time_zone, timestamp].map(|argument| std::mem::replace(&mut **argument, nothing()));
+                *expr = call("timezone", arguments);
+            }
+            Expr::Interval(interval) if interval.leading_field.is_none() && interval.last_field.is_none() => {
+                set_in_plain_words(&mut interval.value);
+            }
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr: operand } => {
+                if let Expr::Interval(interval) = &mut **operand
+                    && negate(&mut interval.value).is_some()
+                {
+                    *expr = std::mem::replace(&mut **operand, nothing());
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Everything up to the last `ASOF JOIN`, so that the joins behind it stay where the planner expects them.
+fn set_in_parentheses(table: &mut TableWithJoins) {
+    let last = table.joins.iter().rposition(|join| matches!(join.join_operator, JoinOperator::AsOf { .. }));
+    let behind = table.joins.split_off(last.map_or(0, |last| last + 1));
+    let joins = std::mem::replace(&mut table.joins, behind);
+    let within = TableWithJoins { relation: table.relation.clone(), joins };
+    table.relation = TableFactor::NestedJoin { table_with_joins: Box::new(within), alias: None };
+}
+
+/// DataFusion's planner reads a part of what PostgreSQL reads as intervals.
+fn set_in_plain_words(text: &mut Expr) {
+    if let Expr::Value(value) = text
+        && let Value::SingleQuotedString(words) = &mut value.value
+        && let Some(interval) = parse_interval(words)
+    {
+        *words = plain_words(interval);
+    }
+}
+
+fn plain_words(IntervalMonthDayNano { months, days, nanoseconds }: IntervalMonthDayNano) -> String {
+    let (seconds, us) = (nanoseconds / 1_000_000_000, nanoseconds / 1_000 % 1_000_000);
+    format!("{months} months {days} days {seconds} seconds {us} microseconds")
+}
+
+/// DataFusion's planner would negate the first part of an interval alone.
+fn negate(text: &mut Expr) -> Option<()> {
+    let Expr::Value(value) = text else { return None };
+    let Value::SingleQuotedString(words) = &mut value.value else { return None };
+    *words = plain_words(negated(parse_interval(words)?));
+    Some(())
+}
+
+/// DataFusion names a cast as what is cast, and lets no two columns have one name.
+fn name_casts(select: &mut Select) {
+    let mut names = Vec::new();
+    for item in &mut select.projection {
+        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        let mut bare = &*expr;
+        while let Expr::Cast { expr, .. } | Expr::Nested(expr) = bare {
+            bare = expr;
+        }
+        let name = match bare {
+            Expr::TypedString(text) => text.value.to_string(),
+            bare => bare.to_string(),
+        };
+        let is_cast = matches!(expr, Expr::Cast { .. } | Expr::TypedString(_));
+        if is_cast && names.contains(&name) {
+            let alias = Ident::with_quote('"', expr.to_string().replace('"', "'"));
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+        } else if names.len() < NAMES_MAX {
+            names.push(name);
+        }
+    }
+}
+
+/// Columns among which a cast that needs a name of its own is looked for.
+const NAMES_MAX: usize = 100;
+
+fn nothing() -> Expr {
+    Expr::Identifier(Ident::new(""))
+}
+
+fn call(name: &str, arguments: [Expr; 2]) -> Expr {
+    let args = arguments.map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument)));
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.to_vec(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}

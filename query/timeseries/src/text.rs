@@ -1,0 +1,564 @@
+//! Times and intervals as PostgreSQL reads and writes them in text (DateStyle `ISO, MDY`, IntervalStyle `postgres`).
+
+use std::fmt::Write;
+
+use arrow::datatypes::IntervalMonthDayNano;
+use datafusion::common::{Result, exec_datafusion_err};
+
+use crate::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US, negated};
+use crate::zone::Zone;
+
+/// The instant that a text means; without a zone in it, in `zone`.
+pub fn parse_instant(text: &str, zone: Zone) -> Result<i64> {
+    if is_epoch(text) {
+        return Ok(0);
+    }
+    let wrong = || exec_datafusion_err!("invalid input syntax for type timestamp with time zone: \"{text}\"");
+    let fields = Fields::read(text).ok_or_else(wrong)?;
+    let local_us = fields.local_us().ok_or_else(|| out_of_range(text))?;
+    match fields.zone {
+        None => Ok(zone.to_instant(local_us)),
+        Some(name) => Ok(Zone::in_text(&name)?.to_instant(local_us)),
+    }
+}
+
+/// The local time that a text means. A zone in it is read and has no effect.
+pub fn parse_local(text: &str) -> Result<i64> {
+    if is_epoch(text) {
+        return Ok(0);
+    }
+    let wrong = || exec_datafusion_err!("invalid input syntax for type timestamp: \"{text}\"");
+    let fields = Fields::read(text).ok_or_else(wrong)?;
+    fields.local_us().ok_or_else(|| out_of_range(text))
+}
+
+fn is_epoch(text: &str) -> bool {
+    text.trim().eq_ignore_ascii_case("epoch")
+}
+
+fn out_of_range(text: &str) -> datafusion::common::DataFusionError {
+    exec_datafusion_err!("date/time field value out of range: \"{text}\"")
+}
+
+/// What stands in a text of a time.
+#[derive(Debug, Default)]
+struct Fields {
+    year: Option<i64>,
+    month: Option<i64>,
+    day: Option<i64>,
+    time_us: Option<i64>,
+    afternoon: Option<bool>,
+    before_christ: bool,
+    zone: Option<String>,
+}
+
+impl Fields {
+    fn read(text: &str) -> Option<Self> {
+        let mut fields = Self::default();
+        for word in text.split(|letter: char| letter.is_whitespace() || letter == ',').filter(|word| !word.is_empty()) {
+            fields.word(word)?;
+        }
+        (fields.year.is_some() && fields.month.is_some() && fields.day.is_some()).then_some(fields)
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
+        let first = word.chars().next()?;
+        if first.is_ascii_digit() {
+            let head = word.find(|letter: char| !letter.is_ascii_digit() && letter != ':' && letter != '.');
+            if word.contains(':') && head.is_none_or(|at| word[..at].contains(':')) {
+                return self.time_and_zone(word);
+            }
+            return self.date_and_rest(word);
+        }
+        if matches!(first, '+' | '-') {
+            return self.set_zone(word);
+        }
+        let lower = word.to_ascii_lowercase();
+        match lower.as_str() {
+            "am" | "pm" => self.afternoon = Some(lower == "pm"),
+            "ad" => {}
+            "bc" => self.before_christ = true,
+            _ => {
+                if let Some(month) = month_of(&lower) {
+                    self.month = Some(month);
+                } else if !is_weekday(&lower) {
+                    return self.set_zone(word);
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn set_zone(&mut self, word: &str) -> Option<()> {
+        if self.zone.is_some() {
+            return None;
+        }
+        Zone::in_text(word).ok()?;
+        self.zone = Some(word.to_owned());
+        Some(())
+    }
+
+    fn date_and_rest(&mut self, word: &str) -> Option<()> {
+        if let Some(at) = word.find(['T', 't'])
+            && word[..at].bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+        {
+            self.date(&word[..at])?;
+            return self.time_and_zone(&word[at + 1..]);
+        }
+        if let Some(at) = word.find('+') {
+            self.date(&word[..at])?;
+            return self.set_zone(&word[at..]);
+        }
+        if let Some(date) = word.strip_suffix(['Z', 'z']) {
+            self.date(date)?;
+            return self.set_zone("Z");
+        }
+        self.date(word)
+    }
+
+    fn date(&mut self, word: &str) -> Option<()> {
+        let number = |part: &str| (!part.is_empty() && part.len() <= 6).then(|| part.parse::<i64>().ok()).flatten();
+        let parts: Vec<&str> = word.split(['-', '/', '.']).collect();
+        match parts.as_slice() {
+            [digits] if digits.len() == 8 && self.year.is_none() => {
+                let digits = number(&digits[..4]).zip(number(&digits[4..6])).zip(number(&digits[6..]))?;
+                let ((year, month), day) = digits;
+                self.set_date(year, month, day)
+            }
+            [digits] if digits.len() == 6 && self.year.is_some() && self.time_us.is_none() => {
+                self.time_and_zone(digits)
+            }
+            [digits] if self.month.is_some() && self.day.is_some() => {
+                self.year = Some(number(digits)?);
+                Some(())
+            }
+            [digits] if digits.len() <= 2 && self.day.is_none() => {
+                self.day = Some(number(digits)?);
+                Some(())
+            }
+            [year, month, day] if year.len() >= 3 => {
+                let month = month_of(&month.to_ascii_lowercase()).or_else(|| number(month))?;
+                self.set_date(number(year)?, month, number(day)?)
+            }
+            [day, name, year] if month_of(&name.to_ascii_lowercase()).is_some() => {
+                self.set_date(number(year)?, month_of(&name.to_ascii_lowercase())?, number(day)?)
+            }
+            [month, day, year] => self.set_date(number(year)?, number(month)?, number(day)?),
+            _ => None,
+        }
+    }
+
+    fn set_date(&mut self, year: i64, month: i64, day: i64) -> Option<()> {
+        if self.year.is_some() {
+            return None;
+        }
+        (self.year, self.month, self.day) = (Some(year), Some(month), Some(day));
+        Some(())
+    }
+
+    fn time_and_zone(&mut self, word: &str) -> Option<()> {
+        let end = word.find(|letter: char| !letter.is_ascii_digit() && letter != ':' && letter != '.');
+        let (time, rest) = word.split_at(end.unwrap_or(word.len()));
+        if self.time_us.is_some() {
+            return None;
+        }
+        self.time_us = Some(time_us(time)?);
+        match rest.to_ascii_lowercase().as_str() {
+            "" => Some(()),
+            half @ ("am" | "pm") => {
+                self.afternoon = Some(half == "pm");
+                Some(())
+            }
+            _ => self.set_zone(rest),
+        }
+    }
+
+    fn local_us(&self) -> Option<i64> {
+        let (mut year, month, day) = (self.year?, self.month?, self.day?);
+        if self.before_christ {
+            year = 1 - year;
+        } else if year == 0 {
+            return None;
+        }
+        if !(1..=12).contains(&month) || !(-4712..=294_276).contains(&year) {
+            return None;
+        }
+        let date = Day { year, month, day };
+        if day < 1 || day > date.days_in_month() {
+            return None;
+        }
+        let mut time_us = self.time_us.unwrap_or(0);
+        if let Some(afternoon) = self.afternoon {
+            let hour = time_us / HOUR_US;
+            if !(1..=12).contains(&hour) {
+                return None;
+            }
+            time_us += match (hour, afternoon) {
+                (12, false) => -12 * HOUR_US,
+                (1..12, true) => 12 * HOUR_US,
+                _ => 0,
+            };
+        }
+        date.days().checked_mul(DAY_US)?.checked_add(time_us)
+    }
+}
+
+/// `HH:MM`, `HH:MM:SS.ffffff` or `HHMMSS`, in µs.
+fn time_us(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let parts: Vec<&str> = match whole.contains(':') {
+        true => whole.split(':').collect(),
+        false if whole.len() == 6 || whole.len() == 4 || whole.len() == 2 => {
+            (0..whole.len()).step_by(2).map(|at| &whole[at..at + 2]).collect()
+        }
+        false => return None,
+    };
+    if parts.len() > 3 || parts.iter().any(|part| part.is_empty() || part.len() > 2) {
+        return None;
+    }
+    let number = |at: usize| parts.get(at).map_or(Some(0), |part| part.parse::<i64>().ok());
+    let (hour, minute, second) = (number(0)?, number(1)?, number(2)?);
+    let time_us = hour * HOUR_US + minute * MINUTE_US + second * SECOND_US + fraction_us(fraction)?;
+    (hour <= 24 && minute < 60 && second <= 60 && time_us <= DAY_US).then_some(time_us)
+}
+
+/// The digits behind the point, to the nearest µs.
+fn fraction_us(digits: &str) -> Option<i64> {
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let mut us = 0;
+    for at in 0..6 {
+        us = us * 10 + digits.as_bytes().get(at).map_or(0, |digit| i64::from(digit - b'0'));
+    }
+    Some(us + i64::from(digits.as_bytes().get(6).is_some_and(|digit| *digit >= b'5')))
+}
+
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+fn month_of(lower: &str) -> Option<i64> {
+    let at = MONTHS.iter().position(|month| *month == lower || (lower.len() == 3 && month.starts_with(lower)));
+    at.and_then(|at| i64::try_from(at + 1).ok())
+}
+
+fn is_weekday(lower: &str) -> bool {
+    WEEKDAYS.iter().any(|day| *day == lower || (lower.len() == 3 && day.starts_with(lower)))
+}
+
+/// The English name of a month, 1 to 12.
+pub fn month_name(month: i64) -> &'static str {
+    usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).copied().unwrap_or("")
+}
+
+/// The English name of a day of the week, 1 for Monday.
+pub fn weekday_name(iso_weekday: i64) -> &'static str {
+    usize::try_from(iso_weekday - 1).ok().and_then(|at| WEEKDAYS.get(at)).copied().unwrap_or("")
+}
+
+/// `2026-01-01 00:00:00.5`, followed by ` BC` before the year 1.
+pub fn local_text(local_us: i64) -> String {
+    let mut text = String::with_capacity(26);
+    let before_christ = push_local(&mut text, local_us);
+    if before_christ {
+        text.push_str(" BC");
+    }
+    text
+}
+
+/// `2026-01-01 00:00:00.5+07`.
+pub fn instant_text(instant_us: i64, zone: Zone) -> String {
+    let offset_us = zone.offset_us(instant_us);
+    let mut text = String::with_capacity(32);
+    let before_christ = push_local(&mut text, instant_us.saturating_add(offset_us));
+    push_offset(&mut text, offset_us / SECOND_US);
+    if before_christ {
+        text.push_str(" BC");
+    }
+    text
+}
+
+/// The date alone.
+pub fn day_text(day: Day) -> String {
+    if day.year > 0 {
+        format!("{:04}-{:02}-{:02}", day.year, day.month, day.day)
+    } else {
+        format!("{:04}-{:02}-{:02} BC", 1 - day.year, day.month, day.day)
+    }
+}
+
+fn push_local(text: &mut String, local_us: i64) -> bool {
+    let day = Day::of_us(local_us);
+    let year = if day.year > 0 { day.year } else { 1 - day.year };
+    put(text, format_args!("{year:04}-{:02}-{:02} ", day.month, day.day));
+    push_time(text, local_us.rem_euclid(DAY_US));
+    day.year <= 0
+}
+
+fn push_time(text: &mut String, time_us: i64) {
+    let (hour, minute) = (time_us / HOUR_US, time_us / MINUTE_US % 60);
+    put(text, format_args!("{hour:02}:{minute:02}:{:02}", time_us / SECOND_US % 60));
+    let fraction = time_us % SECOND_US;
+    if fraction != 0 {
+        put(text, format_args!(".{fraction:06}"));
+        text.truncate(text.trim_end_matches('0').len());
+    }
+}
+
+/// `+07`, `+05:30`, or with seconds, as old offsets have them.
+pub fn push_offset(text: &mut String, seconds: i64) {
+    text.push(if seconds < 0 { '-' } else { '+' });
+    let seconds = seconds.abs();
+    put(text, format_args!("{:02}", seconds / 3_600));
+    if seconds % 3_600 != 0 {
+        put(text, format_args!(":{:02}", seconds / 60 % 60));
+    }
+    if seconds % 60 != 0 {
+        put(text, format_args!(":{:02}", seconds % 60));
+    }
+}
+
+fn put(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a String has no error.
+    if text.write_fmt(arguments).is_err() {
+        unreachable!("a String takes all text");
+    }
+}
+
+/// The interval that a text means: `1 day 02:00:00`, `1.5 hours`, `2 weeks ago`, `P1DT2H`, or seconds.
+pub fn parse_interval(text: &str) -> Option<IntervalMonthDayNano> {
+    let text = text.trim().trim_start_matches('@').to_ascii_lowercase();
+    let mut sum = Sum::default();
+    if let Some(iso) = text.strip_prefix('p') {
+        let (days, time) = iso.split_once('t').unwrap_or((iso, ""));
+        sum.units(days, |unit| match unit {
+            "y" | "w" | "d" => Some(unit),
+            "m" => Some("mon"),
+            _ => None,
+        })?;
+        sum.units(time, |unit| matches!(unit, "h" | "m" | "s").then_some(unit))?;
+        return sum.interval();
+    }
+    // A sign may stand apart from its number.
+    let text = text.replace("- ", "-").replace("+ ", "+");
+    let mut words = text.split_whitespace().peekable();
+    words.peek()?;
+    while let Some(word) = words.next() {
+        if word == "ago" && words.peek().is_none() {
+            return sum.interval().map(negated);
+        }
+        if word.contains(':') {
+            let (negative, time) = match word.as_bytes()[0] {
+                b'-' => (true, &word[1..]),
+                b'+' => (false, &word[1..]),
+                _ => (false, word),
+            };
+            let us = clock_us(time)?;
+            sum.us = sum.us.checked_add(if negative { -us } else { us })?;
+        } else if word.ends_with(|letter: char| letter.is_ascii_digit()) {
+            let unit =
+                words.next_if(|word| word.starts_with(|letter: char| letter.is_ascii_alphabetic()) && *word != "ago");
+            sum.add(word, unit.unwrap_or("s"))?;
+        } else {
+            sum.units(word, Some)?;
+        }
+    }
+    sum.interval()
+}
+
+/// `HH:MM` or `HH:MM:SS.ffffff`, of any number of hours.
+fn clock_us(text: &str) -> Option<i64> {
+    let mut parts = text.split(':');
+    let (hour, minute, second) = (parts.next()?, parts.next()?, parts.next().unwrap_or("0"));
+    let (whole, fraction) = second.split_once('.').unwrap_or((second, ""));
+    let number =
+        |part: &str| (part.bytes().all(|digit| digit.is_ascii_digit())).then(|| part.parse::<i64>().ok()).flatten();
+    let (minute, second) = (number(minute)?, number(whole)?);
+    if parts.next().is_some() || minute > 59 || second > 59 {
+        return None;
+    }
+    number(hour)?.checked_mul(HOUR_US)?.checked_add(minute * MINUTE_US + second * SECOND_US + fraction_us(fraction)?)
+}
+
+/// Parts of an interval, added up.
+#[derive(Debug, Default)]
+struct Sum {
+    months: i64,
+    days: i64,
+    us: i64,
+}
+
+impl Sum {
+    /// `1y2d`, by units that `named` knows.
+    fn units<'a>(&mut self, text: &'a str, named: impl Fn(&'a str) -> Option<&'a str>) -> Option<()> {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let digits = rest.find(|letter: char| letter.is_ascii_alphabetic())?;
+            let (number, behind) = rest.split_at(digits);
+            let letters = behind.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(behind.len());
+            let (unit, behind) = behind.split_at(letters);
+            self.add(number, named(unit)?)?;
+            rest = behind;
+        }
+        Some(())
+    }
+
+    /// A number of a unit. What a month or a day has as a fraction becomes days and time, a month as 30 days.
+    fn add(&mut self, number: &str, unit: &str) -> Option<()> {
+        let negative = number.starts_with('-');
+        let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let all_digits = |part: &str| part.bytes().all(|digit| digit.is_ascii_digit());
+        if (whole.is_empty() && fraction.is_empty()) || !all_digits(whole) || !all_digits(fraction) {
+            return None;
+        }
+        let sign = if negative { -1 } else { 1 };
+        let whole = if whole.is_empty() { 0 } else { whole.parse::<i64>().ok()? }.checked_mul(sign)?;
+        let fraction =
+            if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse::<f64>().ok()? } * sign as f64;
+        let months = |count: i64| whole.checked_mul(count)?.checked_add((fraction * count as f64).round() as i64);
+        let time =
+            |us: i64| -> Option<i64> { whole.checked_mul(us)?.checked_add((fraction * us as f64).round() as i64) };
+        match unit {
+            "y" | "yr" | "yrs" | "year" | "years" => self.months = self.months.checked_add(months(12)?)?,
+            "decade" | "decades" | "dec" | "decs" => self.months = self.months.checked_add(months(120)?)?,
+            "century" | "centuries" | "c" | "cent" => self.months = self.months.checked_add(months(1_200)?)?,
+            "millennium" | "millennia" | "mil" | "mils" => self.months = self.months.checked_add(months(12_000)?)?,
+            "mon" | "mons" | "month" | "months" => {
+                self.months = self.months.checked_add(whole)?;
+                self.part_days(fraction * 30.0)?;
+            }
+            "w" | "week" | "weeks" => {
+                self.days = self.days.checked_add(whole.checked_mul(7)?)?;
+                self.part_days(fraction * 7.0)?;
+            }
+            "d" | "day" | "days" => {
+                self.days = self.days.checked_add(whole)?;
+                self.part_days(fraction)?;
+            }
+            "h" | "hr" | "hrs" | "hour" | "hours" => self.us = self.us.checked_add(time(HOUR_US)?)?,
+            "m" | "min" | "mins" | "minute" | "minutes" => self.us = self.us.checked_add(time(MINUTE_US)?)?,
+            "s" | "sec" | "secs" | "second" | "seconds" => self.us = self.us.checked_add(time(SECOND_US)?)?,
+            "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => self.us = self.us.checked_add(time(1_000)?)?,
+            "us" | "usec" | "usecs" | "microsecond" | "microseconds" => self.us = self.us.checked_add(time(1)?)?,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn part_days(&mut self, days: f64) -> Option<()> {
+        let whole = days.trunc();
+        self.days = self.days.checked_add(whole as i64)?;
+        self.us = self.us.checked_add(((days - whole) * DAY_US as f64).round() as i64)?;
+        Some(())
+    }
+
+    fn interval(self) -> Option<IntervalMonthDayNano> {
+        let (months, days) = (i32::try_from(self.months).ok()?, i32::try_from(self.days).ok()?);
+        Some(IntervalMonthDayNano::new(months, days, self.us.checked_mul(1_000)?))
+    }
+}
+
+/// `1 year 2 mons 3 days 04:05:06.7`.
+pub fn interval_text(interval: IntervalMonthDayNano) -> String {
+    let mut text = String::new();
+    let mut before = false;
+    let parts = [(interval.months / 12, "year"), (interval.months % 12, "mon"), (interval.days, "day")];
+    for (value, unit) in parts.into_iter().filter(|(value, _)| *value != 0) {
+        let space = if text.is_empty() { "" } else { " " };
+        let sign = if before && value > 0 { "+" } else { "" };
+        let plural = if value == 1 { "" } else { "s" };
+        put(&mut text, format_args!("{space}{sign}{value} {unit}{plural}"));
+        before = value < 0;
+    }
+    let time_us = interval.nanoseconds / 1_000;
+    if text.is_empty() || time_us != 0 {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        if time_us < 0 {
+            text.push('-');
+        } else if before {
+            text.push('+');
+        }
+        push_time(&mut text, time_us.saturating_abs());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_with_and_without_zone_is_the_instant_that_postgresql_reads() {
+        let hanoi = Zone::named("Asia/Ho_Chi_Minh").expect("a zone");
+        let read = |text: &str| instant_text(parse_instant(text, hanoi).expect(text), Zone::UTC);
+        for (text, wanted) in [
+            ("2026-01-01", "2025-12-31 17:00:00+00"),
+            ("2026-01-01 00:00:00+00", "2026-01-01 00:00:00+00"),
+            ("2026-01-01T00:00:00Z", "2026-01-01 00:00:00+00"),
+            ("2026-01-01 00:00:00.1234567 Europe/Berlin", "2025-12-31 23:00:00.123457+00"),
+            ("2026-01-01 12:00 EST", "2026-01-01 17:00:00+00"),
+            ("20260101T070000", "2026-01-01 00:00:00+00"),
+            ("January 8, 1999 04:05 PM", "1999-01-08 09:05:00+00"),
+            ("1/8/1999", "1999-01-07 17:00:00+00"),
+            ("1999-Jan-08", "1999-01-07 17:00:00+00"),
+            ("2026-01-01 24:00", "2026-01-01 17:00:00+00"),
+            ("0044-03-15 12:00+00 BC", "0044-03-15 12:00:00+00 BC"),
+        ] {
+            assert_eq!(read(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in ["", "tuesday", "2026-13-01", "2026-02-30", "2026-01-01 25:00", "2026-01-01 00:00 Mars", "12:00"] {
+            assert!(parse_instant(text, Zone::UTC).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_interval_is_read_as_postgresql_does() {
+        for (text, wanted) in [
+            ("1 month 2 days 03:04:05.6", "1 mon 2 days 03:04:05.6"),
+            ("-1 day +02:00", "-1 days +02:00:00"),
+            ("1 day ago", "-1 days"),
+            ("P1Y2M3DT4H5M6.5S", "1 year 2 mons 3 days 04:05:06.5"),
+            ("1.5 months", "1 mon 15 days"),
+            ("1.5 days 90m", "1 day 13:30:00"),
+            ("2w", "14 days"),
+            ("40 days 25:01:02", "40 days 25:01:02"),
+            ("-03:00", "-03:00:00"),
+            ("12", "00:00:12"),
+        ] {
+            assert_eq!(parse_interval(text).map(interval_text).as_deref(), Some(wanted), "{text}");
+        }
+        for text in ["", "day", "1 fortnight", "1:99", "1 day day", "--1 day"] {
+            assert_eq!(parse_interval(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn intervals_are_written_as_postgresql_does() {
+        let text = |months, days, us: i64| interval_text(IntervalMonthDayNano::new(months, days, us * 1_000));
+        assert_eq!(text(14, 3, 14_706_700_000), "1 year 2 mons 3 days 04:05:06.7");
+        assert_eq!(text(0, 0, 0), "00:00:00");
+        assert_eq!(text(0, -1, 7_200_000_000), "-1 days +02:00:00");
+        assert_eq!(text(-14, 3, -1_000_000), "-1 years -2 mons +3 days -00:00:01");
+        assert_eq!(text(0, 0, 129_600_000_000), "36:00:00");
+    }
+}

@@ -1,0 +1,21 @@
+-- to_char.
+SET TIME ZONE 'UTC';
+select to_char(timestamptz '2026-01-05 13:04:05.678901+00', 'YYYY-MM-DD HH24:MI:SS');
+select to_char(timestamptz '2026-01-05 13:04:05.678901+00', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+select to_char(timestamptz '2026-01-05 13:04:05.678901+00', 'HH12:MI:SS.US AM'), to_char(timestamptz '2026-01-05 00:04:05+00', 'HH:MI am');
+select to_char(timestamp '2026-01-05 13:04:05', 'Day, DD Month YYYY'), to_char(timestamp '2026-01-05 13:04:05', 'FMDay, FMDD FMMonth YYYY');
+select to_char(timestamp '2026-01-05 13:04:05', 'DY dy Dy MON mon Mon'), to_char(timestamp '2026-01-05', 'DAY day MONTH month');
+select to_char(timestamp '2027-01-01', 'IYYY-IW-ID IDDD DDD D W WW Q CC J');
+select to_char(timestamp '2026-01-05 13:04:05', 'DDth FMDDth HH24TH'), to_char(timestamp '2026-01-02', 'FMDDth'), to_char(timestamp '2026-01-11', 'FMDDth');
+select to_char(timestamptz '2026-01-05 13:04:05+00', 'TZ OF TZH:TZM'), to_char(timestamp '2026-01-05 13:04:05', 'SSSS YY Y YYY');
+select to_char(date '2026-08-09', 'YYYYMMDD'), to_char(date '2026-08-09', 'FMMM/FMDD/YY');
+select to_char(timestamp '2026-01-05 13:04:05.123456', 'FF1 FF2 FF3 FF4 FF5 FF6');
+select to_char(timestamp '0044-03-15', 'YYYY BC'), to_char(timestamp '2026-01-05', 'YYYY A.D.');
+select to_char(time, 'YYYY-MM-DD HH24:MI') as minute, count(*) from readings group by 1 order by 1 limit 5;
+SET TIME ZONE 'Asia/Ho_Chi_Minh';
+select to_char(timestamptz '2026-01-05 18:04:05+00', 'YYYY-MM-DD HH24:MI:SS OF'), to_char(timestamptz '2026-01-05 18:04:05+00', 'TZH:TZM');
+select to_char(time, 'YYYY-MM-DD') as day, count(*) from readings group by 1 order by 1;
+SET TIME ZONE 'Europe/Berlin';
+select to_char(timestamptz '2026-07-05 18:04:05+00', 'HH24:MI TZ tz OF'), to_char(timestamptz '2026-01-05 18:04:05+00', 'HH24:MI TZ OF');
+SET TIME ZONE 'America/St_Johns';
+select to_char(timestamptz '2026-07-05 18:04:05+00', 'HH24:MI OF TZH:TZM');

@@ -1,0 +1,23 @@
+-- Moving windows, first and last values, and buckets that PostgreSQL has under other names.
+SET TIME ZONE 'UTC';
+select id, sum(value) over (partition by device order by time range between interval '2 hours' preceding and current row) from readings order by id limit 12;
+select id, avg(value) over (partition by device order by time range between interval '3 hours' preceding and interval '1 hour' following) from readings order by id limit 12;
+select id, count(*) over (partition by device order by time range between unbounded preceding and interval '1 day' preceding) from readings order by id limit 12;
+select id, max(value) over (partition by device order by time rows between 3 preceding and current row) from readings order by id limit 12;
+select id, first_value(value) over (partition by device order by time), last_value(value) over (partition by device order by time rows between unbounded preceding and unbounded following) from readings order by id limit 12;
+select id, value - lag(value) over (partition by device order by time), lead(time) over (partition by device order by time) from readings order by id limit 12;
+select date_bin('15 minutes', timestamptz '2026-10-24 10:20:30+00', timestamptz '2000-01-03 00:00+00');
+select date_bin(interval '1 hour', time, timestamptz '2000-01-01 00:00+00') as bin, count(*), avg(value) from readings group by 1 order by 1 limit 10;
+select date_bin(interval '1 day', time, timestamptz '2000-01-01 17:00+00') as bin, count(*), sum(value) from readings group by 1 order by 1;
+select distinct on (device) device, time, value from readings order by device, time desc;
+select device, min(time), max(time), count(*) from readings group by device order by device;
+select device, date_trunc('day', time) as day, min(value), max(value), count(*) from readings group by 1, 2 order by 1, 2;
+select device, percentile_cont(0.5) within group (order by value) from readings group by device order by device;
+select device, count(distinct state) from readings group by device order by device;
+select row_number() over (partition by device order by time desc) as n, device, time from readings order by n, device limit 3;
+select id, time, rank() over (order by time) from readings order by id limit 6;
+select state, sum(extract(epoch from until - time)) from (select state, time, lead(time) over (partition by device order by time) as until from readings) s where until is not null group by state order by state;
+select * from generate_series(timestamp '2026-01-01', timestamp '2026-01-03', interval '1 day');
+SET TIME ZONE 'Europe/Berlin';
+select id, sum(value) over (partition by device order by time range between interval '2 hours' preceding and current row) from readings order by id limit 12;
+select device, date_trunc('day', time) as day, sum(value) from readings group by 1, 2 order by 1, 2;
