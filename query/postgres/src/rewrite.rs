@@ -1,0 +1,102 @@
+//! Statements as DataFusion understands them. What PostgreSQL says otherwise is said over in the parsed statement, so that
+//! text in quotes is never touched.
+
+use std::ops::ControlFlow;
+use std::sync::LazyLock;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    Statement, VisitMut, VisitorMut,
+};
+use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use datafusion_pg_catalog::sql::rules::{
+    CurrentUserVariableToSessionUserFunctionCall, FixArrayLiteral, PrependUnqualifiedPgTableName,
+    RewriteArrayAnyAllOperation, RewritePgCatalogOperator, RewriteRegCastToSubquery, SqlStatementRewriteRule,
+    StripCallableQualifier, StripCollate,
+};
+
+/// The parser of questions to the catalog. Some of its rules answer a part of a statement with nothing, as subqueries that
+/// refer outwards; so it may see no statement that reads anything else.
+static OF_CATALOG: LazyLock<PostgresCompatibilityParser> = LazyLock::new(PostgresCompatibilityParser::new);
+
+/// The rules for any statement: each says the same in other words.
+static OF_ALL: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> = LazyLock::new(|| {
+    vec![
+        Box::new(RewriteArrayAnyAllOperation),
+        Box::new(PrependUnqualifiedPgTableName),
+        Box::new(StripCallableQualifier),
+        Box::new(FixArrayLiteral),
+        Box::new(CurrentUserVariableToSessionUserFunctionCall),
+        Box::new(StripCollate),
+        Box::new(RewritePgCatalogOperator),
+        Box::new(RewriteRegCastToSubquery::new()),
+    ]
+});
+
+/// A question to the catalog, in the words of DataFusion; `None` where it is not understood.
+pub(crate) fn rewrite_of_catalog(sql: &str) -> Option<Statement> {
+    let mut statements = OF_CATALOG.parse(sql).ok()?;
+    (statements.len() == 1).then(|| statements.remove(0))
+}
+
+/// Any statement, in the words of DataFusion.
+pub(crate) fn rewrite(statement: &mut Statement) {
+    let _ = statement.visit(&mut TimeZones);
+    for rule in OF_ALL.iter() {
+        // A rule takes and gives a whole statement; what stands here meanwhile is never looked at.
+        let taken = std::mem::replace(statement, Statement::UNLISTEN { channel: Ident::new("nothing") });
+        *statement = rule.rewrite(taken);
+    }
+}
+
+/// `a AT TIME ZONE b` is `timezone(b, a)`, as PostgreSQL has it; DataFusion casts instead, which is another thing.
+/// `date_trunc(a, b, zone)` cuts at the days of a zone.
+struct TimeZones;
+
+impl VisitorMut for TimeZones {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let rewritten = match expr {
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                Some(call("timezone", vec![(**time_zone).clone(), (**timestamp).clone()]))
+            }
+            Expr::Function(function) => truncation_in_zone(function),
+            _ => None,
+        };
+        if let Some(rewritten) = rewritten {
+            *expr = rewritten;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn truncation_in_zone(function: &Function) -> Option<Expr> {
+    let name = function.name.0.last()?.as_ident()?;
+    let FunctionArguments::List(list) = &function.args else { return None };
+    if !name.value.eq_ignore_ascii_case("date_trunc") {
+        return None;
+    }
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(unit)), FunctionArg::Unnamed(FunctionArgExpr::Expr(time)), zone] =
+        list.args.as_slice()
+    else {
+        return None;
+    };
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(zone)) = zone else { return None };
+    let local = call("timezone", vec![zone.clone(), time.clone()]);
+    Some(call("timezone", vec![zone.clone(), call("date_trunc", vec![unit.clone(), local])]))
+}
+
+fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+    let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
