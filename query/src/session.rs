@@ -27,6 +27,7 @@ use crate::query_log::QueryLog;
 use crate::running::{BATCHES_AHEAD, Running, RunningStatement, StatementText, rows};
 use crate::sql_session::{Interface, SqlSession};
 use crate::statement_memory::StatementMemory;
+use crate::zoned::DaysOfZone;
 
 pub use crate::environment::QueryOptions;
 
@@ -249,6 +250,9 @@ impl QueryEngine {
             .with_config(config)
             .with_runtime_env(Arc::new(environment))
             .with_catalog_list(catalog);
+        if !session.is_utc() {
+            builder = builder.with_analyzer_rule(Arc::new(DaysOfZone));
+        }
         if let Some(extension) = &session.extension {
             builder = extension.extend(session, builder)?;
         }

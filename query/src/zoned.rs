@@ -7,9 +7,13 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::view::ViewTable;
-use datafusion::common::{Column, Result};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{Column, DFSchema, Result};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast};
+use datafusion::optimizer::AnalyzerRule;
 
 /// The table in a zone; the same one where none of its columns is a time with a zone.
 pub(crate) fn in_zone(table: Arc<dyn TableProvider>, zone: &Arc<str>) -> Result<Arc<dyn TableProvider>> {
@@ -33,3 +37,44 @@ pub(crate) fn in_zone(table: Arc<dyn TableProvider>, zone: &Arc<str>) -> Result<
 
 /// Name of the table below the view. No statement sees it.
 const STORED: &str = "stored";
+
+/// A day that is compared with instants is the one of the session's zone and not that of UTC, as it is for Arrow.
+#[derive(Debug)]
+pub(crate) struct DaysOfZone;
+
+impl AnalyzerRule for DaysOfZone {
+    fn name(&self) -> &'static str {
+        "days_of_zone"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(|plan| {
+            let mut schema = DFSchema::empty();
+            for input in plan.inputs() {
+                schema.merge(input.schema());
+            }
+            if let LogicalPlan::TableScan(scan) = &plan {
+                schema.merge(&scan.projected_schema);
+            }
+            let names = NamePreserver::new(&plan);
+            plan.map_expressions(|expr| {
+                let name = names.save(&expr);
+                let rewritten = expr.transform_up(|expr| day_of_zone(expr, &schema))?;
+                Ok(rewritten.update_data(|expr| name.restore(expr)))
+            })
+        })
+        .data()
+    }
+}
+
+fn day_of_zone(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let Expr::Cast(of) = &expr else { return Ok(Transformed::no(expr)) };
+    let DataType::Timestamp(unit, Some(_)) = of.field.data_type() else { return Ok(Transformed::no(expr)) };
+    match of.expr.get_type(schema) {
+        Ok(DataType::Date32) => {
+            let midnight = cast(of.expr.as_ref().clone(), DataType::Timestamp(*unit, None));
+            Ok(Transformed::yes(cast(midnight, of.field.data_type().clone())))
+        }
+        _ => Ok(Transformed::no(expr)),
+    }
+}

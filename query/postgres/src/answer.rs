@@ -123,7 +123,10 @@ impl Answer {
                 Source::Engine(stream) => stream.next().await.transpose()?,
                 Source::Made(batches) => batches.pop_front(),
             };
-            let Some(batch) = batch else { return Ok(false) };
+            let Some(batch) = batch else {
+                self.source = Source::Made(VecDeque::new());
+                return Ok(false);
+            };
             let columns = batch.columns().iter().zip(&self.types).map(|(array, of)| self.column(array, of));
             self.current =
                 Some(Current { columns: columns.collect::<Result<_, _>>()?, next: 0, rows: batch.num_rows() });

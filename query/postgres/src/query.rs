@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Expr, LimitClause, Query as SqlQuery, Statement as SqlStatement, Value, Visit, Visitor, visit_relations,
+    Expr, LimitClause, Query as SqlQuery, SetExpr, Statement as SqlStatement, Value, Visit, Visitor, visit_relations,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -16,7 +16,7 @@ use pgwire::api::Type;
 use crate::column_names::{ColumnNames, name_columns};
 use crate::commands::{Command, read_commands};
 use crate::failure::PgError;
-use crate::rewrite::{rewrite, rewrite_of_catalog};
+use crate::rewrite::{rewrite, rewrite_of_catalog, with_tables_found};
 use crate::types::oid_of_name;
 use crate::words::Words;
 
@@ -93,13 +93,21 @@ impl Query {
             _ => parser.expected("end of statement", parser.peek_token()),
         });
         let mut statement = match parsed {
-            Ok(statement) if is_of_catalog(&statement) => rewrite_of_catalog(&text).unwrap_or(statement),
+            Ok(statement) if is_of_catalog(&statement) => {
+                rewrite_of_catalog(&with_tables_found(&statement, &text)).unwrap_or(statement)
+            }
             Ok(statement) => statement,
             // Some of what clients ask of the catalog is no SQL that this parser knows, and is known by its whole text.
             Err(error) => rewrite_of_catalog(&text)
                 .filter(|_| text.contains("pg_"))
                 .ok_or_else(|| PgError::syntax(format!("syntax error: {error}")))?,
         };
+        if let SqlStatement::Query(query) = &statement
+            && let SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) =
+                query.body.as_ref()
+        {
+            return Err(PgError::writes("INSERT, UPDATE or DELETE"));
+        }
         let names = name_columns(&mut statement);
         rewrite(&mut statement);
         let parameters = said_types(&statement, count);

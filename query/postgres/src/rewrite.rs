@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    Statement, VisitMut, VisitorMut,
+    Statement, Value, VisitMut, VisitorMut,
 };
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_pg_catalog::sql::rules::{
@@ -36,7 +36,52 @@ static OF_ALL: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> = LazyLock::new(|
 /// A question to the catalog, in the words of DataFusion; `None` where it is not understood.
 pub(crate) fn rewrite_of_catalog(sql: &str) -> Option<Statement> {
     let mut statements = OF_CATALOG.parse(sql).ok()?;
-    (statements.len() == 1).then(|| statements.remove(0))
+    let mut statement = (statements.len() == 1).then(|| statements.remove(0))?;
+    let _ = statement.visit(&mut ListsOfCatalog);
+    Some(statement)
+}
+
+/// The text of a question to the catalog, in which `'name'::regclass` is the number of a table.
+pub(crate) fn with_tables_found(statement: &Statement, text: &str) -> String {
+    let mut found = TablesFound(false);
+    let mut statement = statement.clone();
+    let _ = statement.visit(&mut found);
+    if found.0 { statement.to_string() } else { text.to_owned() }
+}
+
+struct TablesFound(bool);
+
+impl VisitorMut for TablesFound {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Cast { expr: inner, data_type, .. } = expr
+            && matches!(data_type.to_string().to_lowercase().as_str(), "regclass" | "pg_catalog.regclass")
+            && let Expr::Value(value) = inner.as_ref()
+            && let Value::SingleQuotedString(_) = &value.value
+        {
+            *expr = call("to_regclass", vec![inner.as_ref().clone()]);
+            self.0 = true;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// `ARRAY(SELECT …)` of the catalog lists what there is not here: roles of roles, columns of keys.
+struct ListsOfCatalog;
+
+impl VisitorMut for ListsOfCatalog {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr
+            && function.name.to_string().eq_ignore_ascii_case("array")
+            && matches!(function.args, FunctionArguments::Subquery(_))
+        {
+            *expr = Expr::Value(Value::SingleQuotedString("{}".to_owned()).with_empty_span());
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// Any statement, in the words of DataFusion.

@@ -143,6 +143,9 @@ impl ScalarUDFImpl for LookUpFunction {
 
 impl LookUpFunction {
     fn regclass(&self, name: &str) -> Option<i32> {
+        if let Ok(oid) = name.parse() {
+            return Some(oid);
+        }
         let parts: Vec<String> = name.split('.').map(|part| part.trim_matches('"').to_owned()).collect();
         let table = match parts.as_slice() {
             [.., schema, table] => {

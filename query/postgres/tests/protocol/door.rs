@@ -11,10 +11,30 @@ use crate::server::{TestServer, connect, sqlstate, texts};
 async fn only_who_knows_the_password_comes_in_and_to_the_one_database() {
     let server = TestServer::start().await;
     for (change, expected) in [
-        (&(|config: &mut tokio_postgres::Config| { config.password("wrong password"); }) as &dyn Fn(&mut _), "28P01"),
-        (&|config: &mut tokio_postgres::Config| { config.user("somebody"); }, "28P01"),
-        (&|config: &mut tokio_postgres::Config| { config.dbname("other"); }, "3D000"),
-        (&|config: &mut tokio_postgres::Config| { config.options("-c timezone=Mars"); }, "22023"),
+        (
+            &(|config: &mut tokio_postgres::Config| {
+                config.password("wrong password");
+            }) as &dyn Fn(&mut _),
+            "28P01",
+        ),
+        (
+            &|config: &mut tokio_postgres::Config| {
+                config.user("somebody");
+            },
+            "28P01",
+        ),
+        (
+            &|config: &mut tokio_postgres::Config| {
+                config.dbname("other");
+            },
+            "3D000",
+        ),
+        (
+            &|config: &mut tokio_postgres::Config| {
+                config.options("-c timezone=Mars");
+            },
+            "22023",
+        ),
     ] {
         let mut config = server.config();
         change(&mut config);

@@ -28,14 +28,14 @@ impl<'a> FromSql<'a> for Raw {
 const VALUES: &[(&str, &str, &str, &[u8])] = &[
     ("true", "bool", "t", &[1]),
     ("1::smallint", "int2", "1", &[0, 1]),
-    ("-2147483648::int", "int4", "-2147483648", &[0x80, 0, 0, 0]),
+    ("(-2147483648)::int", "int4", "-2147483648", &[0x80, 0, 0, 0]),
     ("9223372036854775807", "int8", "9223372036854775807", &[0x7f, 255, 255, 255, 255, 255, 255, 255]),
     ("1.5::real", "float4", "1.5", &[0x3f, 0xc0, 0, 0]),
     ("0.1::double precision", "float8", "0.1", &[0x3f, 0xb9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9a]),
     ("'NaN'::double precision", "float8", "NaN", &[0x7f, 0xf8, 0, 0, 0, 0, 0, 0]),
     ("'-Infinity'::double precision", "float8", "-Infinity", &[0xff, 0xf0, 0, 0, 0, 0, 0, 0]),
     ("1e300::double precision", "float8", "1e+300", &[0x7e, 0x37, 0xe4, 0x3c, 0x88, 0x00, 0x75, 0x9c]),
-    ("-0.05::numeric(9,2)", "numeric", "-0.05", &[0, 1, 255, 255, 0x40, 0, 0, 2, 0x01, 0xf4]),
+    ("(-0.05)::numeric(9,2)", "numeric", "-0.05", &[0, 1, 255, 255, 0x40, 0, 0, 2, 0x01, 0xf4]),
     ("'ắ'::text", "text", "ắ", "ắ".as_bytes()),
     ("''::text", "text", "", b""),
     ("'\\x00ff'::bytea", "bytea", "\\x00ff", &[0, 255]),
@@ -93,7 +93,7 @@ async fn a_table_has_the_same_values_in_text_in_binary_and_as_copies() {
     let sql = "select device, time, level, temperature, volume, pulses, is_open, note, date from probe order by time";
     let in_text = texts(&client, sql).await;
     assert_eq!(in_text.len(), 60);
-    assert_eq!(in_text[0], "d0|2026-01-01 00:00:00+00|∅|∅|∅|∅|∅|note 0 |2026-01-01");
+    assert_eq!(in_text[0], "d0|2026-01-01 00:00:00+00|∅|∅|∅|∅|∅|∅|2026-01-01");
     assert_eq!(in_text[1].split('|').nth(3), Some("9999999.99"), "{}", in_text[1]);
     let rows = client.query(sql, &[]).await.unwrap();
     for (row, text) in rows.iter().zip(&in_text) {
