@@ -15,12 +15,13 @@ use zonelake_query::QueryResult;
 use zonelake_query::session::RowStream;
 
 use crate::calendar::Zone;
+use crate::catalog::function_names;
 use crate::column_names::ColumnNames;
 use crate::columns::Column;
 use crate::copy::{CopyFormat, put_value};
 use crate::failure::PgError;
 use crate::messages::{ColumnDescription, put_count, put_message};
-use crate::types::{type_bytes, type_of_column};
+use crate::types::{is_function_number, type_bytes, type_of_column};
 use crate::wire::FLUSH_BYTES;
 
 /// The form of rows.
@@ -39,6 +40,8 @@ pub(crate) struct Answer {
     /// What CommandComplete says of it.
     pub tag: &'static str,
     types: Vec<DataType>,
+    /// Columns of numbers of functions.
+    functions: Vec<bool>,
     zone: Zone,
     source: Source,
     current: Option<Current>,
@@ -85,6 +88,7 @@ impl Answer {
             columns: describe_columns(schema, names),
             tag,
             types: schema.fields().iter().map(|field| field.data_type().clone()).collect(),
+            functions: schema.fields().iter().map(|field| is_function_number(field)).collect(),
             zone,
             source: Source::Engine(result.stream),
             current: None,
@@ -101,6 +105,7 @@ impl Answer {
             columns: describe_columns(&schema, &ColumnNames::default()),
             tag,
             types: vec![DataType::Utf8; names.len()],
+            functions: vec![false; names.len()],
             zone: Zone::UTC,
             source: Source::Made(batch.into_iter().collect()),
             current: None,
@@ -127,13 +132,17 @@ impl Answer {
                 self.source = Source::Made(VecDeque::new());
                 return Ok(false);
             };
-            let columns = batch.columns().iter().zip(&self.types).map(|(array, of)| self.column(array, of));
+            let columns = batch.columns().iter().enumerate().map(|(index, array)| self.column(index, array));
             self.current =
                 Some(Current { columns: columns.collect::<Result<_, _>>()?, next: 0, rows: batch.num_rows() });
         }
     }
 
-    fn column(&self, array: &ArrayRef, of: &DataType) -> Result<Column, PgError> {
+    fn column(&self, index: usize, array: &ArrayRef) -> Result<Column, PgError> {
+        let of = &self.types[index];
+        if self.functions[index] {
+            return Ok(Column::new(&function_names(array), self.zone)?);
+        }
         if array.data_type() == of || matches!(of, DataType::Null) {
             return Ok(Column::new(array, self.zone)?);
         }

@@ -18,6 +18,11 @@ pub(crate) struct ColumnNames {
 }
 
 impl ColumnNames {
+    /// All names, where they are known without the columns.
+    pub(crate) fn all(&self) -> Option<&[String]> {
+        (self.is_known && self.behind.is_none()).then_some(&self.before)
+    }
+
     /// The names of columns that DataFusion calls so.
     pub(crate) fn of(&self, columns: &[String]) -> Vec<String> {
         let known = self.before.len() + self.behind.as_ref().map_or(0, Vec::len);

@@ -213,6 +213,13 @@ impl Connection {
             [declared, said].iter().find_map(|oid| parameter_type(*oid, &session.time_zone))
         });
         let named: Vec<Option<DataType>> = named.collect();
+        if query.is_empty
+            && let Some(names) = query.names.all()
+        {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let parameters = named.into_iter().map(|of| of.unwrap_or(DataType::Utf8)).collect();
+            return Ok(Arc::new(Description { schema: text_schema(&names), parameters }));
+        }
         let engine = Arc::clone(&self.engine);
         let statement = query.statement.clone();
         self.begin_statement();

@@ -6,7 +6,7 @@
 //! - `connection`, `simple`, `extended`, `transaction`, `variables`: what a client says, and what holds for its connection
 //! - `commands`, `words`, `query`, `column_names`, `rewrite`, `copy`: statements, and what they are to DataFusion
 //! - `parameters`: values that clients bind
-//! - `catalog`: `pg_catalog` and its functions
+//! - `catalog`, `emptiness`: `pg_catalog` and its functions, and what there is not
 //! - `answer`, `columns`, `lists`, `number`, `calendar`, `types`: rows as PostgreSQL writes them
 //! - `failure`: what goes wrong, by its SQLSTATE
 
@@ -19,6 +19,7 @@ mod columns;
 mod commands;
 mod connection;
 mod copy;
+mod emptiness;
 mod extended;
 mod failure;
 mod lists;

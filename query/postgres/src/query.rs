@@ -15,6 +15,7 @@ use pgwire::api::Type;
 
 use crate::column_names::{ColumnNames, name_columns};
 use crate::commands::{Command, read_commands};
+use crate::emptiness::is_surely_empty;
 use crate::failure::PgError;
 use crate::rewrite::{rewrite, rewrite_of_catalog, with_tables_found};
 use crate::types::oid_of_name;
@@ -33,6 +34,8 @@ pub(crate) struct Query {
     pub names: ColumnNames,
     /// What CommandComplete says of it.
     pub tag: &'static str,
+    /// A question to the catalog that has no rows, whatever its columns are.
+    pub is_empty: bool,
 }
 
 /// Greatest number of a parameter.
@@ -82,7 +85,7 @@ impl Query {
     }
 
     fn of_statement(statement: Statement, text: String, count: usize, tag: &'static str) -> Result<Self, PgError> {
-        Ok(Self { text, statement, parameters: vec![0; count], names: ColumnNames::default(), tag })
+        Ok(Self { text, statement, parameters: vec![0; count], names: ColumnNames::default(), tag, is_empty: false })
     }
 
     fn read_sql(tokens: Vec<TokenWithSpan>, text: String, count: usize) -> Result<Self, PgError> {
@@ -92,6 +95,7 @@ impl Query {
             Token::EOF => Ok(statement),
             _ => parser.expected("end of statement", parser.peek_token()),
         });
+        let is_empty = parsed.as_ref().is_ok_and(|parsed| is_of_catalog(parsed) && is_surely_empty(parsed));
         let mut statement = match parsed {
             Ok(statement) if is_of_catalog(&statement) => {
                 rewrite_of_catalog(&with_tables_found(&statement, &text)).unwrap_or(statement)
@@ -110,9 +114,10 @@ impl Query {
         }
         let names = name_columns(&mut statement);
         rewrite(&mut statement);
+        let is_empty = is_empty && names.all().is_some();
         let parameters = said_types(&statement, count);
         let statement = Statement::Statement(Box::new(statement));
-        Ok(Self { text, statement, parameters, names, tag: "SELECT" })
+        Ok(Self { text, statement, parameters, names, tag: "SELECT", is_empty })
     }
 }
 

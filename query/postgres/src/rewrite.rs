@@ -67,13 +67,21 @@ impl VisitorMut for TablesFound {
     }
 }
 
-/// `ARRAY(SELECT …)` of the catalog lists what there is not here: roles of roles, columns of keys.
+/// `ARRAY(SELECT …)` of the catalog lists what there is not here: roles of roles, columns of keys. Functions that types name
+/// are text by their names.
 struct ListsOfCatalog;
 
 impl VisitorMut for ListsOfCatalog {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Cast { expr: inner, data_type, .. } = expr
+            && matches!(data_type.to_string().to_lowercase().as_str(), "text" | "varchar" | "pg_catalog.text")
+            && let Expr::Identifier(_) | Expr::CompoundIdentifier(_) = inner.as_ref()
+            && ["typreceive", "typsend", "typinput", "typoutput"].iter().any(|name| inner.to_string().ends_with(name))
+        {
+            *expr = call("function_name", vec![inner.as_ref().clone()]);
+        }
         if let Expr::Function(function) = expr
             && function.name.to_string().eq_ignore_ascii_case("array")
             && matches!(function.args, FunctionArguments::Subquery(_))

@@ -154,6 +154,12 @@ impl Connection {
         if parameters.len() < query.parameters.len() {
             return Err(PgError::new("42P02", format!("there is no parameter ${}", query.parameters.len())).into());
         }
+        if query.is_empty
+            && let Some(names) = query.names.all()
+        {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            return Ok(Answer::of_texts(&names, &[], query.tag));
+        }
         let session = self.session();
         let engine = std::sync::Arc::clone(&self.engine);
         let result = self

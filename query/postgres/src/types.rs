@@ -33,9 +33,15 @@ pub(crate) fn type_of(data_type: &DataType) -> Type {
 /// The type of a column; numbers that name an object of the catalog are marked in its metadata.
 pub(crate) fn type_of_column(field: &Field) -> Type {
     match field.data_type() {
+        DataType::Int32 if is_function_number(field) => Type::REGPROC,
         DataType::Int32 if field.metadata().contains_key(OID_MARK) => Type::OID,
         data_type => type_of(data_type),
     }
+}
+
+/// Whether a column has numbers of functions, which are shown by their names.
+pub(crate) fn is_function_number(field: &Field) -> bool {
+    field.metadata().get(OID_MARK).is_some_and(|kind| kind == "regproc")
 }
 
 /// Key of the metadata of a column of object numbers.

@@ -9,6 +9,7 @@ use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use super::objects::Objects;
+use crate::types::oid_of_name;
 use crate::variables::Variables;
 
 /// What a function looks up.
@@ -20,6 +21,10 @@ enum LookUp {
     Column,
     /// Number of a table: `to_regclass(name)`; null where there is none.
     Regclass,
+    /// Number of a type: `to_regtype(name)`; null where there is none.
+    Regtype,
+    /// Name of a function by its number, which `typreceive::text` is.
+    Function,
     /// A variable: `current_setting(name [, missing_ok])`.
     Setting,
     /// `set_config(name, value, is_local)`, which sets nothing and answers the value.
@@ -55,6 +60,8 @@ pub(super) fn look_ups(objects: &Arc<Objects>, variables: &Arc<Variables>) -> Ve
         ("obj_description", LookUp::Object),
         ("col_description", LookUp::Column),
         ("to_regclass", LookUp::Regclass),
+        ("to_regtype", LookUp::Regtype),
+        ("function_name", LookUp::Function),
         ("current_setting", LookUp::Setting),
         ("set_config", LookUp::SetConfig),
     ];
@@ -80,7 +87,10 @@ impl ScalarUDFImpl for LookUpFunction {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(if self.what == LookUp::Regclass { DataType::Int32 } else { DataType::Utf8 })
+        Ok(match self.what {
+            LookUp::Regclass | LookUp::Regtype => DataType::Int32,
+            _ => DataType::Utf8,
+        })
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -119,6 +129,12 @@ impl ScalarUDFImpl for LookUpFunction {
                 let names = cast(first, &DataType::Utf8)?;
                 Arc::new(names.as_string::<i32>().iter().map(|name| self.regclass(name?)).collect::<Int32Array>())
             }
+            LookUp::Regtype => {
+                let names = cast(first, &DataType::Utf8)?;
+                let number = |name: &str| oid_of_name(name).and_then(|oid| i32::try_from(oid).ok());
+                Arc::new(names.as_string::<i32>().iter().map(|name| number(name?)).collect::<Int32Array>())
+            }
+            LookUp::Function => super::function_names(&cast(first, &DataType::Int32)?),
             LookUp::Setting => {
                 let names = cast(first, &DataType::Utf8)?;
                 let is_lenient = arrays.len() > 1;

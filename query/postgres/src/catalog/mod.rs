@@ -15,10 +15,13 @@ mod objects;
 mod tables;
 mod zones;
 
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, OnceLock};
 
+use arrow::array::{ArrayRef, AsArray, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, Int32Type, TimeUnit};
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::FieldRef;
 use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
@@ -79,10 +82,36 @@ impl SessionExtension for CatalogExtension {
 /// The tables that are the same everywhere.
 static SAME_EVERYWHERE: LazyLock<Option<Everywhere>> = LazyLock::new(|| {
     let none: Arc<dyn CatalogProviderList> = Arc::new(MemoryCatalogProviderList::new());
-    let made = PgCatalogStaticTables::try_new()
-        .and_then(|tables| PgCatalogSchemaProvider::try_new(none, Arc::new(tables), EmptyContextProvider));
+    let tables = STATIC.as_ref().map(Arc::clone)?;
+    let made = PgCatalogSchemaProvider::try_new(none, tables, EmptyContextProvider);
     made.inspect_err(|error| tracing::error!("the catalog of PostgreSQL cannot be read: {error}")).ok()
 });
+
+static STATIC: LazyLock<Option<Arc<PgCatalogStaticTables>>> = LazyLock::new(|| {
+    let made = PgCatalogStaticTables::try_new();
+    made.inspect_err(|error| tracing::error!("the catalog of PostgreSQL cannot be read: {error}")).ok().map(Arc::new)
+});
+
+/// Names of functions by their numbers.
+static FUNCTION_NAMES: LazyLock<HashMap<i32, String>> = LazyLock::new(|| {
+    let mut names = HashMap::new();
+    for batch in STATIC.iter().flat_map(|tables| tables.pg_proc.data()) {
+        let column = |name: &str, of: &DataType| batch.column_by_name(name).and_then(|column| cast(column, of).ok());
+        let (Some(oids), Some(words)) = (column("oid", &DataType::Int32), column("proname", &DataType::Utf8)) else {
+            continue;
+        };
+        let oids = oids.as_primitive::<Int32Type>().iter().flatten();
+        names.extend(oids.zip(words.as_string::<i32>()).filter_map(|(oid, name)| Some((oid, name?.to_owned()))));
+    }
+    names
+});
+
+/// The names of functions whose numbers these are, as PostgreSQL shows them.
+pub(crate) fn function_names(oids: &ArrayRef) -> ArrayRef {
+    let Some(oids) = oids.as_primitive_opt::<Int32Type>() else { return Arc::clone(oids) };
+    let name = |oid: i32| FUNCTION_NAMES.get(&oid).map_or("-", String::as_str);
+    Arc::new(oids.iter().map(|oid| oid.map(name)).collect::<StringArray>())
+}
 
 type Everywhere = PgCatalogSchemaProvider<Arc<dyn CatalogProviderList>, EmptyContextProvider>;
 
@@ -125,7 +154,6 @@ struct PgTypes;
 
 impl TypePlanner for PgTypes {
     fn plan_type_field(&self, sql_type: &SqlType) -> Result<Option<FieldRef>> {
-        use datafusion::arrow::datatypes::{DataType, Field, TimeUnit};
         if let SqlType::Timestamp(None, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) = sql_type {
             let of = DataType::Timestamp(TimeUnit::Microsecond, None);
             return Ok(Some(Arc::new(Field::new("", of, true))));

@@ -17,14 +17,17 @@ use crate::types::{type_bytes, type_of_column};
 use crate::variables::Variables;
 
 /// Their names.
-pub(super) const TABLES: [&str; 14] = [
+pub(super) const TABLES: [&str; 17] = [
     "pg_attribute",
     "pg_class",
     "pg_database",
     "pg_description",
+    "pg_indexes",
+    "pg_locks",
     "pg_matviews",
     "pg_namespace",
     "pg_roles",
+    "pg_sequences",
     "pg_settings",
     "pg_shdescription",
     "pg_stat_activity",
@@ -42,6 +45,9 @@ pub(super) fn table(name: &str, objects: &Objects, variables: &Variables) -> Res
         "pg_database" => pg_database(),
         "pg_description" => pg_description(objects),
         "pg_matviews" => no_rows(&["schemaname", "matviewname", "matviewowner", "tablespace", "definition"]),
+        "pg_indexes" => no_rows(&["schemaname", "tablename", "indexname", "tablespace", "indexdef"]),
+        "pg_locks" => no_rows(&["locktype", "mode", "granted"]),
+        "pg_sequences" => no_rows(&["schemaname", "sequencename", "sequenceowner", "data_type"]),
         "pg_namespace" => pg_namespace(),
         "pg_roles" => pg_roles(),
         "pg_settings" => pg_settings(variables),
