@@ -11,6 +11,7 @@ import frames_client
 import jdbc_client
 import psql_client
 import psycopg_client
+import questions_client
 import sqlalchemy_client
 from rows import start
 
@@ -21,6 +22,7 @@ CLIENTS = {
     "adbc": adbc_client.check,
     "frames": frames_client.check,
     "jdbc": jdbc_client.check,
+    "questions": questions_client.check,
 }
 
 

@@ -23,6 +23,12 @@ impl ColumnNames {
         (self.is_known && self.behind.is_none()).then_some(&self.before)
     }
 
+    /// Whether both name as many columns.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        let behind = |names: &Self| names.behind.as_ref().map(Vec::len);
+        self.is_known && self.before.len() == other.before.len() && behind(self) == behind(other)
+    }
+
     /// The names of columns that DataFusion calls so.
     pub(crate) fn of(&self, columns: &[String]) -> Vec<String> {
         let known = self.before.len() + self.behind.as_ref().map_or(0, Vec::len);

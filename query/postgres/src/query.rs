@@ -96,6 +96,7 @@ impl Query {
             _ => parser.expected("end of statement", parser.peek_token()),
         });
         let is_empty = parsed.as_ref().is_ok_and(|parsed| is_of_catalog(parsed) && is_surely_empty(parsed));
+        let original = parsed.as_ref().ok().map(|parsed| name_columns(&mut parsed.clone()));
         let mut statement = match parsed {
             Ok(statement) if is_of_catalog(&statement) => {
                 rewrite_of_catalog(&with_tables_found(&statement, &text)).unwrap_or(statement)
@@ -113,6 +114,8 @@ impl Query {
             return Err(PgError::writes("INSERT, UPDATE or DELETE"));
         }
         let names = name_columns(&mut statement);
+        // The rules for questions to the catalog may have taken names away.
+        let names = original.filter(|original| original.is_alike(&names)).unwrap_or(names);
         rewrite(&mut statement);
         let is_empty = is_empty && names.all().is_some();
         let parameters = said_types(&statement, count);

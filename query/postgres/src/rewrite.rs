@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    Statement, Value, VisitMut, VisitorMut,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query,
+    SelectItem, SetExpr, Statement, Value, VisitMut, VisitorMut,
 };
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_pg_catalog::sql::rules::{
@@ -82,6 +82,9 @@ impl VisitorMut for ListsOfCatalog {
         {
             *expr = call("function_name", vec![inner.as_ref().clone()]);
         }
+        if let Expr::Subquery(query) = expr {
+            one_row(query);
+        }
         if let Expr::Function(function) = expr
             && function.name.to_string().eq_ignore_ascii_case("array")
             && matches!(function.args, FunctionArguments::Subquery(_))
@@ -121,6 +124,20 @@ impl VisitorMut for TimeZones {
             *expr = rewritten;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// A subquery that stands for one value has one row at most, which DataFusion must be told where it refers outwards.
+fn one_row(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    let [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }] =
+        select.projection.as_mut_slice()
+    else {
+        return;
+    };
+    let is_plain = matches!(value, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+    if is_plain && query.limit_clause.is_none() && !select.from.is_empty() {
+        *value = call("max", vec![value.clone()]);
     }
 }
 
