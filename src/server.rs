@@ -2,10 +2,12 @@
 //!
 //! - [`tls`]: the certificates
 //! - [`http`]: the HTTP door
+//! - [`postgres`]: the door of PostgreSQL's clients
 //! - [`gauges`]: what `/metrics` reads from the store
 
 mod gauges;
 mod http;
+mod postgres;
 mod tls;
 
 use std::net::SocketAddr;
@@ -25,6 +27,7 @@ use zonelake_ingest::server::{QuicOptions, QuicServer};
 use zonelake_ingest::session::SessionOptions;
 use zonelake_ingest::shares::GatewayShares;
 use zonelake_ingest::{DecodeLimits, http_write};
+use zonelake_postgres::PostgresServer;
 use zonelake_query::{QueryEngine, QueryOptions, http_sql};
 use zonelake_registry::declared_tables;
 use zonelake_schemas::clock::{Clock, SystemClock};
@@ -33,6 +36,7 @@ use zonelake_tablelog::ParquetOptions;
 use zonelake_wal::RealDisk;
 
 use self::http::{HttpArgs, HttpServer, Inside, inside_routes};
+use self::postgres::start_postgres;
 use self::tls::TlsFiles;
 use crate::failure::Failure;
 use crate::settings::Settings;
@@ -44,6 +48,7 @@ pub(crate) struct Server {
     flusher: Flusher,
     quic: QuicServer,
     http: HttpServer,
+    postgres: PostgresServer,
     refresher: tokio::task::JoinHandle<()>,
     /// What the start has to tell.
     pub started: Started,
@@ -64,6 +69,8 @@ pub(crate) struct Started {
     pub http: SocketAddr,
     /// Whether the HTTP door speaks TLS.
     pub http_has_tls: bool,
+    /// Address of the PostgreSQL door.
+    pub postgres: SocketAddr,
     /// Certificate that gateways are to trust.
     pub certificate: PathBuf,
 }
@@ -109,20 +116,21 @@ impl Server {
         gauges::register(&mut metrics, &pipeline);
         let flusher = Flusher::start(Arc::clone(&pipeline)).map_err(Failure::failed)?;
         let engine = QueryEngine::new(Arc::clone(&store), query_options(settings)).map_err(Failure::failed)?;
+        let engine = Arc::new(engine);
 
         let files = quic_certificate(settings)?;
         let quic_tls = files.server_config(&[]).map_err(Failure::input)?;
         let quic =
             QuicServer::start(quic_options(settings), quic_tls, Arc::clone(&pipeline)).map_err(Failure::failed)?;
+        let postgres = start_postgres(settings, Arc::clone(&engine)).await?;
+        gauges::register_postgres(&mut metrics, postgres.metrics());
         let inside = Inside {
             store: Arc::clone(&store),
             health: Arc::clone(pipeline.health()),
             metrics: Arc::new(metrics),
             password_check: Arc::default(),
         };
-        let routes = inside_routes(inside)
-            .merge(write_routes(&pipeline, settings))
-            .merge(http_sql::sql_routes(Arc::new(engine)));
+        let routes = inside_routes(inside).merge(write_routes(&pipeline, settings)).merge(http_sql::sql_routes(engine));
         let (http, http_has_tls) = start_http(settings, routes).await?;
         let started = Started {
             first_password,
@@ -131,10 +139,11 @@ impl Server {
             quic: quic.address().map_err(Failure::failed)?,
             http: http.address(),
             http_has_tls,
+            postgres: postgres.address(),
             certificate: files.certificate,
         };
         let refresher = tokio::spawn(refresh(Arc::clone(&store)));
-        Ok(Self { store, pipeline, flusher, quic, http, refresher, started })
+        Ok(Self { store, pipeline, flusher, quic, http, postgres, refresher, started })
     }
 
     /// The store.
@@ -148,7 +157,7 @@ impl Server {
     /// Where the last flush fails; what was acknowledged is in the log then.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
         self.refresher.abort();
-        tokio::join!(self.quic.stop(PATIENCE), self.http.stop(PATIENCE));
+        tokio::join!(self.quic.stop(PATIENCE), self.http.stop(PATIENCE), self.postgres.stop(PATIENCE));
         self.flusher.stop().await;
         let flushed = self.store.flush_all().await;
         self.pipeline.committed().await;

@@ -41,6 +41,9 @@ pub(crate) struct Settings {
     /// The door of SQL, line protocol, health and metrics: HTTP, TCP.
     #[config(nested)]
     pub http: HttpSettings,
+    /// The door of PostgreSQL's clients: TCP.
+    #[config(nested)]
+    pub postgres: PostgresSettings,
     /// What happens to a batch between its arrival and its acknowledgement.
     #[config(nested)]
     pub ingest: IngestSettings,
@@ -186,6 +189,41 @@ pub(crate) struct HttpSettings {
     /// Seconds for which an idempotency key is remembered, 60 to 2,592,000.
     #[config(env = "ZONELAKE_HTTP_IDEMPOTENCY_SECONDS", default = 86_400)]
     pub idempotency_seconds: u64,
+}
+
+/// Section `postgres`.
+#[derive(Debug, Clone, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub(crate) struct PostgresSettings {
+    /// Address and TCP port. Port 0 takes a free one.
+    #[config(env = "ZONELAKE_POSTGRES_LISTEN", default = "127.0.0.1:7422")]
+    pub listen: SocketAddr,
+
+    /// Certificate chain, PEM. Set together with key; then clients of other machines must use TLS, and those of this one may.
+    #[config(env = "ZONELAKE_POSTGRES_CERTIFICATE")]
+    pub certificate: Option<PathBuf>,
+
+    /// Private key of the certificate, PEM.
+    #[config(env = "ZONELAKE_POSTGRES_KEY")]
+    pub key: Option<PathBuf>,
+
+    /// Whether clients of other machines may do without TLS. Rows then cross the network readable; passwords do not, but whoever
+    /// changes what crosses it can read and send what it likes. Without it, an address beyond this machine needs a certificate.
+    #[config(env = "ZONELAKE_POSTGRES_PLAIN_BEYOND_LOOPBACK", default = false)]
+    pub plain_beyond_loopback: bool,
+
+    /// Connections at once, 1 to 100,000; further ones are refused ("too many clients"). Each takes some 100 kB, and more while
+    /// rows are on their way.
+    #[config(env = "ZONELAKE_POSTGRES_CONNECTIONS_MAX", default = 256)]
+    pub connections_max: usize,
+
+    /// Connections at once from one address, 1 to 100,000; further ones are refused.
+    #[config(env = "ZONELAKE_POSTGRES_CONNECTIONS_PER_ADDRESS_MAX", default = 128)]
+    pub connections_per_address_max: usize,
+
+    /// Seconds in which a client must have proven who it is, 1 to 600. Slower ones lose their place.
+    #[config(env = "ZONELAKE_POSTGRES_STARTUP_SECONDS_MAX", default = 30)]
+    pub startup_seconds_max: u64,
 }
 
 /// Section `ingest`.
@@ -441,6 +479,8 @@ mod tests {
             ("[flush]\nage_seconds = 0", "ZONELAKE_FLUSH_AGE_SECONDS"),
             ("[http]\nlisten = \"0.0.0.0:1\"", "http.certificate"),
             ("[quic]\nkey = \"k.pem\"", "quic.certificate"),
+            ("[postgres]\nlisten = \"0.0.0.0:1\"", "postgres.certificate"),
+            ("[postgres]\nstartup_seconds_max = 0", "ZONELAKE_POSTGRES_STARTUP_SECONDS_MAX"),
             ("[log]\nlevel = \"info,=x=\"", "log.level"),
             ("node = \"\"", "node"),
         ] {

@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
     SchemaProvider, TableProvider,
@@ -16,13 +17,19 @@ use zonelake_storage::Store;
 
 use crate::information_schema::{INFORMATION_SCHEMA, information_tables};
 use crate::place_columns::PlaceCache;
+use crate::query_log::{self, QueryLog};
 use crate::reference_tables::reference_tables;
+use crate::sql_session::SqlSession;
 use crate::table::{PinnedTable, TelemetryTable};
 
 /// The one catalog.
 pub const CATALOG: &str = "zonelake";
-/// The schema in which all tables are.
+/// The schema in which all tables of data are.
 pub const SCHEMA: &str = "public";
+/// The schema of what the server tells of itself.
+pub const SYSTEM_SCHEMA: &str = "system";
+/// The table of statements.
+const QUERIES: &str = "queries";
 
 /// All tables at a moment.
 #[derive(Debug, Clone)]
@@ -64,36 +71,98 @@ impl QuerySource for Store {
     }
 }
 
-/// The catalog of one statement.
-pub fn statement_catalog(
-    source: &dyn QuerySource,
-    place_cache: &Arc<PlaceCache>,
-) -> Result<Arc<dyn CatalogProviderList>> {
-    let Pinned { tables, places } = source.pin();
-    let public = MemorySchemaProvider::new();
-    let mut listed = Vec::new();
-    let defs: Vec<_> = tables.iter().map(|table| Arc::clone(&table.def)).collect();
-    let reference = reference_tables(source.registry(), &defs);
-    let reference = reference.into_iter().map(|(name, table)| (name.to_owned(), table));
-    let telemetry = tables.into_iter().map(|pinned| {
-        let name = pinned.def.name.clone();
-        let table = TelemetryTable::new(pinned, Arc::clone(&places), Arc::clone(place_cache));
-        (name, Arc::new(table) as Arc<dyn TableProvider>)
-    });
-    for (name, table) in telemetry.chain(reference) {
-        listed.push((name.clone(), table.schema()));
-        public.register_table(name, table)?;
-    }
-    listed.sort_by(|a, b| a.0.cmp(&b.0));
+/// A table that can be asked for.
+#[derive(Debug, Clone)]
+pub struct ListedTable {
+    /// Its schema.
+    pub schema: &'static str,
+    /// Its name in it.
+    pub name: String,
+    /// What it holds, in words; may be empty.
+    pub description: String,
+    /// Its columns; `unit` and `description` stand in the metadata of fields.
+    pub columns: SchemaRef,
+    /// Its rows, about, where that is known.
+    pub rows: Option<usize>,
+}
 
-    let information = MemorySchemaProvider::new();
-    for (name, table) in information_tables(listed) {
-        information.register_table(name.to_owned(), table)?;
+/// What the catalog of a statement is made of.
+#[derive(Debug)]
+pub struct CatalogArgs<'a> {
+    /// The tables.
+    pub source: &'a dyn QuerySource,
+    /// Columns of places that were made before.
+    pub place_cache: &'a Arc<PlaceCache>,
+    /// The statements that run.
+    pub log: &'a Arc<QueryLog>,
+    /// Who asks.
+    pub session: &'a SqlSession,
+}
+
+/// The catalog of one statement.
+pub fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn CatalogProviderList>> {
+    let Pinned { tables, places } = args.source.pin();
+    let defs: Vec<_> = tables.iter().map(|table| Arc::clone(&table.def)).collect();
+    let reference = reference_tables(args.source.registry(), &defs);
+    let mut listed = Vec::new();
+    let public = MemorySchemaProvider::new();
+    for pinned in tables {
+        let (name, description) = (pinned.def.name.clone(), pinned.def.description.clone());
+        let rows = usize::try_from(pinned.view.file_rows()).ok().map(|in_files| in_files + pinned.view.live_rows());
+        let table = TelemetryTable::new(pinned, Arc::clone(&places), Arc::clone(args.place_cache));
+        let table: Arc<dyn TableProvider> = Arc::new(table);
+        listed.push(ListedTable { schema: SCHEMA, name: name.clone(), description, columns: table.schema(), rows });
+        register(args.session, &public, name, table)?;
     }
+    for (name, table) in reference {
+        let (name, description) = (name.to_owned(), String::new());
+        listed.push(ListedTable {
+            schema: SCHEMA,
+            name: name.clone(),
+            description,
+            columns: table.schema(),
+            rows: None,
+        });
+        register(args.session, &public, name, table)?;
+    }
+    let system = MemorySchemaProvider::new();
+    let queries: Arc<dyn TableProvider> = Arc::new(args.log.table());
+    listed.push(ListedTable {
+        schema: SYSTEM_SCHEMA,
+        name: QUERIES.to_owned(),
+        description: query_log::DESCRIPTION.to_owned(),
+        columns: queries.schema(),
+        rows: None,
+    });
+    register(args.session, &system, QUERIES.to_owned(), queries)?;
+    listed.sort_by(|a, b| (a.schema, &a.name).cmp(&(b.schema, &b.name)));
+    let listed: Arc<[ListedTable]> = listed.into();
+
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, Arc::new(public))?;
+    catalog.register_schema(SYSTEM_SCHEMA, Arc::new(system))?;
+    let mut schemas = vec![SCHEMA.to_owned(), INFORMATION_SCHEMA.to_owned(), SYSTEM_SCHEMA.to_owned()];
+    if let Some(extension) = &args.session.extension {
+        for (name, schema) in extension.schemas(args.session, &listed) {
+            schemas.push(name.clone());
+            catalog.register_schema(&name, schema)?;
+        }
+    }
+    let information = MemorySchemaProvider::new();
+    for (name, table) in information_tables(listed, schemas) {
+        information.register_table(name.to_owned(), table)?;
+    }
     catalog.register_schema(INFORMATION_SCHEMA, Arc::new(information))?;
     let list = MemoryCatalogProviderList::new();
     list.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
     Ok(Arc::new(list))
+}
+
+fn register(
+    session: &SqlSession,
+    schema: &MemorySchemaProvider,
+    name: String,
+    table: Arc<dyn TableProvider>,
+) -> Result<()> {
+    schema.register_table(name, table).map(drop)
 }

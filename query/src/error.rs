@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use arrow::error::ArrowError;
+use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use zonelake_schemas::error::ErrorKind;
 
@@ -14,6 +15,8 @@ pub struct QueryError {
     pub code: QueryErrorCode,
     /// The reason in words.
     pub message: String,
+    /// The reason more narrowly, where PostgreSQL has a code for it.
+    sqlstate: Option<&'static str>,
 }
 
 /// The kinds of reasons. Their names stand in answers.
@@ -55,6 +58,21 @@ impl QueryErrorCode {
         }
     }
 
+    /// The SQLSTATE of PostgreSQL for a reason of this kind.
+    fn sqlstate(self) -> &'static str {
+        match self {
+            Self::Sql => "42601",
+            Self::NotAllowed => "25006",
+            Self::Execution => "22000",
+            Self::TooLarge => "53200",
+            Self::TimeLimit => "57014",
+            Self::Busy => "53300",
+            Self::Stopping => "57P01",
+            Self::Storage => "XX001",
+            Self::Internal => "XX000",
+        }
+    }
+
     /// What the caller can do about it.
     pub fn kind(self) -> ErrorKind {
         match self {
@@ -69,10 +87,29 @@ impl QueryErrorCode {
 impl QueryError {
     /// An error with its words.
     pub fn new(code: QueryErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), sqlstate: None }
     }
 
-    pub(crate) fn time_limit(limit: Duration) -> Self {
+    /// The same error under a SQLSTATE of its own.
+    #[must_use]
+    pub fn with_sqlstate(mut self, sqlstate: &'static str) -> Self {
+        self.sqlstate = Some(sqlstate);
+        self
+    }
+
+    /// The code that PostgreSQL has for this reason.
+    pub fn sqlstate(&self) -> &'static str {
+        self.sqlstate.unwrap_or_else(|| self.code.sqlstate())
+    }
+
+    /// The statement was ended at its caller's wish.
+    pub fn cancelled() -> Self {
+        Self::new(QueryErrorCode::Stopping, "the statement was cancelled at the client's request")
+            .with_sqlstate("57014")
+    }
+
+    /// It ran into the limit.
+    pub fn time_limit(limit: Duration) -> Self {
         let seconds = limit.as_secs_f64();
         Self::new(
             QueryErrorCode::TimeLimit,
@@ -80,11 +117,13 @@ impl QueryError {
         )
     }
 
-    pub(crate) fn stopping() -> Self {
+    /// The server ends.
+    pub fn stopping() -> Self {
         Self::new(QueryErrorCode::Stopping, "the server is stopping")
     }
 
-    pub(crate) fn internal() -> Self {
+    /// A defect, of which the log has more.
+    pub fn internal() -> Self {
         Self::new(QueryErrorCode::Internal, "the statement failed by a defect of the server; its log says more")
     }
 
@@ -105,7 +144,13 @@ impl QueryError {
             ArrowError::IoError(..) | ArrowError::ParquetError(_) => Self::storage().hidden(error),
             ArrowError::ExternalError(_) | ArrowError::CDataInterface(_) => Self::internal().hidden(error),
             ArrowError::MemoryError(_) => Self::new(QueryErrorCode::TooLarge, arrow.to_string()),
-            _ => Self::new(QueryErrorCode::Execution, arrow.to_string()),
+            _ => Self::new(QueryErrorCode::Execution, arrow.to_string()).with_sqlstate(match arrow {
+                ArrowError::DivideByZero => "22012",
+                ArrowError::ArithmeticOverflow(_) => "22003",
+                ArrowError::CastError(_) | ArrowError::ParseError(_) => "22P02",
+                ArrowError::NotYetImplemented(_) => "0A000",
+                _ => "22000",
+            }),
         }
     }
 }
@@ -121,10 +166,21 @@ impl From<DataFusionError> for QueryError {
         }
         match error.find_root() {
             DataFusionError::SQL(parser, _) => Self::new(QueryErrorCode::Sql, parser.to_string()),
-            DataFusionError::SchemaError(schema, _) => Self::new(QueryErrorCode::Sql, schema.to_string()),
-            DataFusionError::Plan(words) => Self::new(QueryErrorCode::Sql, plan_words(words)),
+            DataFusionError::SchemaError(schema, _) => Self::new(QueryErrorCode::Sql, schema.to_string())
+                .with_sqlstate(match **schema {
+                    SchemaError::FieldNotFound { .. } => "42703",
+                    SchemaError::AmbiguousReference { .. } => "42702",
+                    SchemaError::DuplicateQualifiedField { .. } | SchemaError::DuplicateUnqualifiedField { .. } => {
+                        "42701"
+                    }
+                }),
+            DataFusionError::Plan(words) => {
+                Self::new(QueryErrorCode::Sql, plan_words(words)).with_sqlstate(plan_sqlstate(words))
+            }
             DataFusionError::Configuration(words) => Self::new(QueryErrorCode::Sql, words.clone()),
-            DataFusionError::NotImplemented(words) => Self::new(QueryErrorCode::Sql, format!("not supported: {words}")),
+            DataFusionError::NotImplemented(words) => {
+                Self::new(QueryErrorCode::Sql, format!("not supported: {words}")).with_sqlstate("0A000")
+            }
             // DataFusion says so of a task of the statement that was ended from outside.
             DataFusionError::Execution(words) if words.starts_with("Non Panic Task error") => Self::stopping(),
             DataFusionError::Execution(words) => Self::new(QueryErrorCode::Execution, words.clone()),
@@ -150,6 +206,22 @@ fn plan_words(words: &str) -> String {
         format!("{words}; SHOW TABLES lists the tables")
     } else {
         words.to_owned()
+    }
+}
+
+/// The SQLSTATE of what DataFusion says of a statement that it cannot plan.
+fn plan_sqlstate(words: &str) -> &'static str {
+    if words.starts_with("table '") && words.ends_with("not found") {
+        "42P01"
+    } else if words.starts_with("Invalid function") {
+        "42883"
+    } else if words.contains("GROUP BY") {
+        "42803"
+    } else if words.contains("coerce") || words.contains("Cannot infer common") || words.contains("candidate functions")
+    {
+        "42804"
+    } else {
+        "42601"
     }
 }
 

@@ -1,9 +1,11 @@
 //! SQL over live rows and files as one table, in the order in which a statement meets it:
 //!
 //! - [`http_sql`], [`credentials`], [`formats`]: the HTTP interface, who may use it, and what it answers in
-//! - [`session`], [`admission`], [`environment`], [`statement_memory`]: execution, its place in the queue, its limits
-//! - [`statement`], [`bounded_functions`], [`yielding`]: which statements and functions may be run, and that each can be
-//!   stopped
+//! - [`session`], [`sql_session`], [`admission`], [`environment`], [`statement_memory`]: execution, what a caller has set,
+//!   its place in the queue, its limits
+//! - [`statement`], [`prepared`], [`running`], [`bounded_functions`], [`yielding`]: which statements and functions may be
+//!   run, their parameters, their rows, and that each can be stopped
+//! - [`query_log`]: the statements that run and those that have run
 //! - [`catalog`], [`reference_tables`], [`information_schema`]: what a statement sees, pinned once
 //! - [`table`]: a table of telemetry
 //! - [`bounds`]: what leaves out whole files and live chunks
@@ -25,9 +27,13 @@ pub mod information_schema;
 pub mod live_exec;
 pub mod live_rows;
 pub mod place_columns;
+pub mod prepared;
+pub mod query_log;
 pub mod reference_tables;
+mod running;
 pub mod session;
 pub mod shown;
+pub mod sql_session;
 pub mod statement;
 pub mod statement_memory;
 pub mod steps;
@@ -35,4 +41,6 @@ pub mod table;
 pub mod yielding;
 
 pub use error::{QueryError, QueryErrorCode};
+pub use prepared::Description;
 pub use session::{Caller, QueryEngine, QueryOptions, QueryResult};
+pub use sql_session::{Interface, SessionExtension, SqlSession};

@@ -100,7 +100,7 @@ pub(crate) fn text(name: &str) -> Field {
     Field::new(name, DataType::Utf8View, true)
 }
 
-fn double(name: &str) -> Field {
+pub(crate) fn double(name: &str) -> Field {
     Field::new(name, DataType::Float64, true)
 }
 
@@ -129,7 +129,7 @@ fn doubles<T>(rows: &[T], of: impl Fn(&T) -> Option<f64>) -> ArrayRef {
     Arc::new(rows.iter().map(of).collect::<Float64Array>())
 }
 
-fn instants<T>(rows: &[T], of: impl Fn(&T) -> Option<i64>) -> ArrayRef {
+pub(crate) fn instants<T>(rows: &[T], of: impl Fn(&T) -> Option<i64>) -> ArrayRef {
     Arc::new(rows.iter().map(of).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
 }
 

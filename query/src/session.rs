@@ -5,24 +5,27 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use datafusion::common::ScalarValue;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::physical_plan::execute_stream;
-use futures::{Stream, StreamExt, stream};
+use datafusion::sql::parser::Statement as ParsedStatement;
+use futures::{Stream, StreamExt};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use zonelake_storage::Store;
 
 use crate::admission::Admission;
-use crate::catalog::{QuerySource, statement_catalog};
+use crate::catalog::{CatalogArgs, QuerySource, statement_catalog};
 use crate::environment::{base_state, runtime_env};
 use crate::error::{QueryError, QueryErrorCode};
 use crate::place_columns::PlaceCache;
-use crate::statement::{parse_reading, plan_reading};
+use crate::prepared::{self, Description, PARAMETERS_MAX};
+use crate::query_log::QueryLog;
+use crate::running::{BATCHES_AHEAD, Running, RunningStatement, StatementText, rows};
+use crate::sql_session::{Interface, SqlSession};
 use crate::statement_memory::StatementMemory;
 
 pub use crate::environment::QueryOptions;
@@ -71,6 +74,7 @@ pub struct QueryEngine {
     environment: RuntimeEnv,
     base: SessionState,
     place_cache: Arc<PlaceCache>,
+    log: Arc<QueryLog>,
     runtime: Option<Runtime>,
 }
 
@@ -91,8 +95,10 @@ impl QueryEngine {
             .enable_all()
             .build()
             .map_err(|error| QueryError::new(QueryErrorCode::Internal, format!("cannot start threads: {error}")))?;
+        let log = Arc::new(QueryLog::new(Arc::clone(source.registry().clock())));
         Ok(Self {
             source,
+            log,
             admission: Admission::new(options.running_max, options.waiting_max),
             options,
             environment,
@@ -117,49 +123,136 @@ impl QueryEngine {
         &self.source
     }
 
+    /// The statements that run and the recent ones.
+    pub fn log(&self) -> &Arc<QueryLog> {
+        &self.log
+    }
+
     /// Runs one statement that reads. The time limit covers waiting, planning and the whole answer.
     pub async fn execute(&self, sql: &str, caller: &Caller) -> Result<QueryResult, QueryError> {
-        if sql.len() > self.options.sql_bytes_max {
-            let message = format!("the statement has {} bytes; {} are possible", sql.len(), self.options.sql_bytes_max);
+        self.execute_in(sql, &SqlSession::new(caller.clone(), Interface::Http)).await
+    }
+
+    /// [`QueryEngine::execute`] in a session.
+    pub async fn execute_in(&self, sql: &str, session: &SqlSession) -> Result<QueryResult, QueryError> {
+        self.check_length(sql)?;
+        self.run(sql, StatementText::Sql(sql.to_owned()), Vec::new(), session).await
+    }
+
+    /// Runs a parsed statement, in which `$1` has the first of the values and so on. `sql` is what the log shows.
+    pub async fn execute_parsed(
+        &self,
+        sql: &str,
+        statement: ParsedStatement,
+        parameters: Vec<ScalarValue>,
+        session: &SqlSession,
+    ) -> Result<QueryResult, QueryError> {
+        self.check_length(sql)?;
+        self.run(sql, StatementText::Parsed(Box::new(statement)), parameters, session).await
+    }
+
+    /// What the answer of a parsed statement has for columns, and its parameters for types, without running it. `named`
+    /// has one item a parameter: its type, where the caller names one.
+    pub async fn describe(
+        &self,
+        statement: ParsedStatement,
+        named: Vec<Option<DataType>>,
+        session: &SqlSession,
+    ) -> Result<Description, QueryError> {
+        if named.len() > PARAMETERS_MAX {
+            let message = format!("the statement has {} parameters; {PARAMETERS_MAX} are possible", named.len());
             return Err(QueryError::new(QueryErrorCode::Sql, message));
         }
-        tracing::debug!(user = %caller.name, sql, "statement");
-        let limit = self.options.time_limit;
-        let deadline = Instant::now() + limit;
-        let turn = timeout_at(deadline, self.admission.enter()).await.map_err(|_| QueryError::time_limit(limit))??;
+        let (limit, deadline) = self.limit(session);
+        let state = self.statement_state(session)?;
         let Some(runtime) = &self.runtime else { return Err(QueryError::stopping()) };
+        let (to, from) = oneshot::channel();
+        let task = runtime.spawn(async move {
+            // Whoever asked may have gone.
+            drop(to.send(prepared::describe(&state, statement, &named).await));
+        });
+        let _ends_with_the_caller = Running(task);
+        timeout_at(deadline, from)
+            .await
+            .map_err(|_| QueryError::time_limit(limit))?
+            .map_err(|_| QueryError::internal())?
+    }
+
+    async fn run(
+        &self,
+        sql: &str,
+        text: StatementText,
+        parameters: Vec<ScalarValue>,
+        session: &SqlSession,
+    ) -> Result<QueryResult, QueryError> {
+        tracing::debug!(user = %session.caller.name, sql, "statement");
+        let (limit, deadline) = self.limit(session);
+        let recorded = self.log.begin(sql, session);
+        let entered = match timeout_at(deadline, self.admission.enter()).await {
+            Ok(entered) => entered.and_then(|turn| Ok((turn, self.statement_state(session)?))),
+            Err(_) => Err(QueryError::time_limit(limit)),
+        };
+        let (turn, state) = match entered {
+            Ok(entered) => entered,
+            Err(error) => {
+                recorded.end(Err(&error));
+                return Err(error);
+            }
+        };
+        let Some(runtime) = &self.runtime else { return Err(QueryError::stopping()) };
+        recorded.run();
         let (schema_to, schema_from) = oneshot::channel();
         let (rows_to, rows_from) = mpsc::channel(BATCHES_AHEAD);
-        let statement = Statement {
-            sql: sql.to_owned(),
-            state: self.statement_state()?,
-            turn,
-            deadline,
-            limit,
-            schema_to: Some(schema_to),
-            rows_to,
-        };
+        let schema_to = Some(schema_to);
+        let statement =
+            RunningStatement { text, parameters, state, turn, recorded, deadline, limit, schema_to, rows_to };
         let running = Running(runtime.spawn(statement.run()));
         let schema = schema_from.await.map_err(|_| QueryError::internal())??;
         Ok(QueryResult { schema, stream: rows(rows_from, running) })
     }
 
     /// Runs work on the threads of statements; it is dropped when the engine is.
-    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         if let Some(runtime) = &self.runtime {
             runtime.spawn(work);
         }
     }
 
+    fn check_length(&self, sql: &str) -> Result<(), QueryError> {
+        if sql.len() <= self.options.sql_bytes_max {
+            return Ok(());
+        }
+        let message = format!("the statement has {} bytes; {} are possible", sql.len(), self.options.sql_bytes_max);
+        Err(QueryError::new(QueryErrorCode::Sql, message).with_sqlstate("54000"))
+    }
+
+    /// How long a statement of this session may take, and until when that is.
+    fn limit(&self, session: &SqlSession) -> (Duration, Instant) {
+        let limit = session.statement_timeout.map_or(self.options.time_limit, |own| own.min(self.options.time_limit));
+        (limit, Instant::now() + limit)
+    }
+
     /// The session of one statement: tables pinned now, and its share of memory.
-    fn statement_state(&self) -> Result<SessionState, QueryError> {
+    fn statement_state(&self, session: &SqlSession) -> Result<SessionState, QueryError> {
         let memory = StatementMemory::new(self.options.statement_bytes_max());
         let environment = RuntimeEnv { memory_pool: Arc::new(memory), ..self.environment.clone() };
-        let catalog = statement_catalog(self.source.as_ref(), &self.place_cache)?;
-        let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
+        let args =
+            CatalogArgs { source: self.source.as_ref(), place_cache: &self.place_cache, log: &self.log, session };
+        let catalog = statement_catalog(&args)?;
+        let mut config = self.base.config().clone();
+        let options = config.options_mut();
+        options.catalog.default_schema = session.schema.to_string();
+        if !session.is_utc() {
+            options.execution.time_zone = Some(session.time_zone.to_string());
+        }
+        let mut builder = SessionStateBuilder::new_from_existing(self.base.clone())
+            .with_config(config)
             .with_runtime_env(Arc::new(environment))
-            .with_catalog_list(catalog)
-            .build();
+            .with_catalog_list(catalog);
+        if let Some(extension) = &session.extension {
+            builder = extension.extend(session, builder)?;
+        }
+        let mut state = builder.build();
         state.mark_start_execution();
         Ok(state)
     }
@@ -174,85 +267,5 @@ impl Drop for QueryEngine {
     }
 }
 
-/// Batches that are made before the one that is read.
-const BATCHES_AHEAD: usize = 2;
 /// Threads that read files, for each thread that computes.
 const BLOCKING_THREADS_PER_THREAD: usize = 8;
-
-/// One statement, on its way.
-struct Statement {
-    sql: String,
-    state: SessionState,
-    turn: OwnedSemaphorePermit,
-    deadline: Instant,
-    limit: Duration,
-    schema_to: Option<oneshot::Sender<Result<SchemaRef, QueryError>>>,
-    rows_to: mpsc::Sender<Result<RecordBatch, QueryError>>,
-}
-
-impl Statement {
-    async fn run(mut self) {
-        let outcome = match timeout_at(self.deadline, self.answer()).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(QueryError::time_limit(self.limit)),
-        };
-        let Self { turn, schema_to, rows_to, .. } = self;
-        drop(turn);
-        let Err(error) = outcome else { return };
-        let heard = match schema_to {
-            Some(schema_to) => schema_to.send(Err(error)).is_ok(),
-            None => rows_to.send(Err(error)).await.is_ok(),
-        };
-        if !heard {
-            tracing::debug!("a statement failed after its caller had gone");
-        }
-    }
-
-    async fn answer(&mut self) -> Result<(), QueryError> {
-        let recursion_limit = self.state.config_options().sql_parser.recursion_limit.get();
-        let statement = parse_reading(&self.sql, recursion_limit)?;
-        let logical = plan_reading(&self.state, statement).await?;
-        let plan = self.state.create_physical_plan(&logical).await?;
-        let mut batches = execute_stream(plan, self.state.task_ctx())?;
-        if let Some(schema_to) = self.schema_to.take()
-            && schema_to.send(Ok(batches.schema())).is_err()
-        {
-            return Ok(());
-        }
-        while let Some(batch) = batches.next().await {
-            if self.rows_to.send(Ok(batch?)).await.is_err() {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The task of a statement; dropping it ends the statement.
-struct Running(JoinHandle<()>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// The rows that a task sends. A task that ends without having said all, because it panicked or was stopped, is an error
-/// and not the end of the answer.
-fn rows(rows_from: mpsc::Receiver<Result<RecordBatch, QueryError>>, running: Running) -> RowStream {
-    Box::pin(stream::unfold((rows_from, Some(running)), async |(mut rows_from, mut running)| {
-        let task = running.as_mut()?;
-        if let Some(batch) = rows_from.recv().await {
-            if batch.is_err() {
-                running = None;
-            }
-            return Some((batch, (rows_from, running)));
-        }
-        let ended = (&mut task.0).await;
-        match ended {
-            Ok(()) => None,
-            Err(error) if error.is_panic() => Some((Err(QueryError::internal()), (rows_from, None))),
-            Err(_) => Some((Err(QueryError::stopping()), (rows_from, None))),
-        }
-    }))
-}

@@ -1,7 +1,5 @@
 //! Which statements may be run: one at a time, and only those that read.
 
-use datafusion::common::Result;
-use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
@@ -13,25 +11,29 @@ use crate::error::{QueryError, QueryErrorCode};
 pub fn parse_reading(sql: &str, recursion_limit: usize) -> Result<Statement, QueryError> {
     let mut parser = DFParserBuilder::new(sql).with_recursion_limit(recursion_limit).build()?;
     let mut statements = parser.parse_statements()?;
-    let Some(mut statement) = statements.pop_front() else {
+    let Some(statement) = statements.pop_front() else {
         return Err(QueryError::new(QueryErrorCode::Sql, "there is no statement"));
     };
     if !statements.is_empty() {
         return Err(QueryError::new(QueryErrorCode::NotAllowed, "one statement at a time, please"));
     }
-    if !reads(&statement) {
-        return Err(QueryError::new(
-            QueryErrorCode::NotAllowed,
-            "only statements that read are run: SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES, SHOW COLUMNS, DESCRIBE",
-        ));
-    }
-    zonelake_timeseries::prepare(&mut statement);
+    ensure_reading(&statement)?;
     Ok(statement)
 }
 
-/// Plans a parsed statement and makes sure that nothing below it writes or changes a setting.
-pub async fn plan_reading(state: &SessionState, statement: Statement) -> Result<LogicalPlan, QueryError> {
-    let plan = state.statement_to_plan(statement).await?;
+/// Refuses a statement that does not read.
+pub fn ensure_reading(statement: &Statement) -> Result<(), QueryError> {
+    if reads(statement) {
+        return Ok(());
+    }
+    Err(QueryError::new(
+        QueryErrorCode::NotAllowed,
+        "only statements that read are run: SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES, SHOW COLUMNS, DESCRIBE",
+    ))
+}
+
+/// Makes sure that nothing below a plan writes or changes a setting.
+pub fn verify_reading(plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
     let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     reading
         .verify_plan(&plan)

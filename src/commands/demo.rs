@@ -116,6 +116,9 @@ fn settings(data: &Path) -> Result<Settings, Failure> {
     if std::net::TcpListener::bind(settings.http.listen).is_err() {
         settings.http.listen.set_port(0);
     }
+    if std::net::TcpListener::bind(settings.postgres.listen).is_err() {
+        settings.postgres.listen.set_port(0);
+    }
     Ok(settings)
 }
 
@@ -148,6 +151,7 @@ mod tests {
         let mut settings = settings(&folder.path().join("data")).unwrap();
         settings.quic.listen.set_port(0);
         settings.http.listen.set_port(0);
+        settings.postgres.listen.set_port(0);
         let server = Server::start(&settings).await.unwrap();
         let zones = vec![gateway(&server, simulated::ZONES[0]).unwrap()];
         let recorded = recordings::push_recordings(&zones[0].connection, &zones[0].token).await.unwrap();

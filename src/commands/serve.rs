@@ -57,10 +57,11 @@ fn announce(started: &Started) -> std::io::Result<()> {
     let scheme = if started.http_has_tls { "https" } else { "http" };
     writeln!(
         out,
-        "listening: quic {} (trust {}), {scheme} {}",
+        "listening: quic {} (trust {}), {scheme} {}, postgresql {}",
         started.quic,
         started.certificate.display(),
-        started.http
+        started.http,
+        started.postgres
     )?;
     out.flush()
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry as Metrics;
 use zonelake_ingest::pipeline::Pipeline;
+use zonelake_postgres::PostgresMetrics;
 
 /// Adds the gauges of the pipeline and of the store below it.
 pub(crate) fn register(metrics: &mut Metrics, pipeline: &Arc<Pipeline>) {
@@ -44,5 +46,29 @@ impl Collector for Gauges {
         gauge("zonelake_file_rows", "Rows in Parquet files", &|table| {
             i64::try_from(table.view().file_rows()).unwrap_or(i64::MAX)
         })
+    }
+}
+
+/// Adds the counts of the PostgreSQL door.
+pub(crate) fn register_postgres(metrics: &mut Metrics, of: &Arc<PostgresMetrics>) {
+    metrics.register_collector(Box::new(OfPostgres(Arc::clone(of))));
+}
+
+#[derive(Debug)]
+struct OfPostgres(Arc<PostgresMetrics>);
+
+impl Collector for OfPostgres {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let open = ConstGauge::new(i64::try_from(self.0.connections()).unwrap_or(i64::MAX));
+        let help = "Connections of PostgreSQL's clients that are open";
+        open.encode(encoder.encode_descriptor("zonelake_postgres_connections", help, None, open.metric_type())?)?;
+        let statements = ConstCounter::new(self.0.statements());
+        let help = "Statements of PostgreSQL's clients";
+        let described =
+            encoder.encode_descriptor("zonelake_postgres_statements", help, None, statements.metric_type())?;
+        statements.encode(described)?;
+        let refused = ConstCounter::new(self.0.refused());
+        let help = "Connections of PostgreSQL's clients that were refused";
+        refused.encode(encoder.encode_descriptor("zonelake_postgres_refused", help, None, refused.metric_type())?)
     }
 }

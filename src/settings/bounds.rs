@@ -11,6 +11,7 @@ impl Settings {
         self.check_names()?;
         self.check_quic()?;
         self.check_http()?;
+        self.check_postgres()?;
         self.check_ingest()?;
         self.check_storage()?;
         self.check_query()
@@ -70,6 +71,24 @@ impl Settings {
         within("http.body_seconds_max", http.body_seconds_max, 1..=600)?;
         within("http.idempotency_keys_max", http.idempotency_keys_max, 1..=100_000)?;
         within("http.idempotency_seconds", http.idempotency_seconds, 60..=2_592_000)
+    }
+
+    fn check_postgres(&self) -> Result<(), SettingsError> {
+        let postgres = &self.postgres;
+        if postgres.certificate.is_some() != postgres.key.is_some() {
+            return refuse("postgres.certificate", "and postgres.key go together: set both or none".into());
+        }
+        if postgres.certificate.is_none() && !postgres.plain_beyond_loopback && !postgres.listen.ip().is_loopback() {
+            let what = format!(
+                "is {}, which other machines reach, and there is no postgres.certificate: rows would cross the network \
+                 readable. Set postgres.certificate and postgres.key, or postgres.plain_beyond_loopback",
+                postgres.listen
+            );
+            return refuse("postgres.listen", what);
+        }
+        within("postgres.connections_max", postgres.connections_max, 1..=100_000)?;
+        within("postgres.connections_per_address_max", postgres.connections_per_address_max, 1..=100_000)?;
+        within("postgres.startup_seconds_max", postgres.startup_seconds_max, 1..=600)
     }
 
     fn check_ingest(&self) -> Result<(), SettingsError> {

@@ -71,6 +71,7 @@ impl Installation {
         program.env("ZONELAKE_DATA", &self.data);
         program.env("ZONELAKE_QUIC_LISTEN", format!("127.0.0.1:{}", self.quic));
         program.env("ZONELAKE_HTTP_LISTEN", format!("127.0.0.1:{}", self.http));
+        program.env("ZONELAKE_POSTGRES_LISTEN", "127.0.0.1:0");
         program.env("ZONELAKE_URL", self.url(""));
         program.envs(self.settings.iter().map(|(name, value)| (name, value)));
         program.stdin(Stdio::null());

@@ -33,6 +33,7 @@ class Server:
         self.log = Path(self.folder.name) / "server.log"
         self.printed = Path(self.folder.name) / "server.out"
         self.http, self.quic = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+        self.postgres = free_port(socket.SOCK_STREAM)
         self.settings = {key.upper(): str(value) for key, value in settings.items()}
         self.password = None
         self.process = None
@@ -54,6 +55,7 @@ class Server:
             "ZONELAKE_DATA": str(self.data),
             "ZONELAKE_QUIC_LISTEN": f"127.0.0.1:{self.quic}",
             "ZONELAKE_HTTP_LISTEN": f"127.0.0.1:{self.http}",
+            "ZONELAKE_POSTGRES_LISTEN": f"127.0.0.1:{self.postgres}",
         }
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         return kept | own | {f"ZONELAKE_{name}": value for name, value in self.settings.items()}

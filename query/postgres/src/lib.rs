@@ -1,1 +1,43 @@
-//! The PostgreSQL wire protocol over the query engine.
+//! The PostgreSQL protocol, version 3, over the query engine. In the order in which a client meets it:
+//!
+//! - [`server`], [`metrics`]: the door, how many may come in, and what is counted
+//! - `startup`, `scram`, `cancel`: encryption, who the client is, requests to cancel
+//! - `wire`, `messages`: messages, and how they cross the connection
+//! - `connection`, `simple`, `extended`, `transaction`, `variables`: what a client says, and what holds for its connection
+//! - `commands`, `words`, `query`, `column_names`, `rewrite`, `copy`: statements, and what they are to DataFusion
+//! - `parameters`: values that clients bind
+//! - `catalog`, `emptiness`: `pg_catalog` and its functions, and what there is not
+//! - `answer`, `columns`, `lists`, `number`, `calendar`, `types`: rows as PostgreSQL writes them
+//! - `failure`: what goes wrong, by its SQLSTATE
+
+mod answer;
+mod calendar;
+mod cancel;
+mod catalog;
+mod column_names;
+mod columns;
+mod commands;
+mod connection;
+mod copy;
+mod emptiness;
+mod extended;
+mod failure;
+mod lists;
+mod messages;
+pub mod metrics;
+mod number;
+mod parameters;
+mod query;
+mod rewrite;
+mod scram;
+pub mod server;
+mod simple;
+mod startup;
+mod transaction;
+mod types;
+mod variables;
+mod wire;
+mod words;
+
+pub use metrics::PostgresMetrics;
+pub use server::{PostgresArgs, PostgresServer};

@@ -1,4 +1,5 @@
-//! The one administrator: it may read everything over SQL. Its password is kept as an argon2id hash.
+//! The one administrator: it may read everything over SQL. Its password is kept as an argon2id hash, and as the keys of
+//! SCRAM, with which PostgreSQL's clients prove that they know it.
 
 use std::sync::{Arc, PoisonError};
 
@@ -7,6 +8,7 @@ use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::scram::ScramVerifier;
 use crate::secret::{Sha256Digest, digests_are_equal, new_password, random, sha256};
 use crate::store::Load;
 use crate::{Registry, RegistryError};
@@ -30,11 +32,13 @@ impl Registry {
         }
         let password = new_password()?;
         let hash = hash_password(&password)?;
+        let scram = ScramVerifier::of_password(&password)?.to_bytes();
         let made = self.write(&[Load::Admin], |connection, _| {
             connection
                 .execute(
-                    "INSERT INTO admins (name, password, changed_us) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-                    params![ADMIN_USER, hash, self.clock.wall_us()],
+                    "INSERT INTO admins (name, password, changed_us, scram) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT DO NOTHING",
+                    params![ADMIN_USER, hash, self.clock.wall_us(), scram],
                 )
                 .map_err(|source| self.sqlite(source))
         })?;
@@ -49,12 +53,14 @@ impl Registry {
             return Err(RegistryError::Invalid { what: "password of", name: ADMIN_USER.into(), why });
         }
         let hash = hash_password(password)?;
+        let scram = ScramVerifier::of_password(password)?.to_bytes();
         self.write(&[Load::Admin], |connection, _| {
             connection
                 .execute(
-                    "INSERT INTO admins (name, password, changed_us) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (name) DO UPDATE SET password = excluded.password, changed_us = excluded.changed_us",
-                    params![ADMIN_USER, hash, self.clock.wall_us()],
+                    "INSERT INTO admins (name, password, changed_us, scram) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (name) DO UPDATE SET password = excluded.password, changed_us = excluded.changed_us,
+                     scram = excluded.scram",
+                    params![ADMIN_USER, hash, self.clock.wall_us(), scram],
                 )
                 .map_err(|source| self.sqlite(source))?;
             Ok(())
@@ -81,18 +87,49 @@ impl Registry {
         let is_right = Argon2::default().verify_password(password.as_bytes(), admin.hash.as_str()).is_ok();
         if is_right {
             admin.verified.store(Some(Arc::new(digest)));
+            if admin.scram.is_none()
+                && let Err(error) = self.add_scram(&admin.hash, password)
+            {
+                tracing::warn!("what PostgreSQL's clients need of the password could not be stored: {error}");
+            }
         }
         is_right
     }
 
+    /// Adds the keys of SCRAM to a password that was set before there were any, now that it is known.
+    fn add_scram(&self, hash: &str, password: &str) -> Result<(), RegistryError> {
+        let scram = ScramVerifier::of_password(password)?.to_bytes();
+        self.write(&[Load::Admin], |connection, _| {
+            connection
+                .execute(
+                    "UPDATE admins SET scram = ?1 WHERE name = ?2 AND password = ?3",
+                    params![scram, ADMIN_USER, hash],
+                )
+                .map_err(|source| self.sqlite(source))?;
+            Ok(())
+        })
+    }
+
+    /// What the administrator is recognised by over SCRAM; `None` for any other name, and where the password was set before
+    /// there was such a thing: setting it again makes one, and so does [`Registry::authenticate_admin`] with it.
+    pub fn admin_scram(&self, user: &str) -> Option<ScramVerifier> {
+        self.admin.load_full().filter(|_| user == ADMIN_USER)?.scram.clone()
+    }
+
     pub(crate) fn load_admin(&self, connection: &Connection) -> Result<(), RegistryError> {
-        let hash: Option<String> = connection
-            .query_row("SELECT password FROM admins WHERE name = ?1", [ADMIN_USER], |row| row.get(0))
+        let row: Option<(String, Option<Vec<u8>>)> = connection
+            .query_row("SELECT password, scram FROM admins WHERE name = ?1", [ADMIN_USER], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .optional()
             .map_err(|source| self.sqlite(source))?;
         let known = self.admin.load_full();
-        if known.as_ref().map(|admin| &admin.hash) != hash.as_ref() {
-            self.admin.store(hash.map(|hash| Arc::new(AdminCredential { hash, verified: ArcSwapOption::empty() })));
+        let known = known.as_ref().map(|admin| (&admin.hash, admin.scram.is_some()));
+        if known != row.as_ref().map(|(hash, scram)| (hash, scram.is_some())) {
+            self.admin.store(row.map(|(hash, scram)| {
+                let scram = scram.as_deref().and_then(ScramVerifier::from_bytes);
+                Arc::new(AdminCredential { hash, scram, verified: ArcSwapOption::empty() })
+            }));
         }
         Ok(())
     }
@@ -102,6 +139,8 @@ impl Registry {
 pub(crate) struct AdminCredential {
     /// PHC string of argon2id.
     hash: String,
+    /// Keys of SCRAM.
+    scram: Option<ScramVerifier>,
     /// Salted digest of the password that this hash was verified with.
     verified: ArcSwapOption<Sha256Digest>,
 }

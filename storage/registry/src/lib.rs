@@ -4,6 +4,7 @@
 //!
 //! - [`gateways`]: gateways, their tokens, and who one is by its token
 //! - [`admin`]: the one administrator and its password
+//! - [`scram`]: what PostgreSQL's clients prove that they know the password with
 //! - [`producers`]: named producers of a gateway, by number
 //! - [`zones`]: provinces, zones, sites
 //! - [`devices`]: devices by name, and the place behind each [`zonelake_schemas::DeviceKey`]
@@ -31,6 +32,7 @@ mod names;
 mod new_devices;
 mod node;
 pub mod producers;
+pub mod scram;
 mod secret;
 mod seed;
 mod store;
@@ -45,6 +47,7 @@ pub use error::RegistryError;
 pub use gateways::{Gateway, GatewayInfo, NewGateway};
 pub use names::{NAME_BYTES_MAX, device_name_is_valid};
 pub use producers::{PRODUCERS_PER_GATEWAY_MAX, ProducerName};
+pub use scram::ScramVerifier;
 pub use store::Registry;
 pub use tables::AdoptedTable;
 pub use zones::{NewZone, Province, Site, Zone};

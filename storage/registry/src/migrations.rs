@@ -12,7 +12,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), rusqlite_migrat
     })
 }
 
-const STEPS: &[M<'_>] = &[M::up(FIRST)];
+const STEPS: &[M<'_>] = &[M::up(FIRST), M::up(SCRAM)];
 
 /// `places` is append-only: its keys are 1, 2, 3 and so on without a gap, and stored rows refer to them. A row without a
 /// device stands for its zone as a whole. A device that moves gets a new row; `current` marks the one that holds.
@@ -98,6 +98,9 @@ CREATE TABLE table_versions (
     PRIMARY KEY (table_id, version)
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// What the PostgreSQL door recognises a password by; null where the password was set before there was such a door.
+const SCRAM: &str = "ALTER TABLE admins ADD COLUMN scram BLOB";
 
 #[cfg(test)]
 mod tests {

@@ -88,6 +88,11 @@ impl Registry {
         Ok(registry)
     }
 
+    /// The clock that it was opened with.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// Takes over what another process has changed in the file since; a few microseconds where nothing was.
     pub fn refresh(&self) -> Result<(), RegistryError> {
         self.catch_up(&mut self.lock_writer())

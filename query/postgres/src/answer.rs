@@ -1,0 +1,196 @@
+//! Rows on their way to a client: batch by batch from the engine, or made here, written in the form that was asked for.
+//! Beside what is written no more than a few batches are held.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use arrow::util::display::FormatOptions;
+use bytes::BytesMut;
+use futures::StreamExt;
+use zonelake_query::QueryResult;
+use zonelake_query::session::RowStream;
+
+use crate::calendar::Zone;
+use crate::catalog::function_names;
+use crate::column_names::ColumnNames;
+use crate::columns::Column;
+use crate::copy::{CopyFormat, put_value};
+use crate::failure::PgError;
+use crate::messages::{ColumnDescription, put_count, put_message};
+use crate::types::{is_function_number, type_bytes, type_of_column};
+use crate::wire::FLUSH_BYTES;
+
+/// The form of rows.
+#[derive(Debug, Clone)]
+pub(crate) enum RowForm {
+    /// DataRow messages; for each column whether it is binary.
+    Rows(Vec<bool>),
+    /// CopyData messages.
+    Copy(CopyFormat),
+}
+
+/// Rows on their way.
+pub(crate) struct Answer {
+    /// Its columns.
+    pub columns: Vec<ColumnDescription>,
+    /// What CommandComplete says of it.
+    pub tag: &'static str,
+    types: Vec<DataType>,
+    /// Columns of numbers of functions.
+    functions: Vec<bool>,
+    zone: Zone,
+    source: Source,
+    current: Option<Current>,
+}
+
+enum Source {
+    Engine(RowStream),
+    Made(VecDeque<RecordBatch>),
+}
+
+struct Current {
+    columns: Vec<Column>,
+    next: usize,
+    rows: usize,
+}
+
+/// The columns of an answer, as clients are told.
+pub(crate) fn describe_columns(schema: &Schema, names: &ColumnNames) -> Vec<ColumnDescription> {
+    let own: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    let describe = |(field, name): (&Arc<Field>, String)| {
+        let of = type_of_column(field);
+        ColumnDescription { name, type_oid: of.oid(), type_bytes: type_bytes(&of) }
+    };
+    schema.fields().iter().zip(names.of(&own)).map(describe).collect()
+}
+
+/// Columns of an answer.
+const COLUMNS_MAX: usize = 10_000;
+
+impl Answer {
+    /// Rows of the engine. Where the client was told of other types before, they are made those.
+    pub(crate) fn of_engine(
+        result: QueryResult,
+        told: Option<&SchemaRef>,
+        names: &ColumnNames,
+        tag: &'static str,
+        zone: Zone,
+    ) -> Result<Self, PgError> {
+        let schema = told.filter(|told| told.fields().len() == result.schema.fields().len()).unwrap_or(&result.schema);
+        if schema.fields().len() > COLUMNS_MAX {
+            return Err(PgError::new("54011", format!("an answer has at most {COLUMNS_MAX} columns")));
+        }
+        Ok(Self {
+            columns: describe_columns(schema, names),
+            tag,
+            types: schema.fields().iter().map(|field| field.data_type().clone()).collect(),
+            functions: schema.fields().iter().map(|field| is_function_number(field)).collect(),
+            zone,
+            source: Source::Engine(result.stream),
+            current: None,
+        })
+    }
+
+    /// Rows of text that are known already.
+    pub(crate) fn of_texts(names: &[&str], rows: &[Vec<String>], tag: &'static str) -> Self {
+        let schema = text_schema(names);
+        let columns = (0..names.len())
+            .map(|index| Arc::new(rows.iter().map(|row| row.get(index)).collect::<StringArray>()) as ArrayRef);
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect());
+        Self {
+            columns: describe_columns(&schema, &ColumnNames::default()),
+            tag,
+            types: vec![DataType::Utf8; names.len()],
+            functions: vec![false; names.len()],
+            zone: Zone::UTC,
+            source: Source::Made(batch.into_iter().collect()),
+            current: None,
+        }
+    }
+
+    /// Names of the columns.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+
+    /// Makes sure that there is a row to write; `false` is the end.
+    pub(crate) async fn fill(&mut self) -> Result<bool, PgError> {
+        loop {
+            if self.current.as_ref().is_some_and(|current| current.next < current.rows) {
+                return Ok(true);
+            }
+            self.current = None;
+            let batch = match &mut self.source {
+                Source::Engine(stream) => stream.next().await.transpose()?,
+                Source::Made(batches) => batches.pop_front(),
+            };
+            let Some(batch) = batch else {
+                self.source = Source::Made(VecDeque::new());
+                return Ok(false);
+            };
+            let columns = batch.columns().iter().enumerate().map(|(index, array)| self.column(index, array));
+            self.current =
+                Some(Current { columns: columns.collect::<Result<_, _>>()?, next: 0, rows: batch.num_rows() });
+        }
+    }
+
+    fn column(&self, index: usize, array: &ArrayRef) -> Result<Column, PgError> {
+        let of = &self.types[index];
+        if self.functions[index] {
+            return Ok(Column::new(&function_names(array), self.zone)?);
+        }
+        if array.data_type() == of || matches!(of, DataType::Null) {
+            return Ok(Column::new(array, self.zone)?);
+        }
+        let options = CastOptions { safe: false, format_options: FormatOptions::default() };
+        let array = cast_with_options(array, of, &options).map_err(|error| PgError::new("22000", error.to_string()))?;
+        Ok(Column::new(&array, self.zone)?)
+    }
+
+    /// Writes rows that are there, at most `rows_max` and until much is written; their number.
+    pub(crate) fn put_rows(&mut self, form: &RowForm, rows_max: usize, out: &mut BytesMut) -> Result<usize, PgError> {
+        let Some(current) = &mut self.current else { return Ok(0) };
+        let start = current.next;
+        while current.next < current.rows && current.next - start < rows_max && out.len() < FLUSH_BYTES {
+            let row = current.next;
+            let at = out.len();
+            let mut written = Ok(());
+            match form {
+                RowForm::Rows(formats) => put_message(out, b'D', |out| {
+                    put_count(out, current.columns.len());
+                    for (column, is_binary) in current.columns.iter().zip(formats) {
+                        if written.is_ok() {
+                            written = put_value(column, row, *is_binary, out);
+                        }
+                    }
+                }),
+                RowForm::Copy(format) => put_message(out, b'd', |out| {
+                    written = format.put_row(&current.columns, row, out);
+                }),
+            }
+            if let Err(error) = written {
+                out.truncate(at);
+                return Err(error.into());
+            }
+            current.next += 1;
+        }
+        Ok(current.next - start)
+    }
+
+    /// Passes over rows that are there; their number.
+    pub(crate) fn skip_rows(&mut self, rows_max: usize) -> usize {
+        let Some(current) = &mut self.current else { return 0 };
+        let passed = rows_max.min(current.rows - current.next);
+        current.next += passed;
+        passed
+    }
+}
+
+/// Columns of text.
+pub(crate) fn text_schema(names: &[&str]) -> SchemaRef {
+    Arc::new(Schema::new(names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect::<Vec<_>>()))
+}

@@ -1,0 +1,148 @@
+//! The functions of a connection.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{ArrayRef, AsArray, ListArray, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Int64Type};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+};
+use datafusion_pg_catalog::pg_catalog::{self as pg, array_bounds_udf, format_type, pg_get_expr_udf, quote_ident_udf};
+use zonelake_query::SqlSession;
+use zonelake_query::catalog::CATALOG;
+
+use super::comments::look_ups;
+use super::constants::{constant, constants};
+use super::objects::Objects;
+use crate::variables::{SERVER_VERSION, Variables};
+
+/// Those that are the same for all connections.
+static OF_ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
+    let of_crate = [
+        format_type::create_format_type_udf(),
+        pg_get_expr_udf::create_pg_get_expr_udf(),
+        pg::create_pg_get_partkeydef_udf(),
+        pg::create_pg_relation_is_publishable_udf(),
+        pg::create_pg_get_statisticsobjdef_columns_udf(),
+        pg::create_pg_get_partition_ancestors_udf(),
+        quote_ident_udf::create_quote_ident_udf(),
+        quote_ident_udf::create_parse_ident_udf(),
+        array_bounds_udf::create_array_upper_udf(),
+        array_bounds_udf::create_array_lower_udf(),
+        ScalarUDF::new_from_impl(SizePretty::default()),
+        ScalarUDF::new_from_impl(CurrentSchemas::default()),
+    ];
+    let mut all: Vec<Arc<ScalarUDF>> = of_crate.into_iter().map(Arc::new).collect();
+    all.extend(constants());
+    let version = format!(
+        "PostgreSQL {SERVER_VERSION} (Zonelake {}) on {}, 64-bit",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH
+    );
+    all.push(constant("version", ScalarValue::from(version.as_str())));
+    all.push(constant("current_database", ScalarValue::from(CATALOG)));
+    all
+});
+
+/// The functions of a connection.
+pub(super) fn functions(
+    session: &SqlSession,
+    variables: &Arc<Variables>,
+    objects: &Arc<Objects>,
+    connection: i32,
+) -> Vec<Arc<ScalarUDF>> {
+    let mut all = OF_ALL.clone();
+    let user = ScalarValue::from(&*session.caller.name);
+    all.push(constant("session_user", user.clone()));
+    all.push(constant("current_user", user));
+    all.push(constant("current_schema", ScalarValue::from(&*session.schema)));
+    all.push(constant("pg_backend_pid", ScalarValue::from(connection)));
+    all.extend(look_ups(objects, variables));
+    all
+}
+
+/// `current_schemas(with_implicit)`.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct CurrentSchemas(Signature);
+
+impl Default for CurrentSchemas {
+    fn default() -> Self {
+        Self(Signature::exact(vec![DataType::Boolean], Volatility::Stable))
+    }
+}
+
+impl ScalarUDFImpl for CurrentSchemas {
+    fn name(&self) -> &'static str {
+        "current_schemas"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let item = Arc::new(Field::new_list_field(DataType::Utf8, true));
+        let mut values = Vec::new();
+        let mut lengths = Vec::new();
+        for with_implicit in arrays[0].as_boolean() {
+            let schemas: &[&str] = if with_implicit == Some(true) { &["pg_catalog", "public"] } else { &["public"] };
+            values.extend_from_slice(schemas);
+            lengths.push(schemas.len());
+        }
+        let offsets = arrow::buffer::OffsetBuffer::from_lengths(lengths);
+        let list = ListArray::try_new(item, offsets, Arc::new(StringArray::from(values)), None)?;
+        Ok(ColumnarValue::Array(Arc::new(list)))
+    }
+}
+
+/// `pg_size_pretty(bytes)`.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct SizePretty(Signature);
+
+impl Default for SizePretty {
+    fn default() -> Self {
+        Self(Signature::one_of(vec![TypeSignature::Any(1)], Volatility::Immutable))
+    }
+}
+
+impl ScalarUDFImpl for SizePretty {
+    fn name(&self) -> &'static str {
+        "pg_size_pretty"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let bytes = cast(&arrays[0], &DataType::Int64)?;
+        let shown = bytes.as_primitive::<Int64Type>().iter().map(|bytes| bytes.map(size));
+        let shown: ArrayRef = Arc::new(shown.collect::<StringArray>());
+        Ok(ColumnarValue::Array(shown))
+    }
+}
+
+/// Bytes in the unit in which they are below 10,240, as PostgreSQL has it.
+fn size(bytes: i64) -> String {
+    let units = ["bytes", "kB", "MB", "GB", "TB"];
+    let mut value = bytes;
+    for unit in units {
+        if value.abs() < 10_240 {
+            return format!("{value} {unit}");
+        }
+        value /= 1_024;
+    }
+    format!("{value} PB")
+}

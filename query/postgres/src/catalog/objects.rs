@@ -1,0 +1,152 @@
+//! Schemas and tables with their numbers. A number is made of the name, so that it is the same over all connections and
+//! starts, and clients may keep it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use zonelake_query::catalog::ListedTable;
+
+/// Number of the database.
+pub(crate) const DATABASE_OID: i32 = 16_000;
+/// Number of the user, as of the owner of everything.
+pub(crate) const OWNER_OID: i32 = 10;
+/// Number of `pg_class`, to which descriptions of tables and columns belong.
+pub(crate) const PG_CLASS_OID: i32 = 1_259;
+
+/// A table with its number.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    pub oid: i32,
+    pub schema_oid: i32,
+    pub schema: &'static str,
+    pub name: String,
+    pub description: String,
+    /// Its columns; none are told of the catalog's own tables.
+    pub columns: Option<SchemaRef>,
+    pub rows: Option<usize>,
+}
+
+/// All tables, and the schemas.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Objects {
+    pub tables: Vec<Object>,
+}
+
+/// Schemas with their numbers; those of PostgreSQL have the ones that they have there.
+pub(crate) const SCHEMAS: [(&str, i32); 4] =
+    [("pg_catalog", 11), ("public", 2_200), ("information_schema", 13_000), ("system", 16_001)];
+
+/// The catalog's tables that clients look up by name, with their numbers in PostgreSQL.
+const OF_CATALOG: [(&str, i32); 26] = [
+    ("pg_type", 1_247),
+    ("pg_attribute", 1_249),
+    ("pg_proc", 1_255),
+    ("pg_class", PG_CLASS_OID),
+    ("pg_authid", 1_260),
+    ("pg_database", 1_262),
+    ("pg_tablespace", 1_213),
+    ("pg_sequence", 2_224),
+    ("pg_am", 2_601),
+    ("pg_attrdef", 2_604),
+    ("pg_cast", 2_605),
+    ("pg_constraint", 2_606),
+    ("pg_description", 2_609),
+    ("pg_index", 2_610),
+    ("pg_inherits", 2_611),
+    ("pg_language", 2_612),
+    ("pg_namespace", 2_615),
+    ("pg_opclass", 2_616),
+    ("pg_operator", 2_617),
+    ("pg_rewrite", 2_618),
+    ("pg_trigger", 2_620),
+    ("pg_extension", 3_079),
+    ("pg_policy", 3_256),
+    ("pg_foreign_table", 3_118),
+    ("pg_collation", 3_456),
+    ("pg_enum", 3_501),
+];
+
+/// First number of tables.
+const FIRST_OID: u32 = 1 << 16;
+
+impl Objects {
+    /// Numbers for these tables.
+    pub(crate) fn new(listed: &Arc<[ListedTable]>) -> Self {
+        let mut taken = BTreeSet::new();
+        let of_catalog = OF_CATALOG.map(|(name, oid)| Object {
+            oid,
+            schema_oid: 11,
+            schema: "pg_catalog",
+            name: name.to_owned(),
+            description: String::new(),
+            columns: None,
+            rows: None,
+        });
+        let own = listed.iter().map(|table| {
+            let mut number = hash(table.schema, &table.name);
+            // Tables are in the order of their names, so that of two with one hash each has the same number again.
+            while !taken.insert(number) {
+                number = (number + 1) % NUMBERS;
+            }
+            Object {
+                oid: i32::try_from(FIRST_OID + number).unwrap_or(i32::MAX),
+                schema_oid: schema_oid(table.schema),
+                schema: table.schema,
+                name: table.name.clone(),
+                description: table.description.clone(),
+                columns: Some(Arc::clone(&table.columns)),
+                rows: table.rows,
+            }
+        });
+        Self { tables: of_catalog.into_iter().chain(own).collect() }
+    }
+
+    /// The same with the numbers of rows that these tables have.
+    pub(crate) fn with_rows(&self, listed: &Arc<[ListedTable]>) -> Self {
+        let mut all = self.clone();
+        for table in &mut all.tables {
+            let now = listed.iter().find(|now| now.schema == table.schema && now.name == table.name);
+            table.rows = now.and_then(|now| now.rows);
+        }
+        all
+    }
+
+    /// The table of a number.
+    pub(crate) fn by_oid(&self, oid: i64) -> Option<&Object> {
+        self.tables.iter().find(|table| i64::from(table.oid) == oid)
+    }
+
+    /// The description of a column, which carries its unit.
+    pub(crate) fn column_description(&self, oid: i64, position: i64) -> Option<String> {
+        let index = usize::try_from(position).ok()?.checked_sub(1)?;
+        let columns = self.by_oid(oid)?.columns.as_ref()?;
+        column_description(columns, index)
+    }
+}
+
+/// The description of a column with its unit: `Air temperature [°C]`.
+pub(crate) fn column_description(columns: &SchemaRef, index: usize) -> Option<String> {
+    let field = columns.fields().get(index)?;
+    let of = |key: &str| field.metadata().get(key).map(String::as_str).filter(|text| !text.is_empty());
+    match (of("description"), of("unit")) {
+        (Some(description), Some(unit)) => Some(format!("{description} [{unit}]")),
+        (Some(only), None) => Some(only.to_owned()),
+        (None, Some(unit)) => Some(format!("[{unit}]")),
+        (None, None) => None,
+    }
+}
+
+/// The number of a schema.
+pub(crate) fn schema_oid(name: &str) -> i32 {
+    SCHEMAS.iter().find(|(known, _)| *known == name).map_or(0, |(_, oid)| *oid)
+}
+
+/// Numbers that a table may have.
+const NUMBERS: u32 = 1 << 30;
+
+/// FNV-1a of 32 bits.
+fn hash(schema: &str, name: &str) -> u32 {
+    let bytes = schema.bytes().chain([b'.']).chain(name.bytes());
+    bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)) % NUMBERS
+}

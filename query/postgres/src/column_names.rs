@@ -1,0 +1,184 @@
+//! Names of columns as PostgreSQL gives them: `count` for `count(*)`, `?column?` for what has no name. DataFusion names a
+//! column by its whole expression and wants no two of one name; so what stands twice is given a name of its own, which no
+//! client sees.
+
+use std::collections::HashSet;
+
+use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr, Statement};
+
+/// The names of an answer's columns.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ColumnNames {
+    /// Those in front of the one `*`, or all.
+    before: Vec<String>,
+    /// Those behind it, where there is one.
+    behind: Option<Vec<String>>,
+    /// Whether they are known.
+    is_known: bool,
+}
+
+impl ColumnNames {
+    /// All names, where they are known without the columns.
+    pub(crate) fn all(&self) -> Option<&[String]> {
+        (self.is_known && self.behind.is_none()).then_some(&self.before)
+    }
+
+    /// Whether both name as many columns.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        let behind = |names: &Self| names.behind.as_ref().map(Vec::len);
+        self.is_known && self.before.len() == other.before.len() && behind(self) == behind(other)
+    }
+
+    /// The names of columns that DataFusion calls so.
+    pub(crate) fn of(&self, columns: &[String]) -> Vec<String> {
+        let known = self.before.len() + self.behind.as_ref().map_or(0, Vec::len);
+        let fits = match self.behind {
+            Some(_) => known <= columns.len(),
+            None => known == columns.len(),
+        };
+        if !self.is_known || !fits {
+            return columns.to_vec();
+        }
+        let starred = &columns[self.before.len()..self.before.len() + (columns.len() - known)];
+        self.before.iter().chain(starred).chain(self.behind.iter().flatten()).cloned().collect()
+    }
+}
+
+/// Finds the names of a statement's columns, and gives what stands twice a name of its own.
+pub(crate) fn name_columns(statement: &mut Statement) -> ColumnNames {
+    let Statement::Query(query) = statement else { return ColumnNames::default() };
+    let Some(projection) = projection(query) else { return ColumnNames::default() };
+    let mut names = ColumnNames { is_known: true, ..ColumnNames::default() };
+    let mut seen = HashSet::new();
+    let has_star = projection.iter().any(is_star);
+    for (index, item) in projection.iter_mut().enumerate() {
+        if is_star(item) {
+            if names.behind.is_some() {
+                names.is_known = false;
+            }
+            names.behind = Some(Vec::new());
+            continue;
+        }
+        let (name, identity, is_plain) = match item {
+            SelectItem::ExprWithAlias { alias, .. } => (folded(alias), folded(alias), false),
+            SelectItem::UnnamedExpr(expr) => {
+                let is_plain = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+                (expr_name(expr).unwrap_or_else(|| "?column?".to_owned()), expr.to_string(), is_plain)
+            }
+            _ => {
+                names.is_known = false;
+                continue;
+            }
+        };
+        let is_second = !seen.insert(identity) || has_star && is_plain;
+        if is_second {
+            let own = Ident::with_quote('"', format!("{name}:{index}"));
+            let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { continue };
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: own };
+        }
+        names.behind.as_mut().unwrap_or(&mut names.before).push(name);
+    }
+    names
+}
+
+fn is_star(item: &SelectItem) -> bool {
+    matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
+}
+
+fn projection(query: &mut Query) -> Option<&mut Vec<SelectItem>> {
+    let mut body = query.body.as_mut();
+    loop {
+        match body {
+            SetExpr::Select(select) => return Some(&mut select.projection),
+            SetExpr::Query(query) => body = query.body.as_mut(),
+            SetExpr::SetOperation { left, .. } => body = left.as_mut(),
+            _ => return None,
+        }
+    }
+}
+
+/// A name as SQL understands it.
+fn folded(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}
+
+/// The name that PostgreSQL gives an expression, where it gives it one.
+fn expr_name(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(name) => Some(folded(name)),
+        Expr::CompoundIdentifier(parts) => parts.last().map(folded),
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } | Expr::CompoundFieldAccess { root: inner, .. } => {
+            expr_name(inner)
+        }
+        Expr::Function(function) => function.name.0.last().and_then(|part| part.as_ident()).map(folded),
+        Expr::Cast { expr, data_type, .. } => {
+            Some(expr_name(expr).unwrap_or_else(|| cast_name(&data_type.to_string())))
+        }
+        Expr::TypedString(typed) => Some(cast_name(&typed.data_type.to_string())),
+        Expr::Case { .. } => Some("case".to_owned()),
+        Expr::Extract { .. } => Some("extract".to_owned()),
+        Expr::AtTimeZone { .. } => Some("timezone".to_owned()),
+        Expr::Substring { .. } => Some("substring".to_owned()),
+        Expr::Trim { .. } => Some("btrim".to_owned()),
+        Expr::Position { .. } => Some("position".to_owned()),
+        Expr::Ceil { .. } => Some("ceil".to_owned()),
+        Expr::Floor { .. } => Some("floor".to_owned()),
+        Expr::Exists { .. } => Some("exists".to_owned()),
+        Expr::Array(_) => Some("array".to_owned()),
+        Expr::Interval(_) => Some("interval".to_owned()),
+        Expr::Subquery(query) => {
+            let mut query = query.clone();
+            match projection(&mut query)?.first()? {
+                SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
+                SelectItem::UnnamedExpr(expr) => expr_name(expr),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The name of a type in the catalog.
+fn cast_name(sql: &str) -> String {
+    let lower = sql.to_lowercase();
+    let base = lower.split('(').next().unwrap_or_default().trim();
+    match base {
+        "int" | "integer" => "int4",
+        "bigint" => "int8",
+        "smallint" => "int2",
+        "boolean" => "bool",
+        "real" => "float4",
+        "double precision" | "double" => "float8",
+        "decimal" => "numeric",
+        "timestamp with time zone" => "timestamptz",
+        "timestamp without time zone" => "timestamp",
+        "character varying" => "varchar",
+        other => other,
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_named_as_postgresql_names_them() {
+        let named = |sql: &str, columns: &[&str]| {
+            let mut statement = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0);
+            let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+            name_columns(&mut statement).of(&columns).join(" ")
+        };
+        assert_eq!(named("select count(*), 1, a, t.B, \"C\" from t", &[""; 5]), "count ?column? a b C");
+        assert_eq!(named("select max(a) as \"Top\", now()::date, '1'::int", &[""; 3]), "Top now int4");
+        assert_eq!(named("select 1, *, count(*) from t", &["x", "a", "b", "y"]), "?column? a b count");
+        assert_eq!(named("select * from t", &["a", "b"]), "a b");
+        assert_eq!(named("select a.*, b.* from a, b", &["x", "y"]), "x y");
+        assert_eq!(named("select 1 union select 2", &[""]), "?column?");
+        assert_eq!(named("values (1)", &["column1"]), "column1");
+        assert_eq!(named("select 1, 1", &["", ""]), "?column? ?column?");
+    }
+}

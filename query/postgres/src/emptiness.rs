@@ -1,0 +1,155 @@
+//! Questions to the catalog about what there is not here: keys, indexes, defaults, policies, and the like. Clients ask for
+//! them in ways that DataFusion cannot plan, as by composite values of functions; but a join with a table that has no rows
+//! has none, however its columns are made.
+
+use std::collections::HashSet;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins,
+};
+
+/// Tables of the catalog that are empty here for all tables that a client may ask about.
+const EMPTY: [&str; 28] = [
+    "check_constraints",
+    "constraint_column_usage",
+    "key_column_usage",
+    "pg_attrdef",
+    "pg_auth_members",
+    "pg_constraint",
+    "pg_depend",
+    "pg_enum",
+    "pg_event_trigger",
+    "pg_foreign_server",
+    "pg_foreign_table",
+    "pg_index",
+    "pg_indexes",
+    "pg_inherits",
+    "pg_matviews",
+    "pg_partitioned_table",
+    "pg_policy",
+    "pg_publication",
+    "pg_publication_rel",
+    "pg_rewrite",
+    "pg_sequence",
+    "pg_sequences",
+    "pg_statistic_ext",
+    "pg_trigger",
+    "pg_user_mapping",
+    "pg_views",
+    "referential_constraints",
+    "table_constraints",
+];
+
+/// Functions that answer a row where there are none.
+const AGGREGATES: [&str; 9] = ["array_agg", "avg", "bool_and", "bool_or", "count", "max", "min", "string_agg", "sum"];
+
+/// Whether the answer to a question to the catalog has no rows for certain.
+pub(crate) fn is_surely_empty(statement: &Statement) -> bool {
+    match statement {
+        Statement::Query(query) => query_is_empty(query, &HashSet::new()),
+        _ => false,
+    }
+}
+
+/// `named` are subqueries that are empty, by their names.
+fn query_is_empty(query: &Query, named: &HashSet<String>) -> bool {
+    let mut named = named.clone();
+    for part in query.with.iter().flat_map(|with| &with.cte_tables) {
+        let name = part.alias.name.value.to_lowercase();
+        if query_is_empty(&part.query, &named) {
+            named.insert(name)
+        } else {
+            named.remove(&name)
+        };
+    }
+    body_is_empty(&query.body, &named)
+}
+
+fn body_is_empty(body: &SetExpr, named: &HashSet<String>) -> bool {
+    match body {
+        SetExpr::Select(select) => select_is_empty(select, named),
+        SetExpr::Query(query) => query_is_empty(query, named),
+        SetExpr::SetOperation { left, right, .. } => body_is_empty(left, named) && body_is_empty(right, named),
+        _ => false,
+    }
+}
+
+fn select_is_empty(select: &Select, named: &HashSet<String>) -> bool {
+    let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(all, _) if all.is_empty());
+    if !is_grouped && select.projection.iter().any(is_aggregate) {
+        return false;
+    }
+    select.from.iter().any(|tables| tables_are_empty(tables, named))
+}
+
+fn is_aggregate(item: &SelectItem) -> bool {
+    match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => expr_is_aggregate(expr),
+        _ => false,
+    }
+}
+
+/// Whether it may be one: any expression that calls one counts.
+fn expr_is_aggregate(expr: &Expr) -> bool {
+    let text = expr.to_string().to_lowercase();
+    AGGREGATES.iter().any(|name| text.contains(&format!("{name}(")))
+}
+
+fn tables_are_empty(tables: &TableWithJoins, named: &HashSet<String>) -> bool {
+    let mut is_empty = table_is_empty(&tables.relation, named);
+    for join in &tables.joins {
+        let other = table_is_empty(&join.relation, named);
+        is_empty = match join.join_operator {
+            JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_) => is_empty || other,
+            JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => is_empty,
+            JoinOperator::Right(_) | JoinOperator::RightOuter(_) => other,
+            _ => is_empty && other,
+        };
+    }
+    is_empty
+}
+
+fn table_is_empty(table: &TableFactor, named: &HashSet<String>) -> bool {
+    match table {
+        TableFactor::Table { name, args: None, .. } => {
+            let last = name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.to_lowercase());
+            last.is_some_and(|last| match name.0.len() {
+                1 => named.contains(&last) || EMPTY.contains(&last.as_str()),
+                _ => EMPTY.contains(&last.as_str()),
+            })
+        }
+        TableFactor::Derived { subquery, .. } => query_is_empty(subquery, named),
+        TableFactor::NestedJoin { table_with_joins, .. } => tables_are_empty(table_with_joins, named),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+
+    use super::*;
+
+    #[test]
+    fn only_what_has_no_rows_for_certain_is_empty() {
+        for (sql, is_empty) in [
+            ("select * from pg_class", false),
+            ("select conname from pg_catalog.pg_constraint", true),
+            ("select 1 from pg_class c join pg_index i on i.indrelid = c.oid left join pg_am on true", true),
+            ("select 1 from pg_class c left join pg_index i on i.indrelid = c.oid", false),
+            ("select 1 from pg_class c, pg_inherits i where c.oid = i.inhparent", true),
+            ("select 1 from pg_index i right join pg_class c on true", false),
+            ("select count(*) from pg_index", false),
+            ("select indrelid, count(*) from pg_index group by 1", true),
+            ("select 1 from (select unnest(conkey) from pg_constraint) c", true),
+            ("with k as (select 1 from pg_constraint) select * from k join pg_class on true", true),
+            ("with pg_index as (select 1) select 1 from pg_index_of_mine", false),
+            ("select 1 from pg_index union select 1 from pg_class", false),
+            ("select 1 where exists (select 1 from pg_index)", false),
+        ] {
+            let statement = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0);
+            assert_eq!(is_surely_empty(&statement), is_empty, "{sql}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Transactions as clients see them. All of them read, and each statement sees one moment; so nothing is to be kept or
+//! undone but variables, and what counts is that clients find the states that they expect.
+
+use crate::failure::PgError;
+use crate::messages::TransactionStatus;
+use crate::variables::Variables;
+
+/// The transaction of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Transaction {
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    is_failed: bool,
+    savepoints: Vec<String>,
+    /// Variables as they were at the start.
+    before: Variables,
+    /// Variables that SET LOCAL has changed, with their values before.
+    local: Vec<(String, String)>,
+}
+
+/// Savepoints of one transaction.
+const SAVEPOINTS_MAX: usize = 1_000;
+
+/// How a transaction has ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum TransactionEnd {
+    /// There was none.
+    None,
+    Committed,
+    RolledBack,
+}
+
+impl Transaction {
+    pub(crate) fn status(&self) -> TransactionStatus {
+        match &self.open {
+            None => TransactionStatus::Idle,
+            Some(open) if open.is_failed => TransactionStatus::Failed,
+            Some(_) => TransactionStatus::Open,
+        }
+    }
+
+    /// Begins one; whether there was none yet.
+    pub(crate) fn begin(&mut self, variables: &Variables) -> bool {
+        if self.open.is_some() {
+            return false;
+        }
+        let before = variables.clone();
+        self.open = Some(Open { is_failed: false, savepoints: Vec::new(), before, local: Vec::new() });
+        true
+    }
+
+    /// Ends it; a failed one is rolled back.
+    pub(crate) fn commit(&mut self, variables: &mut Variables) -> TransactionEnd {
+        match self.open.take() {
+            None => TransactionEnd::None,
+            Some(open) if open.is_failed => {
+                *variables = open.before;
+                TransactionEnd::RolledBack
+            }
+            Some(open) => {
+                for (name, value) in open.local.iter().rev() {
+                    // What was there before can be set again.
+                    drop(variables.set(name, value));
+                }
+                TransactionEnd::Committed
+            }
+        }
+    }
+
+    /// Ends it and sets variables back.
+    pub(crate) fn roll_back(&mut self, variables: &mut Variables) -> TransactionEnd {
+        match self.open.take() {
+            None => TransactionEnd::None,
+            Some(open) => {
+                *variables = open.before;
+                TransactionEnd::RolledBack
+            }
+        }
+    }
+
+    /// A statement has failed.
+    pub(crate) fn fail(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.is_failed = true;
+        }
+    }
+
+    /// The value that SET LOCAL is about to change.
+    pub(crate) fn note_local(&mut self, name: &str, before: &str) {
+        if let Some(open) = &mut self.open {
+            open.local.push((name.to_owned(), before.to_owned()));
+        }
+    }
+
+    pub(crate) fn savepoint(&mut self, name: String) -> Result<(), PgError> {
+        let open = self.in_block("SAVEPOINT")?;
+        if open.savepoints.len() == SAVEPOINTS_MAX {
+            return Err(PgError::new("54000", format!("a transaction has at most {SAVEPOINTS_MAX} savepoints")));
+        }
+        open.savepoints.push(name);
+        Ok(())
+    }
+
+    pub(crate) fn release(&mut self, name: &str) -> Result<(), PgError> {
+        let open = self.in_block("RELEASE SAVEPOINT")?;
+        let at = open.position(name)?;
+        open.savepoints.truncate(at);
+        Ok(())
+    }
+
+    /// Goes back to a savepoint: what has failed since, has not.
+    pub(crate) fn roll_back_to(&mut self, name: &str) -> Result<(), PgError> {
+        let open = self.in_block("ROLLBACK TO SAVEPOINT")?;
+        let at = open.position(name)?;
+        open.savepoints.truncate(at + 1);
+        open.is_failed = false;
+        Ok(())
+    }
+
+    fn in_block(&mut self, what: &str) -> Result<&mut Open, PgError> {
+        self.open
+            .as_mut()
+            .ok_or_else(|| PgError::new("25P01", format!("{what} can only be used in transaction blocks")))
+    }
+}
+
+impl Open {
+    fn position(&self, name: &str) -> Result<usize, PgError> {
+        self.savepoints
+            .iter()
+            .rposition(|known| known == name)
+            .ok_or_else(|| PgError::new("3B001", format!("savepoint \"{name}\" does not exist")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_transaction_goes_on_behind_its_savepoint_or_ends() {
+        let mut variables = Variables::default();
+        let mut transaction = Transaction::default();
+        assert_eq!(transaction.savepoint("a".into()).unwrap_err().sqlstate, "25P01");
+        assert!(transaction.begin(&variables));
+        assert!(!transaction.begin(&variables));
+        transaction.savepoint("a".into()).unwrap();
+        transaction.fail();
+        assert_eq!(transaction.status(), TransactionStatus::Failed);
+        assert_eq!(transaction.roll_back_to("b").unwrap_err().sqlstate, "3B001");
+        transaction.roll_back_to("a").unwrap();
+        assert_eq!(transaction.status(), TransactionStatus::Open);
+        transaction.fail();
+        assert_eq!(transaction.commit(&mut variables), TransactionEnd::RolledBack);
+        assert_eq!(transaction.status(), TransactionStatus::Idle);
+    }
+
+    #[test]
+    fn variables_end_with_the_transaction_as_they_were_said_to() {
+        let mut variables = Variables::default();
+        let mut transaction = Transaction::default();
+        transaction.begin(&variables);
+        transaction.note_local("timezone", "UTC");
+        variables.set("timezone", "+07:00").unwrap();
+        variables.set("application_name", "kept").unwrap();
+        transaction.commit(&mut variables);
+        assert_eq!((variables.get("timezone"), variables.get("application_name")), (Some("UTC"), Some("kept")));
+        transaction.begin(&variables);
+        variables.set("application_name", "undone").unwrap();
+        transaction.roll_back(&mut variables);
+        assert_eq!(variables.get("application_name"), Some("kept"));
+    }
+}

@@ -1,0 +1,14 @@
+//! A real client against a real server, over real files and live rows. One binary for all tests: linking the query engine
+//! takes long.
+#![expect(clippy::unwrap_used, reason = "tests stop at what they do not expect")]
+
+#[expect(dead_code, reason = "the tests of SQL use more of it")]
+#[expect(clippy::cast_possible_truncation, reason = "tests choose small numbers")]
+#[path = "../../../tests/sql/bed.rs"]
+mod bed;
+mod catalog;
+mod door;
+mod limits;
+mod server;
+mod sessions;
+mod values;

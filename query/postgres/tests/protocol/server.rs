@@ -1,0 +1,104 @@
+//! A server of a test, and its clients.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use zonelake_postgres::{PostgresArgs, PostgresServer};
+use zonelake_query::{QueryEngine, QueryOptions};
+use zonelake_tablelog::ParquetOptions;
+
+use crate::bed::{Bed, HOUR_US, NEW_YEAR_US, ProbeRow, probe_batch};
+
+/// A running server over a bed.
+pub struct TestServer {
+    pub bed: Arc<Bed>,
+    pub engine: Arc<QueryEngine>,
+    pub server: PostgresServer,
+}
+
+impl TestServer {
+    /// A server whose table `probe` has 60 rows of three devices, half of them in files.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut QueryOptions)) -> Self {
+        Self::start_bounded(change, 64).await
+    }
+
+    pub async fn start_bounded(change: impl FnOnce(&mut QueryOptions), connections_max: usize) -> Self {
+        let (bed, keys) = Bed::probe(3);
+        let rows: Vec<ProbeRow> = (0..60)
+            .map(|n| ProbeRow::numbered(n, keys[usize::try_from(n).unwrap() % 3], NEW_YEAR_US + n * HOUR_US))
+            .collect();
+        let (first, second) = rows.split_at(30);
+        bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), first)]);
+        bed.flush("probe", &ParquetOptions::default()).await;
+        bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), second)]);
+        let mut options = bed.options();
+        change(&mut options);
+        let engine = bed.engine_with(options);
+        let server = PostgresServer::start(PostgresArgs {
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            tls: None,
+            plain_beyond_loopback: false,
+            connections_max,
+            connections_per_address_max: 1_000,
+            startup_timeout: Duration::from_secs(5),
+            engine: Arc::clone(&engine),
+        })
+        .unwrap();
+        Self { bed, engine, server }
+    }
+
+    /// How clients connect.
+    pub fn config(&self) -> Config {
+        let mut config = Config::new();
+        config.host("127.0.0.1").port(self.server.address().port()).user("admin").dbname("zonelake");
+        config.password(&self.bed.password).application_name("test");
+        config
+    }
+
+    pub async fn client(&self) -> Client {
+        connect(&self.config()).await.unwrap()
+    }
+}
+
+pub async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(client)
+}
+
+/// The rows of a statement as text, columns between bars; null is ∅.
+pub async fn texts(client: &Client, sql: &str) -> Vec<String> {
+    let messages = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {}", shown(&error)));
+    let rows = messages.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => {
+            let cells: Vec<&str> = (0..row.len()).map(|index| row.get(index).unwrap_or("∅")).collect();
+            Some(cells.join("|"))
+        }
+        _ => None,
+    });
+    rows.collect()
+}
+
+/// The SQLSTATE with which a statement fails.
+pub async fn failure(client: &Client, sql: &str) -> String {
+    match client.simple_query(sql).await {
+        Ok(_) => "none".to_owned(),
+        Err(error) => sqlstate(&error),
+    }
+}
+
+pub fn sqlstate(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| format!("{error:?}"), |error| error.code().code().to_owned())
+}
+
+pub fn shown(error: &tokio_postgres::Error) -> String {
+    error
+        .as_db_error()
+        .map_or_else(|| error.to_string(), |error| format!("{} {}", error.code().code(), error.message()))
+}

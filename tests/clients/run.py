@@ -1,0 +1,39 @@
+"""PostgreSQL's clients against a running server: each reads every type right, to its edges.
+
+    python tests/clients/run.py [client…]
+"""
+
+import sys
+import time
+
+import adbc_client
+import frames_client
+import jdbc_client
+import psql_client
+import psycopg_client
+import questions_client
+import sqlalchemy_client
+from rows import start
+
+CLIENTS = {
+    "psql": psql_client.check,
+    "psycopg": psycopg_client.check,
+    "sqlalchemy": sqlalchemy_client.check,
+    "adbc": adbc_client.check,
+    "frames": frames_client.check,
+    "jdbc": jdbc_client.check,
+    "questions": questions_client.check,
+}
+
+
+def main(names):
+    with start() as server:
+        for name in names or CLIENTS:
+            began = time.monotonic()
+            CLIENTS[name](server)
+            print(f"  {name}: all as it should be, {time.monotonic() - began:.1f} s", flush=True)
+        server.end()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
