@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry as Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+use zonelake_flight::flight_route;
 use zonelake_ingest::admission::AdmissionLimits;
 use zonelake_ingest::flusher::Flusher;
 use zonelake_ingest::metrics::IngestMetrics;
@@ -130,7 +131,11 @@ impl Server {
             metrics: Arc::new(metrics),
             password_check: Arc::default(),
         };
-        let routes = inside_routes(inside).merge(write_routes(&pipeline, settings)).merge(http_sql::sql_routes(engine));
+        let write = write_state(&pipeline, settings);
+        let routes = inside_routes(inside)
+            .merge(http_write::write_router(Arc::clone(&write)))
+            .merge(flight_route(Arc::clone(&engine), write))
+            .merge(http_sql::sql_routes(engine));
         let (http, http_has_tls) = start_http(settings, routes).await?;
         let started = Started {
             first_password,
@@ -267,12 +272,12 @@ fn quic_certificate(settings: &Settings) -> Result<TlsFiles, Failure> {
     }
 }
 
-fn write_routes(pipeline: &Arc<Pipeline>, settings: &Settings) -> axum::Router {
+fn write_state(pipeline: &Arc<Pipeline>, settings: &Settings) -> Arc<http_write::WriteState<Arc<Pipeline>>> {
     let store = pipeline.store();
     let limits = DecodeLimits { frame_bytes_max: settings.http.body_bytes_max, ..decode_limits(settings) };
     let tables = store.tables().iter().map(|(name, table)| (name.clone(), Arc::clone(&table.adopted)));
     let budget_kib = settings.ingest.buffered_bytes_max.max(limits.frame_bytes_max as u64).div_ceil(1024);
-    http_write::write_router(Arc::new(http_write::WriteState {
+    Arc::new(http_write::WriteState {
         registry: Arc::clone(store.registry()),
         tables: Arc::new(tables.collect()),
         rejected: Arc::clone(&store.rejected().adopted),
@@ -281,7 +286,7 @@ fn write_routes(pipeline: &Arc<Pipeline>, settings: &Settings) -> axum::Router {
         shares: GatewayShares::new(budget_kib * 1024, limits.frame_bytes_max),
         limits,
         body_budget: Arc::new(Semaphore::new(usize::try_from(budget_kib).unwrap_or(Semaphore::MAX_PERMITS))),
-    }))
+    })
 }
 
 async fn start_http(settings: &Settings, routes: axum::Router) -> Result<(HttpServer, bool), Failure> {

@@ -6,7 +6,7 @@ use zonelake_registry::{Gateway, Registry};
 
 /// The gateway of a token. One that memory does not know may have been added just now by another process, as
 /// `zonelake gateway add` does: the registry's file is looked at before it is refused.
-pub(crate) async fn gateway_of(registry: &Arc<Registry>, token: &str) -> Option<Arc<Gateway>> {
+pub async fn gateway_of(registry: &Arc<Registry>, token: &str) -> Option<Arc<Gateway>> {
     if let Some(gateway) = registry.authenticate_gateway(token) {
         return Some(gateway);
     }

@@ -41,6 +41,7 @@ pub mod unnumbered;
 mod validate;
 mod verdicts;
 
+pub use credentials::gateway_of;
 pub use decode::arrow::ArrowDecoder;
 pub use decode::{Decoded, Source};
 pub use limits::DecodeLimits;

@@ -55,6 +55,7 @@ impl Server {
             .env("ZONELAKE_TABLES", &tables)
             .env("ZONELAKE_QUIC_LISTEN", &quic)
             .env("ZONELAKE_HTTP_LISTEN", &http)
+            .env("ZONELAKE_POSTGRES_LISTEN", "127.0.0.1:0")
             .env("ZONELAKE_LOG_LEVEL", "warn")
             .env("ZONELAKE_QUIC_CONNECTIONS_MAX", "20000")
             .env("ZONELAKE_QUIC_CONNECTIONS_PER_ADDRESS_MAX", "20000")

@@ -112,7 +112,7 @@ pub fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn CatalogProvid
         let table = TelemetryTable::new(pinned, Arc::clone(&places), Arc::clone(args.place_cache));
         let table: Arc<dyn TableProvider> = Arc::new(table);
         listed.push(ListedTable { schema: SCHEMA, name: name.clone(), description, columns: table.schema(), rows });
-        register(args.session, &public, name, table)?;
+        public.register_table(name, table)?;
     }
     for (name, table) in reference {
         let (name, description) = (name.to_owned(), String::new());
@@ -123,7 +123,7 @@ pub fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn CatalogProvid
             columns: table.schema(),
             rows: None,
         });
-        register(args.session, &public, name, table)?;
+        public.register_table(name, table)?;
     }
     let system = MemorySchemaProvider::new();
     let queries: Arc<dyn TableProvider> = Arc::new(args.log.table());
@@ -134,7 +134,7 @@ pub fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn CatalogProvid
         columns: queries.schema(),
         rows: None,
     });
-    register(args.session, &system, QUERIES.to_owned(), queries)?;
+    system.register_table(QUERIES.to_owned(), queries)?;
     listed.sort_by(|a, b| (a.schema, &a.name).cmp(&(b.schema, &b.name)));
     let listed: Arc<[ListedTable]> = listed.into();
 
@@ -156,13 +156,4 @@ pub fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn CatalogProvid
     let list = MemoryCatalogProviderList::new();
     list.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
     Ok(Arc::new(list))
-}
-
-fn register(
-    session: &SqlSession,
-    schema: &MemorySchemaProvider,
-    name: String,
-    table: Arc<dyn TableProvider>,
-) -> Result<()> {
-    schema.register_table(name, table).map(drop)
 }

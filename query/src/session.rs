@@ -26,6 +26,7 @@ use crate::prepared::{self, Description, PARAMETERS_MAX};
 use crate::query_log::QueryLog;
 use crate::running::{BATCHES_AHEAD, Running, RunningStatement, StatementText, rows};
 use crate::sql_session::{Interface, SqlSession};
+use crate::statement::parse_reading;
 use crate::statement_memory::StatementMemory;
 
 pub use crate::environment::QueryOptions;
@@ -149,6 +150,12 @@ impl QueryEngine {
     ) -> Result<QueryResult, QueryError> {
         self.check_length(sql)?;
         self.run(sql, StatementText::Parsed(Box::new(statement)), parameters, session).await
+    }
+
+    /// Parses one statement that reads.
+    pub fn parse(&self, sql: &str) -> Result<ParsedStatement, QueryError> {
+        self.check_length(sql)?;
+        parse_reading(sql, self.base.config_options().sql_parser.recursion_limit.get())
     }
 
     /// What the answer of a parsed statement has for columns, and its parameters for types, without running it. `named`

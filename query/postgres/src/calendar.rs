@@ -54,21 +54,6 @@ impl Zone {
         }
     }
 
-    /// What its clocks show at an instant, as if they showed UTC.
-    pub(crate) fn to_local(self, us: i64) -> Option<i64> {
-        us.checked_add(self.seconds_at(us.div_euclid(1_000_000)) * 1_000_000)
-    }
-
-    /// The instant at which its clocks show that. Of two, as when clocks are set back, the later one; where clocks jump over
-    /// it, as if they had not been set, both as in PostgreSQL.
-    pub(crate) fn to_instant(self, local_us: i64) -> Option<i64> {
-        let seconds = local_us.div_euclid(1_000_000);
-        let (before, behind) = (self.seconds_at(seconds - 86_400), self.seconds_at(seconds + 86_400));
-        let holds = |ahead: i64| self.seconds_at(seconds - ahead) == ahead;
-        let ahead = if holds(behind) { behind } else { before };
-        local_us.checked_sub(ahead * 1_000_000)
-    }
-
     /// Seconds that it is ahead of UTC at an instant. Beyond the years of the rules the last one holds.
     fn seconds_at(self, utc_seconds: i64) -> i64 {
         match self {
@@ -289,19 +274,6 @@ mod tests {
                 assert_eq!(text(|out| put_date(out, i64::from(days))), day.format("%Y-%m-%d").to_string());
             }
         }
-    }
-
-    #[test]
-    fn clocks_that_are_set_show_an_hour_twice_or_not_at_all() {
-        // As PostgreSQL 15 has it for `timestamp '…' at time zone 'America/New_York'`.
-        let zone = Zone::parse("America/New_York").unwrap();
-        let day = |days: i64, hours: i64| days * DAY_US + hours * 3_600_000_000;
-        let half = 1_800_000_000;
-        // 2024-03-10 02:30 does not exist and is 07:30 UTC; 2024-11-03 01:30 is twice and is 06:30 UTC.
-        assert_eq!(zone.to_instant(day(19_792, 2) + half), Some(day(19_792, 7) + half));
-        assert_eq!(zone.to_instant(day(20_030, 1) + half), Some(day(20_030, 6) + half));
-        assert_eq!(zone.to_local(day(20_030, 6) + half), Some(day(20_030, 1) + half));
-        assert_eq!(zone.to_local(i64::MIN), None);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The door: takes connections, bounds how many there are, lets each begin within a time, and ends them all when the server
-//! stops. A connection begins on the threads of whoever starts the server, so that requests to cancel are heard while all
-//! threads of statements compute; what follows runs on those.
+//! stops. Connections have threads of their own, so that requests to cancel are heard while all threads of statements compute.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
@@ -53,6 +53,7 @@ pub struct PostgresServer {
     ended: watch::Sender<bool>,
     tasks: TaskTracker,
     metrics: Arc<PostgresMetrics>,
+    runtime: Option<Runtime>,
 }
 
 impl PostgresServer {
@@ -64,6 +65,11 @@ impl PostgresServer {
         let address = args.listener.local_addr()?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(std::io::Error::other)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(CONNECTION_THREADS)
+            .thread_name("postgres")
+            .enable_all()
+            .build()?;
         let (stop, stopping) = watch::channel(false);
         let (ended, ending) = watch::channel(false);
         let tasks = TaskTracker::new();
@@ -87,13 +93,14 @@ impl PostgresServer {
                 },
                 startup_timeout: args.startup_timeout,
                 engine: args.engine,
+                runtime: runtime.handle().clone(),
                 metrics: Arc::clone(&metrics),
                 stopping,
                 ending,
             }),
         };
         tasks.spawn(door.accept());
-        Ok(Self { address, stop, ended, tasks, metrics })
+        Ok(Self { address, stop, ended, tasks, metrics, runtime: Some(runtime) })
     }
 
     /// Address that it listens on.
@@ -119,6 +126,17 @@ impl PostgresServer {
     }
 }
 
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        // Threads may not be waited for here: a server may be dropped on a thread that drives other tasks.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Threads that speak with clients and write rows for them.
+const CONNECTION_THREADS: usize = 2;
 /// What a message may have beside a text: values of parameters.
 const MESSAGE_BYTES_MORE: usize = 1 << 20;
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
@@ -138,6 +156,8 @@ struct Inside {
     startup: StartupArgs,
     startup_timeout: Duration,
     engine: Arc<QueryEngine>,
+    /// Threads of connections, apart from those of statements, which may be busy for long: a request to cancel must be heard.
+    runtime: Handle,
     metrics: Arc<PostgresMetrics>,
     stopping: watch::Receiver<bool>,
     ending: watch::Receiver<bool>,
@@ -229,7 +249,7 @@ impl Inside {
             stopping: self.stopping.clone(),
         });
         let mut ending = self.ending.clone();
-        self.engine.spawn(tasks.track_future(async move {
+        self.runtime.spawn(tasks.track_future(async move {
             tokio::select! {
                 () = connection.run() => {}
                 _ = ending.wait_for(|ending| *ending) => {}

@@ -1,0 +1,158 @@
+//! Rows that a client appends: each Arrow message of the call goes the way of a batch that came over QUIC: the same limits and
+//! checks, the same rejections, the same durability. Batches are not numbered: a call that is repeated after a lost answer
+//! stores its rows again.
+
+use std::sync::Arc;
+
+use arrow_flight::FlightData;
+use arrow_flight::sql::server::PeekableFlightDataStream;
+use arrow_flight::sql::{CommandStatementIngest, TableExistsOption, TableNotExistOption};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::StreamExt;
+use tonic::Status;
+use zonelake_ingest::http_write::{WriteSink, WriteState};
+use zonelake_ingest::{ArrowDecoder, Decoded, Source};
+use zonelake_registry::{AdoptedTable, Gateway};
+use zonelake_schemas::reject::REJECTED;
+use zonelake_schemas::{Epoch, Lane};
+
+use crate::failure::{internal, of_refusal, of_write};
+
+/// Appends all rows of a call; gives back how many rows are durable, those in `rejected` included.
+pub(crate) async fn append<S: WriteSink>(
+    state: &Arc<WriteState<S>>,
+    gateway: Arc<Gateway>,
+    command: &CommandStatementIngest,
+    mut messages: PeekableFlightDataStream,
+) -> Result<i64, Status> {
+    let table = table(state, command)?;
+    let mut decoder = ArrowDecoder::new(&table, state.limits.clone());
+    let mut rows = 0u64;
+    while let Some(message) = messages.next().await {
+        let stored = append_message(state, &gateway, &table, decoder, message?).await;
+        let done = stored.map_err(|status| after(rows, &status))?;
+        decoder = done.0;
+        rows += done.1;
+    }
+    i64::try_from(rows).map_err(|error| internal(&error))
+}
+
+/// Says of an error how much was stored before it.
+fn after(rows: u64, status: &Status) -> Status {
+    if rows == 0 {
+        return status.clone();
+    }
+    Status::new(status.code(), format!("after {rows} rows that are stored: {}", status.message()))
+}
+
+fn table<S: WriteSink>(state: &WriteState<S>, command: &CommandStatementIngest) -> Result<Arc<AdoptedTable>, Status> {
+    if command.temporary || command.transaction_id.is_some() {
+        return Err(Status::unimplemented(
+            "there are no temporary tables and no transactions: each batch is durable by itself",
+        ));
+    }
+    let names = [(&command.catalog, "zonelake"), (&command.schema, "public")];
+    for (given, only) in names {
+        if given.as_deref().is_some_and(|given| !given.is_empty() && given != only) {
+            return Err(Status::not_found(format!(
+                "rows are appended to tables of zonelake.public only, not of {given:?}"
+            )));
+        }
+    }
+    let name = &command.table;
+    let found = state.tables.get(name).filter(|_| name != REJECTED);
+    let options = command.table_definition_options.unwrap_or_default();
+    let creates = options.if_not_exist == TableNotExistOption::Create as i32;
+    match (found, options.if_exists) {
+        (Some(_), exists) if exists == TableExistsOption::Fail as i32 => {
+            Err(Status::already_exists(format!("the table {name} exists: append to it")))
+        }
+        (Some(_), exists) if exists == TableExistsOption::Replace as i32 => {
+            Err(Status::permission_denied(format!("the table {name} cannot be replaced: append to it")))
+        }
+        (Some(table), _) => Ok(Arc::clone(table)),
+        (None, _) if creates => Err(Status::permission_denied(format!(
+            "there is no table {name}, and tables are declared in the settings folder, not made by a client"
+        ))),
+        (None, _) => Err(Status::not_found(format!("there is no table {name} that rows can be appended to"))),
+    }
+}
+
+async fn append_message<S: WriteSink>(
+    state: &Arc<WriteState<S>>,
+    gateway: &Arc<Gateway>,
+    table: &Arc<AdoptedTable>,
+    decoder: ArrowDecoder,
+    message: FlightData,
+) -> Result<(ArrowDecoder, u64), Status> {
+    let bytes = message.data_header.len() + message.data_body.len();
+    if bytes == 0 {
+        return Ok((decoder, 0));
+    }
+    state.sink.room().map_err(|error| of_write(&error))?;
+    let share = tokio::time::timeout(state.limits.body_timeout, state.shares.reserve(gateway.id, bytes)).await;
+    let _share =
+        share.map_err(|_elapsed| Status::resource_exhausted("too many bytes of this gateway are in flight"))?;
+    let kib = u32::try_from(bytes.div_ceil(1_024)).map_err(|error| internal(&error))?;
+    let _budget = Arc::clone(&state.body_budget).acquire_many_owned(kib).await.map_err(|error| internal(&error))?;
+    let (decoder, decoded) = decode(state, gateway, table, decoder, message).await?;
+    let Some(decoded) = decoded else { return Ok((decoder, 0)) };
+    let rows = decoded.rows + decoded.rejected_rows;
+    state.sink.write(gateway, table, decoded).await.map_err(|error| of_write(&error))?;
+    Ok((decoder, rows))
+}
+
+/// Decodes on a thread that may wait: devices may be registered.
+async fn decode<S: WriteSink>(
+    state: &Arc<WriteState<S>>,
+    gateway: &Arc<Gateway>,
+    table: &Arc<AdoptedTable>,
+    mut decoder: ArrowDecoder,
+    message: FlightData,
+) -> Result<(ArrowDecoder, Option<Decoded>), Status> {
+    let (state, gateway, table) = (Arc::clone(state), Arc::clone(gateway), Arc::clone(table));
+    let work = move || {
+        let kind = arrow::ipc::root_as_message(&message.data_header)
+            .map_err(|error| Status::invalid_argument(format!("the message is not one of Arrow IPC: {error}")))?
+            .header_type();
+        let payload = encapsulated(&message);
+        let decoded = match kind {
+            arrow::ipc::MessageHeader::Schema => decoder.handle_schema(&payload).map(|()| None),
+            arrow::ipc::MessageHeader::DictionaryBatch => decoder.handle_dictionary(payload).map(|()| None),
+            arrow::ipc::MessageHeader::RecordBatch => {
+                let source = Source {
+                    registry: &state.registry,
+                    gateway: &gateway,
+                    producer: "flight",
+                    epoch: Epoch(0),
+                    number: None,
+                    lane: Lane::Live,
+                    now_us: state.clock.wall_us(),
+                    table: &table,
+                    rejected: &state.rejected,
+                    limits: &state.limits,
+                };
+                decoder.decode(payload, &source).map(Some)
+            }
+            other => {
+                return Err(Status::invalid_argument(format!("a message of the kind {other:?} is not possible here")));
+            }
+        };
+        Ok((decoder, decoded.map_err(of_refusal)?))
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|error| internal(&error))?
+}
+
+/// Header and body of a message as one, as the format of streams has it: continuation, length, header padded to 8 bytes, body.
+fn encapsulated(message: &FlightData) -> Bytes {
+    let padded = message.data_header.len().next_multiple_of(8);
+    let mut bytes = BytesMut::with_capacity(8 + padded + message.data_body.len());
+    bytes.put_u32_le(CONTINUATION);
+    bytes.put_u32_le(u32::try_from(padded).expect("a message has a limit far below 4 GiB"));
+    bytes.put_slice(&message.data_header);
+    bytes.put_bytes(0, padded - message.data_header.len());
+    bytes.put_slice(&message.data_body);
+    bytes.freeze()
+}
+
+const CONTINUATION: u32 = u32::MAX;

@@ -1,0 +1,180 @@
+//! Prepared statements that are open, by their handles.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use bytes::Bytes;
+use datafusion::common::ScalarValue;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{Expr, Statement as SqlStatement, Value, visit_expressions};
+use tonic::Status;
+
+use crate::failure::of_input;
+
+/// A prepared statement.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    pub sql: Arc<str>,
+    pub statement: Statement,
+    /// Columns of its answer.
+    pub schema: SchemaRef,
+    /// Types of its parameters.
+    pub parameters: Vec<DataType>,
+    /// Values that were bound: the statement runs once for each row.
+    pub bound: Vec<Vec<ScalarValue>>,
+    handle: Bytes,
+    /// Whose it is.
+    user: Arc<str>,
+}
+
+impl Prepared {
+    pub(crate) fn new(
+        sql: &str,
+        statement: Statement,
+        schema: SchemaRef,
+        parameters: Vec<DataType>,
+        user: Arc<str>,
+    ) -> Result<Self, Status> {
+        let mut handle = [0; HANDLE_BYTES];
+        getrandom::fill(&mut handle).map_err(|error| crate::failure::internal(&error))?;
+        let handle = Bytes::copy_from_slice(&handle);
+        Ok(Self { sql: sql.into(), statement, schema, parameters, bound: Vec::new(), handle, user })
+    }
+
+    pub(crate) fn handle(&self) -> Bytes {
+        self.handle.clone()
+    }
+
+    /// The parameters as a schema, whose names are their places: 1, 2 and so on.
+    pub(crate) fn parameter_schema(&self) -> Schema {
+        let field =
+            |(place, data_type): (usize, &DataType)| Field::new((place + 1).to_string(), data_type.clone(), true);
+        Schema::new(self.parameters.iter().enumerate().map(field).collect::<Vec<_>>())
+    }
+
+    /// The values of each run.
+    pub(crate) fn runs(&self) -> Result<Vec<Vec<ScalarValue>>, Status> {
+        match (self.parameters.len(), self.bound.is_empty()) {
+            (0, _) => Ok(vec![Vec::new()]),
+            (count, true) => {
+                Err(Status::failed_precondition(format!("the statement has {count} parameters and none is bound")))
+            }
+            (_, false) => Ok(self.bound.clone()),
+        }
+    }
+}
+
+/// The open statements; beyond [`STATEMENTS_MAX`] the one that was used least recently is closed.
+#[derive(Debug, Default)]
+pub(crate) struct OpenStatements(Mutex<VecDeque<Prepared>>);
+
+impl OpenStatements {
+    pub(crate) fn open(&self, prepared: Prepared) {
+        let mut all = self.lock();
+        if all.len() == STATEMENTS_MAX {
+            all.pop_front();
+        }
+        all.push_back(prepared);
+    }
+
+    pub(crate) fn get(&self, handle: &[u8], user: &str) -> Result<Prepared, Status> {
+        let mut all = self.lock();
+        let place = place(&all, handle, user)?;
+        let prepared = all.remove(place).ok_or_else(unknown)?;
+        all.push_back(prepared.clone());
+        Ok(prepared)
+    }
+
+    pub(crate) fn bind(&self, handle: &[u8], user: &str, rows: &[RecordBatch]) -> Result<(), Status> {
+        let mut all = self.lock();
+        let place = place(&all, handle, user)?;
+        let prepared = &mut all[place];
+        let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        if count > BOUND_ROWS_MAX {
+            let message = format!("{count} rows of parameters; {BOUND_ROWS_MAX} are possible");
+            return Err(Status::invalid_argument(message));
+        }
+        let mut bound = Vec::with_capacity(count);
+        for batch in rows {
+            if batch.num_columns() != prepared.parameters.len() {
+                return Err(Status::invalid_argument(format!(
+                    "the statement has {} parameters and {} are bound",
+                    prepared.parameters.len(),
+                    batch.num_columns()
+                )));
+            }
+            for row in 0..batch.num_rows() {
+                let values = batch.columns().iter().zip(&prepared.parameters).map(|(column, wanted)| {
+                    ScalarValue::try_from_array(column, row).and_then(|value| value.cast_to(wanted))
+                });
+                let values: Result<Vec<_>, _> = values.collect();
+                bound.push(values.map_err(|error| Status::invalid_argument(error.to_string()))?);
+            }
+        }
+        prepared.bound = bound;
+        Ok(())
+    }
+
+    pub(crate) fn close(&self, handle: &[u8], user: &str) {
+        let mut all = self.lock();
+        if let Ok(place) = place(&all, handle, user) {
+            all.remove(place);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Prepared>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn place(all: &VecDeque<Prepared>, handle: &[u8], user: &str) -> Result<usize, Status> {
+    let is_it = |prepared: &Prepared| prepared.handle == handle && *prepared.user == *user;
+    all.iter().rposition(is_it).ok_or_else(unknown)
+}
+
+fn unknown() -> Status {
+    Status::not_found("the prepared statement is closed, or too many others were opened since: prepare it again")
+}
+
+/// How many parameters a statement has: the greatest n of `$n`.
+pub(crate) fn parameter_count(statement: &Statement) -> Result<usize, Status> {
+    let Statement::Statement(statement) = statement else { return Ok(0) };
+    let statement: &SqlStatement = statement;
+    let mut count = 0;
+    let found = visit_expressions(statement, |expr| {
+        let Expr::Value(value) = expr else { return ControlFlow::Continue(()) };
+        let Value::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
+        match name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()).filter(|n| (1..=PARAMETERS_MAX).contains(n))
+        {
+            Some(n) => {
+                count = count.max(n);
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(name.clone()),
+        }
+    });
+    match found {
+        ControlFlow::Continue(()) => Ok(count),
+        ControlFlow::Break(name) => {
+            Err(Status::invalid_argument(format!("the parameter {name}: parameters are written $1, $2 and so on")))
+        }
+    }
+}
+
+/// The schema of a message, as `CreatePreparedStatement` answers it.
+pub(crate) fn schema_bytes(schema: &Schema) -> Result<Bytes, Status> {
+    let options = arrow::ipc::writer::IpcWriteOptions::default();
+    let message: arrow_flight::IpcMessage =
+        arrow_flight::SchemaAsIpc::new(schema, &options).try_into().map_err(|error| of_input(&error))?;
+    Ok(message.0)
+}
+
+/// Statements that may be open at once, of all callers.
+const STATEMENTS_MAX: usize = 1_000;
+/// Rows of parameters of one statement.
+const BOUND_ROWS_MAX: usize = 1_000;
+const PARAMETERS_MAX: usize = 1_000;
+const HANDLE_BYTES: usize = 16;

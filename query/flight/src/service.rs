@@ -1,0 +1,403 @@
+//! The calls of Flight SQL, and the route under which they are served.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::error::FlightError;
+use arrow_flight::flight_service_server::FlightServiceServer;
+use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
+use arrow_flight::sql::{
+    ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult,
+    Any, CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
+    CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
+    CommandPreparedStatementQuery, CommandStatementIngest, CommandStatementQuery, DoPutPreparedStatementResult,
+    ProstMessageExt, SqlInfo, TicketStatementQuery,
+};
+use arrow_flight::{Action, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest, HandshakeResponse, Ticket};
+use axum::Router;
+use axum::extract::{Request as HttpRequest, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response as HttpResponse;
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use prost::Message;
+use tokio::sync::Semaphore;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
+use zonelake_ingest::http_write::{WriteSink, WriteState};
+use zonelake_query::session::RowStream;
+use zonelake_query::{Caller, Interface, QueryEngine, SqlSession};
+
+use crate::answer::{Messages, messages, of_batch, plain_schema};
+use crate::caller::{Callers, Identity};
+use crate::failure::{internal, of_query};
+use crate::prepared::{OpenStatements, Prepared, parameter_count, schema_bytes};
+use crate::{ingest, listing};
+
+/// The service.
+pub struct FlightSql<S> {
+    engine: Arc<QueryEngine>,
+    write: Arc<WriteState<S>>,
+    callers: Callers,
+    statements: OpenStatements,
+    puts: Semaphore,
+}
+
+impl<S> std::fmt::Debug for FlightSql<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FlightSql").finish_non_exhaustive()
+    }
+}
+
+/// The route of Flight SQL, for the server of HTTP: it speaks gRPC, hence HTTP/2. Callers are told by their credentials
+/// before anything of a call's body is read.
+pub fn flight_route<S: WriteSink>(engine: Arc<QueryEngine>, write: Arc<WriteState<S>>) -> Router {
+    let callers = Callers::new(Arc::clone(&write.registry));
+    let message_bytes_max = write.limits.frame_bytes_max;
+    let service = Arc::new(FlightSql {
+        engine,
+        write,
+        callers,
+        statements: OpenStatements::default(),
+        puts: Semaphore::new(PUTS_MAX),
+    });
+    let grpc = FlightServiceServer::new(Shared(Arc::clone(&service))).max_decoding_message_size(message_bytes_max);
+    Router::new()
+        .route_service("/arrow.flight.protocol.FlightService/{call}", grpc)
+        .layer(from_fn_with_state(service, admit::<S>))
+}
+
+/// Lets a call in whose caller is known.
+async fn admit<S: WriteSink>(
+    State(service): State<Arc<FlightSql<S>>>,
+    mut request: HttpRequest,
+    next: Next,
+) -> HttpResponse {
+    let metadata = MetadataMap::from_headers(request.headers().clone());
+    let identity = match service.callers.identify(&metadata).await {
+        Ok(identity) => identity,
+        Err(status) => return status.into_http(),
+    };
+    request.extensions_mut().insert(identity);
+    // What a call puts is in memory before its bytes can be counted.
+    let turn = match request.uri().path().ends_with("/DoPut") {
+        true => service.puts.acquire().await.ok(),
+        false => None,
+    };
+    let response = next.run(request).await;
+    drop(turn);
+    response
+}
+
+/// The service as gRPC takes it.
+#[derive(Debug)]
+struct Shared<S>(Arc<FlightSql<S>>);
+
+impl<S: WriteSink> Shared<S> {
+    fn session<T>(&self, request: &Request<T>) -> Result<SqlSession, Status> {
+        let caller = reader(request)?;
+        Ok(SqlSession::new(caller, Interface::Flight))
+    }
+
+    async fn describe(&self, sql: &str, session: &SqlSession) -> Result<Arc<Schema>, Status> {
+        let statement = self.0.engine.parse(sql).map_err(of_query)?;
+        let described = self.0.engine.describe(statement, Vec::new(), session).await.map_err(of_query)?;
+        Ok(plain_schema(&described.schema))
+    }
+
+    /// The rows of all runs of a prepared statement, one after the other.
+    async fn run(&self, prepared: Prepared, session: SqlSession) -> Result<RowStream, Status> {
+        let mut runs = prepared.runs()?.into_iter();
+        let Some(first) = runs.next() else { return Ok(Box::pin(stream::empty())) };
+        let engine = Arc::clone(&self.0.engine);
+        let run = async move |values| {
+            engine.execute_parsed(&prepared.sql, prepared.statement.clone(), values, &session).await
+        };
+        let first = run(first).await.map_err(of_query)?.stream;
+        let rest = stream::unfold((runs, run), async |(mut runs, run)| {
+            let values = runs.next()?;
+            let rows = match run(values).await {
+                Ok(answer) => answer.stream,
+                Err(error) => Box::pin(stream::once(async move { Err(error) })),
+            };
+            Some((rows, (runs, run)))
+        });
+        Ok(Box::pin(first.chain(rest.flatten())))
+    }
+}
+
+fn reader<T>(request: &Request<T>) -> Result<Caller, Status> {
+    match request.extensions().get::<Identity>() {
+        Some(Identity::Reader(caller)) => Ok(caller.clone()),
+        Some(Identity::Writer(_)) => Err(Status::permission_denied(
+            "the token of a gateway may write only; query with the administrator's name and password",
+        )),
+        None => Err(internal(&"a call without its caller")),
+    }
+}
+
+/// What tells a client where the rows of a command are: here, for a ticket.
+fn info(ticket: &Any, schema: &Schema, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+    let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(ticket.encode_to_vec()));
+    let info = FlightInfo::new()
+        .try_with_schema(schema)
+        .map_err(|error| internal(&error))?
+        .with_endpoint(endpoint)
+        .with_descriptor(request.into_inner());
+    Ok(Response::new(info))
+}
+
+fn batch(batch: RecordBatch) -> Result<Response<Messages>, Status> {
+    Ok(Response::new(of_batch(batch)))
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl<S: WriteSink> FlightSqlService for Shared<S> {
+    type FlightService = Self;
+
+    async fn do_handshake(
+        &self,
+        request: Request<Streaming<HandshakeRequest>>,
+    ) -> Answer<Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>> {
+        let token = self.0.callers.shake_hands(request.metadata()).await?;
+        let answer = HandshakeResponse { protocol_version: 0, payload: Bytes::copy_from_slice(token.as_bytes()) };
+        let mut response: Response<Pin<Box<dyn Stream<Item = _> + Send>>> =
+            Response::new(Box::pin(stream::once(async { Ok(answer) })));
+        let header = format!("Bearer {token}").parse().map_err(|error| internal(&error))?;
+        response.metadata_mut().insert("authorization", header);
+        Ok(response)
+    }
+
+    async fn get_flight_info_statement(
+        &self,
+        query: CommandStatementQuery,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<FlightInfo> {
+        let session = self.session(&request)?;
+        let schema = self.describe(&query.query, &session).await?;
+        let ticket = TicketStatementQuery { statement_handle: query.query.into() };
+        info(&ticket.as_any(), &schema, request)
+    }
+
+    async fn do_get_statement(&self, ticket: TicketStatementQuery, request: Request<Ticket>) -> Answer<Messages> {
+        let session = self.session(&request)?;
+        let sql = std::str::from_utf8(&ticket.statement_handle)
+            .map_err(|error| Status::invalid_argument(format!("the ticket is not of this server: {error}")))?;
+        let answer = self.0.engine.execute_in(sql, &session).await.map_err(of_query)?;
+        Ok(Response::new(messages(&answer.schema, answer.stream)))
+    }
+
+    async fn do_action_create_prepared_statement(
+        &self,
+        query: ActionCreatePreparedStatementRequest,
+        request: Request<Action>,
+    ) -> Result<ActionCreatePreparedStatementResult, Status> {
+        let session = self.session(&request)?;
+        let statement = self.0.engine.parse(&query.query).map_err(of_query)?;
+        let count = parameter_count(&statement)?;
+        let described = self.0.engine.describe(statement.clone(), vec![None; count], &session).await;
+        let described = described.map_err(of_query)?;
+        let schema = plain_schema(&described.schema);
+        let user = Arc::clone(&session.caller.name);
+        let prepared = Prepared::new(&query.query, statement, Arc::clone(&schema), described.parameters, user)?;
+        let result = ActionCreatePreparedStatementResult {
+            prepared_statement_handle: prepared.handle(),
+            dataset_schema: schema_bytes(&schema)?,
+            parameter_schema: schema_bytes(&plain_schema(&prepared.parameter_schema()))?,
+        };
+        self.0.statements.open(prepared);
+        Ok(result)
+    }
+
+    async fn do_action_close_prepared_statement(
+        &self,
+        query: ActionClosePreparedStatementRequest,
+        request: Request<Action>,
+    ) -> Result<(), Status> {
+        let session = self.session(&request)?;
+        self.0.statements.close(&query.prepared_statement_handle, &session.caller.name);
+        Ok(())
+    }
+
+    async fn do_put_prepared_statement_query(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<PeekableFlightDataStream>,
+    ) -> Result<DoPutPreparedStatementResult, Status> {
+        let session = self.session(&request)?;
+        let data = request.into_inner().map_err(|status| FlightError::Tonic(Box::new(status)));
+        let rows: Vec<RecordBatch> = FlightRecordBatchStream::new_from_flight_data(data)
+            .take(BOUND_BATCHES_MAX)
+            .try_collect()
+            .await
+            .map_err(|error| Status::invalid_argument(format!("the parameters cannot be read: {error}")))?;
+        let handle = query.prepared_statement_handle;
+        self.0.statements.bind(&handle, &session.caller.name, &rows)?;
+        Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) })
+    }
+
+    async fn get_flight_info_prepared_statement(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<FlightInfo> {
+        let session = self.session(&request)?;
+        let prepared = self.0.statements.get(&query.prepared_statement_handle, &session.caller.name)?;
+        info(&query.as_any(), &prepared.schema, request)
+    }
+
+    async fn do_get_prepared_statement(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<Ticket>,
+    ) -> Answer<Messages> {
+        let session = self.session(&request)?;
+        let prepared = self.0.statements.get(&query.prepared_statement_handle, &session.caller.name)?;
+        let schema = Arc::clone(&prepared.schema);
+        let rows = self.run(prepared, session).await?;
+        Ok(Response::new(messages(&schema, rows)))
+    }
+
+    async fn do_put_statement_ingest(
+        &self,
+        command: CommandStatementIngest,
+        request: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        let gateway = match request.extensions().get::<Identity>() {
+            Some(Identity::Writer(gateway)) => Arc::clone(gateway),
+            Some(Identity::Reader(_)) => {
+                return Err(Status::permission_denied(
+                    "rows are appended with the token of a gateway, which decides their zone: send it as the password or as \
+                     a bearer token; `zonelake gateway add` makes one",
+                ));
+            }
+            None => return Err(internal(&"a call without its caller")),
+        };
+        ingest::append(&self.0.write, gateway, &command, request.into_inner()).await
+    }
+
+    async fn get_flight_info_catalogs(
+        &self,
+        command: CommandGetCatalogs,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<FlightInfo> {
+        info(&command.as_any(), &command.into_builder().schema(), request)
+    }
+
+    async fn do_get_catalogs(&self, command: CommandGetCatalogs, request: Request<Ticket>) -> Answer<Messages> {
+        batch(listing::catalogs(&self.0.engine, &self.session(&request)?, command).await?)
+    }
+
+    async fn get_flight_info_schemas(
+        &self,
+        command: CommandGetDbSchemas,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<FlightInfo> {
+        let ticket = command.as_any();
+        info(&ticket, &command.into_builder().schema(), request)
+    }
+
+    async fn do_get_schemas(&self, command: CommandGetDbSchemas, request: Request<Ticket>) -> Answer<Messages> {
+        batch(listing::schemas(&self.0.engine, &self.session(&request)?, command).await?)
+    }
+
+    async fn get_flight_info_tables(
+        &self,
+        command: CommandGetTables,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<FlightInfo> {
+        let ticket = command.as_any();
+        info(&ticket, &command.into_builder().schema(), request)
+    }
+
+    async fn do_get_tables(&self, command: CommandGetTables, request: Request<Ticket>) -> Answer<Messages> {
+        batch(listing::tables(&self.0.engine, &self.session(&request)?, command).await?)
+    }
+
+    async fn get_flight_info_table_types(
+        &self,
+        command: CommandGetTableTypes,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<FlightInfo> {
+        info(&command.as_any(), &command.into_builder().schema(), request)
+    }
+
+    async fn do_get_table_types(&self, command: CommandGetTableTypes, request: Request<Ticket>) -> Answer<Messages> {
+        self.session(&request)?;
+        batch(listing::table_types(command)?)
+    }
+
+    async fn get_flight_info_sql_info(
+        &self,
+        command: CommandGetSqlInfo,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<FlightInfo> {
+        let ticket = command.as_any();
+        info(&ticket, &command.into_builder(listing::sql_info()).schema(), request)
+    }
+
+    async fn do_get_sql_info(&self, command: CommandGetSqlInfo, _: Request<Ticket>) -> Answer<Messages> {
+        batch(command.into_builder(listing::sql_info()).build().map_err(|error| internal(&error))?)
+    }
+
+    async fn get_flight_info_primary_keys(
+        &self,
+        command: CommandGetPrimaryKeys,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<FlightInfo> {
+        info(&command.as_any(), &listing::no_keys(true).schema(), request)
+    }
+
+    async fn do_get_primary_keys(&self, _: CommandGetPrimaryKeys, _: Request<Ticket>) -> Answer<Messages> {
+        batch(listing::no_keys(true))
+    }
+
+    async fn get_flight_info_exported_keys(
+        &self,
+        command: CommandGetExportedKeys,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<FlightInfo> {
+        info(&command.as_any(), &listing::no_keys(false).schema(), request)
+    }
+
+    async fn do_get_exported_keys(&self, _: CommandGetExportedKeys, _: Request<Ticket>) -> Answer<Messages> {
+        batch(listing::no_keys(false))
+    }
+
+    async fn get_flight_info_imported_keys(
+        &self,
+        command: CommandGetImportedKeys,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<FlightInfo> {
+        info(&command.as_any(), &listing::no_keys(false).schema(), request)
+    }
+
+    async fn do_get_imported_keys(&self, _: CommandGetImportedKeys, _: Request<Ticket>) -> Answer<Messages> {
+        batch(listing::no_keys(false))
+    }
+
+    async fn get_flight_info_cross_reference(
+        &self,
+        command: CommandGetCrossReference,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<FlightInfo> {
+        info(&command.as_any(), &listing::no_keys(false).schema(), request)
+    }
+
+    async fn do_get_cross_reference(&self, _: CommandGetCrossReference, _: Request<Ticket>) -> Answer<Messages> {
+        batch(listing::no_keys(false))
+    }
+
+    async fn register_sql_info(&self, _: i32, _: &SqlInfo) {}
+}
+
+/// Calls that put at the same time; others wait before anything of them is read. Each may have one message in memory that is not
+/// counted yet.
+const PUTS_MAX: usize = 16;
+/// Batches of parameters of one statement.
+const BOUND_BATCHES_MAX: usize = 1_000;
