@@ -59,10 +59,11 @@ impl Connection {
         let mut parameters = Vec::with_capacity(wanted);
         if wanted > 0 {
             let description = self.description(&bind.statement, &mut prepared).await?;
+            let zone = self.variables.zone().arrow_name();
             for (index, (value, of)) in bind.values.iter().zip(&description.parameters).enumerate() {
                 let is_binary = format_of(&bind.formats, index)? == 1;
                 let oid = parameter_oid(&prepared, index, of);
-                parameters.push(read_value(value.as_ref(), is_binary, oid, of)?);
+                parameters.push(read_value(value.as_ref(), is_binary, oid, of, &zone)?);
             }
         }
         for format in &bind.result_formats {

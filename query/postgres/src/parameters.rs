@@ -14,12 +14,13 @@ use crate::failure::PgError;
 use crate::lists::read_list_text;
 use crate::number::read_numeric;
 
-/// The value of a parameter of type `of`, which the client knows as `oid`.
+/// The value of a parameter of type `of`, which the client knows as `oid`. Text of a time without a zone means `zone`.
 pub(crate) fn read_value(
     bytes: Option<&Bytes>,
     is_binary: bool,
     oid: u32,
     of: &DataType,
+    zone: &str,
 ) -> Result<ScalarValue, PgError> {
     let Some(bytes) = bytes else {
         return ScalarValue::try_from(of).map_err(|error| PgError::new("22P02", error.to_string()));
@@ -31,19 +32,19 @@ pub(crate) fn read_value(
             if text.contains('\0') {
                 return Err(PgError::new("22021", "a parameter has a zero byte"));
             }
-            return read_text(text, of);
+            return read_text(text, of, zone);
         }
     };
     convert(value, of)
 }
 
 /// A value written as text.
-fn read_text(text: &str, of: &DataType) -> Result<ScalarValue, PgError> {
+fn read_text(text: &str, of: &DataType, zone: &str) -> Result<ScalarValue, PgError> {
     match of {
         DataType::List(item) => {
             let items = read_list_text(text).ok_or_else(|| invalid(of, text))?;
             let items = items.into_iter().map(|item_text| match item_text {
-                Some(item_text) => read_text(&item_text, item.data_type()),
+                Some(item_text) => read_text(&item_text, item.data_type(), zone),
                 None => ScalarValue::try_from(item.data_type()).map_err(|_| invalid(of, text)),
             });
             let items: Vec<ScalarValue> = items.collect::<Result<_, _>>()?;
@@ -54,6 +55,10 @@ fn read_text(text: &str, of: &DataType) -> Result<ScalarValue, PgError> {
             convert(ScalarValue::Binary(Some(bytes)), of)
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => convert(ScalarValue::from(text), of),
+        DataType::Timestamp(unit, Some(_)) => {
+            let in_zone = DataType::Timestamp(*unit, Some(zone.into()));
+            convert(convert(ScalarValue::from(text.trim()), &in_zone)?, of)
+        }
         _ => convert(ScalarValue::from(text.trim()), of),
     }
 }
@@ -194,8 +199,8 @@ mod tests {
     use crate::types::parameter_type;
 
     fn text(text: &'static str, of: &Type) -> Result<ScalarValue, PgError> {
-        let data_type = parameter_type(of.oid(), "Asia/Ho_Chi_Minh").unwrap();
-        read_value(Some(&Bytes::from_static(text.as_bytes())), false, of.oid(), &data_type)
+        let data_type = parameter_type(of.oid()).unwrap();
+        read_value(Some(&Bytes::from_static(text.as_bytes())), false, of.oid(), &data_type, "Asia/Ho_Chi_Minh")
     }
 
     #[test]
@@ -226,9 +231,9 @@ mod tests {
         ] {
             assert_eq!(text(value, &of).unwrap_err().sqlstate, sqlstate, "{value}");
         }
-        let short = read_value(Some(&Bytes::from_static(&[0, 1])), true, Type::INT4.oid(), &DataType::Int32);
+        let short = read_value(Some(&Bytes::from_static(&[0, 1])), true, Type::INT4.oid(), &DataType::Int32, "UTC");
         assert_eq!(short.unwrap_err().sqlstate, "22P03");
-        let long = read_value(Some(&Bytes::from_static(&[0; 5])), true, Type::INT4.oid(), &DataType::Int32);
+        let long = read_value(Some(&Bytes::from_static(&[0; 5])), true, Type::INT4.oid(), &DataType::Int32, "UTC");
         assert_eq!(long.unwrap_err().sqlstate, "22P03");
     }
 }
