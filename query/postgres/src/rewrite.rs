@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query,
-    SelectItem, SetExpr, Statement, Value, VisitMut, VisitorMut,
+    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    Query, SelectItem, SetExpr, Statement, Value, VisitMut, VisitorMut,
 };
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_pg_catalog::sql::rules::{
@@ -95,8 +95,27 @@ impl VisitorMut for ListsOfCatalog {
     }
 }
 
+/// `'\x00ff'::bytea` are the bytes that the digits say, and not the characters.
+struct HexBytes;
+
+impl VisitorMut for HexBytes {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Cast { expr: inner, data_type: DataType::Bytea, .. } = expr
+            && let Expr::Value(value) = inner.as_mut()
+            && let Value::SingleQuotedString(text) = &value.value
+            && let Some(digits) = text.strip_prefix("\\x")
+        {
+            value.value = Value::HexStringLiteral(digits.to_owned());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// Any statement, in the words of DataFusion.
 pub(crate) fn rewrite(statement: &mut Statement) {
+    let _ = statement.visit(&mut HexBytes);
     for rule in OF_ALL.iter() {
         // A rule takes and gives a whole statement; what stands here meanwhile is never looked at.
         let taken = std::mem::replace(statement, Statement::UNLISTEN { channel: Ident::new("nothing") });

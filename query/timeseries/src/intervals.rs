@@ -23,8 +23,8 @@ pub fn functions() -> Vec<TimeFunction> {
         TimeFunction::new(TIMES, times_typing, |call| times(call, |factor| factor)),
         TimeFunction::new(DIVIDED, times_typing, |call| times(call, |divisor| 1.0 / divisor)),
         TimeFunction::new("age", between_typing, age).of_session(),
-        TimeFunction::new("justify_days", justify_typing, |call| justify(call, |interval| justify_days(interval))),
-        TimeFunction::new("justify_hours", justify_typing, |call| justify(call, |interval| justify_hours(interval))),
+        TimeFunction::new("justify_days", justify_typing, |call| justify(call, justify_days)),
+        TimeFunction::new("justify_hours", justify_typing, |call| justify(call, justify_hours)),
         TimeFunction::new("justify_interval", justify_typing, |call| justify(call, justify_interval)),
         TimeFunction::new("make_interval", make_typing, make),
     ]

@@ -38,7 +38,7 @@ async fn only_who_knows_the_password_comes_in_and_to_the_one_database() {
     ] {
         let mut config = server.config();
         change(&mut config);
-        let error = connect(&config).await.err().expect("it is refused");
+        let error = connect(&config).await.expect_err("it is refused");
         assert_eq!(sqlstate(&error), expected);
     }
     let mut config = server.config();

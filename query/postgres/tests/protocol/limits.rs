@@ -101,7 +101,7 @@ async fn too_many_statements_and_too_many_connections_are_told_so() {
     }
     assert_eq!(texts(&second, "select 1").await, ["1"]);
     let _third = server.client().await;
-    let refused = connect(&server.config()).await.err().expect("a fourth connection is one too many");
+    let refused = connect(&server.config()).await.expect_err("a fourth connection is one too many");
     assert_eq!(sqlstate(&refused), "53300");
 }
 

@@ -220,7 +220,8 @@ impl Filler {
             .filter(|(_, fill)| **fill == Fill::Key)
             .map(|(key, _)| Arc::clone(key))
             .collect();
-        let groups = if keys.is_empty() { vec![0..batch.num_rows()] } else { partition(&keys)?.ranges() };
+        let groups =
+            if keys.is_empty() { std::iter::once(0..batch.num_rows()).collect() } else { partition(&keys)?.ranges() };
         let mut steps = VecDeque::new();
         if first {
             steps.push_back(Step::Begin);

@@ -184,11 +184,11 @@ fn bounds_in_where(mut plan: &LogicalPlan, time: &Expr) -> (Vec<Bound>, Vec<Boun
                         _ => {}
                     }
                 }
-                Expr::Between(Between { expr, negated: false, low, high }) if **expr == *time => {
-                    if !low.any_column_refs() && !high.any_column_refs() {
-                        starts.push(Bound { time: (**low).clone(), behind: false });
-                        finishes.push(Bound { time: (**high).clone(), behind: true });
-                    }
+                Expr::Between(Between { expr, negated: false, low, high })
+                    if **expr == *time && !low.any_column_refs() && !high.any_column_refs() =>
+                {
+                    starts.push(Bound { time: (**low).clone(), behind: false });
+                    finishes.push(Bound { time: (**high).clone(), behind: true });
                 }
                 _ => {}
             }
