@@ -93,7 +93,7 @@ fn seen() -> RecordBatch {
         (1, 5, Some("a"), Some("y"), 0.5),
     ];
     let begin = Day { year: 2026, month: 1, day: 1 }.us();
-    let times = |of: fn(&Reading) -> i64| -> ArrayRef {
+    let times = |of: fn(&AsofRow) -> i64| -> ArrayRef {
         let times = rows.iter().map(|row| begin + of(row) * HOUR_US);
         Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC"))
     };
@@ -204,4 +204,4 @@ impl Session {
 }
 
 /// Hour of the time, hour of ingestion, zone, device, value.
-type Reading = (i64, i64, Option<&'static str>, Option<&'static str>, f64);
+type AsofRow = (i64, i64, Option<&'static str>, Option<&'static str>, f64);
