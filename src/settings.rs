@@ -297,8 +297,8 @@ pub(crate) struct WalSettings {
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub(crate) struct FlushSettings {
-    /// Bytes of a table's rows in memory that start its flush, 1,048,576 to 17,179,869,184. More of them make larger, better
-    /// compressed files, and take memory.
+    /// Bytes of a table's rows in memory that start its flush, and of which one flush takes about so many, 1,048,576 to
+    /// 17,179,869,184. More of them make larger, better compressed files, and take memory.
     #[config(env = "ZONELAKE_FLUSH_BYTES_MAX", default = 134_217_728)]
     pub bytes_max: usize,
 

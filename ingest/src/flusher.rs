@@ -44,7 +44,7 @@ async fn run(pipeline: Arc<Pipeline>, mut stopped: oneshot::Receiver<()>) {
         for (table, result) in pipeline.store().flush_due().await {
             match result {
                 Ok(flushed) => {
-                    flushed_any = true;
+                    flushed_any |= flushed.rows > 0;
                     pipeline.metrics().count_flush(&flushed);
                     pipeline.health().flush_is_done(table.name());
                     tracing::debug!(

@@ -3,6 +3,8 @@
 //! They are rounded outwards at once to what the table log can hold, so that a file's statistics are the same before and
 //! after a restart: instants to whole milliseconds, text to [`TEXT_CHARS_MAX`] characters.
 
+use std::ops::Range;
+
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::compute::{max, max_string, min, min_string};
 use arrow::datatypes::{
@@ -116,8 +118,9 @@ fn bound_above(value: StatValue, is_time: bool) -> Option<StatValue> {
     }
 }
 
-/// A double at or below `value` that has 15 digits at most and lies within the powers of ten that every JSON reader
-/// takes exactly: serde_json, among others, misses the nearest double of longer numbers by a last place.
+/// A double at or below `value` that is written with so few digits, and lies within the powers of ten, that every JSON
+/// reader takes it exactly: serde_json, among others, misses the nearest double of longer numbers by a last place. It has
+/// 15 digits, or 13 in [`WRITTEN_OUT`].
 fn double_below(value: f64) -> Option<f64> {
     if value.abs() < EXACT_MIN {
         return Some(if value < 0.0 { -EXACT_MIN } else { 0.0 });
@@ -125,10 +128,8 @@ fn double_below(value: f64) -> Option<f64> {
     if value.abs() > EXACT_MAX {
         return (value > 0.0).then_some(EXACT_MAX);
     }
-    // A whole number of 16 digits is written out, with ".0" behind it: 17 digits, which fit 53 bits only where the last
-    // ones are zeros.
-    let decimals = if (1e15..1e16).contains(&value.abs()) { 12 } else { 14 };
-    let text = format!("{value:.0$e}", decimals);
+    let decimals = if WRITTEN_OUT.contains(&value.abs()) { 12 } else { 14 };
+    let text = format!("{value:.decimals$e}");
     let nearest: f64 = text.parse().ok()?;
     if nearest <= value {
         return Some(nearest);
@@ -166,6 +167,9 @@ const US_PER_MS: i64 = 1_000;
 /// 10^22, which a double holds exactly.
 const EXACT_MIN: f64 = 1e-7;
 const EXACT_MAX: f64 = 1e22;
+/// Magnitudes that are written as 16 digits with ".0" behind them: 17 digits, which fit 53 bits only where the last ones
+/// are zeros. Beyond them an exponent takes the place of the zeros.
+const WRITTEN_OUT: Range<f64> = 1e15..1e16;
 /// Characters of a text that a bound keeps, as Delta Lake does.
 const TEXT_CHARS_MAX: usize = 32;
 
@@ -259,7 +263,7 @@ mod tests {
         fn the_bounds_of_a_double_survive_json(
             value in prop_oneof![prop::num::f64::NORMAL | prop::num::f64::ZERO, -1e9f64..1e9, -1f64..1.0, 1e14..1e17],
         ) {
-            let close = value.abs() * 1e-12 + 1e-7;
+            let close = value.abs() * if WRITTEN_OUT.contains(&value.abs()) { 1e-12 } else { 1e-13 } + 1e-7;
             for bound in [double_below(value), double_below(-value).map(|bound| -bound)].into_iter().flatten() {
                 let text = serde_json::to_string(&bound).unwrap();
                 prop_assert_eq!(serde_json::from_str::<f64>(&text).unwrap(), bound, "{}", text);
