@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use arrow::buffer::NullBuffer;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use zonelake_registry::{NAME_BYTES_MAX, RegistryError, device_name_is_valid};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{DeviceKey, ErrorKind, RejectReason, ZoneId};
@@ -108,7 +109,8 @@ impl DeviceSlots {
         }
         let (names, positions): (Vec<&str>, Vec<Vec<usize>>) = unknown.into_iter().unzip();
         let per_hour_max = source.limits.new_devices_per_hour_max;
-        let keys = source.registry.register_devices_of(source.gateway, &names, per_hour_max);
+        let register = || source.registry.register_devices_of(source.gateway, &names, per_hour_max);
+        let keys = while_others_go_on(register);
         let keys = keys.map_err(|error| not_registered(&names, &error))?;
         for (DeviceKey(key), positions) in keys.into_iter().zip(positions) {
             for index in positions {
@@ -116,6 +118,14 @@ impl DeviceSlots {
             }
         }
         Ok(())
+    }
+}
+
+/// Does what waits for the disk: the other tasks of this thread go on elsewhere.
+fn while_others_go_on<T>(wait: impl FnOnce() -> T) -> T {
+    match Handle::try_current() {
+        Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(wait),
+        _ => wait(),
     }
 }
 

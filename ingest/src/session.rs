@@ -362,11 +362,10 @@ impl Session {
             rejected: &store.rejected().adopted,
             limits: &self.shared.options.decode,
         };
-        // New devices are registered durably on the way, which waits for the disk.
-        tokio::task::block_in_place(|| match &mut self.decoder {
+        match &mut self.decoder {
             Decoder::Arrow(decoder) => Ok((decoder.digest(&payload), decoder.decode(payload, &source)?)),
             Decoder::Line(decoder) => Ok((decoder.digest(&payload), decoder.decode(&payload, &source)?)),
-        })
+        }
     }
 }
 

@@ -134,6 +134,10 @@ enum LoadError {
     Report(String),
 }
 
+/// That of the server, so that the gateways cost as little.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match start(&Options::parse()) {
         Ok(found) => {

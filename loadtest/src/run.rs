@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
 use zonelake_gateway::{Connection, ConnectionOptions, Trust};
 use zonelake_schemas::clock::{Clock, SystemClock};
 
@@ -19,7 +20,7 @@ use crate::proof::{Proved, Sent, prove};
 use crate::report::{Latency, OverloadReport, Report, SecondReport, percentiles};
 use crate::resources::{Usage, usage};
 use crate::rows::{RowsArgs, SentByDevice};
-use crate::sender::{self, Pace, SenderArgs, wait_until};
+use crate::sender::{self, Pace, SenderArgs, StartLine, wait_until};
 use crate::server::{Server, ZoneToken};
 use crate::sql::Asker;
 
@@ -119,10 +120,10 @@ impl Running<'_> {
         for _ in 0..load.connections {
             connections.push(self.connection()?);
         }
-        // Handshakes cost both sides; the clock starts when they are over.
-        let start =
-            self.clock.monotonic() + HEAD_START + CONNECTION_TIME * u32::try_from(load.connections).unwrap_or(0);
-        let end = start + load.warm_up + load.length;
+        let (ready, mut opened) = mpsc::unbounded_channel();
+        let (start_at, start) = watch::channel(None);
+        let line = StartLine { opening: Arc::new(Semaphore::new(OPENING_MAX)), ready, start };
+        let length = load.warm_up + load.length;
         let wall_us = self.clock.wall_us();
         let mut senders: JoinSet<Result<(usize, Vec<SentByDevice>), LoadError>> = JoinSet::new();
         let mut starts_us = Vec::new();
@@ -130,10 +131,21 @@ impl Running<'_> {
             starts_us.push(first_time_us(plan, wall_us));
             for (place, connection) in connections.iter().enumerate() {
                 let token = &tokens[place % tokens.len()];
-                let args = self.sender(plan, place, connection, token, starts_us[index], (start, end));
-                senders.spawn(async move { Ok((index, sender::run(args).await?)) });
+                let args = self.sender(plan, place, connection, token, starts_us[index], length);
+                let line = line.clone();
+                senders.spawn(async move { Ok((index, sender::run(args, line).await?)) });
             }
         }
+        // Handshakes cost both sides; the clock starts when they are over.
+        for _ in 0..senders.len() {
+            tokio::select! {
+                _ = opened.recv() => {}
+                Some(ended) = senders.join_next() => return Err(ended_early(ended)),
+            }
+        }
+        let start = self.clock.monotonic() + HEAD_START;
+        let end = start + length;
+        start_at.send_replace(Some(start));
         let probe = match load.freshness {
             true => Some(freshness::start(self.probe(tokens, end)?)),
             false => None,
@@ -156,9 +168,9 @@ impl Running<'_> {
         if let Some(probe) = probe {
             probe.await.map_err(|error| LoadError::Server(error.to_string()))??;
         }
-        for connection in &connections {
-            connection.close().await;
-        }
+        // Each waits until the server knows.
+        let close = |connection: Arc<Connection>| async move { connection.close().await };
+        connections.into_iter().map(close).collect::<JoinSet<()>>().join_all().await;
         Ok((self.report(&watched, drained), sent))
     }
 
@@ -168,16 +180,15 @@ impl Running<'_> {
         let start_us = first_time_us(plan, self.clock.wall_us());
         let little = StreamPlan { kind: "little", devices: 100, batch_rows: 100, ..plan.clone() };
         let place = load.connections - 1;
-        let never = (Duration::ZERO, Duration::MAX);
         let mut spilling = Vec::new();
         for place in 0..place {
             let connection = self.connection()?;
-            let args = self.sender(plan, place, &connection, &tokens[place % tokens.len()], start_us, never);
+            let args = self.sender(plan, place, &connection, &tokens[place % tokens.len()], start_us, load.length);
             let SenderArgs { connection, token, producer, rows, .. } = args;
             spilling.push(SpillingArgs { connection, token, producer, rows });
         }
         let connection = self.connection()?;
-        let bystander = self.sender(&little, place, &connection, &tokens[place % tokens.len()], start_us, never);
+        let bystander = self.sender(&little, place, &connection, &tokens[place % tokens.len()], start_us, load.length);
         let args = OverloadArgs {
             spilling,
             bystander,
@@ -207,7 +218,7 @@ impl Running<'_> {
         connection: &Arc<Connection>,
         token: &ZoneToken,
         start_us: i64,
-        (start, end): (Duration, Duration),
+        length: Duration,
     ) -> SenderArgs {
         let load = &self.args.load;
         let own = |all: usize| all * (place + 1) / load.connections - all * place / load.connections;
@@ -231,8 +242,8 @@ impl Running<'_> {
             },
             pace: Pace {
                 every,
-                first: start + every.unwrap_or_default().mul_f64(place as f64 / load.connections as f64),
-                end,
+                first: every.unwrap_or_default().mul_f64(place as f64 / load.connections as f64),
+                length,
                 late_share: load.late_share,
                 burst_every: load.burst_every,
             },
@@ -285,11 +296,7 @@ impl Running<'_> {
             (at, before) = (now, after);
             // Nobody ends before the load does, unless something has failed.
             if let Some(ended) = senders.try_join_next() {
-                let early = || LoadError::Server("a gateway has ended before the load did".into());
-                return Err(ended.map_or_else(
-                    |error| LoadError::Server(error.to_string()),
-                    |sent| sent.err().unwrap_or_else(early),
-                ));
+                return Err(ended_early(ended));
             }
         }
         self.meter.measure(false);
@@ -352,6 +359,15 @@ impl Running<'_> {
     }
 }
 
+/// Why a gateway has ended before the load did.
+fn ended_early<T>(ended: Result<Result<T, LoadError>, JoinError>) -> LoadError {
+    match ended {
+        Ok(Ok(_)) => LoadError::Server("a gateway has ended before the load did".into()),
+        Ok(Err(error)) => error,
+        Err(error) => LoadError::Server(error.to_string()),
+    }
+}
+
 /// Where the times of a stream begin. With a rate, rows are as old as they would be; without one, time runs as fast as
 /// rows can be taken, and begins so far back that it does not reach the present.
 fn first_time_us(plan: &StreamPlan, wall_us: i64) -> i64 {
@@ -409,5 +425,5 @@ const BACK_US: i64 = 60 * 86_400 * 1_000_000;
 const LAST_MOMENT: Duration = Duration::from_millis(100);
 /// Time before the clock starts.
 const HEAD_START: Duration = Duration::from_secs(1);
-/// The same for each connection.
-const CONNECTION_TIME: Duration = Duration::from_micros(1_500);
+/// Gateways that connect at the same time.
+const OPENING_MAX: usize = 32;

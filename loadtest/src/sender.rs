@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{Semaphore, mpsc, watch};
 use zonelake_gateway::{
     Acked, BatchStream, Connection, EncodedBatch, LinkEvent, StreamError, StreamObserver, StreamOptions,
 };
@@ -24,10 +25,10 @@ use crate::rows::{RowSource, RowsArgs, SentByDevice, Wire};
 pub struct Pace {
     /// Time from batch to batch; `None`: as fast as it goes.
     pub every: Option<Duration>,
-    /// When the first is due, on the clock.
+    /// When the first is due, from the start of the load.
     pub first: Duration,
     /// No batch is due from then on.
-    pub end: Duration,
+    pub length: Duration,
     /// Share of the batches that come late, on the back-fill lane.
     pub late_share: f64,
     /// Every so often the gateway is silent for a tenth of that time.
@@ -54,21 +55,39 @@ pub struct SenderArgs {
     pub unacked_bytes_max: usize,
 }
 
-/// Sends until the end, waits until everything is durable, and tells what was sent.
+/// Where gateways wait for each other before the load starts.
+#[derive(Debug, Clone)]
+pub struct StartLine {
+    /// Gateways that open their streams at the same time: handshakes in the thousands at once would only make each other late.
+    pub opening: Arc<Semaphore>,
+    /// Told by each stream that is open.
+    pub ready: mpsc::UnboundedSender<()>,
+    /// When the load starts, once all are open.
+    pub start: watch::Receiver<Option<Duration>>,
+}
+
+/// Opens its stream, sends from the start to the end, waits until everything is durable, and tells what was sent.
 ///
 /// # Errors
 /// Where a stream ends for good.
-pub async fn run(args: SenderArgs) -> Result<Vec<SentByDevice>, LoadError> {
+pub async fn run(args: SenderArgs, mut line: StartLine) -> Result<Vec<SentByDevice>, LoadError> {
     let SenderArgs { rows, pace, clock, .. } = &args;
     let readings_a_row = rows.walks.len() as u64;
     let mut source = RowSource::new(rows.clone())?;
+    let opening = line.opening.acquire().await;
     let live = Sending::open(&args, Lane::Live, readings_a_row).await?;
+    drop(opening);
+    // Whoever counts has gone only where the run is over.
+    let _ = line.ready.send(());
+    let start = line.start.wait_for(Option::is_some).await.ok().and_then(|start| *start);
+    let start = start.ok_or_else(|| LoadError::Server("the load has not started".into()))?;
+    let end = start + pace.length;
     let mut late: Option<Sending> = None;
     let mut held: VecDeque<(Duration, EncodedBatch)> = VecDeque::new();
     let mut random = fastrand::Rng::with_seed(rows.seed);
-    let mut due = pace.first;
+    let mut due = start + pace.first;
     wait_until(clock.as_ref(), due).await;
-    while clock.monotonic() < pace.end && due < pace.end {
+    while clock.monotonic() < end && due < end {
         match pace.every {
             Some(every) => {
                 wait_until(clock.as_ref(), pace.postponed(due)).await;
