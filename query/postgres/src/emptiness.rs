@@ -3,9 +3,11 @@
 //! has none, however its columns are made.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins,
+    Expr, GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Value,
+    VisitMut, VisitorMut,
 };
 
 /// Tables of the catalog that are empty here for all tables that a client may ask about.
@@ -51,6 +53,30 @@ pub(crate) fn is_surely_empty(statement: &Statement) -> bool {
     }
 }
 
+/// Puts in the place of each subquery that has no rows what it means there: null as a value, false where a row is looked for.
+pub(crate) fn without_empty_subqueries(statement: &mut Statement) {
+    let _ = statement.visit(&mut EmptySubqueries);
+}
+
+struct EmptySubqueries;
+
+impl VisitorMut for EmptySubqueries {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let is_empty = |query: &Query| query_is_empty(query, &HashSet::new());
+        let meant = match expr {
+            Expr::Subquery(query) if is_empty(query) => Value::Null,
+            Expr::Exists { subquery, negated } | Expr::InSubquery { subquery, negated, .. } if is_empty(subquery) => {
+                Value::Boolean(*negated)
+            }
+            _ => return ControlFlow::Continue(()),
+        };
+        *expr = Expr::Value(meant.with_empty_span());
+        ControlFlow::Continue(())
+    }
+}
+
 /// `named` are subqueries that are empty, by their names.
 fn query_is_empty(query: &Query, named: &HashSet<String>) -> bool {
     let mut named = named.clone();
@@ -90,7 +116,7 @@ fn is_aggregate(item: &SelectItem) -> bool {
 }
 
 /// Whether it may be one: any expression that calls one counts.
-fn expr_is_aggregate(expr: &Expr) -> bool {
+pub(crate) fn expr_is_aggregate(expr: &Expr) -> bool {
     let text = expr.to_string().to_lowercase();
     AGGREGATES.iter().any(|name| text.contains(&format!("{name}(")))
 }
