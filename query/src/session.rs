@@ -213,8 +213,18 @@ impl QueryEngine {
         let (rows_to, rows_from) = mpsc::channel(BATCHES_AHEAD);
         let schema_to = Some(schema_to);
         let stop = Arc::new(Stop::new(deadline));
-        let statement =
-            RunningStatement { text, parameters, state, turn, recorded, deadline, stop: Arc::clone(&stop), limit, schema_to, rows_to };
+        let statement = RunningStatement {
+            text,
+            parameters,
+            state,
+            turn,
+            recorded,
+            deadline,
+            stop: Arc::clone(&stop),
+            limit,
+            schema_to,
+            rows_to,
+        };
         let running = Running { task: runtime.spawn(statement.run()), stop };
         let schema = schema_from.await.map_err(|_| QueryError::internal())??;
         Ok(QueryResult { schema, stream: rows(rows_from, running) })

@@ -76,7 +76,9 @@ impl Visitor for Tables {
             TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
                 Some(alias.name.value.to_lowercase())
             }
-            TableFactor::Table { name, .. } => name.0.last().and_then(ObjectNamePart::as_ident).map(|name| name.value.to_lowercase()),
+            TableFactor::Table { name, .. } => {
+                name.0.last().and_then(ObjectNamePart::as_ident).map(|name| name.value.to_lowercase())
+            }
             _ => None,
         };
         self.0.extend(name);
@@ -121,7 +123,10 @@ mod tests {
             ("select 1 from pg_class c where c.oid = t.typrelid and t.typname <> c.relname", Correlation::Other),
             ("select t.typname from pg_class c", Correlation::Other),
             ("select 1 from pg_class where t.oid = pg_class.oid + t.oid", Correlation::Other),
-            ("select 1 from pg_catalog.pg_class where pg_catalog.pg_class.oid = pg_catalog.pg_type.oid", Correlation::Equality),
+            (
+                "select 1 from pg_catalog.pg_class where pg_catalog.pg_class.oid = pg_catalog.pg_type.oid",
+                Correlation::Equality,
+            ),
         ] {
             let Statement::Query(query) = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0) else {
                 panic!("{sql}");

@@ -4,9 +4,10 @@
 //! - `startup`, `scram`, `cancel`: encryption, who the client is, requests to cancel
 //! - `wire`, `messages`: messages, and how they cross the connection
 //! - `connection`, `simple`, `extended`, `transaction`, `variables`: what a client says, and what holds for its connection
-//! - `commands`, `words`, `query`, `column_names`, `rewrite`, `patterns`, `copy`: statements, and what they are to DataFusion
+//! - `commands`, `words`, `query`, `column_names`, `rewrite`, `patterns`, `templates`, `copy`: statements, and what they are to
+//!   DataFusion
 //! - `parameters`: values that clients bind
-//! - `catalog`, `json`, `question`, `correlation`, `emptiness`: `pg_catalog` and its functions, questions to it, and what there
+//! - `catalog`, `json`, `text_format`, `question`, `correlation`, `emptiness`: `pg_catalog` and its functions, questions to it, and what there
 //!   is not
 //! - `answer`, `columns`, `lists`, `number`, `calendar`, `types`: rows as PostgreSQL writes them
 //! - `failure`: what goes wrong, by its SQLSTATE
@@ -38,6 +39,8 @@ mod scram;
 pub mod server;
 mod simple;
 mod startup;
+mod templates;
+mod text_format;
 mod transaction;
 mod types;
 mod variables;

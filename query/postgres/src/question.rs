@@ -6,8 +6,9 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, LimitClause, Query, Select, SelectItem, SetExpr,
-    Statement, TableAlias, TableAliasColumnDef, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
+    CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, LimitClause,
+    ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableAliasColumnDef,
+    TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -95,6 +96,12 @@ impl VisitorMut for Subqueries {
                 Correlation::Other => *expr = Expr::Value(Value::Null.with_empty_span()),
             }
         }
+        if let Expr::Identifier(name) = expr
+            && name.quote_style.is_none()
+            && name.value.eq_ignore_ascii_case("user")
+        {
+            *expr = call("session_user", Vec::new());
+        }
         // `ARRAY(SELECT …)` of the catalog lists what there is not here: roles of roles, columns of keys.
         if let Expr::Function(function) = expr
             && function.name.to_string().eq_ignore_ascii_case("array")
@@ -106,9 +113,20 @@ impl VisitorMut for Subqueries {
     }
 
     fn post_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, args, .. } = table
+            && args.is_some()
+            && let Some(last) = name.0.last().cloned()
+            && last.to_string().eq_ignore_ascii_case("pg_get_keywords")
+        {
+            *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new("pg_catalog")), last]);
+            *args = None;
+        }
         if let TableFactor::Table { name, args: Some(arguments), alias: Some(alias), .. } = table
             && let Some(function) = name.0.last().and_then(|part| part.as_ident())
         {
+            if function.value.eq_ignore_ascii_case("generate_series") {
+                arguments.args.iter_mut().for_each(as_bigint);
+            }
             // The name of a function's table is that of its column too.
             if OF_ROWS.contains(&function.value.to_lowercase().as_str()) {
                 name_column(alias);
@@ -119,6 +137,19 @@ impl VisitorMut for Subqueries {
             }
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// The series of the engine are of bigints.
+fn as_bigint(argument: &mut FunctionArg) {
+    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(value @ Expr::Function(_))) = argument {
+        *value = Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(value.clone()),
+            data_type: DataType::BigInt(None),
+            array: false,
+            format: None,
+        };
     }
 }
 

@@ -10,11 +10,13 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion_pg_catalog::sql::rules::{
     CurrentUserVariableToSessionUserFunctionCall, FixArrayLiteral, PrependUnqualifiedPgTableName,
-    RewriteArrayAnyAllOperation, RewritePgCatalogOperator, SqlStatementRewriteRule, StripCallableQualifier, StripCollate,
+    RewriteArrayAnyAllOperation, RewritePgCatalogOperator, SqlStatementRewriteRule, StripCallableQualifier,
+    StripCollate,
 };
 
 use crate::catalog::{FUNCTIONS_OF_TYPES, KINDS, OBJECT_NAME};
 use crate::patterns::rewrite_escapes;
+use crate::templates::rewrite_templates;
 
 /// The rules for any statement: each says the same in other words.
 static OF_ALL: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> = LazyLock::new(|| {
@@ -56,7 +58,7 @@ impl VisitorMut for Numbers {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let Expr::Cast { expr: inner, data_type, .. } = expr else { return ControlFlow::Continue(()) };
         let of = type_name(data_type);
-        if KINDS.contains(&of.as_str()) && is_text(inner) {
+        if KINDS.contains(&of.as_str()) {
             *expr = call(&format!("to_{of}"), vec![inner.as_ref().clone()]);
         } else if ["text", "varchar", "name"].contains(&of.as_str())
             && let Some((kind, number)) = number_of(inner)
@@ -73,18 +75,10 @@ fn type_name(data_type: &DataType) -> String {
     name.strip_prefix("pg_catalog.").unwrap_or(&name).to_owned()
 }
 
-fn is_text(expr: &Expr) -> bool {
-    matches!(expr, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_) | Value::Placeholder(_)))
-}
-
 /// What a value is the number of, where it says so.
 fn number_of(expr: &Expr) -> Option<(String, Expr)> {
     match expr {
         Expr::Nested(inner) => number_of(inner),
-        Expr::Cast { expr: inner, data_type, .. } => {
-            let of = type_name(data_type);
-            KINDS.contains(&of.as_str()).then(|| (of, inner.as_ref().clone()))
-        }
         Expr::Identifier(name) => is_function_of_type(name).then(|| ("regproc".to_owned(), expr.clone())),
         Expr::CompoundIdentifier(parts) => {
             parts.last().is_some_and(is_function_of_type).then(|| ("regproc".to_owned(), expr.clone()))
@@ -107,6 +101,7 @@ pub(crate) fn rewrite(statement: &mut Statement) {
     let _ = statement.visit(&mut HexBytes);
     let _ = statement.visit(&mut Numbers);
     rewrite_escapes(statement);
+    rewrite_templates(statement);
     rule_by_rule(statement, &OF_ALL);
 }
 

@@ -19,6 +19,7 @@ use super::numbers::numbers;
 use super::objects::Objects;
 use crate::json::BuildObject;
 use crate::patterns::LikeEscape;
+use crate::text_format::TextFormat;
 use crate::variables::{SERVER_VERSION, Variables};
 
 /// Those that are the same for all connections.
@@ -27,7 +28,6 @@ static OF_ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         format_type::create_format_type_udf(),
         pg_get_expr_udf::create_pg_get_expr_udf(),
         pg::create_pg_get_partkeydef_udf(),
-        pg::create_pg_relation_is_publishable_udf(),
         pg::create_pg_get_statisticsobjdef_columns_udf(),
         pg::create_pg_get_partition_ancestors_udf(),
         quote_ident_udf::create_quote_ident_udf(),
@@ -37,6 +37,7 @@ static OF_ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         ScalarUDF::new_from_impl(SizePretty::default()),
         ScalarUDF::new_from_impl(CurrentSchemas::default()),
         ScalarUDF::new_from_impl(LikeEscape::default()),
+        ScalarUDF::new_from_impl(TextFormat::default()),
         ScalarUDF::new_from_impl(BuildObject::new("json_build_object")),
         ScalarUDF::new_from_impl(BuildObject::new("jsonb_build_object")),
     ];

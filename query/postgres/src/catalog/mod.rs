@@ -1,7 +1,7 @@
 //! `pg_catalog`: what clients ask of a database before they ask for rows.
 //!
 //! - [`objects`]: schemas and tables with their numbers, the same over all connections
-//! - [`tables`], [`types`]: the tables that list them, and types
+//! - [`tables`], [`types`], [`keywords`]: the tables that list them, types, and words of the language
 //! - [`functions`], [`constants`], [`comments`], [`numbers`]: the functions that clients call with them
 //!
 //! Types, operators, access methods and whatever else is the same everywhere come from datafusion-pg-catalog, as do some of
@@ -10,6 +10,7 @@
 mod comments;
 mod constants;
 mod functions;
+mod keywords;
 mod numbers;
 mod objects;
 mod tables;
@@ -35,9 +36,9 @@ use zonelake_query::{SessionExtension, SqlSession};
 use zonelake_timeseries::planning::TimeTypes;
 
 use self::functions::functions;
+pub(crate) use self::numbers::{KINDS, OBJECT_NAME};
 use self::objects::Objects;
 use self::tables::{TABLES, table};
-pub(crate) use self::numbers::{KINDS, OBJECT_NAME};
 pub(crate) use self::types::FUNCTIONS_OF_TYPES;
 use crate::variables::Variables;
 

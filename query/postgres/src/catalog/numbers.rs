@@ -77,6 +77,8 @@ impl ScalarUDFImpl for NumberFunction {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let answer: ArrayRef = match (self.kind, arrays.as_slice()) {
+            // A number stands for itself.
+            (Some(_), [numbers]) if numbers.data_type().is_integer() => cast(numbers, &DataType::Int32)?,
             (Some(kind), [names]) => {
                 let names = cast(names, &DataType::Utf8)?;
                 let number = |name: Option<&str>| self.number(kind, name?);
