@@ -96,9 +96,9 @@ impl VisitorMut for Subqueries {
                 Correlation::Other => *expr = Expr::Value(Value::Null.with_empty_span()),
             }
         }
-        if let Expr::Identifier(name) = expr
-            && name.quote_style.is_none()
-            && name.value.eq_ignore_ascii_case("user")
+        if let Expr::Function(function) = expr
+            && function.args == FunctionArguments::None
+            && function.name.to_string().eq_ignore_ascii_case("user")
         {
             *expr = call("session_user", Vec::new());
         }
