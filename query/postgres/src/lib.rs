@@ -7,7 +7,7 @@
 //! - `commands`, `words`, `query`, `column_names`, `rewrite`, `patterns`, `templates`, `copy`: statements, and what they are to
 //!   DataFusion
 //! - `parameters`: values that clients bind
-//! - `catalog`, `json`, `text_format`, `question`, `correlation`, `emptiness`: `pg_catalog` and its functions, questions to it, and what there
+//! - `catalog`, `json`, `text_format`, `question`, `membership`, `correlation`, `emptiness`: `pg_catalog` and its functions, questions to it, and what there
 //!   is not
 //! - `answer`, `columns`, `lists`, `number`, `calendar`, `types`: rows as PostgreSQL writes them
 //! - `failure`: what goes wrong, by its SQLSTATE
@@ -27,6 +27,7 @@ mod extended;
 mod failure;
 mod json;
 mod lists;
+mod membership;
 mod messages;
 pub mod metrics;
 mod number;

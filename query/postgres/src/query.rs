@@ -115,10 +115,10 @@ impl Query {
         {
             return Err(PgError::writes("INSERT, UPDATE or DELETE"));
         }
-        let names = name_columns(&mut statement);
-        // The rules for questions to the catalog may have taken names away.
-        let names = original.filter(|original| original.is_alike(&names)).unwrap_or(names);
         rewrite(&mut statement);
+        let names = name_columns(&mut statement);
+        // What was said over may have other names.
+        let names = original.filter(|original| original.is_alike(&names)).unwrap_or(names);
         let is_empty = is_empty && names.all().is_some();
         let parameters = said_types(&statement, count);
         let statement = Statement::Statement(Box::new(statement));

@@ -19,6 +19,7 @@ use datafusion_pg_catalog::sql::rules::{
 
 use crate::correlation::{Correlation, correlation};
 use crate::emptiness::{expr_is_aggregate, without_empty_subqueries};
+use crate::membership::rewrite_memberships;
 use crate::rewrite::{call, rule_by_rule};
 
 /// Knows some questions that are no SQL to our parser by their whole text.
@@ -37,6 +38,7 @@ pub(crate) fn question_by_text(text: &str) -> Option<Statement> {
 /// Puts a question to the catalog in the words of DataFusion.
 pub(crate) fn rewrite_question(statement: &mut Statement) {
     without_empty_subqueries(statement);
+    rewrite_memberships(statement);
     let _ = statement.visit(&mut Subqueries);
     rule_by_rule(statement, &RULES);
 }

@@ -48,7 +48,7 @@ impl VisitorMut for Templates {
 }
 
 /// Patterns of PostgreSQL with those of strftime, longer ones first.
-const PATTERNS: [(&str, &str); 16] = [
+const PATTERNS: [(&str, &str); 18] = [
     ("YYYY", "%Y"),
     ("HH24", "%H"),
     ("HH12", "%I"),
@@ -59,6 +59,9 @@ const PATTERNS: [(&str, &str); 16] = [
     ("HH", "%I"),
     ("MI", "%M"),
     ("MM", "%m"),
+    // Behind a point any number of digits is a part of a second.
+    (".MS", "%.f"),
+    (".US", "%.f"),
     ("MS", "%3f"),
     ("SS", "%S"),
     ("US", "%6f"),
@@ -102,9 +105,9 @@ mod tests {
     #[test]
     fn templates_say_the_same_in_the_patterns_of_strftime() {
         for (template, said) in [
-            ("YYYY-MM-DD HH24:MI:SS.US", Some("%Y-%m-%d %H:%M:%S.%6f")),
-            ("yyyymmddhh24miss", Some("%Y%m%d%H%M%S")),
-            ("YYYY-MM-DD\"T\"HH24:MI:SS.MS", Some("%Y-%m-%dT%H:%M:%S.%3f")),
+            ("YYYY-MM-DD HH24:MI:SS.US", Some("%Y-%m-%d %H:%M:%S%.f")),
+            ("yyyymmddhh24missms", Some("%Y%m%d%H%M%S%3f")),
+            ("YYYY-MM-DD\"T\"HH24:MI:SS.MS", Some("%Y-%m-%dT%H:%M:%S%.f")),
             ("DD Mon YYYY, HH12:MI AM", Some("%d %b %Y, %I:%M %p")),
             ("%Y-%m-%d", None),
             ("IYYY-IW", None),

@@ -54,7 +54,7 @@ const VALUES: &[(&str, &str, &str, &[u8])] = &[
         "0001-01-01 00:00:00",
         &[0xff, 0x1f, 0xe2, 0xff, 0xc5, 0x9c, 0x60, 0],
     ),
-    ("time '01:02:03'", "time", "01:02:03", &[0, 0, 0, 0, 0xdd, 0xcf, 0x0f, 0xc0]),
+    ("time '01:02:03'", "time", "01:02:03", &[0, 0, 0, 0, 0xdd, 0xe8, 0x78, 0xc0]),
     (
         "interval '1 day 2 hours'",
         "interval",
