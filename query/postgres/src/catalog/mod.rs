@@ -1,8 +1,8 @@
 //! `pg_catalog`: what clients ask of a database before they ask for rows.
 //!
-//! - [`objects`]: schemas and tables with their numbers, the same over all connections
-//! - [`tables`], [`types`], [`keywords`]: the tables that list them, types, and words of the language
-//! - [`functions`], [`constants`], [`comments`], [`numbers`]: the functions that clients call with them
+//! - `objects`: schemas and tables with their numbers, the same over all connections
+//! - `tables`, `types`, `keywords`: the tables that list them, types, and words of the language
+//! - `functions`, `constants`, `comments`, `numbers`: the functions that clients call with them
 //!
 //! Types, operators, access methods and whatever else is the same everywhere come from datafusion-pg-catalog, as do some of
 //! the functions and the rules that put clients' questions in DataFusion's words.
