@@ -3,8 +3,8 @@
 //! - [`http_sql`], [`credentials`], [`formats`]: the HTTP interface, who may use it, and what it answers in
 //! - [`session`], [`sql_session`], [`admission`], [`environment`], [`statement_memory`]: execution, what a caller has set,
 //!   its place in the queue, its limits
-//! - [`statement`], [`prepared`], [`running`], [`bounded_functions`], [`yielding`]: which statements and functions may be
-//!   run, their parameters, their rows, and that each can be stopped
+//! - [`statement`], [`prepared`], [`running`], [`bounded_functions`], [`yielding`], [`stopping`]: which statements and
+//!   functions may be run, their parameters, their rows, and that each can be stopped
 //! - [`query_log`]: the statements that run and those that have run
 //! - [`catalog`], [`reference_tables`], [`information_schema`]: what a statement sees, pinned once
 //! - [`table`]: a table of telemetry
@@ -37,6 +37,7 @@ pub mod sql_session;
 pub mod statement;
 pub mod statement_memory;
 pub mod steps;
+pub mod stopping;
 pub mod table;
 pub mod yielding;
 

@@ -1,12 +1,17 @@
 //! Statements with parameters: what their types are, which columns the answer has, and a plan with values in their places.
 
-use arrow::datatypes::{DataType, IntervalUnit, SchemaRef, TimeUnit};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, IntervalUnit, SchemaRef, TimeUnit};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, Statement as PlanStatement};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, DataType as SqlType, ExactNumberInfo, Ident, Statement as SqlStatement, TimezoneInfo,
+    ArrayElemTypeDef, BinaryOperator, DataType as SqlType, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, Statement as SqlStatement, TimezoneInfo, Value, VisitMut, VisitorMut,
 };
 
 use crate::error::{QueryError, QueryErrorCode};
@@ -67,16 +72,74 @@ async fn parameter_types(state: &SessionState, statement: &Statement, named: &[O
     if named.iter().all(Option::is_some) {
         return named.iter().flatten().cloned().collect();
     }
-    let inferred = match state.statement_to_plan(statement.clone()).await {
+    let mut compared = Compared::default();
+    let mut statement = statement.clone();
+    if let Statement::Statement(statement) = &mut statement {
+        let _ = statement.visit(&mut compared);
+    }
+    let inferred = match state.statement_to_plan(statement).await {
         Ok(plan) => plan.get_parameter_types().unwrap_or_default(),
         // What is wrong is said of the statement with types.
         Err(_) => Default::default(),
     };
     let of = |(index, named): (usize, &Option<DataType>)| {
-        let inferred = || inferred.get(&format!("${}", index + 1)).cloned().flatten();
+        let inferred = || {
+            let name = format!("${}", index + 1);
+            let of = inferred.get(&name).cloned().flatten()?;
+            Some(if compared.lists.contains(&name) { list_of(of) } else { of })
+        };
         named.clone().or_else(inferred).unwrap_or(DataType::Utf8View)
     };
     named.iter().enumerate().map(of).collect()
+}
+
+fn list_of(item: DataType) -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(item, true)))
+}
+
+/// Puts a comparison with a parameter where there is one with the items of a parameter: the planner says the type of
+/// `$1` in `x = $1` and has none for it in `x = ANY($1)`, which is that of lists of the same.
+#[derive(Default)]
+struct Compared {
+    /// Names of such parameters.
+    lists: BTreeSet<String>,
+}
+
+impl Compared {
+    fn compare(&mut self, value: &Expr, list: &Expr) -> Option<Expr> {
+        let Expr::Value(inner) = list else { return None };
+        let Value::Placeholder(name) = &inner.value else { return None };
+        self.lists.insert(name.clone());
+        let (left, right) = (Box::new(value.clone()), Box::new(list.clone()));
+        Some(Expr::BinaryOp { left, op: BinaryOperator::Eq, right })
+    }
+}
+
+impl VisitorMut for Compared {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let compared = match expr {
+            Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } => self.compare(left, right),
+            Expr::Function(function) => match &function.args {
+                FunctionArguments::List(arguments) => match arguments.args.as_slice() {
+                    [
+                        FunctionArg::Unnamed(FunctionArgExpr::Expr(list)),
+                        FunctionArg::Unnamed(FunctionArgExpr::Expr(value)),
+                    ] if ["array_has", "array_contains"].contains(&function.name.to_string().as_str()) => {
+                        self.compare(value, list)
+                    }
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(compared) = compared {
+            *expr = compared;
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// The plan of a statement whose parameters have these types.

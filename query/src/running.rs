@@ -1,5 +1,6 @@
 //! One statement on its way, as a task: parsed, planned, run, and its rows handed out as they become known.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
@@ -18,6 +19,7 @@ use crate::prepared::plan_with_parameters;
 use crate::query_log::Recorded;
 use crate::session::RowStream;
 use crate::statement::parse_reading;
+use crate::stopping::{Stop, stoppable};
 
 /// Batches that are made before the one that is read.
 pub(crate) const BATCHES_AHEAD: usize = 2;
@@ -38,6 +40,7 @@ pub(crate) struct RunningStatement {
     pub turn: OwnedSemaphorePermit,
     pub recorded: Recorded,
     pub deadline: Instant,
+    pub stop: Arc<Stop>,
     pub limit: Duration,
     pub schema_to: Option<oneshot::Sender<Result<SchemaRef, QueryError>>>,
     pub rows_to: mpsc::Sender<Result<RecordBatch, QueryError>>,
@@ -46,6 +49,8 @@ pub(crate) struct RunningStatement {
 impl RunningStatement {
     pub(crate) async fn run(mut self) {
         let outcome = match timeout_at(self.deadline, self.answer()).await {
+            // What ended within an operator says only that it was ended.
+            Ok(Err(_)) if self.stop.is_late() => Err(QueryError::time_limit(self.limit)),
             Ok(outcome) => outcome,
             Err(_) => Err(QueryError::time_limit(self.limit)),
         };
@@ -75,6 +80,7 @@ impl RunningStatement {
         };
         let logical = plan_with_parameters(&self.state, statement, &self.parameters).await?;
         let plan = self.state.create_physical_plan(&logical).await?;
+        let plan = stoppable(plan, &self.stop)?;
         let mut batches = execute_stream(plan, self.state.task_ctx())?;
         if let Some(schema_to) = self.schema_to.take()
             && schema_to.send(Ok(batches.schema())).is_err()
@@ -99,11 +105,15 @@ enum Answered {
 }
 
 /// The task of a statement; dropping it ends the statement.
-pub(crate) struct Running(pub JoinHandle<()>);
+pub(crate) struct Running {
+    pub task: JoinHandle<()>,
+    pub stop: Arc<Stop>,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.abort();
+        self.stop.stop();
+        self.task.abort();
     }
 }
 
@@ -118,7 +128,7 @@ pub(crate) fn rows(rows_from: mpsc::Receiver<Result<RecordBatch, QueryError>>, r
             }
             return Some((batch, (rows_from, running)));
         }
-        let ended = (&mut task.0).await;
+        let ended = (&mut task.task).await;
         match ended {
             Ok(()) => None,
             Err(error) if error.is_panic() => Some((Err(QueryError::internal()), (rows_from, None))),

@@ -28,6 +28,7 @@ use crate::running::{BATCHES_AHEAD, Running, RunningStatement, StatementText, ro
 use crate::sql_session::{Interface, SqlSession};
 use crate::statement::parse_reading;
 use crate::statement_memory::StatementMemory;
+use crate::stopping::Stop;
 
 pub use crate::environment::QueryOptions;
 
@@ -178,7 +179,7 @@ impl QueryEngine {
             // Whoever asked may have gone.
             drop(to.send(prepared::describe(&state, statement, &named).await));
         });
-        let _ends_with_the_caller = Running(task);
+        let _ends_with_the_caller = Running { task, stop: Arc::new(Stop::new(deadline)) };
         timeout_at(deadline, from)
             .await
             .map_err(|_| QueryError::time_limit(limit))?
@@ -211,9 +212,20 @@ impl QueryEngine {
         let (schema_to, schema_from) = oneshot::channel();
         let (rows_to, rows_from) = mpsc::channel(BATCHES_AHEAD);
         let schema_to = Some(schema_to);
-        let statement =
-            RunningStatement { text, parameters, state, turn, recorded, deadline, limit, schema_to, rows_to };
-        let running = Running(runtime.spawn(statement.run()));
+        let stop = Arc::new(Stop::new(deadline));
+        let statement = RunningStatement {
+            text,
+            parameters,
+            state,
+            turn,
+            recorded,
+            deadline,
+            stop: Arc::clone(&stop),
+            limit,
+            schema_to,
+            rows_to,
+        };
+        let running = Running { task: runtime.spawn(statement.run()), stop };
         let schema = schema_from.await.map_err(|_| QueryError::internal())??;
         Ok(QueryResult { schema, stream: rows(rows_from, running) })
     }

@@ -6,7 +6,12 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.sql.Timestamp;
+import java.sql.Types;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
 import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
@@ -31,6 +36,7 @@ public final class JdbcClient {
             try (Connection connection = DriverManager.getConnection(url, properties)) {
                 metadata(connection.getMetaData());
                 values(connection);
+                edges(connection);
                 prepared(connection);
                 fetchSize(connection);
                 errors(connection);
@@ -98,6 +104,38 @@ public final class JdbcClient {
         }
     }
 
+    private static void edges(Connection connection) throws SQLException {
+        String sql = "SELECT 'NaN'::float8, '-Infinity'::float8, null::float8, null::text, null::timestamptz, '',"
+                + " (-9223372036854775807 - 1)::bigint, date '0001-01-01', date '9999-12-31',"
+                + " timestamp '0001-01-01 00:00:00', timestamp '9999-12-31 23:59:59.999999',"
+                + " timestamptz '0001-01-01 00:00:00+00', timestamptz '9999-12-31 23:59:59.999999+00'";
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            for (int round = 0; round < 4; round++) {
+                try (ResultSet row = statement.executeQuery()) {
+                    check(row.next() && Double.isNaN(row.getDouble(1)), "NaN");
+                    check(row.getDouble(2) == Double.NEGATIVE_INFINITY, "infinity");
+                    for (int nothing = 3; nothing <= 5; nothing++) {
+                        check(row.getObject(nothing) == null && row.wasNull(), "null in column " + nothing);
+                    }
+                    check(row.getString(6).isEmpty() && row.getLong(7) == Long.MIN_VALUE, "text and number");
+                    check(row.getObject(8, LocalDate.class).equals(LocalDate.of(1, 1, 1)), row.getString(8));
+                    check(row.getObject(9, LocalDate.class).equals(LocalDate.of(9999, 12, 31)), row.getString(9));
+                    LocalDateTime last = LocalDateTime.of(9999, 12, 31, 23, 59, 59, 999_999_000);
+                    check(row.getObject(10, LocalDateTime.class).equals(LocalDateTime.of(1, 1, 1, 0, 0)), row.getString(10));
+                    check(row.getObject(11, LocalDateTime.class).equals(last), row.getString(11));
+                    Instant first = LocalDateTime.of(1, 1, 1, 0, 0).toInstant(ZoneOffset.UTC);
+                    check(row.getObject(12, OffsetDateTime.class).toInstant().equals(first), row.getString(12));
+                    check(row.getObject(13, OffsetDateTime.class).toInstant().equals(last.toInstant(ZoneOffset.UTC)),
+                            row.getString(13));
+                }
+            }
+        }
+        try (Statement statement = connection.createStatement();
+                ResultSet rows = statement.executeQuery("SELECT time, level FROM probe WHERE false")) {
+            check(rows.getMetaData().getColumnType(2) == Types.DOUBLE && !rows.next(), "an empty answer");
+        }
+    }
+
     private static void prepared(Connection connection) throws SQLException {
         String sql = "SELECT count(*) FROM probe WHERE time >= ? AND device = ? AND pulses > ?";
         try (PreparedStatement statement = connection.prepareStatement(sql)) {
@@ -124,6 +162,20 @@ public final class JdbcClient {
                 }
             }
             check(sum == 5_000_050_000L, "sum " + sum);
+            statement.setFetchSize(20_000);
+            long count = 0;
+            String last = "";
+            try (ResultSet rows = statement.executeQuery(
+                    "SELECT value, value / 8.0 AS part, 'row ' || value AS name FROM generate_series(1, 1000000) ORDER BY 1")) {
+                while (rows.next()) {
+                    count++;
+                    if (count % 250_000 == 0) {
+                        check(rows.getLong(1) == count && rows.getDouble(2) == count / 8.0, "row " + count);
+                        last = rows.getString(3);
+                    }
+                }
+            }
+            check(count == 1_000_000 && last.equals("row 1000000"), count + " rows, the last " + last);
         }
         connection.commit();
         connection.setAutoCommit(true);

@@ -5,6 +5,14 @@ import io
 import os
 import subprocess
 
+from rows import EDGE_QUERY
+
+
+# The row of the edges as PostgreSQL 15 shows it.
+SHOWN = ["NaN", "Infinity", "-Infinity", "5e-324", "∅", "∅", "∅", "", "-9223372036854775808", "0001-01-01", "9999-12-31"]
+SHOWN += ["0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"]
+SHOWN += ["0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00"]
+
 
 def psql(server, *commands, check=True, options=("-At",)) -> str:
     arguments = ["psql", "-X", *options, "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(server.postgres)]
@@ -27,6 +35,9 @@ def check(server):
         "d0|2026-01-01 00:00:00+00|0.1|9223372036854775807|t|2026-01-01 00:00:03+00\n"
         "d0|2026-01-01 00:00:01+00|-1.7976931348623157e+308|-9223372036854775808|f|\n"
     ), out
+    edges = psql(server, EDGE_QUERY, options=("-At", "-P", "null=∅")).strip().split("|")
+    assert edges == SHOWN, edges
+    assert psql(server, "select time from probe where false") == ""
     out = psql(server, "set time zone 'Asia/Ho_Chi_Minh'", "select min(time) from probe")
     assert out.splitlines()[-1] == "2026-01-01 07:00:00+07", out
     described(server)

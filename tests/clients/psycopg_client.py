@@ -1,34 +1,24 @@
 """psycopg 3: text and binary, parameters, cursors on the server, pipelines, copies, cancelling, transactions."""
 
 import io
-import math
 import threading
 import time
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import psycopg
 
-from rows import COLUMNS, QUERY, ROWS, at, same
+from rows import COLUMNS, EDGE_QUERY, MILLION, QUERY, ROWS, at, same, same_edges, whole_million
 
-EDGES = [
-    ("'NaN'::float8", math.nan),
-    ("'Infinity'::float8", math.inf),
-    ("'-Infinity'::float8", -math.inf),
+VALUES = [
     ("12.340::numeric(9,3)", Decimal("12.340")),
     ("(-0.001)::numeric(9,3)", Decimal("-0.001")),
-    ("date '0001-01-01'", date(1, 1, 1)),
-    ("date '9999-12-31'", date(9999, 12, 31)),
-    ("timestamp '0001-01-01 00:00:00'", datetime(1, 1, 1)),
-    ("timestamp '9999-12-31 23:59:59.999999'", datetime(9999, 12, 31, 23, 59, 59, 999_999)),
     ("interval '1 day 2 hours'", timedelta(days=1, hours=2)),
     ("'\\x00ff'::bytea", b"\x00\xff"),
     ("1::smallint", 1),
     ("1.5::real", 1.5),
     ("[1, null, 3]", [1, None, 3]),
-    ("null::float8", None),
-    ("''", ""),
 ]
 
 
@@ -45,10 +35,10 @@ def check(server):
                 cursor.execute(QUERY)
                 same(cursor.fetchall())
                 assert [column.name for column in cursor.description] == list(COLUMNS)
-                for expression, expected in EDGES:
+                same_edges(cursor.execute(EDGE_QUERY).fetchone())
+                for expression, expected in VALUES:
                     got = cursor.execute(f"SELECT {expression}").fetchone()[0]
-                    is_same = got == expected or isinstance(got, float) and math.isnan(got) and math.isnan(expected)
-                    assert is_same and type(got) is type(expected), f"{expression}: {got!r}, not {expected!r}"
+                    assert got == expected and type(got) is type(expected), f"{expression}: {got!r}, not {expected!r}"
                 assert cursor.execute("SELECT time FROM probe WHERE false").fetchall() == []
             parameters(connection, binary)
         zones(connection)
@@ -146,6 +136,14 @@ def cursors(connection):
         cursor.itersize = 1_000
         cursor.execute("SELECT value FROM generate_series(1, 10000)")
         assert sum(row[0] for row in cursor) == 50_005_000
+    with connection.cursor(name="a_million", binary=True) as cursor:
+        cursor.itersize = 50_000
+        rows = cursor.execute(MILLION).fetchall()
+        whole_million(len(rows), rows[0], rows[-1])
+    with connection.cursor(name="with_parameters") as cursor:
+        cursor.execute("SELECT device, pulses FROM probe WHERE pulses = %s AND time >= %s ORDER BY time", (1, at(0)))
+        assert cursor.fetchall() == [("trạm-2", 1)]
+        assert [column.name for column in cursor.description] == ["device", "pulses"]
     connection.commit()
 
 

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "replay"))
@@ -36,6 +36,13 @@ type = "text"
 name = "seen"
 type = "timestamp"
 """
+ARRIVALS = """
+name = "arrivals"
+description = "For rows that clients send."
+[[field]]
+name = "level"
+type = "double"
+"""
 COLUMNS = ("device", "time", "level", "temperature", "pulses", "is_open", "note", "seen")
 QUERY = f"SELECT {', '.join(COLUMNS)} FROM probe ORDER BY time"
 
@@ -51,6 +58,39 @@ ROWS = [
     ("d1", at(3), None, None, None, None, None, None),
     ("trạm-2", at(4), 1e15, -0.01, 1, True, "line\nbreak", at(1)),
 ]
+
+# One row of what is at the edge of its type; each client reads it.
+EDGES = {
+    "nan": ("'NaN'::float8", math.nan),
+    "infinite": ("'Infinity'::float8", math.inf),
+    "below_all": ("'-Infinity'::float8", -math.inf),
+    "smallest": ("5e-324::float8", 5e-324),
+    "nothing": ("null::float8", None),
+    "no_text": ("null::text", None),
+    "no_time": ("null::timestamptz", None),
+    "empty": ("''", ""),
+    "least": ("(-9223372036854775807 - 1)::bigint", -9_223_372_036_854_775_808),
+    "first_day": ("date '0001-01-01'", date(1, 1, 1)),
+    "last_day": ("date '9999-12-31'", date(9999, 12, 31)),
+    "first_local": ("timestamp '0001-01-01 00:00:00'", datetime(1, 1, 1)),
+    "last_local": ("timestamp '9999-12-31 23:59:59.999999'", datetime(9999, 12, 31, 23, 59, 59, 999_999)),
+    "first": ("timestamptz '0001-01-01 00:00:00+00'", datetime(1, 1, 1, tzinfo=timezone.utc)),
+    "last": ("timestamptz '9999-12-31 23:59:59.999999+00'", datetime(9999, 12, 31, 23, 59, 59, 999_999, timezone.utc)),
+}
+EDGE_QUERY = f"SELECT {', '.join(f'{sql} AS {name}' for name, (sql, _) in EDGES.items())}"
+MILLION = "SELECT value, value / 8.0 AS part, 'row ' || value AS name FROM generate_series(1, 1000000) ORDER BY 1"
+
+
+def same_edges(row):
+    """Fails where a row of the edges, as it was read, differs."""
+    for (name, (_, wanted)), got in zip(EDGES.items(), row, strict=True):
+        assert equal(got, wanted), f"{name}: read {got!r}, not {wanted!r}"
+
+
+def whole_million(count, first, last):
+    """Fails unless these are the number, the first and the last of the million rows."""
+    assert count == 1_000_000, count
+    assert tuple(first) == (1, 0.125, "row 1") and tuple(last) == (1_000_000, 125_000.0, "row 1000000"), (first, last)
 
 
 def line(row) -> str:
@@ -79,12 +119,13 @@ def us(instant: datetime) -> int:
     return round((instant - datetime(1970, 1, 1, tzinfo=timezone.utc)) / timedelta(microseconds=1))
 
 
-def start() -> Server:
+def start(**settings) -> Server:
     """A server that has the rows, half of them in files once they are old enough."""
-    server = Server(flush_age_seconds=1)
+    server = Server(flush_age_seconds=1, **settings)
     tables = Path(server.folder.name) / "tables"
     tables.mkdir()
     (tables / "probe.toml").write_text(TABLE)
+    (tables / "arrivals.toml").write_text(ARRIVALS)
     server.settings["TABLES"] = str(tables)
     server.start()
     token = server.add_gateway("clients")

@@ -1,4 +1,4 @@
-"""PostgreSQL's clients against a running server: each reads every type right, to its edges.
+"""Clients of PostgreSQL and of Arrow Flight SQL against a running server: each reads every type right, to its edges.
 
     python tests/clients/run.py [client…]
 """
@@ -7,12 +7,14 @@ import sys
 import time
 
 import adbc_client
+import flight_client
 import frames_client
 import jdbc_client
 import psql_client
 import psycopg_client
 import questions_client
 import sqlalchemy_client
+import tls_client
 from rows import start
 
 CLIENTS = {
@@ -20,9 +22,11 @@ CLIENTS = {
     "psycopg": psycopg_client.check,
     "sqlalchemy": sqlalchemy_client.check,
     "adbc": adbc_client.check,
+    "flight": flight_client.check,
     "frames": frames_client.check,
     "jdbc": jdbc_client.check,
     "questions": questions_client.check,
+    "tls": tls_client.check,
 }
 
 

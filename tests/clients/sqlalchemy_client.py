@@ -3,7 +3,7 @@
 import sqlalchemy
 
 from psycopg_client import at
-from rows import COLUMNS, QUERY, same
+from rows import COLUMNS, EDGE_QUERY, MILLION, QUERY, same, same_edges, whole_million
 
 
 def check(server):
@@ -40,4 +40,8 @@ def check(server):
         assert connection.execute(by_device).fetchall() == [("d0", 0.1), ("d1", 5e-324)]
         streamed = connection.execution_options(yield_per=2).execute(wanted)
         same(streamed)
+        same_edges(connection.execute(sqlalchemy.text(EDGE_QUERY)).one())
+        assert connection.execute(wanted.where(probe.c.pulses == 7)).all() == []
+        many = connection.execution_options(yield_per=50_000).execute(sqlalchemy.text(MILLION)).all()
+        whole_million(len(many), many[0], many[-1])
     engine.dispose()

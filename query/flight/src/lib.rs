@@ -1,7 +1,8 @@
 //! Arrow Flight SQL on the port of HTTP: statements that read through the query engine, and bulk ingest through the same
 //! pipeline as all other rows.
 //!
-//! - [`service`]: the calls, and the route under which they are served
+//! - [`route`]: the route under which the calls are served
+//! - `service`: the calls
 //! - `caller`: who calls, from the header `authorization`
 //! - `prepared`: prepared statements that are open
 //! - `answer`: rows as Flight sends them
@@ -15,6 +16,7 @@ mod failure;
 mod ingest;
 mod listing;
 mod prepared;
-pub mod service;
+pub mod route;
+mod service;
 
-pub use service::{FlightSql, flight_route};
+pub use route::{FlightSql, flight_route};

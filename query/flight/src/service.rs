@@ -1,4 +1,4 @@
-//! The calls of Flight SQL, and the route under which they are served.
+//! The calls of Flight SQL.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,94 +7,33 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
-use arrow_flight::flight_service_server::FlightServiceServer;
 use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
 use arrow_flight::sql::{
     ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult,
     Any, CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
     CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
-    CommandPreparedStatementQuery, CommandStatementIngest, CommandStatementQuery, DoPutPreparedStatementResult,
-    ProstMessageExt, SqlInfo, TicketStatementQuery,
+    CommandPreparedStatementQuery, CommandPreparedStatementUpdate, CommandStatementIngest, CommandStatementQuery,
+    CommandStatementUpdate, DoPutPreparedStatementResult, ProstMessageExt, SqlInfo, TicketStatementQuery,
 };
 use arrow_flight::{Action, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest, HandshakeResponse, Ticket};
-use axum::Router;
-use axum::extract::{Request as HttpRequest, State};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response as HttpResponse;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use prost::Message;
-use tokio::sync::Semaphore;
-use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
-use zonelake_ingest::http_write::{WriteSink, WriteState};
+use zonelake_ingest::http_write::WriteSink;
 use zonelake_query::session::RowStream;
-use zonelake_query::{Caller, Interface, QueryEngine, SqlSession};
+use zonelake_query::{Caller, Interface, SqlSession};
 
 use crate::answer::{Messages, messages, of_batch, plain_schema};
-use crate::caller::{Callers, Identity};
+use crate::caller::Identity;
 use crate::failure::{internal, of_query};
-use crate::prepared::{OpenStatements, Prepared, parameter_count, schema_bytes};
+use crate::prepared::{Prepared, parameter_count, schema_bytes};
+use crate::route::FlightSql;
 use crate::{ingest, listing};
-
-/// The service.
-pub struct FlightSql<S> {
-    engine: Arc<QueryEngine>,
-    write: Arc<WriteState<S>>,
-    callers: Callers,
-    statements: OpenStatements,
-    puts: Semaphore,
-}
-
-impl<S> std::fmt::Debug for FlightSql<S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FlightSql").finish_non_exhaustive()
-    }
-}
-
-/// The route of Flight SQL, for the server of HTTP: it speaks gRPC, hence HTTP/2. Callers are told by their credentials
-/// before anything of a call's body is read.
-pub fn flight_route<S: WriteSink>(engine: Arc<QueryEngine>, write: Arc<WriteState<S>>) -> Router {
-    let callers = Callers::new(Arc::clone(&write.registry));
-    let message_bytes_max = write.limits.frame_bytes_max;
-    let service = Arc::new(FlightSql {
-        engine,
-        write,
-        callers,
-        statements: OpenStatements::default(),
-        puts: Semaphore::new(PUTS_MAX),
-    });
-    let grpc = FlightServiceServer::new(Shared(Arc::clone(&service))).max_decoding_message_size(message_bytes_max);
-    Router::new()
-        .route_service("/arrow.flight.protocol.FlightService/{call}", grpc)
-        .layer(from_fn_with_state(service, admit::<S>))
-}
-
-/// Lets a call in whose caller is known.
-async fn admit<S: WriteSink>(
-    State(service): State<Arc<FlightSql<S>>>,
-    mut request: HttpRequest,
-    next: Next,
-) -> HttpResponse {
-    let metadata = MetadataMap::from_headers(request.headers().clone());
-    let identity = match service.callers.identify(&metadata).await {
-        Ok(identity) => identity,
-        Err(status) => return status.into_http(),
-    };
-    request.extensions_mut().insert(identity);
-    // What a call puts is in memory before its bytes can be counted.
-    let turn = match request.uri().path().ends_with("/DoPut") {
-        true => service.puts.acquire().await.ok(),
-        false => None,
-    };
-    let response = next.run(request).await;
-    drop(turn);
-    response
-}
 
 /// The service as gRPC takes it.
 #[derive(Debug)]
-struct Shared<S>(Arc<FlightSql<S>>);
+pub(crate) struct Shared<S>(pub Arc<FlightSql<S>>);
 
 impl<S: WriteSink> Shared<S> {
     fn session<T>(&self, request: &Request<T>) -> Result<SqlSession, Status> {
@@ -137,6 +76,10 @@ fn reader<T>(request: &Request<T>) -> Result<Caller, Status> {
         )),
         None => Err(internal(&"a call without its caller")),
     }
+}
+
+fn reads_only() -> Status {
+    Status::permission_denied("SQL reads only; rows come in by bulk ingest, over QUIC or over HTTP")
 }
 
 /// What tells a client where the rows of a command are: here, for a ticket.
@@ -239,6 +182,22 @@ impl<S: WriteSink> FlightSqlService for Shared<S> {
         let handle = query.prepared_statement_handle;
         self.0.statements.bind(&handle, &session.caller.name, &rows)?;
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) })
+    }
+
+    async fn do_put_statement_update(
+        &self,
+        _: CommandStatementUpdate,
+        _: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        Err(reads_only())
+    }
+
+    async fn do_put_prepared_statement_update(
+        &self,
+        _: CommandPreparedStatementUpdate,
+        _: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        Err(reads_only())
     }
 
     async fn get_flight_info_prepared_statement(
@@ -396,8 +355,5 @@ impl<S: WriteSink> FlightSqlService for Shared<S> {
     async fn register_sql_info(&self, _: i32, _: &SqlInfo) {}
 }
 
-/// Calls that put at the same time; others wait before anything of them is read. Each may have one message in memory that is not
-/// counted yet.
-const PUTS_MAX: usize = 16;
 /// Batches of parameters of one statement.
 const BOUND_BATCHES_MAX: usize = 1_000;

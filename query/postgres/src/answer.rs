@@ -39,6 +39,8 @@ pub(crate) struct Answer {
     pub columns: Vec<ColumnDescription>,
     /// What CommandComplete says of it.
     pub tag: &'static str,
+    /// Bytes in front of the first row of a copy.
+    pub in_front: BytesMut,
     types: Vec<DataType>,
     /// Columns of numbers of functions.
     functions: Vec<bool>,
@@ -92,6 +94,7 @@ impl Answer {
             zone,
             source: Source::Engine(result.stream),
             current: None,
+            in_front: BytesMut::new(),
         })
     }
 
@@ -109,6 +112,7 @@ impl Answer {
             zone: Zone::UTC,
             source: Source::Made(batch.into_iter().collect()),
             current: None,
+            in_front: BytesMut::new(),
         }
     }
 
@@ -169,6 +173,7 @@ impl Answer {
                     }
                 }),
                 RowForm::Copy(format) => put_message(out, b'd', |out| {
+                    out.extend_from_slice(&self.in_front.split());
                     written = format.put_row(&current.columns, row, out);
                 }),
             }

@@ -56,6 +56,16 @@ pub(crate) enum Command {
     Ignored(&'static str),
 }
 
+impl Command {
+    /// The query within it that may have parameters.
+    pub(crate) fn with_parameters(&self) -> Option<&Query> {
+        match self {
+            Self::Query(query) | Self::Declare { query, .. } => Some(query),
+            _ => None,
+        }
+    }
+}
+
 /// What DISCARD forgets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Discard {

@@ -3,13 +3,15 @@
 //! has none, however its columns are made.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins,
+    Expr, GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Value,
+    Visit, VisitMut, Visitor, VisitorMut,
 };
 
 /// Tables of the catalog that are empty here for all tables that a client may ask about.
-const EMPTY: [&str; 28] = [
+const EMPTY: [&str; 29] = [
     "check_constraints",
     "constraint_column_usage",
     "key_column_usage",
@@ -19,6 +21,7 @@ const EMPTY: [&str; 28] = [
     "pg_depend",
     "pg_enum",
     "pg_event_trigger",
+    "pg_extension",
     "pg_foreign_server",
     "pg_foreign_table",
     "pg_index",
@@ -48,6 +51,30 @@ pub(crate) fn is_surely_empty(statement: &Statement) -> bool {
     match statement {
         Statement::Query(query) => query_is_empty(query, &HashSet::new()),
         _ => false,
+    }
+}
+
+/// Puts in the place of each subquery that has no rows what it means there: null as a value, false where a row is looked for.
+pub(crate) fn without_empty_subqueries(statement: &mut Statement) {
+    let _ = statement.visit(&mut EmptySubqueries);
+}
+
+struct EmptySubqueries;
+
+impl VisitorMut for EmptySubqueries {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let is_empty = |query: &Query| query_is_empty(query, &HashSet::new());
+        let meant = match expr {
+            Expr::Subquery(query) if is_empty(query) => Value::Null,
+            Expr::Exists { subquery, negated } | Expr::InSubquery { subquery, negated, .. } if is_empty(subquery) => {
+                Value::Boolean(*negated)
+            }
+            _ => return ControlFlow::Continue(()),
+        };
+        *expr = Expr::Value(meant.with_empty_span());
+        ControlFlow::Continue(())
     }
 }
 
@@ -89,10 +116,39 @@ fn is_aggregate(item: &SelectItem) -> bool {
     }
 }
 
-/// Whether it may be one: any expression that calls one counts.
-fn expr_is_aggregate(expr: &Expr) -> bool {
-    let text = expr.to_string().to_lowercase();
-    AGGREGATES.iter().any(|name| text.contains(&format!("{name}(")))
+/// Whether it calls one, which those of subqueries do not count for.
+pub(crate) fn expr_is_aggregate(expr: &Expr) -> bool {
+    expr.visit(&mut Aggregates { depth: 0 }).is_break()
+}
+
+struct Aggregates {
+    /// Subqueries around what is looked at.
+    depth: usize,
+}
+
+impl Visitor for Aggregates {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if self.depth == 0
+            && let Expr::Function(function) = expr
+            && let Some(name) = function.name.0.last().and_then(|part| part.as_ident())
+            && AGGREGATES.contains(&name.value.to_lowercase().as_str())
+        {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 fn tables_are_empty(tables: &TableWithJoins, named: &HashSet<String>) -> bool {
@@ -141,6 +197,8 @@ mod tests {
             ("select 1 from pg_class c, pg_inherits i where c.oid = i.inhparent", true),
             ("select 1 from pg_index i right join pg_class c on true", false),
             ("select count(*) from pg_index", false),
+            ("select (select max(oid) from pg_class) from pg_index", true),
+            ("select coalesce(max(indrelid), 0) from pg_index", false),
             ("select indrelid, count(*) from pg_index group by 1", true),
             ("select 1 from (select unnest(conkey) from pg_constraint) c", true),
             ("with k as (select 1 from pg_constraint) select * from k join pg_class on true", true),

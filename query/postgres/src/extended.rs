@@ -17,7 +17,7 @@ use crate::messages::{
     put_command_complete, put_parameter_description, put_row_description,
 };
 use crate::parameters::read_value;
-use crate::simple::{Outcome, SHOW_ALL_COLUMNS, complete_tag, no_statement};
+use crate::simple::{DECLARED, Outcome, SHOW_ALL_COLUMNS, complete_tag, no_statement};
 use crate::types::{parameter_type, type_of};
 
 impl Connection {
@@ -91,15 +91,17 @@ impl Connection {
         match target {
             Target::Statement => {
                 let mut prepared = self.statements.get(name).cloned().ok_or_else(|| no_statement(name))?;
-                let (columns, parameters) = match self.columns(name, &mut prepared).await? {
-                    Columns::Of(schema, names) => (Some(describe_columns(&schema, &names)), Vec::new()),
-                    Columns::OfQuery(description, names) => {
-                        let oids = description.parameters.iter().enumerate();
-                        let oids = oids.map(|(index, of)| parameter_oid(&prepared, index, of)).collect();
-                        (Some(describe_columns(&description.schema, &names)), oids)
-                    }
-                    Columns::None => (None, Vec::new()),
+                let columns = match self.columns(name, &mut prepared).await? {
+                    Columns::Of(schema, names) => Some(describe_columns(&schema, &names)),
+                    Columns::OfQuery(description, names) => Some(describe_columns(&description.schema, &names)),
+                    Columns::None => None,
                 };
+                let mut parameters = Vec::new();
+                if parameter_count(&prepared) > 0 {
+                    let description = self.description(name, &mut prepared).await?;
+                    let types = description.parameters.iter().enumerate();
+                    parameters.extend(types.map(|(index, of)| parameter_oid(&prepared, index, of)));
+                }
                 put_parameter_description(&mut self.wire.out, &parameters);
                 match columns {
                     Some(columns) => put_row_description(&mut self.wire.out, &columns, &vec![0; columns.len()]),
@@ -155,6 +157,13 @@ impl Connection {
                 self.finish_portal(name, None);
                 return self.fetch(&cursor, rows, is_move, Some(&formats)).await;
             }
+            (None, Command::Declare { cursor, is_held, query }) => {
+                let declared = self.portals.get(name).map_or_else(Vec::new, |portal| portal.prepared.declared.clone());
+                self.declare(cursor, is_held, *query, declared, parameters).await?;
+                put_command_complete(&mut self.wire.out, DECLARED);
+                self.finish_portal(name, None);
+                return Ok(());
+            }
             (None, command) => match self.carry_out(command).await? {
                 Outcome::Rows(answer) => answer,
                 Outcome::Tag(tag) => {
@@ -203,9 +212,8 @@ impl Connection {
         {
             return Ok(Arc::clone(description));
         }
-        let query = match &prepared.command {
-            Some(Command::Query(query)) => query.clone(),
-            _ => return Err(PgError::new("42P02", "this statement has no parameters").into()),
+        let Some(query) = prepared.command.as_ref().and_then(Command::with_parameters).cloned() else {
+            return Err(PgError::new("42P02", "this statement has no parameters").into());
         };
         let session = self.session();
         let named = (0..parameter_count(prepared)).map(|index| {
@@ -271,11 +279,8 @@ enum Columns {
 
 /// The number of parameters that a statement wants.
 fn parameter_count(prepared: &Prepared) -> usize {
-    let in_text = match &prepared.command {
-        Some(Command::Query(query)) => query.parameters.len(),
-        _ => 0,
-    };
-    in_text.max(prepared.declared.len())
+    let in_text = prepared.command.as_ref().and_then(Command::with_parameters);
+    in_text.map_or(0, |query| query.parameters.len()).max(prepared.declared.len())
 }
 
 /// The number of a parameter's type, as the client knows it.

@@ -4,9 +4,11 @@
 //! - `startup`, `scram`, `cancel`: encryption, who the client is, requests to cancel
 //! - `wire`, `messages`: messages, and how they cross the connection
 //! - `connection`, `simple`, `extended`, `transaction`, `variables`: what a client says, and what holds for its connection
-//! - `commands`, `words`, `query`, `column_names`, `rewrite`, `copy`: statements, and what they are to DataFusion
+//! - `commands`, `words`, `query`, `column_names`, `rewrite`, `patterns`, `templates`, `copy`: statements, and what they are to
+//!   DataFusion
 //! - `parameters`: values that clients bind
-//! - `catalog`, `emptiness`: `pg_catalog` and its functions, and what there is not
+//! - `catalog`, `json`, `text_format`, `question`, `membership`, `correlation`, `emptiness`: `pg_catalog` and its functions, questions to it, and what there
+//!   is not
 //! - `answer`, `columns`, `lists`, `number`, `calendar`, `types`: rows as PostgreSQL writes them
 //! - `failure`: what goes wrong, by its SQLSTATE
 
@@ -19,20 +21,27 @@ mod columns;
 mod commands;
 mod connection;
 mod copy;
+mod correlation;
 mod emptiness;
 mod extended;
 mod failure;
+mod json;
 mod lists;
+mod membership;
 mod messages;
 pub mod metrics;
 mod number;
 mod parameters;
+mod patterns;
 mod query;
+mod question;
 mod rewrite;
 mod scram;
 pub mod server;
 mod simple;
 mod startup;
+mod templates;
+mod text_format;
 mod transaction;
 mod types;
 mod variables;

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Expr, LimitClause, Query as SqlQuery, SetExpr, Statement as SqlStatement, Value, Visit, Visitor, visit_relations,
+    Expr, LimitClause, Query as SqlQuery, SetExpr, Statement as SqlStatement, Value, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -17,7 +17,8 @@ use crate::column_names::{ColumnNames, name_columns};
 use crate::commands::{Command, read_commands};
 use crate::emptiness::is_surely_empty;
 use crate::failure::PgError;
-use crate::rewrite::{rewrite, rewrite_of_catalog, with_tables_found};
+use crate::question::{is_question, question_by_text, rewrite_question};
+use crate::rewrite::rewrite;
 use crate::types::oid_of_name;
 use crate::words::Words;
 
@@ -95,17 +96,18 @@ impl Query {
             Token::EOF => Ok(statement),
             _ => parser.expected("end of statement", parser.peek_token()),
         });
-        let is_empty = parsed.as_ref().is_ok_and(|parsed| is_of_catalog(parsed) && is_surely_empty(parsed));
+        let is_question = parsed.as_ref().is_ok_and(is_question);
+        let is_empty = parsed.as_ref().is_ok_and(|parsed| is_question && is_surely_empty(parsed));
         let original = parsed.as_ref().ok().map(|parsed| name_columns(&mut parsed.clone()));
         let mut statement = match parsed {
-            Ok(statement) if is_of_catalog(&statement) => {
-                rewrite_of_catalog(&with_tables_found(&statement, &text)).unwrap_or(statement)
+            Ok(mut statement) => {
+                if is_question {
+                    rewrite_question(&mut statement);
+                }
+                statement
             }
-            Ok(statement) => statement,
             // Some of what clients ask of the catalog is no SQL that this parser knows, and is known by its whole text.
-            Err(error) => rewrite_of_catalog(&text)
-                .filter(|_| text.contains("pg_"))
-                .ok_or_else(|| PgError::syntax(format!("syntax error: {error}")))?,
+            Err(error) => question_by_text(&text).ok_or_else(|| PgError::syntax(format!("syntax error: {error}")))?,
         };
         if let SqlStatement::Query(query) = &statement
             && let SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) =
@@ -113,10 +115,10 @@ impl Query {
         {
             return Err(PgError::writes("INSERT, UPDATE or DELETE"));
         }
-        let names = name_columns(&mut statement);
-        // The rules for questions to the catalog may have taken names away.
-        let names = original.filter(|original| original.is_alike(&names)).unwrap_or(names);
         rewrite(&mut statement);
+        let names = name_columns(&mut statement);
+        // What was said over may have other names.
+        let names = original.filter(|original| original.is_alike(&names)).unwrap_or(names);
         let is_empty = is_empty && names.all().is_some();
         let parameters = said_types(&statement, count);
         let statement = Statement::Statement(Box::new(statement));
@@ -140,29 +142,6 @@ fn read_datafusion(text: &str) -> Result<Statement, PgError> {
         .and_then(|mut parser| parser.parse_statements());
     let mut statements = statements.map_err(|error| PgError::from(zonelake_query::QueryError::from(error)))?;
     statements.pop_front().ok_or_else(|| PgError::syntax("there is no statement"))
-}
-
-/// Whether a statement reads nothing but PostgreSQL's catalog and the information schema.
-fn is_of_catalog(statement: &SqlStatement) -> bool {
-    let found = visit_relations(statement, |relation| {
-        let parts: Vec<String> =
-            relation.0.iter().map(|part| part.to_string().trim_matches('"').to_lowercase()).collect();
-        let is_of_catalog = match parts.as_slice() {
-            [.., schema, _] => schema == "pg_catalog" || schema == "information_schema",
-            [table] => table.starts_with("pg_"),
-            [] => false,
-        };
-        if is_of_catalog { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
-    found.is_continue() && mentions_catalog(statement)
-}
-
-/// Functions and types of the catalog; a statement without any is no question to it.
-fn mentions_catalog(statement: &SqlStatement) -> bool {
-    let text = statement.to_string().to_lowercase();
-    ["pg_", "regclass", "regtype", "regproc", "regnamespace", "information_schema", "current_", "format_type"]
-        .iter()
-        .any(|word| text.contains(word))
 }
 
 /// The types that a text gives its parameters: by a cast, or as numbers of rows.

@@ -6,18 +6,17 @@ use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
     DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    Query, SelectItem, SetExpr, Statement, Value, VisitMut, VisitorMut,
+    Statement, Value, VisitMut, VisitorMut,
 };
-use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_pg_catalog::sql::rules::{
     CurrentUserVariableToSessionUserFunctionCall, FixArrayLiteral, PrependUnqualifiedPgTableName,
-    RewriteArrayAnyAllOperation, RewritePgCatalogOperator, RewriteRegCastToSubquery, SqlStatementRewriteRule,
-    StripCallableQualifier, StripCollate,
+    RewriteArrayAnyAllOperation, RewritePgCatalogOperator, SqlStatementRewriteRule, StripCallableQualifier,
+    StripCollate,
 };
 
-/// The parser of questions to the catalog. Some of its rules answer a part of a statement with nothing, as subqueries that
-/// refer outwards; so it may see no statement that reads anything else.
-static OF_CATALOG: LazyLock<PostgresCompatibilityParser> = LazyLock::new(PostgresCompatibilityParser::new);
+use crate::catalog::{FUNCTIONS_OF_TYPES, KINDS, OBJECT_NAME};
+use crate::patterns::rewrite_escapes;
+use crate::templates::rewrite_templates;
 
 /// The rules for any statement: each says the same in other words.
 static OF_ALL: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> = LazyLock::new(|| {
@@ -29,71 +28,8 @@ static OF_ALL: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> = LazyLock::new(|
         Box::new(CurrentUserVariableToSessionUserFunctionCall),
         Box::new(StripCollate),
         Box::new(RewritePgCatalogOperator),
-        Box::new(RewriteRegCastToSubquery::new()),
     ]
 });
-
-/// A question to the catalog, in the words of DataFusion; `None` where it is not understood.
-pub(crate) fn rewrite_of_catalog(sql: &str) -> Option<Statement> {
-    let mut statements = OF_CATALOG.parse(sql).ok()?;
-    let mut statement = (statements.len() == 1).then(|| statements.remove(0))?;
-    let _ = statement.visit(&mut ListsOfCatalog);
-    Some(statement)
-}
-
-/// The text of a question to the catalog, in which `'name'::regclass` is the number of a table.
-pub(crate) fn with_tables_found(statement: &Statement, text: &str) -> String {
-    let mut found = TablesFound(false);
-    let mut statement = statement.clone();
-    let _ = statement.visit(&mut found);
-    if found.0 { statement.to_string() } else { text.to_owned() }
-}
-
-struct TablesFound(bool);
-
-impl VisitorMut for TablesFound {
-    type Break = ();
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Cast { expr: inner, data_type, .. } = expr
-            && matches!(data_type.to_string().to_lowercase().as_str(), "regclass" | "pg_catalog.regclass")
-            && let Expr::Value(value) = inner.as_ref()
-            && let Value::SingleQuotedString(_) = &value.value
-        {
-            *expr = call("to_regclass", vec![inner.as_ref().clone()]);
-            self.0 = true;
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// `ARRAY(SELECT …)` of the catalog lists what there is not here: roles of roles, columns of keys. Functions that types name
-/// are text by their names.
-struct ListsOfCatalog;
-
-impl VisitorMut for ListsOfCatalog {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Cast { expr: inner, data_type, .. } = expr
-            && matches!(data_type.to_string().to_lowercase().as_str(), "text" | "varchar" | "pg_catalog.text")
-            && let Expr::Identifier(_) | Expr::CompoundIdentifier(_) = inner.as_ref()
-            && ["typreceive", "typsend", "typinput", "typoutput"].iter().any(|name| inner.to_string().ends_with(name))
-        {
-            *expr = call("function_name", vec![inner.as_ref().clone()]);
-        }
-        if let Expr::Subquery(query) = expr {
-            one_row(query);
-        }
-        if let Expr::Function(function) = expr
-            && function.name.to_string().eq_ignore_ascii_case("array")
-            && matches!(function.args, FunctionArguments::Subquery(_))
-        {
-            *expr = Expr::Value(Value::SingleQuotedString("{}".to_owned()).with_empty_span());
-        }
-        ControlFlow::Continue(())
-    }
-}
 
 /// `'\x00ff'::bytea` are the bytes that the digits say, and not the characters.
 struct HexBytes;
@@ -113,31 +49,73 @@ impl VisitorMut for HexBytes {
     }
 }
 
+/// Numbers of things by their names, and names by their numbers: `'probe'::regclass`, `oid::regclass::text`.
+struct Numbers;
+
+impl VisitorMut for Numbers {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Cast { expr: inner, data_type, .. } = expr else { return ControlFlow::Continue(()) };
+        let of = type_name(data_type);
+        if KINDS.contains(&of.as_str()) {
+            *expr = call(&format!("to_{of}"), vec![inner.as_ref().clone()]);
+        } else if ["text", "varchar", "name"].contains(&of.as_str())
+            && let Some((kind, number)) = number_of(inner)
+        {
+            *expr = call(OBJECT_NAME, vec![Expr::Value(Value::SingleQuotedString(kind).with_empty_span()), number]);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The last word of a type's name.
+fn type_name(data_type: &DataType) -> String {
+    let name = data_type.to_string().to_lowercase();
+    name.strip_prefix("pg_catalog.").unwrap_or(&name).to_owned()
+}
+
+/// What a value is the number of, where it says so.
+fn number_of(expr: &Expr) -> Option<(String, Expr)> {
+    match expr {
+        Expr::Nested(inner) => number_of(inner),
+        Expr::Identifier(name) => is_function_of_type(name).then(|| ("regproc".to_owned(), expr.clone())),
+        Expr::CompoundIdentifier(parts) => {
+            parts.last().is_some_and(is_function_of_type).then(|| ("regproc".to_owned(), expr.clone()))
+        }
+        Expr::Function(function) => {
+            let name = function.name.to_string();
+            let kind = name.strip_prefix("to_").filter(|kind| KINDS.contains(kind))?;
+            Some((kind.to_owned(), expr.clone()))
+        }
+        _ => None,
+    }
+}
+
+fn is_function_of_type(name: &Ident) -> bool {
+    FUNCTIONS_OF_TYPES.contains(&name.value.to_lowercase().as_str())
+}
+
 /// Any statement, in the words of DataFusion.
 pub(crate) fn rewrite(statement: &mut Statement) {
     let _ = statement.visit(&mut HexBytes);
-    for rule in OF_ALL.iter() {
+    let _ = statement.visit(&mut Numbers);
+    rewrite_escapes(statement);
+    rewrite_templates(statement);
+    rule_by_rule(statement, &OF_ALL);
+}
+
+/// Has each rule say a statement over.
+pub(crate) fn rule_by_rule(statement: &mut Statement, rules: &[Box<dyn SqlStatementRewriteRule>]) {
+    for rule in rules {
         // A rule takes and gives a whole statement; what stands here meanwhile is never looked at.
         let taken = std::mem::replace(statement, Statement::UNLISTEN { channel: Ident::new("nothing") });
         *statement = rule.rewrite(taken);
     }
 }
 
-/// A subquery that stands for one value has one row at most, which DataFusion must be told where it refers outwards.
-fn one_row(query: &mut Query) {
-    let SetExpr::Select(select) = query.body.as_mut() else { return };
-    let [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }] =
-        select.projection.as_mut_slice()
-    else {
-        return;
-    };
-    let is_plain = matches!(value, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
-    if is_plain && query.limit_clause.is_none() && !select.from.is_empty() {
-        *value = call("max", vec![value.clone()]);
-    }
-}
-
-fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+/// A call of a function.
+pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),

@@ -110,8 +110,8 @@ impl Connection {
                 "PREPARE"
             }
             Command::Declare { cursor, is_held, query } => {
-                self.declare(cursor, is_held, &query).await?;
-                "DECLARE CURSOR"
+                self.declare(cursor, is_held, *query, Vec::new(), Vec::new()).await?;
+                DECLARED
             }
             Command::Close(None) => {
                 self.portals.clear();
@@ -176,11 +176,14 @@ impl Connection {
         put_copy_out(&mut self.wire.out, format == CopyFormat::Binary, answer.columns.len());
         let mut head = bytes::BytesMut::new();
         format.put_head(&answer.names(), &mut head);
-        if !head.is_empty() {
+        if format == CopyFormat::Binary {
+            // Clients look for it in the message of the first row.
+            answer.in_front = head;
+        } else if !head.is_empty() {
             put_message(&mut self.wire.out, b'd', |out| out.extend_from_slice(&head));
         }
         let (_, rows) = self.send_rows(&mut answer, &RowForm::Copy(format.clone()), None).await?;
-        let mut end = bytes::BytesMut::new();
+        let mut end = std::mem::take(&mut answer.in_front);
         format.put_end(&mut end);
         if !end.is_empty() {
             put_message(&mut self.wire.out, b'd', |out| out.extend_from_slice(&end));
@@ -190,7 +193,15 @@ impl Connection {
         Ok(())
     }
 
-    async fn declare(&mut self, cursor: String, is_held: bool, query: &Query) -> Result<(), Ended> {
+    /// Begins the query of a cursor, with parameters of these types and values.
+    pub(crate) async fn declare(
+        &mut self,
+        cursor: String,
+        is_held: bool,
+        query: Query,
+        declared: Vec<u32>,
+        parameters: Vec<datafusion::common::ScalarValue>,
+    ) -> Result<(), Ended> {
         if !is_held && self.transaction.status() == TransactionStatus::Idle {
             return Err(PgError::new("25P01", "DECLARE CURSOR can only be used in transaction blocks").into());
         }
@@ -200,9 +211,9 @@ impl Connection {
         if self.portals.len() >= PORTALS_MAX {
             return Err(PgError::new("53400", format!("a connection has at most {PORTALS_MAX} cursors")).into());
         }
-        let answer = self.start_query(query, Vec::new(), None).await?;
-        let command = Command::Query(Box::new(query.clone()));
-        let prepared = Prepared { command: Some(command), declared: Vec::new(), description: None };
+        let answer = self.start_query(&query, parameters, None).await?;
+        let command = Command::Query(Box::new(query));
+        let prepared = Prepared { command: Some(command), declared, description: None };
         self.portals.insert(
             cursor,
             Portal {
@@ -332,6 +343,9 @@ pub(crate) enum Outcome {
 pub(crate) fn complete_tag(tag: &str, rows: u64) -> String {
     if tag == "SELECT" { format!("SELECT {rows}") } else { tag.to_owned() }
 }
+
+/// What is said of a cursor that was declared.
+pub(crate) const DECLARED: &str = "DECLARE CURSOR";
 
 pub(crate) const SHOW_ALL_COLUMNS: [&str; 3] = ["name", "setting", "description"];
 

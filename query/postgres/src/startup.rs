@@ -96,6 +96,8 @@ pub(crate) async fn begin(args: &StartupArgs, stream: TcpStream, from: IpAddr) -
                 if let (Some(number), Some(secret)) = (body.i32(), body.i32()) {
                     args.cancellations.cancel(number, secret);
                 }
+                // Without a proper end of TLS the client takes its request for failed. Whether it still listens is its matter.
+                drop(stream.shutdown().await);
                 return Ok(None);
             }
             code => {

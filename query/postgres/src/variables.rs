@@ -76,6 +76,13 @@ const VARIABLES: &[Variable] = &[
         Values::Any,
         "Without effect: each statement sees one moment",
     ),
+    variable(
+        "default_table_access_method",
+        "heap",
+        Values::Any,
+        "Without effect: tables are made in the settings folder",
+    ),
+    variable("default_tablespace", "", Values::Any, "Without effect"),
     variable("enable_seqscan", "on", Values::Boolean, "Without effect"),
     variable("extra_float_digits", "1", Values::Any, "Without effect: doubles are shown so that they read back"),
     variable("geqo", "on", Values::Boolean, "Without effect"),
@@ -110,6 +117,7 @@ const VARIABLES: &[Variable] = &[
     variable("transaction_read_only", "on", Values::Boolean, "Transactions read only"),
     variable("wal_level", "replica", Values::Fixed, "Without effect"),
     variable("work_mem", "4MB", Values::Any, "Without effect: settings of the server say how much"),
+    variable("temp_tablespaces", "", Values::Any, "Without effect"),
     variable("xmloption", "content", Values::Any, "Without effect"),
 ];
 

@@ -9,10 +9,13 @@ use zonelake_query::{QueryErrorCode, QueryOptions};
 use crate::bed::{Bed, answer, caller, rows};
 
 /// Statements that would take days, each by another operator.
-const ENDLESS: [&str; 5] = [
+const ENDLESS: [&str; 7] = [
     "select sum(a.value) from generate_series(1, 100000) a, generate_series(1, 10000000000) b",
     "select count(*) from generate_series(1, 100000) a, generate_series(1, 10000000000) b where a.value + b.value = 7",
     "select count(*) from generate_series(1, 100000) a join generate_series(1, 10000000000) b on a.value % 2 = b.value % 2",
+    NO_ROWS,
+    "select count(*) from generate_series(1, 1000000) a join generate_series(1, 1000000) b \
+     on a.value % 2 = b.value % 2 and sqrt(a.value) + sqrt(b.value) < -1",
     "with recursive r as (select 1 as n union all select n + 1 from r) select sum(n) from r",
     "select md5(value::varchar) as m, count(*) from generate_series(1, 10000000000) group by 1",
 ];
@@ -29,6 +32,25 @@ async fn a_statement_ends_at_the_time_limit() {
         assert!(started.elapsed() < Duration::from_secs(20), "{sql}: {:?}", started.elapsed());
     }
     assert_eq!(answer(&engine, "select 1").await, ["1"]);
+}
+
+/// A join that works for hours without a row of output.
+const NO_ROWS: &str = "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b \
+                       where sqrt(a.value) + sqrt(b.value) < -1";
+
+#[tokio::test]
+async fn a_statement_whose_caller_has_gone_ends_even_within_a_join_without_output() {
+    let (bed, _) = Bed::probe(1);
+    let engine = bed.engine();
+    let answer = engine.execute(NO_ROWS, &caller()).await.unwrap();
+    // Until the join has its inputs, it can be stopped between them.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    drop(answer);
+    let dropped = Instant::now();
+    while engine.admission().running() > 0 {
+        assert!(dropped.elapsed() < Duration::from_secs(10), "it runs on");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test]

@@ -1,15 +1,14 @@
-//! Functions that look up a table or column by its number, and settings by their name.
+//! Functions that look up the description of a table or column by its number, and settings by their name.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use super::objects::Objects;
-use crate::types::oid_of_name;
 use crate::variables::Variables;
 
 /// What a function looks up.
@@ -19,12 +18,6 @@ enum LookUp {
     Object,
     /// Description of a column: `col_description(oid, number)`.
     Column,
-    /// Number of a table: `to_regclass(name)`; null where there is none.
-    Regclass,
-    /// Number of a type: `to_regtype(name)`; null where there is none.
-    Regtype,
-    /// Name of a function by its number, which `typreceive::text` is.
-    Function,
     /// A variable: `current_setting(name [, missing_ok])`.
     Setting,
     /// `set_config(name, value, is_local)`, which sets nothing and answers the value.
@@ -59,9 +52,6 @@ pub(super) fn look_ups(objects: &Arc<Objects>, variables: &Arc<Variables>) -> Ve
     let all = [
         ("obj_description", LookUp::Object),
         ("col_description", LookUp::Column),
-        ("to_regclass", LookUp::Regclass),
-        ("to_regtype", LookUp::Regtype),
-        ("function_name", LookUp::Function),
         ("current_setting", LookUp::Setting),
         ("set_config", LookUp::SetConfig),
     ];
@@ -87,10 +77,7 @@ impl ScalarUDFImpl for LookUpFunction {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(match self.what {
-            LookUp::Regclass | LookUp::Regtype => DataType::Int32,
-            _ => DataType::Utf8,
-        })
+        Ok(DataType::Utf8)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -125,16 +112,6 @@ impl ScalarUDFImpl for LookUpFunction {
                         .collect::<StringArray>(),
                 )
             }
-            LookUp::Regclass => {
-                let names = cast(first, &DataType::Utf8)?;
-                Arc::new(names.as_string::<i32>().iter().map(|name| self.regclass(name?)).collect::<Int32Array>())
-            }
-            LookUp::Regtype => {
-                let names = cast(first, &DataType::Utf8)?;
-                let number = |name: &str| oid_of_name(name).and_then(|oid| i32::try_from(oid).ok());
-                Arc::new(names.as_string::<i32>().iter().map(|name| number(name?)).collect::<Int32Array>())
-            }
-            LookUp::Function => super::function_names(&cast(first, &DataType::Int32)?),
             LookUp::Setting => {
                 let names = cast(first, &DataType::Utf8)?;
                 let is_lenient = arrays.len() > 1;
@@ -154,22 +131,5 @@ impl ScalarUDFImpl for LookUpFunction {
             }
         };
         Ok(ColumnarValue::Array(answer))
-    }
-}
-
-impl LookUpFunction {
-    fn regclass(&self, name: &str) -> Option<i32> {
-        if let Ok(oid) = name.parse() {
-            return Some(oid);
-        }
-        let parts: Vec<String> = name.split('.').map(|part| part.trim_matches('"').to_owned()).collect();
-        let table = match parts.as_slice() {
-            [.., schema, table] => {
-                self.objects.tables.iter().find(|known| known.schema == schema && known.name == *table)
-            }
-            [table] => self.objects.tables.iter().find(|known| known.name == *table),
-            [] => None,
-        };
-        table.map(|table| table.oid)
     }
 }

@@ -62,6 +62,7 @@ pub(super) fn constants() -> Vec<Arc<ScalarUDF>> {
         ("has_sequence_privilege", yes()),
         ("has_type_privilege", yes()),
         ("pg_has_role", yes()),
+        ("pg_relation_is_publishable", ScalarValue::from(false)),
         ("pg_is_in_recovery", ScalarValue::from(false)),
         ("pg_is_other_temp_schema", ScalarValue::from(false)),
         ("pg_my_temp_schema", ScalarValue::from(0i32)),

@@ -15,7 +15,11 @@ use zonelake_query::catalog::CATALOG;
 
 use super::comments::look_ups;
 use super::constants::{constant, constants};
+use super::numbers::numbers;
 use super::objects::Objects;
+use crate::json::BuildObject;
+use crate::patterns::LikeEscape;
+use crate::text_format::TextFormat;
 use crate::variables::{SERVER_VERSION, Variables};
 
 /// Those that are the same for all connections.
@@ -24,7 +28,6 @@ static OF_ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         format_type::create_format_type_udf(),
         pg_get_expr_udf::create_pg_get_expr_udf(),
         pg::create_pg_get_partkeydef_udf(),
-        pg::create_pg_relation_is_publishable_udf(),
         pg::create_pg_get_statisticsobjdef_columns_udf(),
         pg::create_pg_get_partition_ancestors_udf(),
         quote_ident_udf::create_quote_ident_udf(),
@@ -33,6 +36,10 @@ static OF_ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         array_bounds_udf::create_array_lower_udf(),
         ScalarUDF::new_from_impl(SizePretty::default()),
         ScalarUDF::new_from_impl(CurrentSchemas::default()),
+        ScalarUDF::new_from_impl(LikeEscape::default()),
+        ScalarUDF::new_from_impl(TextFormat::default()),
+        ScalarUDF::new_from_impl(BuildObject::new("json_build_object")),
+        ScalarUDF::new_from_impl(BuildObject::new("jsonb_build_object")),
     ];
     let mut all: Vec<Arc<ScalarUDF>> = of_crate.into_iter().map(Arc::new).collect();
     all.extend(constants());
@@ -60,6 +67,7 @@ pub(super) fn functions(
     all.push(constant("current_schema", ScalarValue::from(&*session.schema)));
     all.push(constant("pg_backend_pid", ScalarValue::from(connection)));
     all.extend(look_ups(objects, variables));
+    all.extend(numbers(objects));
     all
 }
 

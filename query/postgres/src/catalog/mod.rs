@@ -1,8 +1,8 @@
 //! `pg_catalog`: what clients ask of a database before they ask for rows.
 //!
-//! - [`objects`]: schemas and tables with their numbers, the same over all connections
-//! - [`tables`]: the tables that list them
-//! - [`functions`], [`constants`], [`comments`]: the functions that clients call with them
+//! - `objects`: schemas and tables with their numbers, the same over all connections
+//! - `tables`, `types`, `keywords`: the tables that list them, types, and words of the language
+//! - `functions`, `constants`, `comments`, `numbers`: the functions that clients call with them
 //!
 //! Types, operators, access methods and whatever else is the same everywhere come from datafusion-pg-catalog, as do some of
 //! the functions and the rules that put clients' questions in DataFusion's words.
@@ -10,8 +10,11 @@
 mod comments;
 mod constants;
 mod functions;
+mod keywords;
+mod numbers;
 mod objects;
 mod tables;
+mod types;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -33,8 +36,10 @@ use zonelake_query::{SessionExtension, SqlSession};
 use zonelake_timeseries::planning::TimeTypes;
 
 use self::functions::functions;
+pub(crate) use self::numbers::{KINDS, OBJECT_NAME};
 use self::objects::Objects;
 use self::tables::{TABLES, table};
+pub(crate) use self::types::FUNCTIONS_OF_TYPES;
 use crate::variables::Variables;
 
 /// Name of the catalog's schema.
@@ -105,6 +110,21 @@ static FUNCTION_NAMES: LazyLock<HashMap<i32, String>> = LazyLock::new(|| {
     names
 });
 
+/// Numbers of functions by their names; of several of one name the first.
+static FUNCTION_NUMBERS: LazyLock<HashMap<&'static str, i32>> = LazyLock::new(|| {
+    let mut numbers: HashMap<&'static str, i32> = HashMap::new();
+    for (oid, name) in &*FUNCTION_NAMES {
+        let number = numbers.entry(name).or_insert(*oid);
+        *number = (*number).min(*oid);
+    }
+    numbers
+});
+
+/// The number of a function.
+fn function_number(name: &str) -> Option<i32> {
+    FUNCTION_NUMBERS.get(name).copied()
+}
+
 /// The names of functions whose numbers these are, as PostgreSQL shows them.
 pub(crate) fn function_names(oids: &ArrayRef) -> ArrayRef {
     let Some(oids) = oids.as_primitive_opt::<Int32Type>() else { return Arc::clone(oids) };
@@ -132,6 +152,9 @@ impl SchemaProvider for PgCatalog {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if name == "pg_type" {
+            return Ok(types::pg_type());
+        }
         if let Some(own) = table(name, &self.objects, &self.variables)? {
             return Ok(Some(own));
         }

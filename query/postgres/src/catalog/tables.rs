@@ -12,16 +12,19 @@ use datafusion::common::Result;
 use datafusion_pg_catalog::pg_catalog::oid_field::OID_ALIAS_KEY;
 use zonelake_query::catalog::CATALOG;
 
+use super::keywords::keywords;
 use super::objects::{DATABASE_OID, OWNER_OID, Object, Objects, PG_CLASS_OID, SCHEMAS, column_description};
 use crate::types::{type_bytes, type_of_column};
 use crate::variables::Variables;
 
 /// Their names.
-pub(super) const TABLES: [&str; 17] = [
+pub(super) const TABLES: [&str; 19] = [
     "pg_attribute",
     "pg_class",
     "pg_database",
     "pg_description",
+    "pg_extension",
+    "pg_get_keywords",
     "pg_indexes",
     "pg_locks",
     "pg_matviews",
@@ -44,6 +47,8 @@ pub(super) fn table(name: &str, objects: &Objects, variables: &Variables) -> Res
         "pg_class" => pg_class(objects),
         "pg_database" => pg_database(),
         "pg_description" => pg_description(objects),
+        "pg_extension" => pg_extension(),
+        "pg_get_keywords" => keywords(),
         "pg_matviews" => no_rows(&["schemaname", "matviewname", "matviewowner", "tablespace", "definition"]),
         "pg_indexes" => no_rows(&["schemaname", "tablename", "indexname", "tablespace", "indexdef"]),
         "pg_locks" => no_rows(&["locktype", "mode", "granted"]),
@@ -65,9 +70,9 @@ pub(super) fn table(name: &str, objects: &Objects, variables: &Variables) -> Res
     Ok(Some(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?)))
 }
 
-type NamedColumn = (Field, ArrayRef);
+pub(super) type NamedColumn = (Field, ArrayRef);
 
-fn texts<'a>(name: &str, values: impl IntoIterator<Item = Option<&'a str>>) -> NamedColumn {
+pub(super) fn texts<'a>(name: &str, values: impl IntoIterator<Item = Option<&'a str>>) -> NamedColumn {
     let array: StringArray = values.into_iter().collect();
     (Field::new(name, DataType::Utf8, true), Arc::new(array))
 }
@@ -215,6 +220,19 @@ fn pg_description(objects: &Objects) -> Vec<NamedColumn> {
         oids("classoid", each(PG_CLASS_OID, all.len())),
         ints("objsubid", all.iter().map(|(_, number, _)| *number)),
         texts("description", all.iter().map(|(.., description)| Some(description.as_str()))),
+    ]
+}
+
+fn pg_extension() -> Vec<NamedColumn> {
+    vec![
+        oids("oid", []),
+        texts("extname", []),
+        oids("extowner", []),
+        oids("extnamespace", []),
+        bools("extrelocatable", []),
+        texts("extversion", []),
+        nulls("extconfig", DataType::List(Arc::new(Field::new_list_field(DataType::Int32, true))), 0),
+        nulls("extcondition", text_list(), 0),
     ]
 }
 

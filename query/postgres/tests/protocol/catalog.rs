@@ -59,6 +59,16 @@ async fn functions_of_a_connection_answer() {
         ("select quote_ident('a b')", "\"a b\""),
         ("select pg_size_pretty(1073741824::bigint)", "1024 MB"),
         ("select 1 where 'a' = any(array['a', 'b'])", "1"),
+        ("select 'pg_class'::regclass::text, 'probe'::regclass::text", "pg_class|probe"),
+        ("select typreceive, typreceive::text, typreceive != 0 from pg_type where oid = 16", "boolrecv|boolrecv|t"),
+        ("select typname from pg_type where typinput = 'array_in'::regproc and typelem = 701", "_float8"),
+        ("select format('%I.%s %L', 'A b', 1, 'x')", "\"A b\".1 'x'"),
+        (
+            "select json_build_object('a', 1, 'b', 'c\"', 'd', null, 'e', true)",
+            r#"{"a" : 1, "b" : "c\"", "d" : null, "e" : true}"#,
+        ),
+        ("select to_timestamp('2026-01-02 03:04:05.5', 'YYYY-MM-DD HH24:MI:SS.US')", "2026-01-02 03:04:05.5+00"),
+        ("select to_date('02.01.2026', 'DD.MM.YYYY')", "2026-01-02"),
     ] {
         assert_eq!(texts(&client, sql).await, [answer], "{sql}");
     }
@@ -67,6 +77,41 @@ async fn functions_of_a_connection_answer() {
     let settings = texts(&client, "select setting from pg_settings where name = 'server_version_num'").await;
     assert_eq!(settings, ["150000"]);
     assert_eq!(failure(&client, "select current_setting('nothing')").await, "22000");
+}
+
+#[tokio::test]
+async fn patterns_have_the_escape_that_they_name() {
+    let server = TestServer::start().await;
+    let client = server.client().await;
+    let sql = "select nspname from pg_catalog.pg_namespace where nspname not like 'pg/_%' escape '/' order by 1";
+    assert_eq!(texts(&client, sql).await, ["information_schema", "public", "system"]);
+    for (sql, answer) in [
+        ("select 'a_b' like 'a!_b' escape '!', 'axb' like 'a!_b' escape '!'", "t|f"),
+        ("select 'A%' ilike 'a/%' escape '/', 'Ab' ilike 'a/%' escape '/'", "t|f"),
+        (r"select 'a\b' like 'a\b' escape '', 'a/b' like 'a//b' escape '/'", "t|t"),
+    ] {
+        assert_eq!(texts(&client, sql).await, [answer], "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn subqueries_of_questions_keep_their_values() {
+    let server = TestServer::start().await;
+    let client = server.client().await;
+    // By equality with a row of the query around, in the place of a column and of a condition.
+    let sql = "select c.relname, (select d.description from pg_description d where d.objoid = c.oid and d.objsubid = 0) \
+               from pg_class c where c.relname = 'probe'";
+    assert_eq!(texts(&client, sql).await, ["probe|Every kind of field."]);
+    let sql = "select count(*) from pg_type t where t.typname = 'float8' and \
+               (t.typrelid = 0 or (select c.relkind = 'c' from pg_class c where c.oid = t.typrelid))";
+    assert_eq!(texts(&client, sql).await, ["1"]);
+    // Of what there is not.
+    let sql = "select c.relname, (select i.indexrelid from pg_index i where i.indrelid = c.oid), \
+               exists (select 1 from pg_trigger t where t.tgrelid = c.oid) from pg_class c where c.relname = 'probe'";
+    assert_eq!(texts(&client, sql).await, ["probe|∅|f"]);
+    let sql = "select s.i, (current_schemas(true))[s.i] from generate_series(1, array_upper(current_schemas(true), 1)) as s(i) \
+               where s.i > 0 and current_schema() = 'public' order by 1";
+    assert_eq!(texts(&client, sql).await, ["1|pg_catalog", "2|public"]);
 }
 
 const PSQL_DT: &str = r#"SELECT n.nspname as "Schema",

@@ -94,6 +94,22 @@ async fn cursors_are_read_forward_and_end_with_their_transaction() {
     client.simple_query("declare h cursor with hold for select 1").await.unwrap();
     assert_eq!(texts(&client, "fetch h").await, ["1"]);
     client.simple_query("close all").await.unwrap();
+    // With a parameter, as clients send it that keep their answers on the server.
+    client.simple_query("begin").await.unwrap();
+    let declare = "declare p cursor for select value from generate_series(1, 10) where value > $1";
+    client.execute(declare, &[&7i64]).await.unwrap_or_else(|error| panic!("{}", shown(&error)));
+    assert_eq!(texts(&client, "fetch all from p").await, ["8", "9", "10"]);
+    client.simple_query("commit").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_parameter_that_is_searched_for_items_is_a_list_of_their_type() {
+    let server = TestServer::start().await;
+    let client = server.client().await;
+    let sql = "select count(*) from probe where device = any($1) and pulses <> all($2) and time >= $3";
+    let statement = client.prepare(sql).await.unwrap_or_else(|error| panic!("{}", shown(&error)));
+    let types: Vec<&str> = statement.params().iter().map(|of| of.name()).collect();
+    assert_eq!(types, ["_text", "_int8", "timestamptz"]);
 }
 
 #[tokio::test]
