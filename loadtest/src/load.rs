@@ -17,8 +17,10 @@ pub enum LoadName {
     Plain,
     /// 4 connections, 8,192-row batches of 1 reading
     OneReading,
-    /// 1,000 connections, 100-row batches of 8 readings
+    /// 1,000 connections, 100-row batches of 8 readings, declared decimals
     ManyConnections,
+    /// The same with doubles on the wire
+    ManyConnectionsDoubles,
     /// 10,000 connections, one 20-row batch a second each
     TenThousand,
     /// Line protocol, 8 fields a line, 4 connections
@@ -101,9 +103,8 @@ impl LoadName {
             Self::Decimals => four(air("loadtest_hundredths", Wire::Decimals)),
             Self::Plain => four(air("loadtest_plain", Wire::Doubles)),
             Self::OneReading => four(StreamPlan { walks: &AIR[..1], ..air("loadtest_hundredths", Wire::Doubles) }),
-            Self::ManyConnections => {
-                Load { connections: 1_000, ..four(StreamPlan { devices: 10_000, batch_rows: 100, ..doubles }) }
-            }
+            Self::ManyConnections => thousand(four(air("loadtest_hundredths", Wire::Decimals))),
+            Self::ManyConnectionsDoubles => thousand(four(doubles)),
             Self::TenThousand => Load {
                 connections: 10_000,
                 ..four(StreamPlan { devices: 200_000, batch_rows: 20, rows_per_second: Some(200_000.0), ..doubles })
@@ -128,6 +129,14 @@ impl LoadName {
             Self::Zones => Load { streams: zones(), ..as_zones(four(doubles)) },
         }
     }
+}
+
+/// A thousand gateways of ten devices.
+fn thousand(mut base: Load) -> Load {
+    for stream in &mut base.streams {
+        (stream.devices, stream.batch_rows) = (10_000, 100);
+    }
+    Load { connections: 1_000, ..base }
 }
 
 /// Twenty zones of the size of the requirements' two provinces: some 370,000 readings a second.

@@ -8,6 +8,7 @@
 //! - [`sender`]: a gateway and its clock
 //! - [`overload`]: gateways that spill to disk, and twice what can be taken
 //! - [`freshness`]: from sending until a query sees it
+//! - [`queries`]: heavy statements beside a load
 //! - [`meter`], [`resources`]: what is measured
 //! - [`sql`], [`proof`]: what is found in the end
 //! - [`run`]: all of it
@@ -19,6 +20,7 @@ mod meter;
 mod overload;
 mod page;
 mod proof;
+mod queries;
 mod report;
 mod resources;
 mod rows;
@@ -73,6 +75,10 @@ struct Options {
     /// Devices over all connections, in place of the load's own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     devices: Option<u32>,
+
+    /// Clients that ask heavy statements of the load's first table meanwhile, one after another
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000))]
+    queries: u32,
 
     /// Most bytes that wait for their acknowledgement, each stream
     #[arg(long, value_name = "BYTES", default_value_t = 8 << 20)]
@@ -183,6 +189,7 @@ fn start(options: &Options) -> Result<Found, LoadError> {
         data: std::path::absolute(folder.path()).map_err(|error| LoadError::Server(error.to_string()))?,
         settings: options.settings.clone(),
         proof: !options.no_proof,
+        queries: options.queries as usize,
         unacked_bytes_max: options.unacked_bytes_max,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

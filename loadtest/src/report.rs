@@ -35,6 +35,8 @@ pub struct Report {
     pub acknowledgement: Latency,
     /// From sending a row until a SQL query sees it; absent where it was not measured.
     pub freshness: Option<Latency>,
+    /// Statements that were asked meanwhile, by client.
+    pub statements: Vec<StatementsReport>,
     /// Links that broke.
     pub links_lost: u64,
     /// The server's memory at its peak, bytes.
@@ -126,6 +128,21 @@ impl OverloadReport {
     }
 }
 
+/// What one client has asked beside a load, again and again.
+#[derive(Debug, Default, Serialize)]
+pub struct StatementsReport {
+    /// Its statement.
+    pub statement: String,
+    /// How often it was answered.
+    pub answered: u64,
+    /// The longest that it took.
+    pub longest_seconds: f64,
+    /// How often it failed.
+    pub failed: u64,
+    /// Why it failed first.
+    pub first_failure: Option<String>,
+}
+
 /// Some latencies, milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Latency {
@@ -207,6 +224,16 @@ impl Report {
         line("acknowledgement", latency_words(&self.acknowledgement));
         if let Some(freshness) = &self.freshness {
             line("freshness", latency_words(freshness));
+        }
+        let ended = self.by_second.last().map_or(0.0, |second| second.at);
+        let measured = self.by_second.iter().filter(|second| second.at > ended - self.seconds);
+        let worst = measured.map(|second| second.latency.p99_ms).fold(0.0, f64::max);
+        line("worst second", format!("p99 {worst:.1} ms"));
+        for asked in &self.statements {
+            let failed =
+                asked.first_failure.as_ref().map_or(String::new(), |why| format!(", {} failed: {why}", asked.failed));
+            let (answered, longest) = (asked.answered, asked.longest_seconds);
+            line("asked meanwhile", format!("{answered} times, longest {longest:.1} s{failed}: {}", asked.statement));
         }
         line("server memory, peak", format!("{:.0} MB", self.server_memory_peak_bytes as f64 / 1e6));
         line("processors", format!("server {:.2}, load {:.2}", self.server_processors, self.load_processors));

@@ -17,6 +17,7 @@ use crate::load::{Load, LoadName, StreamPlan};
 use crate::meter::Meter;
 use crate::overload::{self, OverloadArgs, SpillingArgs};
 use crate::proof::{Proved, Sent, prove};
+use crate::queries::{Queries, QueriesArgs};
 use crate::report::{Latency, OverloadReport, Report, SecondReport, percentiles};
 use crate::resources::{Usage, usage};
 use crate::rows::{RowsArgs, SentByDevice};
@@ -39,6 +40,8 @@ pub struct RunArgs {
     pub settings: Vec<(String, String)>,
     /// Whether everything is compared at the end.
     pub proof: bool,
+    /// Clients that ask heavy statements meanwhile.
+    pub queries: usize,
     /// Most bytes that wait for their acknowledgement, each stream.
     pub unacked_bytes_max: usize,
 }
@@ -150,6 +153,15 @@ impl Running<'_> {
             true => Some(freshness::start(self.probe(tokens, end)?)),
             false => None,
         };
+        let queries = QueriesArgs {
+            clients: self.args.queries,
+            table: load.streams[0].table,
+            walks: load.streams[0].walks,
+            asker: self.asker.clone(),
+            clock: Arc::clone(&self.clock),
+            end,
+        };
+        let queries = Queries::start(&queries);
         let storms = load.storm_every.map(|every| tokio::spawn(storm(connections.clone(), every)));
         let watched = self.watch(start, end, &mut senders).await?;
         let ended = self.clock.monotonic();
@@ -168,10 +180,11 @@ impl Running<'_> {
         if let Some(probe) = probe {
             probe.await.map_err(|error| LoadError::Server(error.to_string()))??;
         }
+        let statements = queries.finish().await?;
         // Each waits until the server knows.
         let close = |connection: Arc<Connection>| async move { connection.close().await };
         connections.into_iter().map(close).collect::<JoinSet<()>>().join_all().await;
-        Ok((self.report(&watched, drained), sent))
+        Ok((Report { statements, ..self.report(&watched, drained) }, sent))
     }
 
     async fn overload(&self, tokens: &[ZoneToken]) -> Result<(OverloadReport, Sent), LoadError> {
@@ -344,6 +357,7 @@ impl Running<'_> {
             in_all,
             acknowledgement: Latency::of(&acknowledged),
             freshness: load.freshness.then(|| Latency::of(&fresh)),
+            statements: Vec::new(),
             links_lost: self.meter.links_lost(),
             server_memory_peak_bytes: usage(self.server.pid()).memory_peak_bytes,
             server_processors: processors(watched.server),

@@ -33,6 +33,11 @@ impl Asker {
         }
     }
 
+    /// The same with a connection of its own.
+    pub fn beside(&self) -> Self {
+        Self { agent: Agent::new_with_config(self.agent.config().clone()), ..self.clone() }
+    }
+
     /// The rows that answer a query, each a list of values.
     ///
     /// # Errors
