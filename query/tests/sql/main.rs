@@ -8,4 +8,5 @@ mod pinned;
 mod pruning;
 mod refused;
 mod slt;
+mod threads;
 mod values;
