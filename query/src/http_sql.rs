@@ -1,13 +1,16 @@
 //! SQL over HTTP.
 //!
-//! | request | statement |
-//! |---|---|
-//! | `POST /api/v1/sql`, `Content-Type: application/json` | member `query` of the object in the body |
-//! | `POST /api/v1/sql`, any other type | the body, UTF-8 |
-//! | `GET /api/v1/sql?q=…` | parameter `q` |
+//! | request | statement | values of `$1`, `$2` and so on |
+//! |---|---|---|
+//! | `POST /api/v1/sql`, `Content-Type: application/json` | member `query` of the object in the body | member `parameters`, a list |
+//! | `POST /api/v1/sql`, any other type | the body, UTF-8 | `parameters` in the URL, a list in JSON |
+//! | `GET /api/v1/sql?q=…` | `q` | the same |
 //!
-//! `Accept` chooses among the formats of [`crate::formats`]; 406 where it accepts none. The administrator's name and
-//! password are sent by Basic authentication. The token of a gateway is refused with 403: it may write only.
+//! `max_rows` in the URL, or in the object, bounds the answer: one of more rows is an error with `too_large`, before or in the
+//! midst of its rows, and never a part that looks like the whole.
+//!
+//! `Accept` chooses among the formats of [`crate::formats`]; 406 where it accepts none. `Accept-Encoding` may ask for gzip or
+//! zstd. The administrator's name and password are sent by Basic authentication. The token of a gateway is refused with 403: it may write only.
 //!
 //! An error before the first rows is a JSON object with `code` and `message`: 400 for a statement that cannot be run, 401
 //! and 403 for who sent it, 413 where it or its intermediate results are too large, 429 where too many wait, 500, 503
@@ -21,18 +24,23 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, VARY, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::{StreamExt, stream};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::compression::Encoding;
 use crate::credentials::Credentials;
 use crate::error::{QueryError, QueryErrorCode};
 use crate::formats::{Format, FormatError};
+use crate::http_parameters::parameter_values;
+use crate::prepared::parameter_count;
 use crate::session::{Caller, QueryEngine, QueryResult};
+use crate::sql_session::{Interface, SqlSession};
 
 /// The routes of SQL.
 pub fn sql_routes(engine: Arc<QueryEngine>) -> Router {
@@ -55,50 +63,89 @@ struct SqlHttp {
     password_checks: Semaphore,
 }
 
+/// What the URL says.
 #[derive(Deserialize)]
-struct GetParameters {
-    q: String,
+struct UrlParameters {
+    q: Option<String>,
+    parameters: Option<String>,
+    max_rows: Option<u64>,
 }
 
+/// What a body in JSON says.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct PostBody {
     query: String,
+    #[serde(default)]
+    parameters: Vec<Value>,
+    max_rows: Option<u64>,
+}
+
+/// What is asked for.
+struct Question {
+    sql: String,
+    parameters: Vec<Value>,
+    rows_max: Option<u64>,
 }
 
 async fn handle_get(
     State(sql): State<Arc<SqlHttp>>,
     headers: HeaderMap,
-    parameters: Result<Query<GetParameters>, QueryRejection>,
+    url: Result<Query<UrlParameters>, QueryRejection>,
 ) -> Response {
-    let statement = parameters
-        .map(|Query(parameters)| parameters.q)
-        .map_err(|_| Refused::input("the statement is missing: send it as the parameter q, or POST it as the body"));
-    answer(&sql, &headers, statement).await.unwrap_or_else(Refused::into_response)
+    let question = in_url(url).and_then(|url| {
+        let missing = || Refused::input("the statement is missing: send it as the parameter q, or POST it as the body");
+        Ok(Question { sql: url.q.ok_or_else(missing)?, parameters: listed(url.parameters)?, rows_max: url.max_rows })
+    });
+    answer(&sql, &headers, question).await.unwrap_or_else(Refused::into_response)
 }
 
-async fn handle_post(State(sql): State<Arc<SqlHttp>>, headers: HeaderMap, body: Bytes) -> Response {
-    let statement = posted_statement(&headers, &body);
-    answer(&sql, &headers, statement).await.unwrap_or_else(Refused::into_response)
+async fn handle_post(
+    State(sql): State<Arc<SqlHttp>>,
+    headers: HeaderMap,
+    url: Result<Query<UrlParameters>, QueryRejection>,
+    body: Bytes,
+) -> Response {
+    let question = in_url(url).and_then(|url| posted(&headers, url, &body));
+    answer(&sql, &headers, question).await.unwrap_or_else(Refused::into_response)
 }
 
-fn posted_statement(headers: &HeaderMap, body: &[u8]) -> Result<String, Refused> {
+fn in_url(url: Result<Query<UrlParameters>, QueryRejection>) -> Result<UrlParameters, Refused> {
+    url.map(|Query(url)| url).map_err(|error| Refused::input(format!("what the URL says: {}", error.body_text())))
+}
+
+/// The list of values in a URL.
+fn listed(parameters: Option<String>) -> Result<Vec<Value>, Refused> {
+    let Some(parameters) = parameters else { return Ok(Vec::new()) };
+    serde_json::from_str(&parameters)
+        .map_err(|error| Refused::input(format!("parameters in the URL is not a list in JSON, as [1, \"a\"]: {error}")))
+}
+
+fn posted(headers: &HeaderMap, url: UrlParameters, body: &[u8]) -> Result<Question, Refused> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if content_type.trim().to_ascii_lowercase().starts_with("application/json") {
-        let body: PostBody = serde_json::from_slice(body)
-            .map_err(|error| Refused::input(format!("the body is not a JSON object with a member query: {error}")))?;
-        return Ok(body.query);
+        let body: PostBody = serde_json::from_slice(body).map_err(|error| {
+            let members = "query, and where needed parameters and max_rows";
+            Refused::input(format!("the body is not a JSON object with the members {members}: {error}"))
+        })?;
+        return Ok(Question { sql: body.query, parameters: body.parameters, rows_max: body.max_rows.or(url.max_rows) });
     }
-    std::str::from_utf8(body)
-        .map(str::to_owned)
-        .map_err(|error| Refused::input(format!("the statement is not UTF-8: {error}")))
+    let sql =
+        std::str::from_utf8(body).map_err(|error| Refused::input(format!("the statement is not UTF-8: {error}")))?;
+    Ok(Question { sql: sql.to_owned(), parameters: listed(url.parameters)?, rows_max: url.max_rows })
 }
 
-async fn answer(sql: &SqlHttp, headers: &HeaderMap, statement: Result<String, Refused>) -> Result<Response, Refused> {
+async fn answer(sql: &SqlHttp, headers: &HeaderMap, question: Result<Question, Refused>) -> Result<Response, Refused> {
     let caller = authenticate(sql, headers).await?;
     let accept = headers.get(ACCEPT).map(|value| value.to_str().unwrap_or("?"));
     let format = Format::accepted(accept).ok_or_else(not_acceptable)?;
-    let result = sql.engine.execute(&statement?, &caller).await?;
-    let mut pieces = sql.engine.spawn_pieces(result, format);
+    let encoding = Encoding::accepted(headers);
+    let Question { sql: text, parameters, rows_max } = question?;
+    let result = match parameters.is_empty() {
+        true => sql.engine.execute(&text, &caller).await?,
+        false => sql.engine.execute_with_values(&text, &parameters, &caller).await?,
+    };
+    let mut pieces = sql.engine.spawn_pieces(result, Written { format, encoding, rows_max });
     // The status is sent when the first rows are known, so that an error before them has a status of its own.
     let first = match pieces.recv().await {
         Some(first) => first?,
@@ -110,16 +157,44 @@ async fn answer(sql: &SqlHttp, headers: &HeaderMap, statement: Result<String, Re
     });
     let body = Body::from_stream(stream::once(async { Ok::<_, QueryError>(first) }).chain(rest));
     let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if let Some(name) = encoding.name() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
     Ok(response)
 }
 
+/// How an answer is written.
+#[derive(Clone, Copy)]
+struct Written {
+    format: Format,
+    encoding: Encoding,
+    rows_max: Option<u64>,
+}
+
 impl QueryEngine {
-    /// Writes an answer in a format, on the threads of statements. The last piece is an error or ends the answer.
-    fn spawn_pieces(&self, result: QueryResult, format: Format) -> mpsc::Receiver<Result<Bytes, QueryError>> {
+    /// Runs a statement whose parameters have these values.
+    async fn execute_with_values(
+        &self,
+        sql: &str,
+        values: &[Value],
+        caller: &Caller,
+    ) -> Result<QueryResult, QueryError> {
+        let session = SqlSession::new(caller.clone(), Interface::Http);
+        let statement = self.parse(sql)?;
+        let named = vec![None; parameter_count(&statement)?];
+        let types = self.describe(statement.clone(), named, &session).await?.parameters;
+        let values = parameter_values(values, &types)?;
+        self.execute_parsed(sql, statement, values, &session).await
+    }
+
+    /// Writes an answer, on the threads of statements. The last piece is an error or ends the answer.
+    fn spawn_pieces(&self, result: QueryResult, how: Written) -> mpsc::Receiver<Result<Bytes, QueryError>> {
         let (to, from) = mpsc::channel(PIECES_AHEAD);
         self.spawn(async move {
-            if let Err(error) = write_pieces(result, format, &to).await
+            if let Err(error) = write_pieces(result, how, &to).await
                 && to.send(Err(error)).await.is_err()
             {
                 tracing::debug!("an answer failed after its caller had gone");
@@ -131,21 +206,37 @@ impl QueryEngine {
 
 async fn write_pieces(
     mut result: QueryResult,
-    format: Format,
+    how: Written,
     to: &mpsc::Sender<Result<Bytes, QueryError>>,
 ) -> Result<(), QueryError> {
-    let mut writer = format.writer(&result.schema)?;
+    let mut writer = how.format.writer(&result.schema)?;
+    let mut compressor = how.encoding.encoder().map_err(not_compressed)?;
+    let mut rows = 0;
     while let Some(batch) = result.stream.next().await {
         let batch: RecordBatch = batch?;
+        rows += batch.num_rows() as u64;
+        if let Some(rows_max) = how.rows_max.filter(|rows_max| rows > *rows_max) {
+            let message = format!("the answer has more than {rows_max} rows, which max_rows allows");
+            return Err(QueryError::new(QueryErrorCode::TooLarge, message));
+        }
         let piece = writer.batch(&batch)?;
+        if piece.is_empty() {
+            continue;
+        }
+        let piece = compressor.piece(piece).map_err(not_compressed)?;
         if !piece.is_empty() && to.send(Ok(piece)).await.is_err() {
             return Ok(());
         }
     }
-    if to.send(Ok(writer.end()?)).await.is_err() {
+    let last = compressor.end(writer.end()?).map_err(not_compressed)?;
+    if to.send(Ok(last)).await.is_err() {
         tracing::debug!("the caller has gone before the end of its answer");
     }
     Ok(())
+}
+
+fn not_compressed(error: std::io::Error) -> QueryError {
+    QueryError::new(QueryErrorCode::Internal, format!("the answer cannot be compressed: {error}"))
 }
 
 async fn authenticate(sql: &SqlHttp, headers: &HeaderMap) -> Result<Caller, Refused> {

@@ -1,6 +1,7 @@
 //! SQL over live rows and files as one table, in the order in which a statement meets it:
 //!
-//! - [`http_sql`], [`credentials`], [`formats`]: the HTTP interface, who may use it, and what it answers in
+//! - [`http_sql`], [`credentials`], `http_parameters`, [`formats`], `compression`: the HTTP interface, who may use it, values of
+//!   parameters, and what it answers in
 //! - [`session`], [`sql_session`], [`admission`], [`environment`], [`statement_memory`]: execution, what a caller has set,
 //!   its place in the queue, its limits
 //! - [`statement`], [`prepared`], [`running`], [`bounded_functions`], [`yielding`], [`stopping`]: which statements and
@@ -17,11 +18,13 @@ pub mod admission;
 pub mod bounded_functions;
 pub mod bounds;
 pub mod catalog;
+mod compression;
 pub mod credentials;
 pub mod environment;
 pub mod error;
 pub mod file_terms;
 pub mod formats;
+mod http_parameters;
 pub mod http_sql;
 pub mod information_schema;
 pub mod live_exec;
@@ -42,6 +45,6 @@ pub mod table;
 pub mod yielding;
 
 pub use error::{QueryError, QueryErrorCode};
-pub use prepared::Description;
+pub use prepared::{Description, parameter_count};
 pub use session::{Caller, QueryEngine, QueryOptions, QueryResult};
 pub use sql_session::{Interface, SessionExtension, SqlSession};

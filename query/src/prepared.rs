@@ -11,7 +11,7 @@ use datafusion::logical_expr::{LogicalPlan, Statement as PlanStatement};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, DataType as SqlType, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, Statement as SqlStatement, TimezoneInfo, Value, VisitMut, VisitorMut,
+    FunctionArguments, Ident, Statement as SqlStatement, TimezoneInfo, Value, VisitMut, VisitorMut, visit_expressions,
 };
 
 use crate::error::{QueryError, QueryErrorCode};
@@ -27,6 +27,32 @@ pub struct Description {
     pub schema: SchemaRef,
     /// The types of `$1`, `$2` and so on.
     pub parameters: Vec<DataType>,
+}
+
+/// How many parameters a statement has: the greatest n of `$n`.
+pub fn parameter_count(statement: &Statement) -> Result<usize, QueryError> {
+    let Statement::Statement(statement) = statement else { return Ok(0) };
+    let statement: &SqlStatement = statement;
+    let mut count = 0;
+    let found = visit_expressions(statement, |expr| {
+        let Expr::Value(value) = expr else { return ControlFlow::Continue(()) };
+        let Value::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
+        let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok());
+        match number.filter(|number| (1..=PARAMETERS_MAX).contains(number)) {
+            Some(number) => {
+                count = count.max(number);
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(name.clone()),
+        }
+    });
+    match found {
+        ControlFlow::Continue(()) => Ok(count),
+        ControlFlow::Break(name) => {
+            let message = format!("the parameter {name}: parameters are written $1, $2 and so on to ${PARAMETERS_MAX}");
+            Err(QueryError::new(QueryErrorCode::Sql, message).with_sqlstate("42P02"))
+        }
+    }
 }
 
 /// Plans a parsed statement whose parameters have these values.

@@ -1,7 +1,6 @@
 //! Prepared statements that are open, by their handles.
 
 use std::collections::VecDeque;
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -9,7 +8,6 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use datafusion::common::ScalarValue;
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{Expr, Statement as SqlStatement, Value, visit_expressions};
 use tonic::Status;
 
 use crate::failure::of_input;
@@ -139,31 +137,6 @@ fn unknown() -> Status {
     Status::not_found("the prepared statement is closed, or too many others were opened since: prepare it again")
 }
 
-/// How many parameters a statement has: the greatest n of `$n`.
-pub(crate) fn parameter_count(statement: &Statement) -> Result<usize, Status> {
-    let Statement::Statement(statement) = statement else { return Ok(0) };
-    let statement: &SqlStatement = statement;
-    let mut count = 0;
-    let found = visit_expressions(statement, |expr| {
-        let Expr::Value(value) = expr else { return ControlFlow::Continue(()) };
-        let Value::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
-        match name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()).filter(|n| (1..=PARAMETERS_MAX).contains(n))
-        {
-            Some(n) => {
-                count = count.max(n);
-                ControlFlow::Continue(())
-            }
-            None => ControlFlow::Break(name.clone()),
-        }
-    });
-    match found {
-        ControlFlow::Continue(()) => Ok(count),
-        ControlFlow::Break(name) => {
-            Err(Status::invalid_argument(format!("the parameter {name}: parameters are written $1, $2 and so on")))
-        }
-    }
-}
-
 /// The schema of a message, as `CreatePreparedStatement` answers it.
 pub(crate) fn schema_bytes(schema: &Schema) -> Result<Bytes, Status> {
     let options = arrow::ipc::writer::IpcWriteOptions::default();
@@ -176,5 +149,4 @@ pub(crate) fn schema_bytes(schema: &Schema) -> Result<Bytes, Status> {
 const STATEMENTS_MAX: usize = 1_000;
 /// Rows of parameters of one statement.
 const BOUND_ROWS_MAX: usize = 1_000;
-const PARAMETERS_MAX: usize = 1_000;
 const HANDLE_BYTES: usize = 16;

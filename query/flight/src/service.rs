@@ -22,12 +22,12 @@ use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 use zonelake_ingest::http_write::WriteSink;
 use zonelake_query::session::RowStream;
-use zonelake_query::{Caller, Interface, SqlSession};
+use zonelake_query::{Caller, Interface, SqlSession, parameter_count};
 
 use crate::answer::{Messages, messages, of_batch, plain_schema};
 use crate::caller::Identity;
 use crate::failure::{internal, of_query};
-use crate::prepared::{Prepared, parameter_count, schema_bytes};
+use crate::prepared::{Prepared, schema_bytes};
 use crate::route::FlightSql;
 use crate::{ingest, listing};
 
@@ -142,7 +142,7 @@ impl<S: WriteSink> FlightSqlService for Shared<S> {
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
         let session = self.session(&request)?;
         let statement = self.0.engine.parse(&query.query).map_err(of_query)?;
-        let count = parameter_count(&statement)?;
+        let count = parameter_count(&statement).map_err(of_query)?;
         let described = self.0.engine.describe(statement.clone(), vec![None; count], &session).await;
         let described = described.map_err(of_query)?;
         let schema = plain_schema(&described.schema);

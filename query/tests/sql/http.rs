@@ -1,5 +1,6 @@
 //! SQL over HTTP: formats, statuses, rights.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
@@ -219,4 +220,105 @@ async fn an_error_has_its_status_and_one_amid_the_rows_breaks_the_body_off() {
     let response = routes.clone().oneshot(ask(late)).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert!(to_bytes(response.into_body(), usize::MAX).await.is_err(), "the body does not end as if it were whole");
+}
+
+#[tokio::test]
+async fn parameters_are_values_of_the_types_that_the_statement_asks_for() {
+    let bed = bed();
+    let routes = sql_routes(bed.engine());
+    let ask = |body: serde_json::Value| {
+        request(&bed).header("content-type", "application/json").body(Body::from(body.to_string())).unwrap()
+    };
+    let sql = "select pulses from probe where device = $1 and time >= $2 and temperature < $3 and is_open = $4";
+    let of = |values: serde_json::Value| ask(serde_json::json!({ "query": sql, "parameters": values }));
+    let rows = async |values| {
+        let answer = send(&routes, of(values)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap()["rows"].clone()
+    };
+    let found = rows(serde_json::json!(["d1", "2026-01-01T00:00:00.0015Z", -98, false])).await;
+    assert_eq!(found, serde_json::json!([[-41]]));
+    assert_eq!(rows(serde_json::json!(["d1", "2026-01-01T00:00:00.0016Z", -98, false])).await, serde_json::json!([]));
+    assert_eq!(rows(serde_json::json!(["d1' or '1'='1", "2026-01-01", 1e9, false])).await, serde_json::json!([]));
+    assert_eq!(rows(serde_json::json!([null, "2026-01-01", 1e9, false])).await, serde_json::json!([]));
+
+    let listed =
+        serde_json::json!({ "query": "select device from probe where pulses = any($1)", "parameters": [[-46, 7]] });
+    let answer = send(&routes, ask(listed)).await;
+    assert!(answer.text().contains("[[\"d0\"]]"), "{}", answer.text());
+
+    for (values, said) in [
+        (serde_json::json!(["d1", "2026-01-01", 1]), "4 parameters, and 3 values"),
+        (serde_json::json!(["d1", "yesterday", 1, true]), "$2"),
+        (serde_json::json!(["d1", "2026-01-01", "warm", true]), "$3"),
+        (serde_json::json!(["d1", "2026-01-01", 1, 1]), "$4"),
+        (serde_json::json!([{}, "2026-01-01", 1, true]), "$1"),
+    ] {
+        let refused = send(&routes, of(values)).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+        assert!(refused.text().contains(said), "{}", refused.text());
+    }
+
+    let in_url = request(&bed)
+        .method("GET")
+        .uri("/api/v1/sql?q=select%20count(*)%20from%20probe%20where%20pulses%20%3D%20%241&parameters=%5B-41%5D")
+        .body(Body::empty());
+    assert!(send(&routes, in_url.unwrap()).await.text().contains("[[1]]"));
+    let no_list = request(&bed).method("GET").uri("/api/v1/sql?q=select%20%241&parameters=5").body(Body::empty());
+    assert_eq!(send(&routes, no_list.unwrap()).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn an_answer_longer_than_max_rows_is_an_error_and_not_a_part() {
+    let bed = bed();
+    let routes = sql_routes(bed.engine());
+    let ask = |rows_max: u64| {
+        let builder = request(&bed).uri(format!("/api/v1/sql?max_rows={rows_max}"));
+        builder.body(Body::from(SQL)).unwrap()
+    };
+    let whole = send(&routes, ask(2)).await;
+    assert_eq!(whole.status, StatusCode::OK);
+    let refused = send(&routes, ask(1)).await;
+    assert_eq!((refused.status, refused.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "too_large"));
+}
+
+#[tokio::test]
+async fn answers_are_compressed_as_the_client_likes_it() {
+    let bed = bed();
+    let routes = sql_routes(bed.engine());
+    let sql = "select value, 'the same text again and again' as text from generate_series(1, 30000)";
+    let ask = async |accepted: &str| {
+        let builder = request(&bed).header("accept", "text/csv").header("accept-encoding", accepted);
+        let response = routes.clone().oneshot(builder.body(Body::from(sql)).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let encoding = response.headers().get("content-encoding").map(|name| name.to_str().unwrap().to_owned());
+        (encoding, to_bytes(response.into_body(), usize::MAX).await.unwrap())
+    };
+    let (encoding, plain) = ask("identity").await;
+    assert_eq!((encoding, plain.iter().filter(|byte| **byte == b'\n').count()), (None, 30_001));
+    for accepted in ["gzip", "br, x-gzip;q=0.5", "zstd;q=0, gzip;q=0.1", "gzip, zstd;q=0.5"] {
+        let (encoding, body) = ask(accepted).await;
+        assert_eq!(encoding.as_deref(), Some("gzip"), "{accepted}");
+        let mut whole = Vec::new();
+        flate2::read::GzDecoder::new(body.as_ref()).read_to_end(&mut whole).unwrap();
+        assert!(whole == plain && body.len() * 5 < plain.len());
+    }
+    for accepted in ["gzip, deflate, br, zstd", "ZSTD"] {
+        let (encoding, body) = ask(accepted).await;
+        assert_eq!(encoding.as_deref(), Some("zstd"), "{accepted}");
+        assert!(zstd::decode_all(body.as_ref()).unwrap() == plain && body.len() * 5 < plain.len());
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_answer_that_breaks_off_has_no_end() {
+    let bed = bed();
+    let routes = sql_routes(bed.engine());
+    let sql = "select value from generate_series(1, 100000)";
+    for accepted in ["gzip", "zstd"] {
+        let builder = request(&bed).uri("/api/v1/sql?max_rows=50000").header("accept-encoding", accepted);
+        let response = routes.clone().oneshot(builder.body(Body::from(sql)).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert!(to_bytes(response.into_body(), usize::MAX).await.is_err());
+    }
 }
