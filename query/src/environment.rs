@@ -18,6 +18,8 @@ use object_store::ObjectStore;
 use crate::bounded_functions::bound_functions;
 use crate::catalog::{CATALOG, SCHEMA};
 use crate::error::{QueryError, QueryErrorCode};
+use crate::late_materialisation::LateMaterialisation;
+use crate::run_aggregate::AggregateRuns;
 use crate::table::STORE_URL;
 use crate::yielding::YieldAfterMultiplying;
 
@@ -112,6 +114,8 @@ pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Re
         .with_runtime_env(Arc::new(environment.clone()))
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(YieldAfterMultiplying))
+        .with_physical_optimizer_rule(Arc::new(LateMaterialisation))
+        .with_physical_optimizer_rule(Arc::new(AggregateRuns))
         .build();
     zonelake_timeseries::register(&mut state)?;
     bound_functions(&mut state)?;
@@ -141,6 +145,10 @@ fn settings() -> Result<ConfigOptions, DataFusionError> {
     parquet.bloom_filter_on_read = false;
     parquet.max_in_list_size = IN_LIST_MAX;
     settings.explain.physical_plan_only = true;
+    for pair in std::env::var("ZL_DF").unwrap_or_default().split(';').filter(|p| !p.is_empty()) {
+        let (k, v) = pair.split_once('=').unwrap();
+        settings.set(k, v)?;
+    }
     Ok(settings)
 }
 
