@@ -144,6 +144,9 @@ fn settings() -> Result<ConfigOptions, DataFusionError> {
     // Files have no bloom filters; looking for them would be a read per column and row group.
     parquet.bloom_filter_on_read = false;
     parquet.max_in_list_size = IN_LIST_MAX;
+    // With the few threads of a statement, one that reads the smaller side of a join whole is faster than bringing the
+    // larger side into another order, and only then a join's filter is simple enough to be evaluated while decoding.
+    settings.optimizer.hash_join_single_partition_threshold_rows = JOIN_ROWS_MAX;
     settings.explain.physical_plan_only = true;
     for pair in std::env::var("ZL_DF").unwrap_or_default().split(';').filter(|p| !p.is_empty()) {
         let (k, v) = pair.split_once('=').unwrap();
@@ -152,6 +155,8 @@ fn settings() -> Result<ConfigOptions, DataFusionError> {
     Ok(settings)
 }
 
+/// Rows of the smaller side of a join, as estimated, up to which it is read whole.
+const JOIN_ROWS_MAX: usize = 1_000_000;
 /// Members of an IN list for which statistics are still consulted.
 const IN_LIST_MAX: usize = 100;
 

@@ -95,6 +95,7 @@ impl AsyncFileReader for FileReader {
 /// The least and the greatest time in a file, µs, if its metadata was read before. The table log knows them to the
 /// millisecond.
 pub fn times_us(metadata: &FileMetadataCache, file: &PartitionedFile, time: usize) -> Option<(i64, i64)> {
+    eprintln!("DBG {:?} {}", file.object_meta, metadata.get(&file.object_meta.location).is_some());
     let known = metadata.get(&file.object_meta.location).filter(|known| known.is_valid_for(&file.object_meta))?;
     let known = known.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?.parquet_metadata();
     let mut times: Option<(i64, i64)> = None;

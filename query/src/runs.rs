@@ -9,7 +9,8 @@ use arrow::error::ArrowError;
 /// The runs of a batch by some columns.
 #[derive(Debug, Default)]
 pub struct Runs {
-    is_start: Vec<bool>,
+    /// 1 for the first row of a run. Bytes, since they are compared eight at a time.
+    is_start: Vec<u8>,
     starts: Vec<u32>,
 }
 
@@ -27,15 +28,21 @@ impl Runs {
     pub fn find(&mut self, columns: &[ArrayRef]) {
         let rows = columns.first().map_or(0, Array::len);
         self.is_start.clear();
-        self.is_start.resize(rows, false);
+        self.is_start.resize(rows, 0);
         for column in columns {
             self.mark(column);
         }
         if let Some(first) = self.is_start.first_mut() {
-            *first = true;
+            *first = 1;
         }
         self.starts.clear();
-        self.starts.extend((0u32..).zip(&self.is_start).filter(|(_, is_start)| **is_start).map(|(row, _)| row));
+        for (at, eight) in self.is_start.chunks(8).enumerate() {
+            if eight == [0; 8] {
+                continue;
+            }
+            let rows = (0u32..).zip(eight).filter(|(_, is_start)| **is_start == 1);
+            self.starts.extend(rows.map(|(row, _)| 8 * at as u32 + row));
+        }
     }
 
     /// How many there are.
@@ -66,11 +73,11 @@ impl Runs {
             DataType::Int64 => self.mark_values::<Int64Type>(column),
             DataType::Date32 => self.mark_values::<Date32Type>(column),
             DataType::Timestamp(TimeUnit::Microsecond, _) => self.mark_values::<TimestampMicrosecondType>(column),
-            _ => self.is_start.fill(true),
+            _ => self.is_start.fill(1),
         }
         if let Some(nulls) = column.nulls() {
             for row in 1..column.len() {
-                self.is_start[row] |= nulls.is_null(row) != nulls.is_null(row - 1);
+                self.is_start[row] |= u8::from(nulls.is_null(row) != nulls.is_null(row - 1));
             }
         }
     }
@@ -85,7 +92,7 @@ impl Runs {
     fn mark_changes<T: PartialEq>(&mut self, values: &[T]) {
         let pairs = values.iter().zip(values.iter().skip(1));
         for (is_start, (before, value)) in self.is_start.iter_mut().skip(1).zip(pairs) {
-            *is_start |= before != value;
+            *is_start |= u8::from(before != value);
         }
     }
 }

@@ -7,5 +7,7 @@ mod limits;
 mod pinned;
 mod pruning;
 mod refused;
+mod runs;
 mod slt;
+mod statistics;
 mod values;
