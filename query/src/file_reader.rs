@@ -95,11 +95,11 @@ impl AsyncFileReader for FileReader {
 /// The least and the greatest time in a file, µs, if its metadata was read before. The table log knows them to the
 /// millisecond.
 pub fn times_us(metadata: &FileMetadataCache, file: &PartitionedFile, time: usize) -> Option<(i64, i64)> {
-    eprintln!("DBG {:?} {}", file.object_meta, metadata.get(&file.object_meta.location).is_some());
     let known = metadata.get(&file.object_meta.location).filter(|known| known.is_valid_for(&file.object_meta))?;
     let known = known.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?.parquet_metadata();
     let mut times: Option<(i64, i64)> = None;
     for row_group in known.row_groups() {
+        eprintln!("DBG {} {:?}", known.row_groups().len(), row_group.columns().get(time).map(|c| c.statistics()));
         let Some(Statistics::Int64(of_group)) = row_group.columns().get(time)?.statistics() else { return None };
         let is_exact = of_group.min_is_exact() && of_group.max_is_exact();
         let (&first, &last) = of_group.min_opt().zip(of_group.max_opt()).filter(|_| is_exact)?;

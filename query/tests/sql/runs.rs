@@ -32,16 +32,18 @@ async fn filled() -> Arc<Bed> {
 
 /// Count and sum of pulses by a key that is made of the row's number.
 fn grouped(key: impl Fn(i64) -> String) -> Vec<String> {
-    let mut groups: BTreeMap<String, (i64, i64, i64)> = BTreeMap::new();
+    let mut groups: BTreeMap<String, (i64, Option<i64>, i64)> = BTreeMap::new();
     for n in 0..ROWS {
         let group = groups.entry(key(n)).or_default();
         group.0 += 1;
         if n % 7 != 0 {
-            group.1 += n;
+            group.1 = Some(group.1.unwrap_or_default() + n);
             group.2 += i64::from(n % 2 == 0);
         }
     }
-    groups.into_iter().map(|(key, (rows, sum, even))| format!("{key} | {rows} | {sum} | {even}")).collect()
+    let sum = |sum: Option<i64>| sum.map_or("NULL".to_owned(), |sum| sum.to_string());
+    let line = |(key, (rows, of_group, even))| format!("{key} | {rows} | {} | {even}", sum(of_group));
+    groups.into_iter().map(line).collect()
 }
 
 fn note(n: i64) -> String {
