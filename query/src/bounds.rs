@@ -13,7 +13,7 @@ use zonelake_schemas::columns::{LIVE_FIXED, SQL_FIXED, live};
 use zonelake_schemas::decimal::to_f64;
 use zonelake_schemas::{Kept, TableDef};
 use zonelake_storage::live::Chunk;
-use zonelake_tablelog::{DataFile, StatValue};
+use zonelake_tablelog::{ColumnStats, DataFile, StatValue};
 
 use crate::live_rows::{DAY_US, date_of};
 
@@ -23,6 +23,8 @@ pub struct Bounds {
     min: Option<ScalarValue>,
     max: Option<ScalarValue>,
     nulls: Option<u64>,
+    /// There are rows that have these bounds, where there are any without null.
+    are_met: bool,
 }
 
 /// Something that has rows and knows bounds of its columns, in the types that SQL shows.
@@ -50,6 +52,9 @@ impl Bounded for DataFile {
             min: stats.min.as_ref().and_then(|bound| shown_bound(bound, def, column, f64::next_down)),
             max: stats.max.as_ref().and_then(|bound| shown_bound(bound, def, column, f64::next_up)),
             nulls: Some(stats.nulls),
+            are_met: self.checksum.is_some()
+                && is_kept_whole(stats)
+                && !matches!(column.data_type(), DataType::Timestamp(..)),
         }
     }
 }
@@ -62,7 +67,7 @@ trait TimeOfDate {
 impl TimeOfDate for DataFile {
     fn time_of_date(&self) -> Bounds {
         let start = i64::from(self.date) * DAY_US;
-        Bounds::between(instant(start), instant(start + DAY_US - 1))
+        Bounds { are_met: false, ..Bounds::between(instant(start), instant(start + DAY_US - 1)) }
     }
 }
 
@@ -94,7 +99,7 @@ impl Bounded for Chunk {
 
 impl Bounds {
     fn between(min: ScalarValue, max: ScalarValue) -> Self {
-        Self { min: Some(min), max: Some(max), nulls: Some(0) }
+        Self { min: Some(min), max: Some(max), nulls: Some(0), are_met: true }
     }
 
     /// As statistics that prune a file and nothing else: the bounds are true bounds, yet no row need have them.
@@ -107,6 +112,12 @@ impl Bounds {
             ..ColumnStatistics::new_unknown()
         }
     }
+}
+
+/// Whether the table log holds the bounds as they are. Of text it may have a part, and doubles and instants are widened;
+/// what other programs write are bounds, and no more is known of them.
+fn is_kept_whole(stats: &ColumnStats) -> bool {
+    [&stats.min, &stats.max].into_iter().all(|bound| matches!(bound, Some(StatValue::Integer(_))))
 }
 
 /// A bound that a file's statistics give, in the type that SQL shows. n / 10^d grows with n, so the bounds of the
@@ -195,14 +206,45 @@ pub fn file_statistics(file: &DataFile, def: &TableDef, columns: &Schema, wanted
     statistics
 }
 
-/// Counts of rows and of nulls over all candidates, exact; nothing else is claimed of their values.
+/// Counts of rows and of nulls over all candidates, and the least and greatest values where those are known to be met by
+/// rows; all exact.
 pub fn counts<T: Bounded>(all: &[Arc<T>], def: &TableDef, columns: &Schema) -> Statistics {
     let mut statistics = Statistics::new_unknown(columns);
     statistics.num_rows = Precision::Exact(usize_of(all.iter().map(|one| one.rows()).sum()));
     for (column, field) in statistics.column_statistics.iter_mut().zip(columns.fields()) {
-        column.null_count = nulls(all.iter().map(|one| one.bounds(def, field).nulls).sum());
+        let bounds: Vec<(u64, Bounds)> = all.iter().map(|one| (one.rows(), one.bounds(def, field))).collect();
+        column.null_count = nulls(bounds.iter().map(|(_, bounds)| bounds.nulls).sum());
+        if let Some((min, max)) = extremes(&bounds) {
+            column.min_value = Precision::Exact(min);
+            column.max_value = Precision::Exact(max);
+        }
     }
     statistics
+}
+
+/// The least and the greatest value; none where they are not known, and where there is no value.
+fn extremes(all: &[(u64, Bounds)]) -> Option<(ScalarValue, ScalarValue)> {
+    let mut found: Option<(ScalarValue, ScalarValue)> = None;
+    for (rows, bounds) in all {
+        if bounds.nulls == Some(*rows) {
+            continue;
+        }
+        let (Some(min), Some(max), true) = (&bounds.min, &bounds.max, bounds.are_met) else { return None };
+        found = Some(match found {
+            None => (min.clone(), max.clone()),
+            Some((least, greatest)) => {
+                (if *min < least { min.clone() } else { least }, if *max > greatest { max.clone() } else { greatest })
+            }
+        });
+    }
+    found
+}
+
+/// Sets what is known of the times of rows and of how many places there are.
+pub fn add_times(statistics: &mut Statistics, position: usize, (first_us, last_us): (i64, i64)) {
+    let column = &mut statistics.column_statistics[position];
+    column.min_value = Precision::Exact(instant(first_us));
+    column.max_value = Precision::Exact(instant(last_us));
 }
 
 fn nulls(count: Option<u64>) -> Precision<usize> {

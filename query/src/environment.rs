@@ -18,6 +18,8 @@ use object_store::ObjectStore;
 use crate::bounded_functions::bound_functions;
 use crate::catalog::{CATALOG, SCHEMA};
 use crate::error::{QueryError, QueryErrorCode};
+use crate::late_materialisation::LateMaterialisation;
+use crate::run_aggregate::AggregateRuns;
 use crate::table::STORE_URL;
 use crate::yielding::YieldAfterMultiplying;
 
@@ -112,6 +114,8 @@ pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Re
         .with_runtime_env(Arc::new(environment.clone()))
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(YieldAfterMultiplying))
+        .with_physical_optimizer_rule(Arc::new(LateMaterialisation))
+        .with_physical_optimizer_rule(Arc::new(AggregateRuns))
         .build();
     zonelake_timeseries::register(&mut state)?;
     bound_functions(&mut state)?;
@@ -140,10 +144,15 @@ fn settings() -> Result<ConfigOptions, DataFusionError> {
     // Files have no bloom filters; looking for them would be a read per column and row group.
     parquet.bloom_filter_on_read = false;
     parquet.max_in_list_size = IN_LIST_MAX;
+    // With the few threads of a statement, one that reads the smaller side of a join whole is faster than bringing the
+    // larger side into another order, and only then a join's filter is simple enough to be evaluated while decoding.
+    settings.optimizer.hash_join_single_partition_threshold_rows = JOIN_ROWS_MAX;
     settings.explain.physical_plan_only = true;
     Ok(settings)
 }
 
+/// Rows of the smaller side of a join, as estimated, up to which it is read whole.
+const JOIN_ROWS_MAX: usize = 1_000_000;
 /// Members of an IN list for which statistics are still consulted.
 const IN_LIST_MAX: usize = 100;
 

@@ -12,7 +12,10 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Operator;
-use datafusion::physical_expr::expressions::{BinaryExpr, Column, InListExpr, Literal, lit};
+use datafusion::physical_expr::expressions::{
+    BinaryExpr, Column, DynamicFilterPhysicalExpr, DynamicFilterTracking, InListExpr, Literal, lit,
+};
+use datafusion::physical_expr::{conjunction, split_conjunction};
 use datafusion::physical_expr_adapter::{
     DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory,
 };
@@ -54,9 +57,31 @@ struct FileTerms {
 
 impl PhysicalExprAdapter for FileTerms {
     fn rewrite(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
-        let in_decimals = expr.transform_down(|node| self.rewrite_node(node)).data()?;
+        let in_decimals = times_first(expr)?.transform_down(|node| self.rewrite_node(node)).data()?;
         self.rest.rewrite(in_decimals)
     }
+}
+
+/// Puts what a join has found out of the time in front of the rest of its filter: it is compared first and by itself, so
+/// that the other columns of the filter are read for the rows that are left.
+fn times_first(filter: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
+    let mut times = Vec::new();
+    for part in split_conjunction(&filter) {
+        if let Some(made) = part.downcast_ref::<DynamicFilterPhysicalExpr>()
+            && matches!(DynamicFilterTracking::classify(part), DynamicFilterTracking::AllComplete)
+        {
+            times.extend(split_conjunction(&made.current()?).into_iter().filter(|part| is_of_time(part)).cloned());
+        }
+    }
+    if times.is_empty() { Ok(filter) } else { Ok(conjunction(times.into_iter().chain([filter]))) }
+}
+
+/// Whether this is a comparison of the time with a constant.
+fn is_of_time(part: &Arc<dyn PhysicalExpr>) -> bool {
+    part.downcast_ref::<BinaryExpr>().is_some_and(|comparison| {
+        comparison.left().downcast_ref::<Column>().is_some_and(|column| column.name() == "time")
+            && comparison.right().is::<Literal>()
+    })
 }
 
 impl FileTerms {

@@ -1,6 +1,7 @@
 //! Places as columns, one row a device key, so that live rows find theirs by one gather of views per column and no text
 //! is copied.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, BooleanArray, StringViewBuilder, UInt32Array};
@@ -8,8 +9,9 @@ use arrow::compute::{TakeOptions, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use datafusion::common::Result;
 use datafusion::common::cast::as_boolean_array;
+use datafusion::common::stats::Precision;
+use datafusion::common::{Result, Statistics};
 use datafusion::physical_plan::PhysicalExpr;
 use zonelake_schemas::Places;
 use zonelake_schemas::place::Place;
@@ -21,6 +23,8 @@ pub const PLACE_COLUMNS: [&str; 4] = ["province", "zone", "site", "device"];
 #[derive(Debug)]
 pub struct PlaceColumns {
     rows: RecordBatch,
+    /// How many different ones each column has.
+    distinct: [usize; 4],
 }
 
 impl PlaceColumns {
@@ -40,7 +44,18 @@ impl PlaceColumns {
             }
             Arc::new(column.finish()) as ArrayRef
         });
-        Ok(Self { rows: RecordBatch::try_new(place_schema(), columns.into())? })
+        let distinct =
+            parts.map(|part| places.iter().filter_map(|(_, place)| part(place)).collect::<HashSet<_>>().len());
+        Ok(Self { rows: RecordBatch::try_new(place_schema(), columns.into())?, distinct })
+    }
+
+    /// Sets how many different values each column of a place may have at most, for choosing among plans.
+    pub fn estimate(&self, columns: &Schema, statistics: &mut Statistics) {
+        for (name, &distinct) in PLACE_COLUMNS.iter().zip(&self.distinct) {
+            if let Ok(position) = columns.index_of(name) {
+                statistics.column_statistics[position].distinct_count = Precision::Inexact(distinct);
+            }
+        }
     }
 
     /// One of the [`PLACE_COLUMNS`] for each key. A key that the snapshot does not have is an error.

@@ -20,7 +20,7 @@ use zonelake_schemas::table::DIGITS_64;
 pub fn to_doubles(decimals: &ArrayRef) -> Result<ArrayRef> {
     match decimals.data_type() {
         DataType::Decimal32(digits, scale) if exact(*digits, *scale) => {
-            Ok(scaled::<Decimal32Type>(decimals, *scale, f64::from))
+            Ok(scaled::<Decimal32Type>(decimals, *scale, |n| f64::from(n)))
         }
         DataType::Decimal64(digits, scale) if exact(*digits, *scale) => {
             Ok(scaled::<Decimal64Type>(decimals, *scale, |n| n as f64))
@@ -37,7 +37,7 @@ pub fn exact(digits: u8, scale: i8) -> bool {
     digits <= DIGITS_64 && (0..=DIGITS_64.cast_signed()).contains(&scale)
 }
 
-fn scaled<T: ArrowPrimitiveType>(decimals: &ArrayRef, scale: i8, double: fn(T::Native) -> f64) -> ArrayRef {
+fn scaled<T: ArrowPrimitiveType>(decimals: &ArrayRef, scale: i8, double: impl Fn(T::Native) -> f64) -> ArrayRef {
     let power = POWERS[usize::from(scale.unsigned_abs())];
     let doubles: Float64Array = decimals.as_primitive::<T>().unary::<_, Float64Type>(|n| double(n) / power);
     Arc::new(doubles)

@@ -6,10 +6,10 @@ use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result, ScalarValue, Statistics};
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
@@ -23,7 +23,8 @@ use zonelake_storage::live::Chunk;
 use zonelake_storage::view::TableView;
 use zonelake_tablelog::DataFile;
 
-use crate::bounds::{Bounded, Candidates, counts, file_statistics};
+use crate::bounds::{Bounded, Candidates, add_times, counts, file_statistics};
+use crate::file_reader::{FileReaders, times_us};
 use crate::file_terms::FileTermsFactory;
 use crate::live_exec::{LiveExec, LiveScan};
 use crate::live_rows::LiveRows;
@@ -94,6 +95,7 @@ impl TelemetryTable {
             None => None,
         };
         let mut statistics = counts(&chunks, &self.pinned.def, &scan.schema);
+        columns.estimate(&scan.schema, &mut statistics);
         if devices.is_some() {
             statistics = statistics.to_inexact();
         }
@@ -120,21 +122,26 @@ impl TelemetryTable {
         files.sort_by(|a, b| (a.date, &a.path).cmp(&(b.date, &b.path)));
         let store_url = ObjectStoreUrl::parse(STORE_URL)?;
         let runtime = state.runtime_env();
-        let reader = CachedParquetFileReaderFactory::new(
-            runtime.object_store(&store_url)?,
-            runtime.cache_manager.get_file_metadata_cache(),
-        );
+        let readers =
+            FileReaders::new(runtime.object_store(&store_url)?, runtime.cache_manager.get_file_metadata_cache());
         let columns = cold_schema(self.sql());
         let source = ParquetSource::new(columns.clone())
             .with_table_parquet_options(state.default_table_options().parquet)
-            .with_parquet_file_reader_factory(Arc::new(reader));
+            .with_parquet_file_reader_factory(Arc::new(readers));
         // The partition column stands last in files and first in SQL.
         let last = self.sql().fields().len() - 1;
         let positions: Vec<usize> =
             scan.projection.iter().map(|position| position.checked_sub(1).unwrap_or(last)).collect();
         let groups = self.groups(&files, &columns, &positions, state.config().target_partitions())?;
+        let mut statistics = counts(&files, &self.pinned.def, columns.table_schema());
+        if filter.is_none()
+            && let Some(times) = times_of(&groups, runtime.cache_manager.get_file_metadata_cache().as_ref())
+        {
+            add_times(&mut statistics, TIME_IN_FILE, times);
+        }
+        self.place_cache.columns(&self.places)?.estimate(columns.table_schema(), &mut statistics);
         let config = FileScanConfigBuilder::new(store_url, Arc::new(source))
-            .with_statistics(counts(&files, &self.pinned.def, columns.table_schema()))
+            .with_statistics(statistics)
             .with_file_groups(groups)
             .with_limit(scan.limit)
             .with_expr_adapter(Some(Arc::new(FileTermsFactory)))
@@ -183,6 +190,9 @@ impl TelemetryTable {
     }
 }
 
+/// Position of the time in files.
+const TIME_IN_FILE: usize = 0;
+
 /// What a statement wants of a table.
 struct Scan<'a> {
     projection: Vec<usize>,
@@ -225,6 +235,13 @@ impl TableProvider for TelemetryTable {
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
+}
+
+/// The least and the greatest time in all files, if there are any and the metadata of each was read before.
+fn times_of(groups: &[FileGroup], metadata: &FileMetadataCache) -> Option<(i64, i64)> {
+    let all = groups.iter().flat_map(FileGroup::iter).map(|file| times_us(metadata, file, TIME_IN_FILE));
+    let earliest_and_latest = |a: (i64, i64), b: (i64, i64)| (a.0.min(b.0), a.1.max(b.1));
+    all.reduce(|all, one| Some(earliest_and_latest(all?, one?))).flatten()
 }
 
 /// The columns of a file as SQL shows them, with `date` as what the file's folder says.

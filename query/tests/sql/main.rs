@@ -7,6 +7,8 @@ mod limits;
 mod pinned;
 mod pruning;
 mod refused;
+mod runs;
 mod slt;
+mod statistics;
 mod threads;
 mod values;

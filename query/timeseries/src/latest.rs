@@ -47,8 +47,8 @@ pub fn replaced(relation: &TableFactor) -> Option<TableFactor> {
 /// out what cannot have them. Of several rows of a device at one time, the one that was received last is taken.
 fn rows_of(table: &ObjectName) -> Result<TableFactor> {
     let sql = format!(
-        "(SELECT {table}.* FROM {table} \
-         JOIN (SELECT province, zone, device, max(time) AS time FROM {table} GROUP BY province, zone, device) AS __last \
+        "(SELECT {table}.* FROM (SELECT province, zone, device, max(time) AS time FROM {table} \
+         GROUP BY province, zone, device) AS __last JOIN {table} \
          ON ({table}.time IS NOT DISTINCT FROM __last.time) AND ({table}.device IS NOT DISTINCT FROM __last.device) \
          AND ({table}.zone IS NOT DISTINCT FROM __last.zone) AND ({table}.province IS NOT DISTINCT FROM __last.province) \
          QUALIFY row_number() OVER (PARTITION BY {table}.province, {table}.zone, {table}.device \

@@ -1,0 +1,108 @@
+//! Readers of Parquet files that keep the whole metadata of a file, its page index included. DataFusion's own cached reader
+//! keeps the footer alone: it would read and decode the page index again with every statement.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::common::Result;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
+use datafusion::datasource::physical_plan::parquet::{
+    CachedParquetFileReaderFactory, CachedParquetMetaData, ParquetFileReaderFactory,
+};
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use object_store::{ObjectMeta, ObjectStore};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::statistics::Statistics;
+
+/// Makes the reader of each file that a scan opens.
+#[derive(Debug)]
+pub struct FileReaders {
+    store: Arc<dyn ObjectStore>,
+    metadata: Arc<FileMetadataCache>,
+    pages: CachedParquetFileReaderFactory,
+}
+
+impl FileReaders {
+    /// Readers of files in `store`, whose metadata is looked up and kept in `metadata`.
+    pub fn new(store: Arc<dyn ObjectStore>, metadata: Arc<FileMetadataCache>) -> Self {
+        let pages = CachedParquetFileReaderFactory::new(Arc::clone(&store), Arc::clone(&metadata));
+        Self { store, metadata, pages }
+    }
+}
+
+impl ParquetFileReaderFactory for FileReaders {
+    fn create_reader(
+        &self,
+        partition: usize,
+        file: PartitionedFile,
+        metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        let meta = file.object_meta.clone();
+        Ok(Box::new(FileReader {
+            store: Arc::clone(&self.store),
+            metadata: Arc::clone(&self.metadata),
+            meta,
+            metadata_size_hint,
+            pages: self.pages.create_reader(partition, file, metadata_size_hint, metrics)?,
+        }))
+    }
+}
+
+struct FileReader {
+    store: Arc<dyn ObjectStore>,
+    metadata: Arc<FileMetadataCache>,
+    meta: ObjectMeta,
+    metadata_size_hint: Option<usize>,
+    pages: Box<dyn AsyncFileReader + Send>,
+}
+
+impl AsyncFileReader for FileReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        self.pages.get_bytes(range)
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
+        self.pages.get_byte_ranges(ranges)
+    }
+
+    /// Whatever is asked for, the page index comes with it: it is needed by the next statement if not by this one.
+    fn get_metadata<'a>(
+        &'a mut self,
+        _: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
+        async move {
+            DFParquetMetadata::new(&self.store, &self.meta)
+                .with_file_metadata_cache(Some(Arc::clone(&self.metadata)))
+                .with_metadata_size_hint(self.metadata_size_hint)
+                .with_page_index_policy(Some(PageIndexPolicy::Optional))
+                .fetch_metadata()
+                .await
+                .map_err(|error| ParquetError::External(error.into()))
+        }
+        .boxed()
+    }
+}
+
+/// The least and the greatest time in a file, µs, if its metadata was read before. The table log knows them to the
+/// millisecond.
+pub fn times_us(metadata: &FileMetadataCache, file: &PartitionedFile, time: usize) -> Option<(i64, i64)> {
+    let known = metadata.get(&file.object_meta.location).filter(|known| known.is_valid_for(&file.object_meta))?;
+    let known = known.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?.parquet_metadata();
+    let mut times: Option<(i64, i64)> = None;
+    for row_group in known.row_groups() {
+        let Some(Statistics::Int64(of_group)) = row_group.columns().get(time)?.statistics() else { return None };
+        let is_exact = of_group.min_is_exact() && of_group.max_is_exact();
+        let (&first, &last) = of_group.min_opt().zip(of_group.max_opt()).filter(|_| is_exact)?;
+        times = Some(times.map_or((first, last), |(least, greatest)| (least.min(first), greatest.max(last))));
+    }
+    times
+}
