@@ -12,6 +12,7 @@ use zonelake_schemas::clock::{Clock, SystemClock};
 use zonelake_schemas::wire::ALPN;
 
 use crate::error::ConnectError;
+use crate::sockets::Sockets;
 use crate::trust::Trust;
 
 /// Close code of a connection that has done its work.
@@ -37,6 +38,8 @@ pub struct ConnectionOptions {
     pub idle_timeout: Duration,
     /// Longest wait for a connection or for the answer to an opened stream. Default 10 s.
     pub answer_timeout: Duration,
+    /// Where it is dialled from. Default: sockets of its own.
+    pub sockets: Sockets,
 }
 
 impl ConnectionOptions {
@@ -49,6 +52,7 @@ impl ConnectionOptions {
             keep_alive: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(5),
             answer_timeout: Duration::from_secs(10),
+            sockets: Sockets::default(),
         }
     }
 }
@@ -59,14 +63,8 @@ pub struct Connection {
     options: ConnectionOptions,
     config: ClientConfig,
     clock: Arc<dyn Clock>,
-    dialled: tokio::sync::Mutex<Dialled>,
-}
-
-#[derive(Debug, Default)]
-struct Dialled {
-    /// One socket for IPv4 and one for IPv6, opened when needed.
-    endpoints: [Option<Endpoint>; 2],
-    link: Option<quinn::Connection>,
+    /// The latest link; it may be lost.
+    dialled: tokio::sync::Mutex<Option<quinn::Connection>>,
 }
 
 impl Connection {
@@ -99,39 +97,38 @@ impl Connection {
 
     /// Drops the present link, as a broken network would; streams come back by themselves.
     pub async fn cut(&self) {
-        if let Some(link) = self.dialled.lock().await.link.take() {
+        if let Some(link) = self.dialled.lock().await.take() {
             link.close(VarInt::from_u32(CLOSE_NORMAL), b"cut");
         }
     }
 
-    /// Tells the server that all is done, and waits until it knows.
+    /// Tells the server that all is done, and waits until it knows; where sockets are shared, until all of their
+    /// connections have ended.
     pub async fn close(&self) {
         let mut dialled = self.dialled.lock().await;
-        if let Some(link) = dialled.link.take() {
+        if let Some(link) = dialled.take() {
             link.close(VarInt::from_u32(CLOSE_NORMAL), b"done");
         }
-        for endpoint in dialled.endpoints.iter_mut().filter_map(Option::take) {
-            endpoint.wait_idle().await;
-        }
+        self.options.sockets.wait_idle().await;
     }
 
     /// The living link, or a new one. Callers wait for each other, so that one dials for all.
     pub(crate) async fn link(&self) -> Result<quinn::Connection, ConnectError> {
         let mut dialled = self.dialled.lock().await;
-        if let Some(link) = &dialled.link
+        if let Some(link) = &*dialled
             && link.close_reason().is_none()
         {
             return Ok(link.clone());
         }
-        dialled.link = None;
-        let link = self.dial(&mut dialled.endpoints).await?;
-        dialled.link = Some(link.clone());
+        *dialled = None;
+        let link = self.dial().await?;
+        *dialled = Some(link.clone());
         Ok(link)
     }
 
     /// Dials all addresses of the server, each a little later than the one before, and takes the first that answers: a
     /// name often has an IPv6 address too at which nobody listens.
-    async fn dial(&self, endpoints: &mut [Option<Endpoint>; 2]) -> Result<quinn::Connection, ConnectError> {
+    async fn dial(&self) -> Result<quinn::Connection, ConnectError> {
         let server = &self.options.server;
         let unreachable = |reason: String| ConnectError::Unreachable { server: server.clone(), reason };
         let (host, _) = server
@@ -143,8 +140,8 @@ impl Connection {
         let mut failure = unreachable("the host has no address".into());
         let mut dials = FuturesUnordered::new();
         for (place, address) in (0..).zip(addresses) {
-            match endpoint_for(address, endpoints) {
-                Ok(endpoint) => dials.push(self.dial_one(endpoint.clone(), address, name, DIAL_STEP * place)),
+            match self.options.sockets.reaching(address) {
+                Ok(endpoint) => dials.push(self.dial_one(endpoint, address, name, DIAL_STEP * place)),
                 Err(error) => failure = error,
             }
         }
@@ -204,22 +201,6 @@ const NO_APPLICATION_PROTOCOL: u64 = 120;
 /// The TLS alert in a QUIC transport error code (RFC 9001, section 4.8).
 fn alert_of(code: u64) -> Option<u64> {
     (0x100..0x200).contains(&code).then(|| code - 0x100)
-}
-
-fn endpoint_for(address: SocketAddr, endpoints: &mut [Option<Endpoint>; 2]) -> Result<&Endpoint, ConnectError> {
-    let (place, any) = if address.is_ipv4() {
-        (0, SocketAddr::from(([0, 0, 0, 0], 0)))
-    } else {
-        (1, SocketAddr::from(([0u16; 8], 0)))
-    };
-    let endpoint = &mut endpoints[place];
-    match endpoint {
-        Some(endpoint) => Ok(endpoint),
-        None => {
-            let opened = Endpoint::client(any).map_err(|error| ConnectError::Socket(error.to_string()))?;
-            Ok(endpoint.insert(opened))
-        }
-    }
 }
 
 fn client_config(options: &ConnectionOptions) -> Result<ClientConfig, ConnectError> {

@@ -6,6 +6,7 @@
 //! - [`backoff`]: when to try again, without I/O
 //! - [`trust`]: which server to believe
 //! - [`connection`]: the QUIC connection, dialled again when it is lost
+//! - [`sockets`]: what it is dialled from
 //! - [`stream`]: one stream of batches over it, kept going across connections ([`BatchStream`])
 //! - [`spool`]: batches on disk until they are acknowledged
 //! - [`forward`]: store and forward: both lanes of a stream from a spool ([`Forwarder`])
@@ -40,6 +41,7 @@ pub mod forward;
 mod link;
 pub mod outbox;
 pub mod push;
+pub mod sockets;
 pub mod spool;
 pub mod stream;
 pub mod trust;
@@ -50,6 +52,7 @@ pub use encode::{ArrowEncoder, Compression, line_block};
 pub use error::{ConnectError, EncodeError, StreamError};
 pub use forward::{ForwardOptions, ForwardStatus, Forwarder, LaneStatus, WhenFull};
 pub use outbox::{Acked, AckedBatch, AckedCounts};
+pub use sockets::Sockets;
 pub use spool::SpoolError;
 pub use stream::{BatchSender, BatchStream, LinkEvent, Serving, StreamObserver, StreamOptions, StreamTotals};
 pub use trust::Trust;

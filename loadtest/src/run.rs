@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
-use zonelake_gateway::{Connection, ConnectionOptions, Trust};
+use zonelake_gateway::{Connection, ConnectionOptions, Sockets, Trust};
 use zonelake_schemas::clock::{Clock, SystemClock};
 
 use crate::LoadError;
@@ -120,8 +120,9 @@ impl Running<'_> {
     async fn drive(&self, tokens: &[ZoneToken]) -> Result<(Report, Vec<Sent>), LoadError> {
         let load = &self.args.load;
         let mut connections = Vec::new();
-        for _ in 0..load.connections {
-            connections.push(self.connection()?);
+        let sockets: Vec<Sockets> = (0..SOCKETS_MAX).map(|_| Sockets::default()).collect();
+        for place in 0..load.connections {
+            connections.push(self.connection(sockets[place % SOCKETS_MAX].clone())?);
         }
         let (ready, mut opened) = mpsc::unbounded_channel();
         let (start_at, start) = watch::channel(None);
@@ -195,12 +196,12 @@ impl Running<'_> {
         let place = load.connections - 1;
         let mut spilling = Vec::new();
         for place in 0..place {
-            let connection = self.connection()?;
+            let connection = self.connection(Sockets::default())?;
             let args = self.sender(plan, place, &connection, &tokens[place % tokens.len()], start_us, load.length);
             let SenderArgs { connection, token, producer, rows, .. } = args;
             spilling.push(SpillingArgs { connection, token, producer, rows });
         }
-        let connection = self.connection()?;
+        let connection = self.connection(Sockets::default())?;
         let bystander = self.sender(&little, place, &connection, &tokens[place % tokens.len()], start_us, load.length);
         let args = OverloadArgs {
             spilling,
@@ -215,10 +216,11 @@ impl Running<'_> {
         Ok((report, Sent { table: plan.table, walks: plan.walks, start_us, devices }))
     }
 
-    fn connection(&self) -> Result<Arc<Connection>, LoadError> {
+    fn connection(&self, sockets: Sockets) -> Result<Arc<Connection>, LoadError> {
         let options = ConnectionOptions {
             answer_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(20),
+            sockets,
             ..ConnectionOptions::new(&self.server.quic, Trust::CertificateFile(self.server.certificate()))
         };
         Ok(Connection::with_clock(options, Arc::clone(&self.clock))?)
@@ -269,7 +271,7 @@ impl Running<'_> {
     fn probe(&self, tokens: &[ZoneToken], end: Duration) -> Result<ProbeArgs, LoadError> {
         let plan = &self.args.load.streams[0];
         Ok(ProbeArgs {
-            connection: self.connection()?,
+            connection: self.connection(Sockets::default())?,
             token: tokens[0].token.clone(),
             table: plan.table,
             field: plan.walks[0].name,
@@ -439,5 +441,7 @@ const BACK_US: i64 = 60 * 86_400 * 1_000_000;
 const LAST_MOMENT: Duration = Duration::from_millis(100);
 /// Time before the clock starts.
 const HEAD_START: Duration = Duration::from_secs(1);
+/// Sockets of all gateways; a thousand of them would take 3 GB.
+const SOCKETS_MAX: usize = 100;
 /// Gateways that connect at the same time.
 const OPENING_MAX: usize = 32;

@@ -172,8 +172,6 @@ struct Groups {
     rows: usize,
     /// Groups are about as many as rows: states are made of rows, for the next stage to bring together.
     passes_on: bool,
-    /// Whether all accumulators can do that.
-    can_pass_on: bool,
     memory: MemoryReservation,
     batch_rows: usize,
     schema: SchemaRef,
@@ -189,13 +187,11 @@ struct Evaluated {
 impl Groups {
     fn new(partial: &AggregateExec, partition: usize, context: &TaskContext) -> Result<Self> {
         let keys = partial.group_expr().num_group_exprs();
-        let accumulators = accumulators(partial)?;
         let consumer = MemoryConsumer::new(format!("RunAggregateExec[{partition}]")).with_can_spill(true);
         Ok(Self {
             arguments: aggregate_expressions(partial.aggr_expr(), partial.mode(), keys)?,
             values: group_values(partial)?,
-            can_pass_on: accumulators.iter().all(|accumulator| accumulator.supports_convert_to_state()),
-            accumulators,
+            accumulators: accumulators(partial)?,
             runs: Runs::default(),
             of_runs: Vec::new(),
             of_rows: Vec::new(),
@@ -259,7 +255,7 @@ impl Groups {
 
     fn decide_to_pass_on(&mut self, ready: &mut VecDeque<RecordBatch>) -> Result<()> {
         let are_many = self.values.len() > self.rows / 5 * PASS_ON_FIFTHS;
-        if !self.can_pass_on || self.rows < PASS_ON_ROWS_MIN || !are_many {
+        if self.rows < PASS_ON_ROWS_MIN || !are_many {
             return Ok(());
         }
         self.passes_on = true;
