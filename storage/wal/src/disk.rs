@@ -5,7 +5,8 @@
 
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
 
 mod real;
 
@@ -87,6 +88,12 @@ pub trait Disk: Debug + Send + Sync {
     /// # Errors
     /// Those of the file system.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+
+    /// Begins to make a file of so many zeros that are written and synced, beside what the caller does, and tells when it is
+    /// there. Where that fails, nothing is left of it. `None` where this disk does nothing beside its callers.
+    fn make_zeroed(&self, _path: PathBuf, _bytes: u64) -> Option<Receiver<io::Result<()>>> {
+        None
+    }
 
     /// A number that nobody can foresee: it marks the blocks of one life of a file, so that nothing that a sender
     /// puts into a payload can pass for a block.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `segment-<id>.wal` | a segment of the log; its header is durable before it has this name |
 //! | `segment-<id>.new` | a segment being made; of no value after a crash, and removed by the next open |
+//! | `spare-<id>.new` | a spare being made ahead of its use; the same |
 //! | `spare-<id>.wal` | a released segment, kept with its space for later use; its content is of no value |
 //!
 //! Ids are written with 20 decimal digits. Files of other names are left alone.
@@ -12,6 +13,7 @@ use std::fmt;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 use zonelake_schemas::{Lsn, ShardId};
 
@@ -58,8 +60,15 @@ impl Role {
                 return Self::Unfinished;
             }
         }
-        let spare = name.strip_prefix("spare-").and_then(|rest| rest.strip_suffix(".wal")).and_then(id);
-        spare.map_or(Self::Unknown, Self::Spare)
+        if let Some(rest) = name.strip_prefix("spare-") {
+            if let Some(found) = rest.strip_suffix(".wal").and_then(id) {
+                return Self::Spare(found);
+            }
+            if rest.strip_suffix(".new").and_then(id).is_some() {
+                return Self::Unfinished;
+            }
+        }
+        Self::Unknown
     }
 }
 
@@ -111,6 +120,9 @@ pub(crate) struct OpenSegment {
     pub(crate) file_bytes: u64,
 }
 
+/// A shorter file is made as fast as it is prepared.
+const PREPARED_BYTES_MIN: u64 = 1 << 20;
+
 /// A file for a segment that has not got its name yet, and the path that it has so far.
 type NamelessFile = (Box<dyn DiskFile>, PathBuf);
 
@@ -124,6 +136,15 @@ pub(crate) struct Folder {
     pub(crate) spare_segments_max: usize,
     /// The oldest first.
     pub(crate) spares: Vec<LogFile>,
+    /// What is being made where there is no spare.
+    pub(crate) preparing: Option<Preparing>,
+}
+
+/// A file on its way to be a spare.
+#[derive(Debug)]
+pub(crate) struct Preparing {
+    path: PathBuf,
+    done: Receiver<std::io::Result<()>>,
 }
 
 impl Folder {
@@ -166,6 +187,16 @@ impl Folder {
         Ok(OpenSegment { file, path, header, file_bytes: self.segment_bytes })
     }
 
+    /// Sees to it that the segment after `id` finds a file whose space has been written before: in one whose space is only
+    /// reserved, each sync has to make durable as well what of the space is in use now, and now and then waits long for it.
+    pub(crate) fn prepare_for_next(&mut self, id: SegmentId) {
+        if self.segment_bytes < PREPARED_BYTES_MIN || !self.spares.is_empty() || self.preparing.is_some() {
+            return;
+        }
+        let path = self.dir.join(format!("spare-{:020}.new", id.next().0));
+        self.preparing = self.disk.make_zeroed(path.clone(), self.segment_bytes).map(|done| Preparing { path, done });
+    }
+
     /// Lets go of a segment's file: keeps it as a spare, or removes it. The folder is synced, so that segments always
     /// go in their order.
     pub(crate) fn retire(&mut self, segment: &LogFile) -> Result<(), WalError> {
@@ -204,6 +235,12 @@ impl Folder {
     }
 
     fn take_spare(&mut self) -> Result<Option<NamelessFile>, WalError> {
+        if self.spares.is_empty()
+            && let Some(path) = self.take_prepared()
+        {
+            let opened = self.disk.open(&path).map_err(|error| WalError::io("open", &path, error))?;
+            return Ok(Some((opened, path)));
+        }
         while let Some(spare) = self.spares.pop() {
             // Where the size of segments was changed in the settings, spares of the old size are of no use.
             if spare.bytes == self.segment_bytes {
@@ -214,6 +251,17 @@ impl Folder {
             self.remove(&spare.path)?;
         }
         Ok(None)
+    }
+
+    /// What was prepared, if it is there.
+    fn take_prepared(&mut self) -> Option<PathBuf> {
+        let done = match self.preparing.as_ref()?.done.try_recv() {
+            Err(TryRecvError::Empty) => return None,
+            Ok(result) => result.is_ok(),
+            Err(TryRecvError::Disconnected) => false,
+        };
+        // Where it has failed, making the segment will fail too, and say why.
+        self.preparing.take().filter(|_| done).map(|prepared| prepared.path)
     }
 
     fn make_file(&self, id: SegmentId) -> Result<NamelessFile, WalError> {

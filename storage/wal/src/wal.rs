@@ -46,7 +46,7 @@ impl WalOptions {
     /// Default of [`Self::segment_bytes`].
     pub const SEGMENT_BYTES: u64 = 64 << 20;
     /// Default of [`Self::spare_segments`].
-    pub const SPARE_SEGMENTS: usize = 2;
+    pub const SPARE_SEGMENTS: usize = 8;
     /// Default of [`Self::block_bytes_max`].
     pub const BLOCK_BYTES_MAX: u64 = 128 << 20;
 
@@ -156,6 +156,7 @@ impl Wal {
             segment_bytes: options.segment_bytes,
             spare_segments_max: options.spare_segments,
             spares: Vec::new(),
+            preparing: None,
         };
         let Replayed { summary, segments, current, end_offset } = replay(&mut folder, options.start_lsn, each)?;
         let wal = Self {
@@ -232,6 +233,9 @@ impl Wal {
         let info = &mut self.segments.back_mut().expect("a log always has a current segment").info;
         info.last_lsn = Lsn(self.next_lsn.0 - 1);
         info.bytes = self.end_offset;
+        if self.end_offset > self.current.file_bytes / 2 {
+            self.folder.prepare_for_next(self.current.header.id);
+        }
         Ok(first_lsn)
     }
 

@@ -3,7 +3,9 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Read};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
@@ -15,6 +17,9 @@ const PARTS_MAX: usize = 1024;
 
 /// Zeros that are written at a time where a file system cannot reserve space.
 const ZEROS_BYTES: usize = 1 << 20;
+
+/// Rest after each of them where a file is made beside others that are synced: the disk is theirs first.
+const ZEROS_PAUSE: Duration = Duration::from_millis(3);
 
 /// The machine's file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -94,6 +99,19 @@ impl Disk for RealDisk {
         Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
     }
 
+    fn make_zeroed(&self, path: PathBuf, bytes: u64) -> Option<Receiver<io::Result<()>>> {
+        let (done, made) = sync_channel(1);
+        let make = move || {
+            let result = make_zeroed(&path, bytes);
+            if result.is_err() {
+                let _already_failed = fs::remove_file(&path);
+            }
+            // A log that was closed meanwhile removes what is left when it is opened again.
+            let _ = done.send(result);
+        };
+        std::thread::Builder::new().name("log-spare".into()).spawn(make).ok().map(|_| made)
+    }
+
     fn random(&self) -> io::Result<u64> {
         let mut bytes = [0; 8];
         File::open("/dev/urandom")?.read_exact(&mut bytes)?;
@@ -151,6 +169,22 @@ impl DiskFile for RealFile {
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
     }
+}
+
+/// Each part is synced before the next, so that no other sync has to wait for much of it.
+fn make_zeroed(path: &Path, bytes: u64) -> io::Result<()> {
+    let file = RealFile { file: File::options().write(true).create(true).truncate(true).open(path)? };
+    file.preallocate(bytes)?;
+    let zeros = vec![0; ZEROS_BYTES];
+    let mut offset = 0;
+    while offset < bytes {
+        let part = usize::try_from(bytes - offset).map_or(ZEROS_BYTES, |rest| rest.min(ZEROS_BYTES));
+        file.file.write_all_at(&zeros[..part], offset)?;
+        file.sync_data()?;
+        offset += part as u64;
+        std::thread::sleep(ZEROS_PAUSE);
+    }
+    Ok(())
 }
 
 /// Reserves space where the file system has no call for it.

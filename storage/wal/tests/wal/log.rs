@@ -74,6 +74,42 @@ fn the_machines_disk_recycles_segments_and_keeps_their_length() {
 }
 
 #[test]
+fn a_segment_finds_a_file_that_was_made_ahead_of_it() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let options = WalOptions { dir: folder.path().to_owned(), segment_bytes: 2 << 20, ..options() };
+    let opened = open_with(Arc::clone(&disk), options.clone()).expect("opens");
+    let mut wal = opened.wal;
+    let in_folder = |ending: &str| {
+        let names = disk.list(folder.path()).expect("a list").into_iter();
+        names.filter(|entry| entry.name.ends_with(ending)).collect::<Vec<_>>()
+    };
+    append(&mut wal, &[&vec![1; 900 << 10]]);
+    assert_eq!(in_folder(".new"), [], "nothing is made before half of the segment is used");
+    append(&mut wal, &[&vec![2; 900 << 10]]);
+    let made = in_folder(".new");
+    assert_eq!(made.len(), 1);
+    let inode_of = |name: &str| std::fs::metadata(folder.path().join(name)).expect("the file is there").ino();
+    let inode = inode_of(&made[0].name);
+    // It is taken by the first segment that begins after it is there.
+    let mut numbers = vec![1, 2];
+    while inode_of(&format!("segment-{:020}.wal", wal.current_segment().id.0)) != inode {
+        assert!(numbers.len() < 100, "what was made ahead is not used");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        numbers.push(numbers.len() as u8 + 1);
+        append(&mut wal, &[&vec![numbers.len() as u8; 900 << 10]]);
+    }
+    assert_eq!(in_folder(".new"), []);
+    drop(wal);
+    // What a crash leaves of one being made is removed by the next opening.
+    std::fs::write(folder.path().join("spare-00000000000000000099.new"), b"half").expect("written");
+    let again = open_with(Arc::clone(&disk), options).expect("opens");
+    assert_eq!(again.records.iter().map(|(_, payload)| payload[0]).collect::<Vec<_>>(), numbers);
+    assert!(!folder.path().join("spare-00000000000000000099.new").exists());
+}
+
+#[test]
 fn a_group_that_does_not_fit_is_refused_until_the_caller_rolls() {
     let disk = MemoryDisk::new(1);
     let mut wal = open(&disk).wal;
