@@ -105,6 +105,8 @@ pub async fn run(args: SenderArgs, mut line: StartLine) -> Result<Vec<SentByDevi
             send_late(&args, &mut late, &mut held, readings_a_row).await?;
         }
     }
+    // Its last batch may have been due a while ago.
+    wait_until(clock.as_ref(), end).await;
     while !held.is_empty() {
         send_late(&args, &mut late, &mut held, readings_a_row).await?;
     }

@@ -1,6 +1,8 @@
 //! `zonelake serve`: the server.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,6 +31,7 @@ pub(crate) struct ServeOptions {
 pub(crate) fn run(options: &ServeOptions) -> Result<(), Failure> {
     let settings = options.settings.load()?;
     crate::logging::start(&settings.log.level)?;
+    keep_memory();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
@@ -45,6 +48,27 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), Failure> {
         Ok(())
     })
 }
+
+/// Has the allocator keep what is free for a minute before it goes back to the system. Live rows take up and leave hundreds
+/// of megabytes every few seconds; handing them to and fro costs page faults, and on a virtual machine whose host collects free
+/// pages, stalls of the disk (ARCHITECTURE.md). The allocator reads its settings when the process starts, so it starts once
+/// more, in place.
+fn keep_memory() {
+    if std::env::var_os(MEMORY_SETTING).is_some() {
+        return;
+    }
+    let Ok(program) = std::env::current_exe() else { return };
+    let mut arguments = std::env::args_os();
+    let mut again = Command::new(program);
+    again.arg0(arguments.next().unwrap_or_default()).args(arguments).env(MEMORY_SETTING, MEMORY_KEPT_MS);
+    let error = again.exec();
+    tracing::warn!(
+        "memory goes back to the system at once, which costs speed: the program cannot be started again: {error}"
+    );
+}
+
+const MEMORY_SETTING: &str = "MIMALLOC_PURGE_DELAY";
+const MEMORY_KEPT_MS: &str = "60000";
 
 /// Tells where the server listens; the first password goes to standard output alone, since it is shown only once.
 fn announce(started: &Started) -> std::io::Result<()> {
