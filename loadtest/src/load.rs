@@ -21,7 +21,7 @@ pub enum LoadName {
     ManyConnections,
     /// The same with doubles on the wire
     ManyConnectionsDoubles,
-    /// 10,000 connections, one 20-row batch a second each
+    /// 10,000 connections, one 20-row batch a second each, declared decimals
     TenThousand,
     /// Line protocol, 8 fields a line, 4 connections
     Lines,
@@ -107,7 +107,12 @@ impl LoadName {
             Self::ManyConnectionsDoubles => thousand(four(doubles)),
             Self::TenThousand => Load {
                 connections: 10_000,
-                ..four(StreamPlan { devices: 200_000, batch_rows: 20, rows_per_second: Some(200_000.0), ..doubles })
+                ..four(StreamPlan {
+                    devices: 200_000,
+                    batch_rows: 20,
+                    rows_per_second: Some(200_000.0),
+                    ..air("loadtest_hundredths", Wire::Decimals)
+                })
             },
             Self::Lines => four(StreamPlan { batch_rows: 4_096, ..air("environment", Wire::Lines) }),
             Self::Steady => Load {

@@ -220,6 +220,7 @@ impl Running<'_> {
         let options = ConnectionOptions {
             answer_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(20),
+            keep_alive: Duration::from_secs(5),
             sockets,
             ..ConnectionOptions::new(&self.server.quic, Trust::CertificateFile(self.server.certificate()))
         };
