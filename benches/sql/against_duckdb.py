@@ -135,7 +135,7 @@ class DuckDb:
         self.connection.execute(f"CREATE VIEW environment AS SELECT * FROM read_parquet([{listed}])")
 
     def ask(self, sql) -> pyarrow.Table:
-        return self.connection.execute(sql).to_arrow_table()
+        return self.connection.sql(sql).to_arrow_table()
 
 
 def compare(zonelake, duckdb_, questions, hot, repeats):
