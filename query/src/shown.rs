@@ -20,7 +20,7 @@ use zonelake_schemas::table::DIGITS_64;
 pub fn to_doubles(decimals: &ArrayRef) -> Result<ArrayRef> {
     match decimals.data_type() {
         DataType::Decimal32(digits, scale) if exact(*digits, *scale) => {
-            Ok(scaled::<Decimal32Type>(decimals, *scale, |n| f64::from(n)))
+            Ok(scaled::<Decimal32Type>(decimals, *scale, f64::from))
         }
         DataType::Decimal64(digits, scale) if exact(*digits, *scale) => {
             Ok(scaled::<Decimal64Type>(decimals, *scale, |n| n as f64))
