@@ -5,6 +5,7 @@ use std::fs::File;
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -30,10 +31,10 @@ impl Installation {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().expect("a temporary folder can be made");
         let data = root.path().join("data");
-        let http = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free TCP port");
-        let quic = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free UDP port");
+        let http = free_port(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+        let quic = free_port(|port| UdpSocket::bind(("127.0.0.1", port)).is_ok());
         let settings = vec![("ZONELAKE_FLUSH_AGE_SECONDS", "3600".into()), ("ZONELAKE_INGEST_SHARDS", "2".into())];
-        Self { root, data, quic: quic.port(), http: http.port(), settings }
+        Self { root, data, quic, http, settings }
     }
 
     /// The same with a setting.
@@ -304,3 +305,15 @@ fn end(process: &mut Child) {
     drop(process.kill());
     drop(process.wait());
 }
+
+/// A port that nobody has, and that nobody gets until the server asks for it: each is given out once, below those that the
+/// system gives to whoever does not choose.
+fn free_port(is_free: impl Fn(u16) -> bool) -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let of_process = u16::try_from(std::process::id() % 100).expect("below 100") * 100;
+    let ports = || FIRST_PORT + (of_process + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
+    std::iter::repeat_with(ports).take(PORTS.into()).find(|port| is_free(*port)).expect("a free port")
+}
+
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u16 = 10_000;
