@@ -212,7 +212,13 @@ async fn write_pieces(
     let mut writer = how.format.writer(&result.schema)?;
     let mut compressor = how.encoding.encoder().map_err(not_compressed)?;
     let mut rows = 0;
-    while let Some(batch) = result.stream.next().await {
+    loop {
+        // A statement may compute for long before its next rows; a caller who has gone does not wait for them.
+        let batch = tokio::select! {
+            batch = result.stream.next() => batch,
+            () = to.closed() => return Ok(()),
+        };
+        let Some(batch) = batch else { break };
         let batch: RecordBatch = batch?;
         rows += batch.num_rows() as u64;
         if let Some(rows_max) = how.rows_max.filter(|rows_max| rows > *rows_max) {

@@ -1,7 +1,9 @@
 //! SQL over HTTP: formats, statuses, rights.
 
+use std::future::IntoFuture;
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};
@@ -10,6 +12,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 use zonelake_query::http_sql::sql_routes;
 use zonelake_query::{QueryErrorCode, QueryOptions};
@@ -321,4 +325,43 @@ async fn a_compressed_answer_that_breaks_off_has_no_end() {
         assert_eq!(response.status(), StatusCode::OK);
         assert!(to_bytes(response.into_body(), usize::MAX).await.is_err());
     }
+}
+
+#[tokio::test]
+async fn a_statement_ends_when_its_caller_goes() {
+    let bed = bed();
+    let engine = bed.engine();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(axum::serve(listener, sql_routes(Arc::clone(&engine))).into_future());
+    // One computes without a row, the other has sent rows and computes on.
+    for sql in [
+        "select sum(a.value) from generate_series(1, 100000) a, generate_series(1, 10000000000) b",
+        "select value from generate_series(1, 20000) union all \
+         select sum(a.value) from generate_series(1, 100000) a, generate_series(1, 10000000000) b",
+    ] {
+        let mut caller = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /api/v1/sql HTTP/1.1\r\nhost: zonelake\r\nauthorization: {}\r\ncontent-length: {}\r\n\r\n",
+            basic("admin", &bed.password),
+            sql.len()
+        );
+        caller.write_all(format!("{head}{sql}").as_bytes()).await.unwrap();
+        until("it runs", || engine.admission().running() == 1).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(caller);
+        until("it has ended", || engine.admission().running() == 0).await;
+    }
+    serving.abort();
+}
+
+/// Waits for something, far less long than a statement may take.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("after ten seconds it is not so that {what}");
 }
