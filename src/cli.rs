@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{check, config, demo, gateway, push, serve, sql};
+use crate::commands::{check, config, demo, gateway, push, role, serve, sql};
 use crate::failure::{EXIT_CODES, Failure};
 use crate::settings::Settings;
 
@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Sql(sql::SqlOptions),
     #[command(subcommand)]
     Gateway(gateway::GatewayCommand),
+    #[command(subcommand)]
+    Role(role::RoleCommand),
     Config(config::ConfigOptions),
     Check(check::CheckOptions),
 }

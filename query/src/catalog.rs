@@ -44,7 +44,7 @@ pub struct Pinned {
 pub trait QuerySource: Debug + Send + Sync + 'static {
     /// The tables as they are now.
     fn pin(&self) -> Pinned;
-    /// Zones, sites, devices, gateways and the administrator.
+    /// Zones, sites, devices, gateways and roles.
     fn registry(&self) -> &Arc<Registry>;
     /// Where the files of tables are.
     fn object_store(&self) -> Arc<dyn ObjectStore>;
@@ -97,6 +97,8 @@ pub struct CatalogArgs<'a> {
     pub log: &'a Arc<QueryLog>,
     /// Who asks.
     pub session: &'a SqlSession,
+    /// Whether the statements of other roles are shown, too.
+    pub sees_all: bool,
 }
 
 /// The catalog of one statement.
@@ -126,7 +128,8 @@ pub fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn CatalogProvid
         public.register_table(name, table)?;
     }
     let system = MemorySchemaProvider::new();
-    let queries: Arc<dyn TableProvider> = Arc::new(args.log.table());
+    let only = (!args.sees_all).then(|| Arc::clone(&args.session.caller.name));
+    let queries: Arc<dyn TableProvider> = Arc::new(args.log.table(only));
     listed.push(ListedTable {
         schema: SYSTEM_SCHEMA,
         name: QUERIES.to_owned(),

@@ -105,7 +105,6 @@ fn clear_spills(dir: &Path) -> std::io::Result<()> {
 pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Result<SessionState, QueryError> {
     let config = SessionConfig::from(settings()?)
         .with_target_partitions(options.threads)
-        .with_sort_spill_reservation_bytes(sort_reserve_bytes(options))
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
@@ -124,10 +123,10 @@ pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Re
     Ok(state)
 }
 
-/// Memory that each sort sets aside for merging what it has written to the disk. DataFusion's 10 MB for each thread would
-/// be more than a small share has at all.
-fn sort_reserve_bytes(options: &QueryOptions) -> usize {
-    (options.statement_bytes_max() / (8 * options.threads.max(1))).min(SORT_RESERVE_BYTES_MAX)
+/// Memory that each sort of a statement sets aside for merging what it has written to the disk. DataFusion's 10 MB for each
+/// thread would be more than a small share has at all.
+pub(crate) fn sort_reserve_bytes(statement_bytes_max: usize, threads: usize) -> usize {
+    (statement_bytes_max / (8 * threads.max(1))).min(SORT_RESERVE_BYTES_MAX)
 }
 
 const SORT_RESERVE_BYTES_MAX: usize = 10 << 20;

@@ -10,7 +10,7 @@
 //! midst of its rows, and never a part that looks like the whole.
 //!
 //! `Accept` chooses among the formats of [`crate::formats`]; 406 where it accepts none. `Accept-Encoding` may ask for gzip or
-//! zstd. The administrator's name and password are sent by Basic authentication. The token of a gateway is refused with 403: it may write only.
+//! zstd. The name and password of a role are sent by Basic authentication. The token of a gateway is refused with 403: it may write only.
 //!
 //! An error before the first rows is a JSON object with `code` and `message`: 400 for a statement that cannot be run, 401
 //! and 403 for who sent it, 413 where it or its intermediate results are too large, 429 where too many wait, 500, 503
@@ -255,7 +255,7 @@ async fn authenticate(sql: &SqlHttp, headers: &HeaderMap) -> Result<Caller, Refu
             }
             let _turn = sql.password_checks.acquire().await.map_err(|_| QueryError::stopping())?;
             let name: Arc<str> = user.as_str().into();
-            let check = tokio::task::spawn_blocking(move || registry.authenticate_admin(&user, &password));
+            let check = tokio::task::spawn_blocking(move || registry.authenticate(&user, &password));
             match check.await {
                 Ok(true) => Ok(Caller { name }),
                 Ok(false) => Err(Refused::unauthorized("the user name or password is wrong")),
@@ -264,7 +264,7 @@ async fn authenticate(sql: &SqlHttp, headers: &HeaderMap) -> Result<Caller, Refu
         }
         Some(Credentials::Token(token)) if registry.authenticate_gateway(&token).is_some() => Err(Refused::gateway()),
         Some(Credentials::Token(_)) => Err(Refused::unauthorized("the token is not known, and tokens do not query")),
-        None => Err(Refused::unauthorized("send the administrator's name and password by Basic authentication")),
+        None => Err(Refused::unauthorized("send the name and password of a role by Basic authentication")),
     }
 }
 
@@ -285,7 +285,7 @@ impl Refused {
     }
 
     fn gateway() -> Self {
-        let message = "the token of a gateway may write only; query with the administrator's name and password";
+        let message = "the token of a gateway may write only; query with the name and password of a role";
         Self { status: StatusCode::FORBIDDEN, code: "forbidden", message: message.into() }
     }
 }

@@ -87,8 +87,8 @@ impl QueryLog {
         Recorded { log: Arc::clone(self), entry }
     }
 
-    /// The table of them.
-    pub(crate) fn table(self: &Arc<Self>) -> ReferenceTable {
+    /// The table of them, or of those of one user alone.
+    pub(crate) fn table(self: &Arc<Self>, only: Option<Arc<str>>) -> ReferenceTable {
         let log = Arc::clone(self);
         let columns = vec![
             bigint("id"),
@@ -107,7 +107,8 @@ impl QueryLog {
             let now = log.clock.monotonic();
             let entries: Vec<Arc<Entry>> = {
                 let entries = log.entries();
-                entries.recent.iter().chain(entries.running.values()).cloned().collect()
+                let all = entries.recent.iter().chain(entries.running.values());
+                all.filter(|entry| only.as_ref().is_none_or(|user| *user == entry.user)).cloned().collect()
             };
             let rows: Vec<(Arc<Entry>, Progress)> = entries
                 .into_iter()
@@ -206,7 +207,8 @@ impl Drop for Recorded {
 }
 
 /// Columns of `system.queries` with what they mean, for catalogs.
-pub(crate) const DESCRIPTION: &str = "Statements that run, and the last 1,000 that have ended";
+pub(crate) const DESCRIPTION: &str =
+    "Statements that run, and the last 1,000 that have ended; whoever is not the administrator sees their own";
 
 #[cfg(test)]
 mod tests {

@@ -10,10 +10,11 @@ use datafusion::execution::SessionState;
 use datafusion::physical_plan::execute_stream;
 use datafusion::sql::parser::Statement as ParsedStatement;
 use futures::{StreamExt, stream};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::admission::Turn;
 use crate::error::QueryError;
 use crate::prepared::plan_with_parameters;
 use crate::query_log::Recorded;
@@ -37,7 +38,7 @@ pub(crate) struct RunningStatement {
     pub text: StatementText,
     pub parameters: Vec<ScalarValue>,
     pub state: SessionState,
-    pub turn: OwnedSemaphorePermit,
+    pub turn: Turn,
     pub recorded: Recorded,
     pub deadline: Instant,
     pub stop: Arc<Stop>,

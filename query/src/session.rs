@@ -15,11 +15,12 @@ use futures::{Stream, StreamExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
+use zonelake_registry::Role;
 use zonelake_storage::Store;
 
 use crate::admission::Admission;
 use crate::catalog::{CatalogArgs, QuerySource, statement_catalog};
-use crate::environment::{base_state, runtime_env};
+use crate::environment::{base_state, runtime_env, sort_reserve_bytes};
 use crate::error::{QueryError, QueryErrorCode};
 use crate::place_columns::PlaceCache;
 use crate::prepared::{self, Description, PARAMETERS_MAX};
@@ -172,8 +173,9 @@ impl QueryEngine {
             let message = format!("the statement has {} parameters; {PARAMETERS_MAX} are possible", named.len());
             return Err(QueryError::new(QueryErrorCode::Sql, message));
         }
-        let (limit, deadline) = self.limit(session);
-        let state = self.statement_state(session)?;
+        let role = self.role(session)?;
+        let (limit, deadline) = self.limit(session, &role);
+        let state = self.statement_state(session, &role)?;
         let Some(runtime) = &self.runtime else { return Err(QueryError::stopping()) };
         let (to, from) = oneshot::channel();
         let task = runtime.spawn(async move {
@@ -195,10 +197,12 @@ impl QueryEngine {
         session: &SqlSession,
     ) -> Result<QueryResult, QueryError> {
         tracing::debug!(user = %session.caller.name, sql, "statement");
-        let (limit, deadline) = self.limit(session);
+        let role = self.role(session)?;
+        let (limit, deadline) = self.limit(session, &role);
         let recorded = self.log.begin(sql, session);
-        let entered = match timeout_at(deadline, self.admission.enter()).await {
-            Ok(entered) => entered.and_then(|turn| Ok((turn, self.statement_state(session)?))),
+        let running_max = role.limits.running_max.map_or(self.options.running_max, |max| max as usize);
+        let entered = match timeout_at(deadline, self.admission.enter(&role.name, running_max)).await {
+            Ok(entered) => entered.and_then(|turn| Ok((turn, self.statement_state(session, &role)?))),
             Err(_) => Err(QueryError::time_limit(limit)),
         };
         let (turn, state) = match entered {
@@ -246,22 +250,41 @@ impl QueryEngine {
         Err(QueryError::new(QueryErrorCode::Sql, message).with_sqlstate("54000"))
     }
 
+    /// The role that asks, as it is now: one that was removed asks nothing more, on a connection of before either.
+    fn role(&self, session: &SqlSession) -> Result<Arc<Role>, QueryError> {
+        self.source.registry().role(&session.caller.name).ok_or_else(|| {
+            let message = format!("there is no role \"{}\" any more; ask the administrator", session.caller.name);
+            QueryError::new(QueryErrorCode::NotAllowed, message).with_sqlstate("28000")
+        })
+    }
+
     /// How long a statement of this session may take, and until when that is.
-    fn limit(&self, session: &SqlSession) -> (Duration, Instant) {
-        let limit = session.statement_timeout.map_or(self.options.time_limit, |own| own.min(self.options.time_limit));
+    fn limit(&self, session: &SqlSession, role: &Role) -> (Duration, Instant) {
+        let of_role = role.limits.statement_seconds_max.map(|seconds| Duration::from_secs(seconds.into()));
+        let limits = [Some(self.options.time_limit), of_role, session.statement_timeout];
+        let limit = limits.into_iter().flatten().min().unwrap_or(self.options.time_limit);
         (limit, Instant::now() + limit)
     }
 
     /// The session of one statement: tables pinned now, and its share of memory.
-    fn statement_state(&self, session: &SqlSession) -> Result<SessionState, QueryError> {
-        let memory = StatementMemory::new(self.options.statement_bytes_max());
+    fn statement_state(&self, session: &SqlSession, role: &Role) -> Result<SessionState, QueryError> {
+        let of_role =
+            role.limits.memory_bytes_max.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        let bytes_max = self.options.statement_bytes_max().min(of_role);
+        let memory = StatementMemory::new(bytes_max);
         let environment = RuntimeEnv { memory_pool: Arc::new(memory), ..self.environment.clone() };
-        let args =
-            CatalogArgs { source: self.source.as_ref(), place_cache: &self.place_cache, log: &self.log, session };
+        let args = CatalogArgs {
+            source: self.source.as_ref(),
+            place_cache: &self.place_cache,
+            log: &self.log,
+            session,
+            sees_all: role.is_admin(),
+        };
         let catalog = statement_catalog(&args)?;
         let mut config = self.base.config().clone();
         let options = config.options_mut();
         options.catalog.default_schema = session.schema.to_string();
+        options.execution.sort_spill_reservation_bytes = sort_reserve_bytes(bytes_max, self.options.threads);
         if !session.is_utc() {
             options.execution.time_zone = Some(session.time_zone.to_string());
         }

@@ -2,14 +2,12 @@
 //! server too, which takes the change over within seconds.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use zonelake_registry::{Registry, RegistryError};
-use zonelake_schemas::clock::SystemClock;
+use zonelake_registry::Registry;
 
 use crate::cli::SettingsOptions;
-use crate::commands::REGISTRY_FILE;
+use crate::commands::{open_registry, registry_failure};
 use crate::failure::Failure;
 
 /// Add, list and revoke the credentials of gateways
@@ -58,9 +56,9 @@ pub(crate) struct RevokeOptions {
 pub(crate) fn run(command: &GatewayCommand) -> Result<(), Failure> {
     match command {
         GatewayCommand::Add(options) => add(options),
-        GatewayCommand::List(settings) => list(&open(settings)?),
+        GatewayCommand::List(settings) => list(&open_registry(settings)?),
         GatewayCommand::Revoke(options) => {
-            open(&options.settings)?.revoke_gateway(&options.name).map_err(failure)?;
+            open_registry(&options.settings)?.revoke_gateway(&options.name).map_err(registry_failure)?;
             eprintln!("Gateway {} is revoked; a running server lets it in no more within seconds.", options.name);
             Ok(())
         }
@@ -68,13 +66,14 @@ pub(crate) fn run(command: &GatewayCommand) -> Result<(), Failure> {
 }
 
 fn add(options: &AddOptions) -> Result<(), Failure> {
-    let added = open(&options.settings)?.add_gateway(&options.name, &options.zone).map_err(failure)?;
+    let added =
+        open_registry(&options.settings)?.add_gateway(&options.name, &options.zone).map_err(registry_failure)?;
     eprintln!("Gateway {} of zone {} is added. Its token, which is not shown again:", options.name, options.zone);
     writeln!(std::io::stdout(), "{}", added.token).map_err(Failure::failed)
 }
 
 fn list(registry: &Registry) -> Result<(), Failure> {
-    let gateways = registry.gateways().map_err(failure)?;
+    let gateways = registry.gateways().map_err(registry_failure)?;
     let width = gateways.iter().map(|gateway| gateway.name.chars().count()).max().unwrap_or(0).max(NAME.len());
     let mut out = std::io::stdout().lock();
     let mut line = |name: &str, zone: &str, added: &str, state: &str| {
@@ -95,20 +94,4 @@ const NAME: &str = "gateway";
 fn minute(us: i64) -> String {
     chrono::DateTime::from_timestamp_micros(us)
         .map_or_else(|| us.to_string(), |at| at.format("%Y-%m-%d %H:%M").to_string())
-}
-
-/// Opens the registry of a data folder. A folder without one is refused: it is mistyped, as a rule.
-fn open(options: &SettingsOptions) -> Result<Registry, Failure> {
-    let path = options.load()?.data.join(REGISTRY_FILE);
-    if !path.exists() {
-        return Err(Failure::input(format!(
-            "there is no {}: name the data folder with --data; the first `zonelake serve` makes it",
-            path.display()
-        )));
-    }
-    Registry::open(&path, Arc::new(SystemClock::default())).map_err(failure)
-}
-
-fn failure(error: RegistryError) -> Failure {
-    Failure::of_kind(error.kind(), error)
 }

@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 use zonelake_ingest::health::Health;
 use zonelake_query::credentials::Credentials;
+use zonelake_registry::ADMIN_USER;
 use zonelake_storage::Store;
 
 /// What the HTTP door is made of.
@@ -193,7 +194,8 @@ impl Inside {
         // A check takes memory and time on purpose: one after the other.
         let _one_at_a_time = self.password_check.lock().await;
         let registry = Arc::clone(self.store.registry());
-        tokio::task::spawn_blocking(move || registry.authenticate_admin(&user, &password)).await.unwrap_or(false)
+        user == ADMIN_USER
+            && tokio::task::spawn_blocking(move || registry.authenticate(&user, &password)).await.unwrap_or(false)
     }
 }
 

@@ -25,5 +25,6 @@ mod kills;
 mod limits;
 mod push;
 mod recovery_time;
+mod roles;
 mod settings;
 mod sql;

@@ -2,10 +2,10 @@
 //!
 //! | header | who |
 //! |---|---|
-//! | `Basic name:password` | the administrator, where both are right; else a gateway, where the password is its token |
+//! | `Basic name:password` | a role, where both are right; else a gateway, where the password is its token |
 //! | `Bearer token` | whoever got the token from a handshake, or the gateway whose token it is |
 //!
-//! The administrator reads, a gateway appends to the tables of its zone. A handshake answers a right `Basic` with a token for
+//! A role reads, a gateway appends to the tables of its zone. A handshake answers a right `Basic` with a token for
 //! `Bearer`, which lives in memory: after a restart of the server a client shakes hands again.
 
 use std::collections::VecDeque;
@@ -24,7 +24,7 @@ use zonelake_registry::{Gateway, Registry};
 /// Who calls.
 #[derive(Debug, Clone)]
 pub(crate) enum Identity {
-    /// The administrator.
+    /// A role.
     Reader(Caller),
     /// A gateway.
     Writer(Arc<Gateway>),
@@ -102,7 +102,7 @@ impl Callers {
         let is_right = {
             let _turn = self.password_checks.acquire().await.map_err(|error| crate::failure::internal(&error))?;
             let password = Arc::clone(&password);
-            tokio::task::spawn_blocking(move || registry.authenticate_admin(&user, &password)).await
+            tokio::task::spawn_blocking(move || registry.authenticate(&user, &password)).await
         };
         if is_right.map_err(|error| crate::failure::internal(&error))? {
             return Ok(Identity::Reader(caller));

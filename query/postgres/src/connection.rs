@@ -219,7 +219,8 @@ impl Connection {
         if let Some(schema) = self.variables.search_path().into_iter().find(|name| crate::catalog::is_schema(name)) {
             session.schema = schema.into();
         }
-        session.extension = Some(Arc::new(CatalogExtension::new(self.variables.clone(), self.key.number)));
+        let registry = Arc::clone(self.engine.source().registry());
+        session.extension = Some(Arc::new(CatalogExtension::new(self.variables.clone(), self.key.number, registry)));
         self.session = Some((self.epoch, session.clone()));
         session
     }

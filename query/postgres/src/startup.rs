@@ -259,8 +259,8 @@ fn read_options(options: &str) -> Result<Vec<(String, String)>, PgError> {
 async fn prove(args: &StartupArgs, wire: &mut Wire, user: &str) -> Result<(), StartupError> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(StartupError::Random)?;
-    let verifier = args.registry.admin_scram(user);
-    if verifier.is_none() && user == zonelake_registry::ADMIN_USER {
+    let verifier = args.registry.role_scram(user);
+    if verifier.is_none() && args.registry.role(user).is_some() {
         let message = "the password of this user was set before this protocol was spoken: use it once over HTTP (zonelake \
                        sql), or set it again, and connect anew";
         return Err(StartupError::Refused(PgError::new("28000", message)));
@@ -304,7 +304,7 @@ async fn prove(args: &StartupArgs, wire: &mut Wire, user: &str) -> Result<(), St
 
 /// Salt and iterations that a user is shown who does not exist: the same ones each time, as for a real one.
 fn made_up(args: &StartupArgs, user: &str) -> MadeUp {
-    let real = args.registry.admin_scram(zonelake_registry::ADMIN_USER);
+    let real = args.registry.role_scram(zonelake_registry::ADMIN_USER);
     let iterations = real.map_or(4_096, |real| real.iterations);
     MadeUp { salt: zonelake_registry::scram::made_up_salt(&args.secret, user), iterations }
 }

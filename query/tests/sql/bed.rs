@@ -274,7 +274,7 @@ pub async fn answer(engine: &QueryEngine, sql: &str) -> Vec<String> {
     rows(engine, sql).await.unwrap_or_else(|error| panic!("{sql}\n{error}"))
 }
 
-fn lines(batch: &RecordBatch) -> Vec<String> {
+pub fn lines(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::default().with_null("NULL");
     let cells: Vec<_> =
         batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 use zonelake_query::http_sql::sql_routes;
 use zonelake_query::{QueryErrorCode, QueryOptions};
+use zonelake_registry::RoleLimits;
 
 use crate::bed::{Bed, NEW_YEAR_US, ProbeRow, probe_batch};
 
@@ -169,10 +170,11 @@ async fn a_statement_comes_as_a_parameter_as_text_or_in_json() {
 }
 
 #[tokio::test]
-async fn only_the_administrator_may_query() {
+async fn roles_may_query_and_gateways_may_not() {
     let bed = bed();
     let routes = sql_routes(bed.engine());
     let token = bed.registry_arc().add_gateway("g", "vung-ang").unwrap().token;
+    let reader = bed.registry_arc().add_role("reader", RoleLimits::default()).unwrap();
     let with = |header: Option<String>| {
         let mut builder = Request::builder().uri("/api/v1/sql").method("POST");
         if let Some(header) = header {
@@ -189,6 +191,8 @@ async fn only_the_administrator_may_query() {
         (Some(format!("Token {token}")), StatusCode::FORBIDDEN),
         (Some(basic("g", &token)), StatusCode::FORBIDDEN),
         (Some(basic("admin", &bed.password)), StatusCode::OK),
+        (Some(basic("reader", &reader)), StatusCode::OK),
+        (Some(basic("admin", &reader)), StatusCode::UNAUTHORIZED),
     ] {
         let answer = send(&routes, with(header.clone())).await;
         assert_eq!(answer.status, status, "{header:?}");

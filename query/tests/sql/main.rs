@@ -7,6 +7,7 @@ mod limits;
 mod pinned;
 mod pruning;
 mod refused;
+mod roles;
 mod runs;
 mod slt;
 mod statistics;

@@ -3,7 +3,7 @@
 //! In the order in which a gateway and its readings meet it:
 //!
 //! - [`gateways`]: gateways, their tokens, and who one is by its token
-//! - [`admin`]: the one administrator and its password
+//! - [`roles`]: who may read, their passwords and what their statements may take
 //! - [`scram`]: what PostgreSQL's clients prove that they know the password with
 //! - [`producers`]: named producers of a gateway, by number
 //! - [`zones`]: provinces, zones, sites
@@ -20,7 +20,6 @@
 //! (`synchronous=FULL`), so whatever id it gives out survives a power loss. Several processes may have one file open:
 //! each writing call first takes over what others have changed, and [`Registry::refresh`] does so for readers.
 
-pub mod admin;
 pub mod check;
 pub mod declared;
 pub mod devices;
@@ -32,6 +31,7 @@ mod names;
 mod new_devices;
 mod node;
 pub mod producers;
+pub mod roles;
 pub mod scram;
 mod secret;
 mod seed;
@@ -39,7 +39,6 @@ mod store;
 pub mod tables;
 pub mod zones;
 
-pub use admin::ADMIN_USER;
 pub use check::{RegistryReport, check_file, tables_of_file};
 pub use declared::{DeclaredError, declared_tables};
 pub use devices::{DEVICES_PER_ZONE_MAX, Device};
@@ -47,6 +46,7 @@ pub use error::RegistryError;
 pub use gateways::{Gateway, GatewayInfo, NewGateway};
 pub use names::{NAME_BYTES_MAX, device_name_is_valid};
 pub use producers::{PRODUCERS_PER_GATEWAY_MAX, ProducerName};
+pub use roles::{ADMIN_USER, Role, RoleLimits};
 pub use scram::ScramVerifier;
 pub use store::Registry;
 pub use tables::AdoptedTable;

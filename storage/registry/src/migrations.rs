@@ -12,7 +12,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), rusqlite_migrat
     })
 }
 
-const STEPS: &[M<'_>] = &[M::up(FIRST), M::up(SCRAM)];
+const STEPS: &[M<'_>] = &[M::up(FIRST), M::up(SCRAM), M::up(ROLES)];
 
 /// `places` is append-only: its keys are 1, 2, 3 and so on without a gap, and stored rows refer to them. A row without a
 /// device stands for its zone as a whole. A device that moves gets a new row; `current` marks the one that holds.
@@ -102,6 +102,22 @@ CREATE TABLE table_versions (
 /// What the PostgreSQL door recognises a password by; null where the password was set before there was such a door.
 const SCRAM: &str = "ALTER TABLE admins ADD COLUMN scram BLOB";
 
+/// Roles in the place of the one administrator, who is the first of them. What is null is limited by the server alone.
+const ROLES: &str = "
+CREATE TABLE roles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    password TEXT NOT NULL,
+    scram BLOB,
+    changed_us INTEGER NOT NULL,
+    statement_seconds_max INTEGER CHECK (statement_seconds_max > 0),
+    memory_bytes_max INTEGER CHECK (memory_bytes_max > 0),
+    running_max INTEGER CHECK (running_max > 0)
+) STRICT;
+INSERT INTO roles (name, password, scram, changed_us) SELECT name, password, scram, changed_us FROM admins;
+DROP TABLE admins;
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,5 +128,21 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
         migrate(&mut connection).unwrap();
+    }
+
+    #[test]
+    fn the_administrator_of_an_older_file_becomes_a_role() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        Migrations::from_slice(&STEPS[..2]).to_latest(&mut connection).unwrap();
+        connection
+            .execute("INSERT INTO admins (name, password, changed_us, scram) VALUES ('admin', 'hash', 7, x'01')", [])
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let role: (i64, String, String, Vec<u8>, i64, Option<i64>) = connection
+            .query_row("SELECT id, name, password, scram, changed_us, running_max FROM roles", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            })
+            .unwrap();
+        assert_eq!(role, (1, "admin".into(), "hash".into(), vec![1], 7, None));
     }
 }

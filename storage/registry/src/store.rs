@@ -5,24 +5,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use rusqlite::{Connection, OpenFlags};
 use zonelake_schemas::Places;
 use zonelake_schemas::clock::Clock;
 
 use crate::RegistryError;
-use crate::admin::AdminCredential;
 use crate::devices::{DeviceIndex, DevicesPerZone};
 use crate::gateways::GatewayIndex;
 use crate::joined::WaitingList;
 use crate::migrations::migrate;
 use crate::new_devices::NewDevices;
 use crate::producers::ProducerIndex;
+use crate::roles::RoleIndex;
 use crate::secret::{Sha256Digest, random};
 use crate::seed::seed;
 use crate::zones::ZoneIndex;
 
-/// Zones, sites, devices, gateways, producers, the administrator and the tables, durable in one SQLite file.
+/// Zones, sites, devices, gateways, producers, roles and the tables, durable in one SQLite file.
 ///
 /// Reads come from memory. Writing calls block on the disk; call them where blocking is allowed.
 pub struct Registry {
@@ -34,8 +34,8 @@ pub struct Registry {
     pub(crate) gateways: ArcSwap<GatewayIndex>,
     pub(crate) producers: RwLock<ProducerIndex>,
     pub(crate) new_devices: Mutex<NewDevices>,
-    pub(crate) admin: ArcSwapOption<AdminCredential>,
-    pub(crate) admin_verifying: Mutex<()>,
+    pub(crate) roles: ArcSwap<RoleIndex>,
+    pub(crate) verifying: Mutex<()>,
     /// Salts digests of passwords that are kept in memory; another one in each process.
     pub(crate) process_salt: Sha256Digest,
     writer: Mutex<Writer>,
@@ -73,8 +73,8 @@ impl Registry {
             gateways: ArcSwap::default(),
             producers: RwLock::default(),
             new_devices: Mutex::default(),
-            admin: ArcSwapOption::empty(),
-            admin_verifying: Mutex::default(),
+            roles: ArcSwap::default(),
+            verifying: Mutex::default(),
             process_salt: random()?,
             writer: Mutex::new(Writer {
                 connection,
@@ -156,7 +156,7 @@ impl Registry {
         if writer.seen == Some(version) {
             return Ok(());
         }
-        self.load(writer, &[Load::Zones, Load::Places, Load::Gateways, Load::Producers, Load::Admin])?;
+        self.load(writer, &[Load::Zones, Load::Places, Load::Gateways, Load::Producers, Load::Roles])?;
         // The version was read before the load: what changes in between is loaded once more, and never missed.
         writer.seen = Some(version);
         Ok(())
@@ -170,7 +170,7 @@ impl Registry {
                 Load::Places => self.load_places(&writer.connection, &mut writer.devices_per_zone),
                 Load::Gateways => self.load_gateways(&writer.connection),
                 Load::Producers => self.load_producers(&writer.connection),
-                Load::Admin => self.load_admin(&writer.connection),
+                Load::Roles => self.load_roles(&writer.connection),
             }?;
         }
         writer.seen = seen;
@@ -203,7 +203,7 @@ pub(crate) enum Load {
     Places,
     Gateways,
     Producers,
-    Admin,
+    Roles,
 }
 
 impl fmt::Debug for Registry {

@@ -1,9 +1,9 @@
-//! Gateways and the administrator, also as two processes on one file see them.
+//! Gateways and roles, also as two processes on one file see them.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use zonelake_registry::{ADMIN_USER, Registry, RegistryError};
+use zonelake_registry::{ADMIN_USER, Registry, RegistryError, RoleLimits};
 use zonelake_schemas::ErrorKind;
 use zonelake_schemas::clock::SystemClock;
 
@@ -103,7 +103,7 @@ fn what_another_process_changes_is_seen_after_a_refresh() {
     assert!(!server.authenticate_gateway(&staying.token).unwrap().auto_register);
     assert_eq!(server.device(zone, "crane"), Some(key));
     assert_eq!(server.place(key).unwrap().site.as_deref(), Some("kho-1"));
-    assert!(server.authenticate_admin(ADMIN_USER, &password));
+    assert!(server.authenticate(ADMIN_USER, &password));
 
     // A writing call takes over what others have changed before it writes.
     let next = cli.register_devices(zone, &["truck"]).unwrap()[0];
@@ -117,25 +117,91 @@ fn what_another_process_changes_is_seen_after_a_refresh() {
 fn the_first_password_is_given_once_and_holds_until_another_is_set() {
     let folder = tempfile::tempdir().unwrap();
     let registry = open(folder.path());
-    assert!(!registry.authenticate_admin(ADMIN_USER, ""));
+    assert!(!registry.authenticate(ADMIN_USER, ""));
     let first = registry.ensure_admin().unwrap().unwrap();
     assert_eq!(registry.ensure_admin().unwrap(), None);
     let other = open(folder.path());
     assert_eq!(other.ensure_admin().unwrap(), None);
     for registry in [&registry, &other] {
-        assert!(registry.authenticate_admin(ADMIN_USER, &first));
-        assert!(registry.authenticate_admin(ADMIN_USER, &first), "now from memory");
-        assert!(!registry.authenticate_admin(ADMIN_USER, &format!("{first}x")));
-        assert!(!registry.authenticate_admin("root", &first));
-        assert!(!registry.authenticate_admin(ADMIN_USER, &"x".repeat(2_000)));
+        assert!(registry.authenticate(ADMIN_USER, &first));
+        assert!(registry.authenticate(ADMIN_USER, &first), "now from memory");
+        assert!(!registry.authenticate(ADMIN_USER, &format!("{first}x")));
+        assert!(!registry.authenticate("root", &first));
+        assert!(!registry.authenticate(ADMIN_USER, &"x".repeat(2_000)));
     }
-    registry.set_admin_password("mật khẩu mới").unwrap();
+    registry.set_password(ADMIN_USER, "mật khẩu mới").unwrap();
     other.refresh().unwrap();
     for registry in [&registry, &other] {
-        assert!(!registry.authenticate_admin(ADMIN_USER, &first), "what memory knew is forgotten");
-        assert!(registry.authenticate_admin(ADMIN_USER, "mật khẩu mới"));
+        assert!(!registry.authenticate(ADMIN_USER, &first), "what memory knew is forgotten");
+        assert!(registry.authenticate(ADMIN_USER, "mật khẩu mới"));
     }
     for bad in ["short", &"x".repeat(1_025)] {
-        assert_eq!(registry.set_admin_password(bad).unwrap_err().kind(), ErrorKind::Input);
+        assert_eq!(registry.set_password(ADMIN_USER, bad).unwrap_err().kind(), ErrorKind::Input);
+    }
+}
+
+#[test]
+fn a_role_has_a_password_and_limits_until_it_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, cli) = (open(folder.path()), open(folder.path()));
+    cli.ensure_admin().unwrap();
+    let limits = RoleLimits { statement_seconds_max: Some(10), memory_bytes_max: Some(64 << 20), running_max: Some(2) };
+    let password = cli.add_role("grafana_1", limits).unwrap();
+    assert!(matches!(cli.add_role("grafana_1", limits), Err(RegistryError::Exists { .. })));
+
+    // The server knows it from its first use on.
+    assert_eq!(server.role("grafana_1"), None);
+    assert!(server.authenticate("grafana_1", &password));
+    assert!(!server.authenticate(ADMIN_USER, &password));
+    let role = server.role("grafana_1").unwrap();
+    assert_eq!((role.limits, role.is_admin()), (limits, false));
+    assert!(server.role_scram("grafana_1").is_some());
+    let names: Vec<_> = server.roles().iter().map(|role| role.name.to_string()).collect();
+    assert_eq!(names, [ADMIN_USER, "grafana_1"]);
+
+    let wider = RoleLimits { running_max: None, ..limits };
+    cli.set_role_limits("grafana_1", wider).unwrap();
+    let next = cli.reset_password("grafana_1").unwrap();
+    assert_ne!(next, password);
+    server.refresh().unwrap();
+    assert_eq!(server.role("grafana_1").unwrap().limits, wider);
+    assert!(!server.authenticate("grafana_1", &password));
+    assert!(server.authenticate("grafana_1", &next));
+
+    cli.remove_role("grafana_1").unwrap();
+    server.refresh().unwrap();
+    assert!(!server.authenticate("grafana_1", &next));
+    assert_eq!((server.role("grafana_1"), server.role_scram("grafana_1")), (None, None));
+    let id = role.id;
+    cli.add_role("another", limits).unwrap();
+    assert_ne!(cli.role("another").unwrap().id, id, "no role gets the number of one that was");
+}
+
+#[test]
+fn names_and_limits_that_a_role_cannot_have_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path());
+    registry.ensure_admin().unwrap();
+    let none = RoleLimits::default();
+    for name in ["", "1st", "_a", "Grafana", "a b", "a\"b", &"x".repeat(64)] {
+        assert_eq!(registry.add_role(name, none).unwrap_err().kind(), ErrorKind::Input, "{name:?}");
+    }
+    registry.add_role(&"x".repeat(63), none).unwrap();
+    for limits in [
+        RoleLimits { statement_seconds_max: Some(0), ..none },
+        RoleLimits { memory_bytes_max: Some(1_000), ..none },
+        RoleLimits { memory_bytes_max: Some(u64::MAX), ..none },
+        RoleLimits { running_max: Some(0), ..none },
+    ] {
+        assert_eq!(registry.add_role("a", limits).unwrap_err().kind(), ErrorKind::Input, "{limits:?}");
+        assert_eq!(registry.set_role_limits(ADMIN_USER, limits).unwrap_err().kind(), ErrorKind::Input);
+    }
+    for error in [
+        registry.remove_role(ADMIN_USER).unwrap_err(),
+        registry.remove_role("nobody").unwrap_err(),
+        registry.set_role_limits("nobody", none).unwrap_err(),
+        registry.reset_password("nobody").unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Input, "{error}");
     }
 }

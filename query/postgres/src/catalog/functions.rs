@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
 use datafusion_pg_catalog::pg_catalog::{self as pg, array_bounds_udf, format_type, pg_get_expr_udf, quote_ident_udf};
 use zonelake_query::SqlSession;
 use zonelake_query::catalog::CATALOG;
+use zonelake_registry::Role;
 
 use super::comments::look_ups;
 use super::constants::{constant, constants};
@@ -53,21 +54,26 @@ static OF_ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
     all
 });
 
+/// What the functions of a connection tell of.
+pub(super) struct About<'a> {
+    pub session: &'a SqlSession,
+    pub variables: &'a Arc<Variables>,
+    pub objects: &'a Arc<Objects>,
+    pub roles: &'a Arc<[Arc<Role>]>,
+    pub connection: i32,
+}
+
 /// The functions of a connection.
-pub(super) fn functions(
-    session: &SqlSession,
-    variables: &Arc<Variables>,
-    objects: &Arc<Objects>,
-    connection: i32,
-) -> Vec<Arc<ScalarUDF>> {
+pub(super) fn functions(about: &About<'_>) -> Vec<Arc<ScalarUDF>> {
+    let About { session, variables, objects, roles, connection } = about;
     let mut all = OF_ALL.clone();
     let user = ScalarValue::from(&*session.caller.name);
     all.push(constant("session_user", user.clone()));
     all.push(constant("current_user", user));
     all.push(constant("current_schema", ScalarValue::from(&*session.schema)));
-    all.push(constant("pg_backend_pid", ScalarValue::from(connection)));
+    all.push(constant("pg_backend_pid", ScalarValue::from(*connection)));
     all.extend(look_ups(objects, variables));
-    all.extend(numbers(objects));
+    all.extend(numbers(objects, roles));
     all
 }
 

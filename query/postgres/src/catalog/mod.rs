@@ -33,9 +33,10 @@ use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables};
 use zonelake_query::catalog::ListedTable;
 use zonelake_query::{SessionExtension, SqlSession};
+use zonelake_registry::{Registry, Role};
 use zonelake_timeseries::planning::TimeTypes;
 
-use self::functions::functions;
+use self::functions::{About, functions};
 pub(crate) use self::numbers::{KINDS, OBJECT_NAME};
 use self::objects::Objects;
 use self::tables::{TABLES, table};
@@ -55,21 +56,29 @@ pub(crate) fn is_schema(name: &str) -> bool {
 pub(crate) struct CatalogExtension {
     variables: Arc<Variables>,
     connection: i32,
+    registry: Arc<Registry>,
     /// Those of the statement that is being made ready; tables are the same for all statements of a start.
     objects: OnceLock<Arc<Objects>>,
 }
 
 impl CatalogExtension {
     /// For a connection of that number, with these variables.
-    pub(crate) fn new(variables: Variables, connection: i32) -> Self {
-        Self { variables: Arc::new(variables), connection, objects: OnceLock::new() }
+    pub(crate) fn new(variables: Variables, connection: i32, registry: Arc<Registry>) -> Self {
+        Self { variables: Arc::new(variables), connection, registry, objects: OnceLock::new() }
     }
 }
 
 impl SessionExtension for CatalogExtension {
     fn extend(&self, session: &SqlSession, mut state: SessionStateBuilder) -> Result<SessionStateBuilder> {
         let objects = self.objects.get().cloned().unwrap_or_default();
-        let own = functions(session, &self.variables, &objects, self.connection);
+        let about = About {
+            session,
+            variables: &self.variables,
+            objects: &objects,
+            roles: &self.registry.roles().into(),
+            connection: self.connection,
+        };
+        let own = functions(&about);
         state.scalar_functions().get_or_insert_default().extend(own);
         Ok(state.with_type_planner(Arc::new(PgTypes)))
     }
@@ -78,7 +87,7 @@ impl SessionExtension for CatalogExtension {
         let objects = self.objects.get_or_init(|| Arc::new(Objects::new(tables)));
         // Tables keep their places; what changes is how many rows they have.
         let objects = Arc::new(objects.with_rows(tables));
-        let schema = PgCatalog { objects, variables: Arc::clone(&self.variables) };
+        let schema = PgCatalog { objects, variables: Arc::clone(&self.variables), roles: self.registry.roles() };
         vec![(PG_CATALOG.to_owned(), Arc::new(schema))]
     }
 }
@@ -139,6 +148,7 @@ type Everywhere = PgCatalogSchemaProvider<Arc<dyn CatalogProviderList>, EmptyCon
 struct PgCatalog {
     objects: Arc<Objects>,
     variables: Arc<Variables>,
+    roles: Vec<Arc<Role>>,
 }
 
 #[async_trait]
@@ -155,7 +165,7 @@ impl SchemaProvider for PgCatalog {
         if name == "pg_type" {
             return Ok(types::pg_type());
         }
-        if let Some(own) = table(name, &self.objects, &self.variables)? {
+        if let Some(own) = table(name, self)? {
             return Ok(Some(own));
         }
         match &*SAME_EVERYWHERE {

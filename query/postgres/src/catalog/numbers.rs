@@ -9,8 +9,9 @@ use arrow::datatypes::{DataType, Int32Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use pgwire::api::Type;
+use zonelake_registry::Role;
 
-use super::objects::{OWNER_OID, Objects, SCHEMAS};
+use super::objects::{Objects, SCHEMAS, role_oid};
 use super::{FUNCTION_NAMES, function_number};
 use crate::types::oid_of_name;
 
@@ -21,18 +22,20 @@ pub(crate) const KINDS: [&str; 6] = ["regclass", "regtype", "regproc", "regproce
 pub(crate) const OBJECT_NAME: &str = "object_name";
 
 /// All functions.
-pub(super) fn numbers(objects: &Arc<Objects>) -> Vec<Arc<ScalarUDF>> {
+pub(super) fn numbers(objects: &Arc<Objects>, roles: &Arc<[Arc<Role>]>) -> Vec<Arc<ScalarUDF>> {
     let signature = Signature::variadic_any(Volatility::Stable);
     let number = KINDS.map(|kind| NumberFunction {
         name: format!("to_{kind}"),
         kind: Some(kind),
         objects: Arc::clone(objects),
+        roles: Arc::clone(roles),
         signature: signature.clone(),
     });
     let name = NumberFunction {
         name: OBJECT_NAME.to_owned(),
         kind: None,
         objects: Arc::clone(objects),
+        roles: Arc::clone(roles),
         signature: signature.clone(),
     };
     number.into_iter().chain([name]).map(|function| Arc::new(ScalarUDF::new_from_impl(function))).collect()
@@ -44,6 +47,7 @@ struct NumberFunction {
     /// What is looked up by its name; `None` is the function that goes back.
     kind: Option<&'static str>,
     objects: Arc<Objects>,
+    roles: Arc<[Arc<Role>]>,
     signature: Signature,
 }
 
@@ -114,7 +118,7 @@ impl NumberFunction {
             "regproc" => function_number(last),
             "regprocedure" => function_number(last.split('(').next().unwrap_or_default()),
             "regnamespace" => SCHEMAS.iter().find(|(known, _)| *known == last).map(|(_, oid)| *oid),
-            _ => (last == "admin").then_some(OWNER_OID),
+            _ => self.roles.iter().find(|role| *role.name == *last).map(|role| role_oid(role)),
         }
     }
 
@@ -131,7 +135,10 @@ impl NumberFunction {
             }
             "regproc" | "regprocedure" => FUNCTION_NAMES.get(&number).cloned(),
             "regnamespace" => SCHEMAS.iter().find(|(_, oid)| *oid == number).map(|(name, _)| (*name).to_owned()),
-            "regrole" => (number == OWNER_OID).then(|| "admin".to_owned()),
+            "regrole" => {
+                let role = self.roles.iter().find(|role| role_oid(role) == number);
+                role.map(|role| role.name.to_string())
+            }
             _ => None,
         };
         name.unwrap_or_else(|| if number == 0 { "-".to_owned() } else { number.to_string() })

@@ -6,13 +6,24 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use zonelake_query::catalog::ListedTable;
+use zonelake_registry::Role;
 
 /// Number of the database.
 pub(crate) const DATABASE_OID: i32 = 16_000;
 /// Number of the user, as of the owner of everything.
 pub(crate) const OWNER_OID: i32 = 10;
+/// Added to the number of every other role.
+const FIRST_ROLE_OID: i32 = 17_000;
 /// Number of `pg_class`, to which descriptions of tables and columns belong.
 pub(crate) const PG_CLASS_OID: i32 = 1_259;
+
+/// The number of a role.
+pub(crate) fn role_oid(role: &Role) -> i32 {
+    if role.is_admin() {
+        return OWNER_OID;
+    }
+    i32::try_from(role.id).unwrap_or(i32::MAX).saturating_add(FIRST_ROLE_OID)
+}
 
 /// A table with its number.
 #[derive(Debug, Clone)]

@@ -11,9 +11,11 @@ use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
 use datafusion_pg_catalog::pg_catalog::oid_field::OID_ALIAS_KEY;
 use zonelake_query::catalog::CATALOG;
+use zonelake_registry::Role;
 
+use super::PgCatalog;
 use super::keywords::keywords;
-use super::objects::{DATABASE_OID, OWNER_OID, Object, Objects, PG_CLASS_OID, SCHEMAS, column_description};
+use super::objects::{DATABASE_OID, OWNER_OID, Object, Objects, PG_CLASS_OID, SCHEMAS, column_description, role_oid};
 use crate::types::{type_bytes, type_of_column};
 use crate::variables::Variables;
 
@@ -41,7 +43,8 @@ pub(super) const TABLES: [&str; 19] = [
 ];
 
 /// One of them.
-pub(super) fn table(name: &str, objects: &Objects, variables: &Variables) -> Result<Option<Arc<dyn TableProvider>>> {
+pub(super) fn table(name: &str, catalog: &PgCatalog) -> Result<Option<Arc<dyn TableProvider>>> {
+    let PgCatalog { objects, variables, roles } = catalog;
     let columns = match name {
         "pg_attribute" => pg_attribute(objects),
         "pg_class" => pg_class(objects),
@@ -54,13 +57,13 @@ pub(super) fn table(name: &str, objects: &Objects, variables: &Variables) -> Res
         "pg_locks" => no_rows(&["locktype", "mode", "granted"]),
         "pg_sequences" => no_rows(&["schemaname", "sequencename", "sequenceowner", "data_type"]),
         "pg_namespace" => pg_namespace(),
-        "pg_roles" => pg_roles(),
+        "pg_roles" => pg_roles(roles),
         "pg_settings" => pg_settings(variables),
         "pg_shdescription" => pg_shdescription(),
         "pg_stat_activity" => pg_stat_activity(),
         "pg_stat_user_tables" => pg_stat_user_tables(objects),
         "pg_tables" => pg_tables(objects),
-        "pg_user" => pg_user(),
+        "pg_user" => pg_user(roles),
         "pg_views" => no_rows(&["schemaname", "viewname", "viewowner", "definition"]),
         _ => return Ok(None),
     };
@@ -274,35 +277,37 @@ fn pg_database() -> Vec<NamedColumn> {
     ]
 }
 
-fn pg_roles() -> Vec<NamedColumn> {
+fn pg_roles(roles: &[Arc<Role>]) -> Vec<NamedColumn> {
+    let rows = roles.len();
     vec![
-        texts("rolname", [Some("admin")]),
-        bools("rolsuper", [false]),
-        bools("rolinherit", [true]),
-        bools("rolcreaterole", [false]),
-        bools("rolcreatedb", [false]),
-        bools("rolcanlogin", [true]),
-        bools("rolreplication", [false]),
-        ints("rolconnlimit", [-1]),
-        texts("rolpassword", [Some("********")]),
-        texts("rolvaliduntil", [None]),
-        bools("rolbypassrls", [false]),
-        nulls("rolconfig", text_list(), 1),
-        oids("oid", [OWNER_OID]),
+        texts("rolname", roles.iter().map(|role| Some(&*role.name))),
+        bools("rolsuper", each(false, rows)),
+        bools("rolinherit", each(true, rows)),
+        bools("rolcreaterole", each(false, rows)),
+        bools("rolcreatedb", each(false, rows)),
+        bools("rolcanlogin", each(true, rows)),
+        bools("rolreplication", each(false, rows)),
+        ints("rolconnlimit", each(-1, rows)),
+        texts("rolpassword", each(Some("********"), rows)),
+        texts("rolvaliduntil", each(None, rows)),
+        bools("rolbypassrls", each(false, rows)),
+        nulls("rolconfig", text_list(), rows),
+        oids("oid", roles.iter().map(|role| role_oid(role))),
     ]
 }
 
-fn pg_user() -> Vec<NamedColumn> {
+fn pg_user(roles: &[Arc<Role>]) -> Vec<NamedColumn> {
+    let rows = roles.len();
     vec![
-        texts("usename", [Some("admin")]),
-        oids("usesysid", [OWNER_OID]),
-        bools("usecreatedb", [false]),
-        bools("usesuper", [false]),
-        bools("userepl", [false]),
-        bools("usebypassrls", [false]),
-        texts("passwd", [Some("********")]),
-        texts("valuntil", [None]),
-        nulls("useconfig", text_list(), 1),
+        texts("usename", roles.iter().map(|role| Some(&*role.name))),
+        oids("usesysid", roles.iter().map(|role| role_oid(role))),
+        bools("usecreatedb", each(false, rows)),
+        bools("usesuper", each(false, rows)),
+        bools("userepl", each(false, rows)),
+        bools("usebypassrls", each(false, rows)),
+        texts("passwd", each(Some("********"), rows)),
+        texts("valuntil", each(None, rows)),
+        nulls("useconfig", text_list(), rows),
     ]
 }
 

@@ -2,7 +2,30 @@
 
 use tokio_postgres::error::SqlState;
 
-use crate::server::{TestServer, failure, shown, texts};
+use zonelake_registry::RoleLimits;
+
+use crate::server::{TestServer, connect, failure, shown, sqlstate, texts};
+
+#[tokio::test]
+async fn a_role_connects_with_its_own_password_until_it_is_removed() {
+    let server = TestServer::start().await;
+    let registry = server.bed.registry_arc();
+    let password = registry.add_role("grafana", RoleLimits::default()).unwrap();
+    let mut config = server.config();
+    let refused = connect(config.user("grafana")).await.expect_err("the administrator's password is not its own");
+    assert_eq!(sqlstate(&refused), "28P01");
+    let client = connect(config.password(&password)).await.unwrap();
+    assert_eq!(texts(&client, "select current_user, session_user, count(*) from probe").await, ["grafana|grafana|60"]);
+    let roles = "select rolname, rolsuper, oid = rolname::regrole, oid::regrole::text from pg_roles order by 1";
+    assert_eq!(texts(&client, roles).await, ["admin|f|t|admin", "grafana|f|t|grafana"]);
+    let others = "select distinct \"user\" from system.queries";
+    texts(&server.client().await, "select 1").await;
+    assert_eq!(texts(&client, others).await, ["grafana"]);
+    registry.remove_role("grafana").unwrap();
+    assert_eq!(failure(&client, "select 1").await, "28000");
+    let refused = connect(&config).await.expect_err("it is gone");
+    assert_eq!(sqlstate(&refused), "28P01");
+}
 
 #[tokio::test]
 async fn the_zone_of_a_session_shows_times_and_reads_those_without_a_zone() {
