@@ -18,6 +18,7 @@ use object_store::ObjectStore;
 use crate::bounded_functions::bound_functions;
 use crate::catalog::{CATALOG, SCHEMA};
 use crate::error::{QueryError, QueryErrorCode};
+use crate::file_order::OrderOfFiles;
 use crate::late_materialisation::LateMaterialisation;
 use crate::run_aggregate::AggregateRuns;
 use crate::table::STORE_URL;
@@ -112,6 +113,7 @@ pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Re
         .with_config(config)
         .with_runtime_env(Arc::new(environment.clone()))
         .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(OrderOfFiles))
         .with_physical_optimizer_rule(Arc::new(YieldAfterMultiplying))
         .with_physical_optimizer_rule(Arc::new(LateMaterialisation))
         .with_physical_optimizer_rule(Arc::new(AggregateRuns))

@@ -9,6 +9,8 @@
 //! - [`query_log`]: the statements that run and those that have run
 //! - [`catalog`], [`reference_tables`], [`information_schema`]: what a statement sees, pinned once
 //! - [`table`]: a table of telemetry
+//! - [`late_materialisation`], [`runs`], [`run_aggregate`], [`file_order`], [`file_reader`]: what the order of files and their
+//!   metadata save
 //! - [`bounds`]: what leaves out whole files and live chunks
 //! - [`file_terms`], [`steps`], [`shown`]: SQL's doubles in terms of the decimals of a file
 //! - [`live_exec`], [`live_rows`], [`place_columns`]: live rows as SQL shows them
@@ -22,6 +24,7 @@ mod compression;
 pub mod credentials;
 pub mod environment;
 pub mod error;
+pub mod file_order;
 pub mod file_reader;
 pub mod file_terms;
 pub mod formats;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests stop at what they do not expect")]
 
 mod bed;
+mod file_order;
 mod http;
 mod limits;
 mod pinned;
