@@ -1,6 +1,7 @@
 //! One stream of batches: opening, reading, decoding, and the acknowledgements back. The reader and the writer are a
 //! task each; the shard's thread stands between them.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -242,11 +243,14 @@ impl Session {
 
     async fn read(mut self, mut receive: RecvStream, mut ended: watch::Receiver<bool>) {
         let mut stopping = self.shared.stopping.clone();
+        // Made once: all streams wait for the same, and to begin that wait anew with each frame would be a lock for all.
+        let mut ended = pin!(ended.wait_for(|ended| *ended));
+        let mut stopping = pin!(stopping.wait_for(|stopping| *stopping));
         let result = loop {
             tokio::select! {
                 biased;
-                _ = ended.wait_for(|ended| *ended) => break Ok(()),
-                _ = stopping.wait_for(|stopping| *stopping) => {
+                _ = &mut ended => break Ok(()),
+                _ = &mut stopping => {
                     let refusal = Refusal::new(RefusedCode::ShuttingDown, "the server is stopping; what was not acknowledged is to be sent again");
                     break Err((refusal, BatchNumber(0)));
                 }

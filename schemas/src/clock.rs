@@ -36,16 +36,20 @@ impl Clock for SystemClock {
     }
 }
 
-/// Wall-clock instants that never decrease: what `ingested_at` is taken from.
+/// Microseconds of a millisecond.
+const US_PER_MS: i64 = 1_000;
+
+/// Wall-clock instants that never decrease: what `ingested_at` is taken from. They are whole milliseconds: what a network and a
+/// queue add to a time of receipt is no less, and microseconds of chance would take a file more than a reading does.
 #[derive(Debug, Default)]
 pub struct ForwardClock {
     last_us: AtomicI64,
 }
 
 impl ForwardClock {
-    /// The clock's time, or the last one given out where the clock has stepped back.
+    /// The clock's time to the millisecond, or the last one given out where the clock has stepped back.
     pub fn stamp(&self, clock: &dyn Clock) -> i64 {
-        let now = clock.wall_us();
+        let now = clock.wall_us().div_euclid(US_PER_MS) * US_PER_MS;
         self.last_us.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
@@ -57,5 +61,34 @@ impl ForwardClock {
     /// Moves forward to an instant that an earlier run gave out.
     pub fn at_least(&self, us: i64) {
         self.last_us.fetch_max(us, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct At(i64);
+
+    impl Clock for At {
+        fn wall_us(&self) -> i64 {
+            self.0
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_a_whole_millisecond_and_never_goes_back() {
+        let forward = ForwardClock::default();
+        assert_eq!(forward.stamp(&At(1_767_225_600_123_999)), 1_767_225_600_123_000);
+        assert_eq!(forward.stamp(&At(1_767_225_600_122_000)), 1_767_225_600_123_000);
+        // An earlier run may have given out microseconds.
+        forward.at_least(1_767_225_600_124_001);
+        assert_eq!(forward.stamp(&At(1_767_225_600_124_900)), 1_767_225_600_124_001);
+        assert_eq!(forward.stamp(&At(1_767_225_600_125_000)), 1_767_225_600_125_000);
     }
 }
