@@ -411,7 +411,7 @@ struct End {
 
 impl Writer {
     async fn run(mut self, mut events: mpsc::UnboundedReceiver<StreamEvent>) {
-        let mut received = Vec::with_capacity(EVENTS_AT_ONCE);
+        let mut received = Vec::new();
         while events.recv_many(&mut received, EVENTS_AT_ONCE).await > 0 {
             let mut ack = Ack::default();
             let mut refused = None;

@@ -145,6 +145,12 @@ def callers(server):
         refused(attempt, "", denied)
     token = server.add_gateway("writes-only")
     refused(lambda: read(connect_with_token(server, token), "SELECT 1"), "may write only")
+    password = server.run("role", "add", "flight-reader", "--statement-seconds-max", "2").stdout.strip()
+    with connect(server, user="flight-reader", password=password) as reader:
+        listed = read(reader, 'SELECT DISTINCT "user" AS u, interface AS i, state AS s FROM system.queries').to_pylist()
+        assert listed == [{"u": "flight-reader", "i": "flight", "s": "running"}], listed
+        endless = "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b WHERE a.value + b.value < 0"
+        refused(lambda: read(reader, endless), "limit of 2 s")
 
 
 def batch(names, seconds, levels) -> pyarrow.Table:
