@@ -5,6 +5,7 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use zonelake_benches::workload::FIELDS;
 use zonelake_query::{Caller, QueryEngine, QueryOptions};
+use zonelake_registry::ADMIN_USER;
 use zonelake_schemas::Lane;
 use zonelake_storage::{Entry, Rows};
 
@@ -28,7 +29,8 @@ fn measure(criterion: &mut Criterion, name: &str, is_flushed: bool) {
         group.throughput(Throughput::Elements(readings));
         group.bench_function(BenchmarkId::from_parameter(question), |bencher| {
             let (bed, engine) = prepared.get_or_insert_with(|| prepare(is_flushed));
-            let caller = Caller { name: "ladder".into() };
+            bed.store.registry().ensure_admin().expect("there is an administrator");
+            let caller = Caller { name: ADMIN_USER.into() };
             bencher.iter(|| {
                 let answer = async { engine.execute(&sql, &caller).await?.collect().await };
                 bed.runtime.block_on(answer).expect("the statement is answered")
