@@ -301,9 +301,9 @@ mod tests {
         assert!(is_busy(second.as_mut()));
         assert!(is_busy(pin!(admission.enter(&few, MANY))), "both have one waiting");
         drop(running);
-        let other = turn(other.as_mut());
-        drop(other);
+        assert!(poll(other.as_mut()).is_pending(), "neither role runs one, and this one came later");
         drop(turn(first.as_mut()));
+        drop(turn(other.as_mut()));
         assert_eq!((admission.running(), admission.waiting()), (0, 0));
     }
 
