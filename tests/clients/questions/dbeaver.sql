@@ -80,7 +80,7 @@ SELECT 1 FROM pg_catalog.pg_attribute s JOIN pg_catalog.pg_class p ON s.attrelid
 -- question: DBeaver, roles
 SELECT a.oid,a.* FROM pg_catalog.pg_roles a
 ORDER BY a.oid;
--- rows: 1 1
+-- rows: 1 9
 
 -- question: DBeaver, access methods
 SELECT am.oid,am.* FROM pg_catalog.pg_am am
