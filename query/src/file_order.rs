@@ -83,10 +83,7 @@ impl Order {
         if rows.output_partitioning().partition_count() != sort.input().output_partitioning().partition_count() {
             return Ok(None);
         }
-        Ok(Some(match sort.fetch() {
-            Some(fetch) => Arc::new(LocalLimitExec::new(rows, fetch)),
-            None => rows,
-        }))
+        Ok(Some(limited(sort, rows)))
     }
 
     /// What is merged may have any number of partitions.
@@ -99,11 +96,7 @@ impl Order {
     /// The same rows in the same order, in any number of partitions.
     fn merged(&self, node: &Plan) -> Result<Option<Plan>> {
         if let Some(sort) = node.downcast_ref::<SortExec>() {
-            let Some(rows) = self.sorted_rows(sort)? else { return Ok(None) };
-            return Ok(Some(match sort.fetch() {
-                Some(fetch) => Arc::new(LocalLimitExec::new(rows, fetch)),
-                None => rows,
-            }));
+            return Ok(self.sorted_rows(sort)?.map(|rows| limited(sort, rows)));
         }
         if !node.is::<UnionExec>() && !node.is::<ProjectionExec>() {
             return Ok(None);
@@ -256,6 +249,14 @@ fn file_order(schema: &Schema, nulls_first: bool) -> Option<LexOrdering> {
 fn over(node: &Plan, inputs: Vec<Plan>) -> Result<Plan> {
     let recompute = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
     Arc::clone(node).replace_children(inputs, recompute)
+}
+
+/// As many rows of each partition as a sort would let through.
+fn limited(sort: &SortExec, rows: Plan) -> Plan {
+    match sort.fetch() {
+        Some(fetch) => Arc::new(LocalLimitExec::new(rows, fetch)),
+        None => rows,
+    }
 }
 
 fn is_sorted(rows: &Plan, wanted: &LexOrdering) -> bool {

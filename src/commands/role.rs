@@ -148,7 +148,7 @@ fn list(registry: &Registry) -> Result<(), Failure> {
         writeln!(out, "{name:width$}  {seconds:>21}  {bytes:>16}  {running:>11}").map_err(Failure::failed)
     };
     line(NAME, "statement_seconds_max", "memory_bytes_max", "running_max")?;
-    for role in &roles {
+    for role in roles.iter() {
         let shown = |limit: Option<u64>| limit.map_or("none".to_owned(), |limit| limit.to_string());
         let limits = role.limits;
         line(

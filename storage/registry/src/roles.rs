@@ -113,7 +113,7 @@ impl Registry {
         let password = new_password()?;
         let stored = StoredPassword::of(&password)?;
         self.write(&[Load::Roles], |connection, _| {
-            if self.roles.load().len() >= ROLES_MAX {
+            if self.roles.load().list.len() >= ROLES_MAX {
                 return Err(RegistryError::Limit { what: "roles", name: "this server".into(), limit: ROLES_MAX });
             }
             match self.insert_role(connection, name, &stored, limits)? {
@@ -201,13 +201,13 @@ impl Registry {
     }
 
     /// All roles by name, from memory.
-    pub fn roles(&self) -> Vec<Arc<Role>> {
-        self.roles.load().values().map(|credential| Arc::clone(&credential.role)).collect()
+    pub fn roles(&self) -> Arc<[Arc<Role>]> {
+        Arc::clone(&self.roles.load().list)
     }
 
     /// The role of this name as it is now, from memory.
     pub fn role(&self, name: &str) -> Option<Arc<Role>> {
-        self.roles.load().get(name).map(|credential| Arc::clone(&credential.role))
+        self.roles.load().by_name.get(name).map(|credential| Arc::clone(&credential.role))
     }
 
     /// Whether this is a role and its password. The first time, and each time with a wrong password or name, this takes
@@ -219,7 +219,7 @@ impl Registry {
         let Some(credential) = self.credential(name) else {
             // It takes as long as a wrong password, so that nobody finds out which names there are.
             let _turn = self.verifying.lock().unwrap_or_else(PoisonError::into_inner);
-            let other = self.roles.load().get(ADMIN_USER).cloned();
+            let other = self.roles.load().by_name.get(ADMIN_USER).cloned();
             let _as_long_as_another = other.is_some_and(|other| other.is_password(password));
             return false;
         };
@@ -267,18 +267,18 @@ impl Registry {
 
     /// What a role is recognised by, also where another process has added it just now.
     fn credential(&self, name: &str) -> Option<Arc<RoleCredential>> {
-        if let Some(known) = self.roles.load().get(name) {
+        if let Some(known) = self.roles.load().by_name.get(name) {
             return Some(Arc::clone(known));
         }
         if let Err(error) = self.refresh() {
             tracing::warn!("new roles cannot be read: {error}");
         }
-        self.roles.load().get(name).cloned()
+        self.roles.load().by_name.get(name).cloned()
     }
 
     pub(crate) fn load_roles(&self, connection: &Connection) -> Result<(), RegistryError> {
         let before = self.roles.load_full();
-        let read = || -> rusqlite::Result<RoleIndex> {
+        let read = || -> rusqlite::Result<BTreeMap<_, _>> {
             let mut statement = connection.prepare_cached(
                 "SELECT id, name, password, scram, statement_seconds_max, memory_bytes_max, running_max FROM roles",
             )?;
@@ -287,7 +287,7 @@ impl Registry {
                 let hash: String = row.get("password")?;
                 let scram: Option<Vec<u8>> = row.get("scram")?;
                 // Which password is right is still known as long as it is the same one.
-                let known = before.get(&name).filter(|known| known.hash == hash);
+                let known = before.by_name.get(&name).filter(|known| known.hash == hash);
                 let verified = known.and_then(|known| known.verified.load_full());
                 let role = Role { id: row.get("id")?, name: Arc::clone(&name), limits: RoleLimits::read(row)? };
                 let scram = scram.as_deref().and_then(ScramVerifier::from_bytes);
@@ -296,13 +296,20 @@ impl Registry {
             })?;
             all.collect()
         };
-        self.roles.store(Arc::new(read().map_err(|source| self.sqlite(source))?));
+        let by_name: BTreeMap<Arc<str>, Arc<RoleCredential>> = read().map_err(|source| self.sqlite(source))?;
+        let list = by_name.values().map(|credential| Arc::clone(&credential.role)).collect();
+        self.roles.store(Arc::new(RoleIndex { by_name, list }));
         Ok(())
     }
 }
 
-/// All roles by name, as one snapshot.
-pub(crate) type RoleIndex = BTreeMap<Arc<str>, Arc<RoleCredential>>;
+/// All roles, as one snapshot.
+#[derive(Default)]
+pub(crate) struct RoleIndex {
+    by_name: BTreeMap<Arc<str>, Arc<RoleCredential>>,
+    /// By name. Each statement of PostgreSQL's clients shows them, so they are gathered once.
+    list: Arc<[Arc<Role>]>,
+}
 
 /// A role, and what it is recognised by.
 pub(crate) struct RoleCredential {

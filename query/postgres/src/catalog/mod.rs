@@ -75,7 +75,7 @@ impl SessionExtension for CatalogExtension {
             session,
             variables: &self.variables,
             objects: &objects,
-            roles: &self.registry.roles().into(),
+            roles: &self.registry.roles(),
             connection: self.connection,
         };
         let own = functions(&about);
@@ -148,7 +148,7 @@ type Everywhere = PgCatalogSchemaProvider<Arc<dyn CatalogProviderList>, EmptyCon
 struct PgCatalog {
     objects: Arc<Objects>,
     variables: Arc<Variables>,
-    roles: Vec<Arc<Role>>,
+    roles: Arc<[Arc<Role>]>,
 }
 
 #[async_trait]
