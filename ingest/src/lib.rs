@@ -31,6 +31,7 @@ pub mod line;
 pub mod metrics;
 mod peer;
 pub mod pipeline;
+mod receiving;
 pub mod refusal;
 mod rejected;
 pub mod server;

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
-    Connection, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TokioRuntime,
-    TransportConfig, VarInt,
+    Connection, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TransportConfig, VarInt,
 };
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
@@ -17,6 +16,7 @@ use crate::admission::{Admission, AdmissionLimits, Verdict};
 use crate::metrics::IngestMetrics;
 use crate::peer::Peer;
 use crate::pipeline::Pipeline;
+use crate::receiving::ReceivingRuntime;
 use crate::session::{SessionOptions, Sessions};
 use crate::shares::GatewayShares;
 
@@ -85,9 +85,11 @@ impl QuicServer {
         // Packets that come behind a first one, while it waits to be judged.
         config.max_incoming(INCOMING_MAX).incoming_buffer_size(STRANGER_WINDOW_BYTES.into());
         config.incoming_buffer_size_total(INCOMING_BYTES_MAX);
-        let socket = bind(options.listen).map_err(|source| QuicError::Bind { address: options.listen, source })?;
-        let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
-            .map_err(|source| QuicError::Bind { address: options.listen, source })?;
+        let unbound = |source| QuicError::Bind { address: options.listen, source };
+        let socket = bind(options.listen).map_err(unbound)?;
+        let receiving = ReceivingRuntime::start().map_err(|error| QuicError::Setup(error.to_string()))?;
+        let endpoint =
+            Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(receiving)).map_err(unbound)?;
         let (stop, stopping) = watch::channel(false);
         let metrics = Arc::clone(pipeline.metrics());
         let windows_kib = usize::try_from(options.receive_windows_bytes_max / 1024).unwrap_or(Semaphore::MAX_PERMITS);

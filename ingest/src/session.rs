@@ -83,7 +83,8 @@ enum Decoder {
 impl Sessions {
     /// Serves one stream from `Open` to its end.
     pub async fn serve(self: Arc<Self>, mut send: SendStream, mut receive: RecvStream, peer: Arc<Peer>) {
-        let opened = match self.handle_open(&mut receive).await {
+        // Each step is boxed: a stream, of which there are thousands, has room for the one that it is at, not for all of them.
+        let opened = match Box::pin(self.handle_open(&mut receive)).await {
             Ok(Some(opened)) => opened,
             Ok(None) => return,
             Err(refusal) => return self.refuse(&mut send, &refusal, BatchNumber(0), BatchNumber(0)).await,
@@ -91,7 +92,8 @@ impl Sessions {
         let (open, gateway, table) = opened;
         peer.handle_known();
         let (events, outcomes) = mpsc::unbounded_channel();
-        let session = match self.open_session(open, gateway, table, Arc::clone(peer.unacked()), events).await {
+        let opening = self.open_session(open, gateway, table, Arc::clone(peer.unacked()), events);
+        let session = match Box::pin(opening).await {
             Ok(session) => session,
             Err(refusal) => return self.refuse(&mut send, &refusal, BatchNumber(0), BatchNumber(0)).await,
         };
@@ -122,7 +124,7 @@ impl Sessions {
             // The reader may have ended first.
             let _ = writer_ended.send(true);
         });
-        session.read(receive, ended).await;
+        Box::pin(session.read(receive, ended)).await;
         if writing.await.is_err() {
             tracing::error!("a stream's writer has panicked");
         }
