@@ -140,7 +140,7 @@ impl Running<'_> {
                 senders.spawn(async move { Ok((index, sender::run(args, line).await?)) });
             }
         }
-        // Handshakes cost both sides; the clock starts when they are over.
+        // Handshakes and the registration of devices happen once; the clock starts when they are over.
         for _ in 0..senders.len() {
             tokio::select! {
                 _ = opened.recv() => {}

@@ -60,13 +60,14 @@ pub struct SenderArgs {
 pub struct StartLine {
     /// Gateways that open their streams at the same time: handshakes in the thousands at once would only make each other late.
     pub opening: Arc<Semaphore>,
-    /// Told by each stream that is open.
+    /// Told by each stream that is open and whose first batch is durable.
     pub ready: mpsc::UnboundedSender<()>,
     /// When the load starts, once all are open.
     pub start: watch::Receiver<Option<Duration>>,
 }
 
-/// Opens its stream, sends from the start to the end, waits until everything is durable, and tells what was sent.
+/// Opens its stream with a first batch, sends from the start to the end, waits until everything is durable, and tells what
+/// was sent.
 ///
 /// # Errors
 /// Where a stream ends for good.
@@ -76,6 +77,9 @@ pub async fn run(args: SenderArgs, mut line: StartLine) -> Result<Vec<SentByDevi
     let mut source = RowSource::new(rows.clone())?;
     let opening = line.opening.acquire().await;
     let live = Sending::open(&args, Lane::Live, readings_a_row).await?;
+    // By this the server learns the names of its devices.
+    live.send(source.next_batch()?, None).await?;
+    live.drained().await?;
     drop(opening);
     // Whoever counts has gone only where the run is over.
     let _ = line.ready.send(());
@@ -179,7 +183,15 @@ impl Sending {
         self.stream.send(batch).await.map(drop)
     }
 
-    /// Waits until everything is durable.
+    /// Waits until everything sent so far is durable.
+    ///
+    /// # Errors
+    /// Where the stream has ended for good.
+    async fn drained(&self) -> Result<(), StreamError> {
+        self.stream.drained().await
+    }
+
+    /// Waits until everything is durable, and ends.
     ///
     /// # Errors
     /// Where the stream has ended for good.
