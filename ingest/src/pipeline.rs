@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::channel::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc, oneshot};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
@@ -65,8 +66,9 @@ pub struct Pending {
 /// Where the answer to a batch goes.
 #[derive(Debug)]
 pub enum Reply {
-    /// To the writer of a stream's acknowledgements, with what they are to say.
-    Stream(mpsc::UnboundedSender<StreamEvent>, Box<BatchSummary>),
+    /// To the writer of a stream's acknowledgements, with what they are to say. The channel is one that takes no memory while
+    /// it is empty, which is how those of thousands of streams are.
+    Stream(UnboundedSender<StreamEvent>, Box<BatchSummary>),
     /// To one waiting task.
     Once(oneshot::Sender<Result<Outcome, Refusal>>),
 }
@@ -564,7 +566,7 @@ impl Waiting {
     fn answer(self, result: Result<Outcome, Refusal>) {
         // Whoever has gone away in the meantime learns of it by asking for the last number.
         match self.reply {
-            Reply::Stream(sender, summary) => drop(sender.send(StreamEvent::Done(summary, result))),
+            Reply::Stream(sender, summary) => drop(sender.unbounded_send(StreamEvent::Done(summary, result))),
             Reply::Once(sender) => drop(sender.send(result)),
         }
     }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use arrow::datatypes::Schema;
 use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions, write_message};
 use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use futures::channel::mpsc;
 use prost::Message;
 use quinn::{ReadExactError, RecvStream, SendStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use zonelake_registry::{AdoptedTable, Gateway, RegistryError};
 use zonelake_schemas::error::ErrorKind;
 use zonelake_schemas::reject::REJECTED;
@@ -91,7 +93,7 @@ impl Sessions {
         };
         let (open, gateway, table) = opened;
         peer.handle_known();
-        let (events, outcomes) = mpsc::unbounded_channel();
+        let (events, outcomes) = mpsc::unbounded();
         let opening = self.open_session(open, gateway, table, Arc::clone(peer.unacked()), events);
         let session = match Box::pin(opening).await {
             Ok(session) => session,
@@ -269,7 +271,7 @@ impl Session {
             Err((refusal, number)) => StreamEvent::Refused { refusal, number, submitted },
         };
         // The writer may have ended first.
-        let _ = self.events.send(event);
+        let _ = self.events.unbounded_send(event);
         drop(self.events);
         // What is still coming is of no use; the code says that the reason stands in the other direction.
         let _ = receive.stop(quinn::VarInt::from_u32(0));
@@ -413,12 +415,13 @@ struct End {
 
 impl Writer {
     async fn run(mut self, mut events: mpsc::UnboundedReceiver<StreamEvent>) {
-        let mut received = Vec::new();
-        while events.recv_many(&mut received, EVENTS_AT_ONCE).await > 0 {
+        while let Some(first) = events.next().await {
+            let more = std::iter::from_fn(|| events.try_recv().ok());
+            let received = std::iter::once(first).chain(more).take(EVENTS_AT_ONCE);
             let mut ack = Ack::default();
             let mut refused = None;
             let now = self.shared.pipeline.store().clock().monotonic();
-            for event in received.drain(..) {
+            for event in received {
                 match event {
                     StreamEvent::Done(summary, result) => {
                         self.done += 1;

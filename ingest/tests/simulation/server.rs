@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::channel::mpsc;
 use prost::Message;
-use tokio::sync::mpsc;
 use zonelake_ingest::pipeline::{Pending, Reply, SessionId, ShardWriter, StreamEvent};
 use zonelake_ingest::session::split_decoded;
 use zonelake_ingest::{ArrowDecoder, DecodeLimits, LineDecoder, Precision, Refusal, Source};
@@ -95,7 +95,7 @@ impl Server {
     }
 
     pub fn handle_link(&mut self, link: usize) {
-        let (events, outcomes) = mpsc::unbounded_channel();
+        let (events, outcomes) = mpsc::unbounded();
         let session = Session { received: Vec::new(), stage: Stage::New, events, outcomes, last: BatchNumber(0) };
         self.sessions.insert(link, session);
     }
