@@ -79,7 +79,7 @@ pub async fn run(args: SenderArgs, mut line: StartLine) -> Result<Vec<SentByDevi
     let live = Sending::open(&args, Lane::Live, readings_a_row).await?;
     // By this the server learns the names of its devices.
     live.send(source.next_batch()?, None).await?;
-    live.drained().await?;
+    live.stream.drained().await?;
     drop(opening);
     // Whoever counts has gone only where the run is over.
     let _ = line.ready.send(());
@@ -181,14 +181,6 @@ impl Sending {
             self.dues.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(due);
         }
         self.stream.send(batch).await.map(drop)
-    }
-
-    /// Waits until everything sent so far is durable.
-    ///
-    /// # Errors
-    /// Where the stream has ended for good.
-    async fn drained(&self) -> Result<(), StreamError> {
-        self.stream.drained().await
     }
 
     /// Waits until everything is durable, and ends.
