@@ -94,7 +94,7 @@ pub(crate) struct QuicSettings {
     #[config(env = "ZONELAKE_QUIC_NAMES", parse_env = names_from_env, default = [])]
     pub names: Vec<String>,
 
-    /// Connections at once, 1 to 100,000. Each takes some 20 kB and up to unacked_bytes_max of ingest.buffered_bytes_max.
+    /// Connections at once, 1 to 100,000. Each takes some 70 kB with its stream, and up to unacked_bytes_max of ingest.buffered_bytes_max.
     #[config(env = "ZONELAKE_QUIC_CONNECTIONS_MAX", default = 4_096)]
     pub connections_max: usize,
 

@@ -13,6 +13,7 @@
 
 mod layout;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -250,8 +251,11 @@ impl EncodedRows {
     pub fn new(rows: &RecordBatch) -> Result<Self, ArrowError> {
         let fields: Vec<usize> =
             (LOG_FIXED..rows.num_columns()).filter(|&index| !is_null_column(rows.column(index))).collect();
-        let written: Vec<usize> = (0..LOG_FIXED).chain(fields.iter().copied()).collect();
-        let written = rows.project(&written)?;
+        let written = if LOG_FIXED + fields.len() == rows.num_columns() {
+            Cow::Borrowed(rows)
+        } else {
+            Cow::Owned(rows.project(&(0..LOG_FIXED).chain(fields.iter().copied()).collect::<Vec<_>>())?)
+        };
         let (dictionaries, mut data) = WRITE_CONTEXT.with_borrow_mut(|context| {
             // The next batch begins with as much room as this one took.
             context.set_reserve_scratch(true);

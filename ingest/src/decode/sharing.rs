@@ -9,9 +9,12 @@ use arrow::buffer::Buffer;
 use arrow::error::ArrowError;
 use zonelake_schemas::columns::is_null_column;
 
-/// The batch itself where its columns use half of `payload` or more, or nothing of it; else with copies of the columns
-/// that share its memory.
+/// The batch itself where its columns use half of `payload` or more, or nothing of it, or where it is short; else with
+/// copies of the columns that share its memory.
 pub(crate) fn without_waste(batch: RecordBatch, payload: &[u8]) -> Result<RecordBatch, ArrowError> {
+    if payload.len() <= SHORT_BYTES_MAX {
+        return Ok(batch);
+    }
     let range = payload.as_ptr_range();
     let shared: Vec<usize> = batch.columns().iter().map(|column| shared_bytes(column.as_ref(), &range)).collect();
     let used: usize = shared.iter().sum();
@@ -47,3 +50,7 @@ fn shared_bytes(column: &dyn Array, payload: &Range<*const u8>) -> usize {
     );
     values + column.nulls().map_or(0, |nulls| shared(nulls.buffer()))
 }
+
+/// Messages that are not worth it: the rows of short ones are copied anyway as soon as some have come, when live rows are
+/// merged, and copying takes longer than all else that is done to decode twenty rows.
+const SHORT_BYTES_MAX: usize = 16 << 10;

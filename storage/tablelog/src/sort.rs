@@ -59,10 +59,9 @@ impl SortedRows {
     /// # Errors
     /// `UnknownDevice` where a row's device is not among the places.
     pub fn new(chunks: Vec<RecordBatch>, places: &Places) -> Result<Self, ParquetFileError> {
-        let used = used_keys(&chunks, places)?;
-        let ranks = Ranks::new(&used);
+        let used = UsedPlaces::new(&chunks, places)?;
         let columns = SortColumns::new(&chunks);
-        let by_device = ranks.place(&columns);
+        let by_device = Ranks::new(&used).place(&columns);
         let (order, dates) = split_by_date(by_device, &columns);
         let places = PlaceColumns {
             province: PlaceColumn::new(&used, |place| place.province.as_deref()),
@@ -74,33 +73,49 @@ impl SortedRows {
     }
 }
 
-/// The places that rows refer to, by key; absent where no row does.
-type UsedPlaces = Vec<Option<Arc<Place>>>;
+/// The places that rows refer to, with their keys, by zone and device; nulls first.
+struct UsedPlaces<'a> {
+    by_name: Vec<(usize, &'a Place)>,
+    /// Every key is below it.
+    keys: usize,
+}
 
-fn used_keys(chunks: &[RecordBatch], places: &Places) -> Result<UsedPlaces, ParquetFileError> {
-    let mut is_used = vec![false; places.len() + 1];
-    for chunk in chunks {
-        for &key in chunk.column(live::DEVICE_KEY).as_primitive::<UInt32Type>().values() {
-            match is_used.get_mut(key as usize) {
-                Some(slot) if key > 0 => *slot = true,
-                _ => return Err(ParquetFileError::UnknownDevice { key: DeviceKey(key) }),
+impl<'a> UsedPlaces<'a> {
+    fn new(chunks: &[RecordBatch], places: &'a Places) -> Result<Self, ParquetFileError> {
+        let mut is_used = vec![false; places.len() + 1];
+        for chunk in chunks {
+            for &key in chunk.column(live::DEVICE_KEY).as_primitive::<UInt32Type>().values() {
+                match is_used.get_mut(key as usize) {
+                    Some(slot) if key > 0 => *slot = true,
+                    _ => return Err(ParquetFileError::UnknownDevice { key: DeviceKey(key) }),
+                }
             }
         }
+        let keys = is_used.len();
+        let used = (0..).zip(is_used).filter(|(_, is_used)| *is_used);
+        let placed = used.filter_map(|(key, _)| Some((key as usize, &**places.get(DeviceKey(key))?)));
+        // The names themselves are sorted, not what refers to them: with many devices each look costs a miss of the cache.
+        let mut named: Vec<_> =
+            placed.map(|(key, place)| (place.zone.as_deref(), place.device.as_deref(), key, place)).collect();
+        named.sort_by_key(|&(zone, device, ..)| (zone, device));
+        Ok(Self { by_name: named.into_iter().map(|(.., key, place)| (key, place)).collect(), keys })
     }
-    Ok((0..).zip(is_used).map(|(key, used)| places.get(DeviceKey(key)).filter(|_| used).cloned()).collect())
 }
 
 impl PlaceColumn {
-    fn new(used: &UsedPlaces, part: impl Fn(&Place) -> Option<&str>) -> Self {
-        let parts = || used.iter().map(|place| place.as_deref().and_then(&part));
-        let mut values: Vec<&str> = parts().flatten().collect();
-        values.sort_unstable();
-        values.dedup();
-        let code = |text: &str| {
-            let position = values.binary_search(&text).expect("every part of a used place is among the values");
-            i32::try_from(position).expect("device keys have 32 bits, and one in two of them never exists")
-        };
-        let codes = parts().map(|text| text.map_or(NULL, code)).collect();
+    fn new(used: &UsedPlaces<'_>, part: impl Fn(&Place) -> Option<&str>) -> Self {
+        let mut named: Vec<(&str, usize)> =
+            used.by_name.iter().filter_map(|&(key, place)| Some((part(place)?, key))).collect();
+        // In order within each zone already, which this sort makes use of.
+        named.sort_by_key(|&(text, _)| text);
+        let mut codes = vec![NULL; used.keys];
+        let mut values = Vec::new();
+        for run in named.chunk_by(|(a, _), (b, _)| a == b) {
+            let code =
+                i32::try_from(values.len()).expect("device keys have 32 bits, and one in two of them never exists");
+            values.push(run[0].0);
+            run.iter().for_each(|&(_, key)| codes[key] = code);
+        }
         Self { values: Arc::new(StringArray::from(values)), codes }
     }
 }
@@ -140,14 +155,10 @@ struct Ranks {
 }
 
 impl Ranks {
-    fn new(used: &UsedPlaces) -> Self {
-        let mut by_name: Vec<(usize, &Place)> =
-            used.iter().enumerate().filter_map(|(key, place)| Some((key, place.as_deref()?))).collect();
-        let name = |place: &Place| (place.zone.clone(), place.device.clone());
-        by_name.sort_by(|(_, a), (_, b)| (&a.zone, &a.device).cmp(&(&b.zone, &b.device)));
-        let mut by_key = vec![0; used.len()];
+    fn new(used: &UsedPlaces<'_>) -> Self {
+        let mut by_key = vec![0; used.keys];
         let mut count = 0;
-        for run in by_name.chunk_by(|(_, a), (_, b)| name(a) == name(b)) {
+        for run in used.by_name.chunk_by(|(_, a), (_, b)| (&a.zone, &a.device) == (&b.zone, &b.device)) {
             for (key, _) in run {
                 by_key[*key] = count;
             }
