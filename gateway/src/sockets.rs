@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quinn::Endpoint;
+use quinn::{Endpoint, EndpointConfig};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::ConnectError;
 
@@ -30,7 +31,7 @@ impl Sockets {
         match endpoint {
             Some(endpoint) => Ok(endpoint.clone()),
             None => {
-                let opened = Endpoint::client(any).map_err(|error| ConnectError::Socket(error.to_string()))?;
+                let opened = open(any).map_err(|error| ConnectError::Socket(error.to_string()))?;
                 Ok(endpoint.insert(opened).clone())
             }
         }
@@ -44,3 +45,15 @@ impl Sockets {
         }
     }
 }
+
+fn open(address: SocketAddr) -> std::io::Result<Endpoint> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    // The system may grant less; it only costs packets where many acknowledgements come at once.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    socket.bind(&address.into())?;
+    let runtime = quinn::default_runtime().ok_or_else(|| std::io::Error::other("there is no runtime of tokio"))?;
+    Endpoint::new(EndpointConfig::default(), None, socket.into(), runtime)
+}
+
+/// Buffer asked of the system: a server that has synced its log acknowledges what thousands of gateways have sent.
+const RECEIVE_BUFFER_BYTES: usize = 2 << 20;

@@ -35,7 +35,7 @@ pub struct ArrowDecoder {
     limits: DecodeLimits,
     rules: Vec<FieldRule>,
     schema: Option<WireSchema>,
-    dictionaries: HashMap<i64, Dictionary>,
+    dictionaries: HashMap<i64, Box<Dictionary>>,
     names: DeviceNames,
     digest_seed: u64,
 }
@@ -150,7 +150,8 @@ impl ArrowDecoder {
         for column in self.schema.iter().flat_map(|schema| &schema.columns) {
             hasher.write(column.name.as_bytes());
             hasher.write(format!("\0{}\0", column.data_type).as_bytes());
-            let dictionary = column.dictionary_id().map(|id| self.dictionaries.get(&id).map_or(0, Dictionary::digest));
+            let dictionary =
+                column.dictionary_id().map(|id| self.dictionaries.get(&id).map_or(0, |dictionary| dictionary.digest()));
             hasher.write_u64(dictionary.unwrap_or(u64::MAX));
         }
         self.digest_seed = hasher.finish();
@@ -167,7 +168,7 @@ impl WireColumn {
 struct Columns<'a> {
     schema: &'a WireSchema,
     batch: &'a RecordBatch,
-    dictionaries: &'a HashMap<i64, Dictionary>,
+    dictionaries: &'a HashMap<i64, Box<Dictionary>>,
 }
 
 impl<'a> Columns<'a> {
@@ -259,7 +260,7 @@ impl<'a> Columns<'a> {
 fn devices(
     schema: &WireSchema,
     batch: &RecordBatch,
-    dictionaries: &mut HashMap<i64, Dictionary>,
+    dictionaries: &mut HashMap<i64, Box<Dictionary>>,
     names: &mut DeviceNames,
     source: &Source<'_>,
     faults: &mut RowFaults,

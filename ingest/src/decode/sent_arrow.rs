@@ -18,7 +18,7 @@ use crate::validate::Sent;
 pub(crate) struct SentArrow<'a> {
     pub(crate) schema: &'a WireSchema,
     pub(crate) batch: &'a RecordBatch,
-    pub(crate) dictionaries: &'a HashMap<i64, Dictionary>,
+    pub(crate) dictionaries: &'a HashMap<i64, Box<Dictionary>>,
 }
 
 impl Sent for SentArrow<'_> {

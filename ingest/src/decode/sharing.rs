@@ -54,3 +54,29 @@ fn shared_bytes(column: &dyn Array, payload: &Range<*const u8>) -> usize {
 /// Messages that are not worth it: the rows of short ones are copied anyway as soon as some have come, when live rows are
 /// merged, and copying takes longer than all else that is done to decode twenty rows.
 const SHORT_BYTES_MAX: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{AsArray, Int32Array};
+    use arrow::buffer::ScalarBuffer;
+    use arrow::datatypes::{DataType, Field, Int32Type, Schema};
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_column_that_uses_little_of_a_long_message_lets_it_go() {
+        for (payload_bytes, rows, is_shared) in
+            [(SHORT_BYTES_MAX, 8, true), (SHORT_BYTES_MAX + 4, 8, false), (SHORT_BYTES_MAX + 4, 4_000, true)]
+        {
+            let payload = Bytes::from(vec![7; payload_bytes]);
+            let values = ScalarBuffer::<i32>::new(Buffer::from(payload.slice(..rows * 4)), 0, rows);
+            let schema = Arc::new(Schema::new(vec![Field::new("value", DataType::Int32, true)]));
+            let sent = RecordBatch::try_new(schema, vec![Arc::new(Int32Array::new(values, None))]).unwrap();
+            let kept = without_waste(sent.clone(), &payload).unwrap();
+            assert_eq!(kept, sent);
+            let kept = kept.column(0).as_primitive::<Int32Type>().values().inner().as_ptr();
+            assert_eq!(payload.as_ptr_range().contains(&kept), is_shared, "{payload_bytes} bytes, {rows} rows");
+        }
+    }
+}

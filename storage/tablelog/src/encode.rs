@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{FieldRef, SchemaRef};
@@ -22,6 +22,7 @@ use zonelake_schemas::columns::FILE_FIXED;
 use zonelake_schemas::{Kept, TableDef, TableSchemas};
 
 use crate::ColumnStats;
+use crate::background::in_threads;
 use crate::gather::{Column, Gather};
 use crate::parquet_file::{ParquetFileError, ParquetOptions};
 use crate::sort::SortedRows;
@@ -208,39 +209,6 @@ fn row_groups(rows: usize, options: &ParquetOptions) -> impl Iterator<Item = Ran
     let of_group = options.row_group_rows_max.max(1);
     (0..rows).step_by(of_group).map(move |start| start..rows.min(start + of_group))
 }
-
-/// Does jobs in threads of their own, which give way to those that take readings in. Results come in any order.
-fn in_threads<J: Send, R: Send, E: Send>(
-    threads: usize,
-    jobs: Vec<J>,
-    work: impl Fn(J) -> Result<R, E> + Sync,
-) -> Result<Vec<R>, E> {
-    let waiting = Mutex::new(jobs);
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let one_after_another = || {
-        // Where the system does not allow it, this work competes as an equal.
-        let _ = rustix::process::nice(BACKGROUND_NICE);
-        let mut done = Vec::new();
-        while let Some(job) = next() {
-            done.push(work(job)?);
-        }
-        Ok::<_, E>(done)
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(one_after_another)).collect();
-        let mut all = Vec::new();
-        for thread in threads {
-            match thread.join() {
-                Ok(done) => all.extend(done?),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        Ok(all)
-    })
-}
-
-/// How far background threads stand back: in Linux a thread at 10 gets about a tenth of a contended core.
-const BACKGROUND_NICE: i32 = 10;
 
 /// Bytes that wait to be stored, and the size and checksum of all that ever came.
 #[derive(Default)]

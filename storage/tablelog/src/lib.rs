@@ -21,6 +21,7 @@ pub mod parquet_file;
 pub mod store;
 pub mod verify;
 
+mod background;
 mod encode;
 mod gather;
 mod reader;

@@ -31,6 +31,7 @@ use zonelake_schemas::error::ErrorKind;
 use zonelake_schemas::{DeviceKey, Places, TableDef, TableSchemas};
 
 use crate::DataFile;
+use crate::background::in_background;
 use crate::encode::{FileEncoder, FileLayout};
 use crate::sort::SortedRows;
 
@@ -163,7 +164,7 @@ pub async fn write_sorted(
     options: &ParquetOptions,
 ) -> Result<Vec<DataFile>, ParquetFileError> {
     let (chunks, places) = (input.chunks.to_vec(), input.places.clone());
-    let sorted = Arc::new(tokio::task::spawn_blocking(move || SortedRows::new(chunks, &places)).await??);
+    let sorted = Arc::new(in_background(move || SortedRows::new(chunks, &places)).await??);
     let layout = Arc::new(FileLayout::new(input.def, input.schemas, options)?);
     let work = (0..sorted.dates.len()).map(|index| {
         let file =
@@ -238,7 +239,7 @@ impl NewFile {
         rows: std::ops::Range<usize>,
     ) -> Result<FileEncoder, ParquetFileError> {
         let (sorted, layout, options) = (Arc::clone(&self.sorted), Arc::clone(&self.layout), self.options.clone());
-        let encoded = tokio::task::spawn_blocking(move || FileEncoder::new(layout, &sorted, rows, &options));
+        let encoded = in_background(move || FileEncoder::new(layout, &sorted, rows, &options));
         let mut encoder = encoded.await??;
         let mut goes_on = true;
         while goes_on {
