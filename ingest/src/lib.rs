@@ -13,8 +13,8 @@
 //! - [`admission`]: who may connect; [`server`]: the QUIC endpoint; `peer`: a connection on it, and what it may hold
 //! - [`session`]: one stream of batches on a connection
 //! - `credentials`: from a token to its gateway
-//! - [`pipeline`]: the shards' queues and threads, which make batches durable; `budget`: bytes in flight; `verdicts`: numbers
-//!   that are refused
+//! - [`pipeline`]: the shards' queues and threads; [`shard_writer`]: what makes batches durable; `budget`: bytes in flight;
+//!   `verdicts`: numbers that are refused
 //! - [`flusher`]: the thread that brings rows into files
 //! - [`metrics`]: what all of it counts; [`health`]: what keeps it from its work
 
@@ -36,6 +36,7 @@ pub mod refusal;
 mod rejected;
 pub mod server;
 pub mod session;
+pub mod shard_writer;
 pub mod shares;
 pub mod space;
 pub mod unnumbered;

@@ -13,7 +13,8 @@ pub(crate) async fn in_background<R: Send + 'static>(
     let in_thread = || {
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                stand_back();
+                // Where the system does not allow it, this work competes as an equal.
+                let _ = rustix::process::nice(BACKGROUND_NICE);
                 work()
             });
             thread.join().unwrap_or_else(|panic| resume_unwind(panic))
@@ -22,7 +23,7 @@ pub(crate) async fn in_background<R: Send + 'static>(
     tokio::task::spawn_blocking(in_thread).await
 }
 
-/// Does jobs in so many threads. Results come in any order.
+/// Does jobs in so many threads, which stand back where the caller does. Results come in any order.
 pub(crate) fn in_threads<J: Send, R: Send, E: Send>(
     threads: usize,
     jobs: Vec<J>,
@@ -31,7 +32,6 @@ pub(crate) fn in_threads<J: Send, R: Send, E: Send>(
     let waiting = Mutex::new(jobs);
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let one_after_another = || {
-        stand_back();
         let mut done = Vec::new();
         while let Some(job) = next() {
             done.push(work(job)?);
@@ -51,11 +51,6 @@ pub(crate) fn in_threads<J: Send, R: Send, E: Send>(
     })
 }
 
-/// Lets this thread stand back. Linux counts per thread, and what a thread starts stands back as it does.
-fn stand_back() {
-    // Where the system does not allow it, this work competes as an equal.
-    let _ = rustix::process::setpriority_process(None, BACKGROUND_NICE);
-}
-
-/// How far background threads stand back: in Linux a thread at 10 gets about a tenth of a contended core.
+/// How far background threads stand back behind the program's own: in Linux, where this counts for a thread and those that
+/// it starts, one at 10 gets about a tenth of a contended core.
 const BACKGROUND_NICE: i32 = 10;
