@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use arrow::datatypes::Schema;
 use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions, write_message};
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use prost::Message;
 use quinn::{ReadExactError, RecvStream, SendStream};
+use tokio::io::AsyncReadExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use zonelake_registry::{AdoptedTable, Gateway, RegistryError};
 use zonelake_schemas::error::ErrorKind;
@@ -508,8 +509,14 @@ async fn read_header(
 }
 
 async fn read_body(receive: &mut RecvStream, bytes: usize) -> Result<Bytes, Refusal> {
-    let mut body = BytesMut::zeroed(bytes);
-    receive.read_exact(&mut body).await.map_err(|_| truncated())?;
+    let mut body = BytesMut::with_capacity(bytes);
+    while body.len() < bytes {
+        let rest = bytes - body.len();
+        let read = receive.read_buf(&mut (&mut body).limit(rest)).await;
+        if !read.is_ok_and(|read| read > 0) {
+            return Err(truncated());
+        }
+    }
     Ok(body.freeze())
 }
 

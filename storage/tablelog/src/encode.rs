@@ -7,27 +7,33 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
+use arrow::datatypes::{
+    DataType, Decimal32Type, Decimal64Type, FieldRef, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
+};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, compute_leaves};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{ColumnDescPtr, ColumnPath};
+use parquet::schema::types::ColumnDescPtr;
 use twox_hash::XxHash3_64;
+use zonelake_schemas::TableSchemas;
 use zonelake_schemas::columns::FILE_FIXED;
-use zonelake_schemas::{Kept, TableDef, TableSchemas};
 
 use crate::ColumnStats;
 use crate::background::in_threads;
+use crate::boolean_column::encode_booleans;
+use crate::column_chunk::{ChunkOptions, ColumnChunk};
 use crate::gather::{Column, Gather};
+use crate::integer_column::{Stored, encode_integers};
 use crate::parquet_file::{ParquetFileError, ParquetOptions};
 use crate::sort::SortedRows;
 use crate::stats::StatsBuilder;
-use crate::text_column::{TextChunk, TextOptions, TextRuns};
+use crate::text_column::{TextRuns, encode_text};
 
 /// What all files of one table have in common.
 #[derive(Debug)]
@@ -37,12 +43,8 @@ pub(crate) struct FileLayout {
 }
 
 impl FileLayout {
-    pub(crate) fn new(
-        def: &TableDef,
-        schemas: &TableSchemas,
-        options: &ParquetOptions,
-    ) -> Result<Self, ParquetFileError> {
-        let mut properties = WriterProperties::builder()
+    pub(crate) fn new(schemas: &TableSchemas, options: &ParquetOptions) -> Result<Self, ParquetFileError> {
+        let properties = WriterProperties::builder()
             .set_created_by(concat!("zonelake ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(options.zstd_level)?))
             .set_statistics_enabled(EnabledStatistics::Page)
@@ -50,23 +52,7 @@ impl FileLayout {
             .set_write_batch_size(options.page_rows_max.clamp(1, WRITE_BATCH_ROWS_MAX))
             .set_max_row_group_row_count(None)
             .set_sorting_columns(Some(SORTED_BY.map(ascending_nulls_first).to_vec()));
-        let fixed = ["time", "ingested_at"].into_iter();
-        let fields = def.fields.iter().filter(|field| is_packed(field.kept())).map(|field| field.name.as_str());
-        for name in fixed.chain(fields) {
-            let path = ColumnPath::from(name);
-            properties = properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-        }
         Ok(Self { schema: Arc::clone(&schemas.file), properties: properties.build() })
-    }
-}
-
-/// Whether values follow each other in small steps as integers.
-fn is_packed(kept: Kept) -> bool {
-    match kept {
-        Kept::Decimal32 { .. } | Kept::Decimal64 { .. } | Kept::Int64 | Kept::Timestamp => true,
-        Kept::Float64 | Kept::Boolean | Kept::Utf8 => false,
     }
 }
 
@@ -92,8 +78,10 @@ struct EncodedColumn {
 
 /// One column of one row group.
 enum EncodedChunk {
-    Values(ArrowColumnChunk),
-    Text(TextChunk),
+    /// By our own writers.
+    Known(ColumnChunk),
+    /// By the general one.
+    General(ArrowColumnChunk),
 }
 
 impl FileEncoder {
@@ -104,30 +92,21 @@ impl FileEncoder {
         rows: Range<usize>,
         options: &ParquetOptions,
     ) -> Result<Self, ParquetFileError> {
-        let writer =
-            ArrowWriter::try_new(HashedBuffer::default(), Arc::clone(&layout.schema), Some(layout.properties.clone()))?;
-        let (writer, factory) = writer.into_serialized_writer()?;
+        let properties = Some(layout.properties.clone());
+        let writer = ArrowWriter::try_new(HashedBuffer::default(), Arc::clone(&layout.schema), properties)?;
+        let (writer, _) = writer.into_serialized_writer()?;
         let gather = Gather::new(sorted, &sorted.order[rows.clone()]);
-        let groups = rows.len().div_ceil(options.row_group_rows_max.max(1));
-        // By column, each with its writers by row group.
-        let mut jobs: Vec<(usize, Vec<ArrowColumnWriter>)> =
-            (0..layout.schema.fields().len()).map(|column| (column, Vec::with_capacity(groups))).collect();
-        for group in 0..groups {
-            for ((_, writers), writer) in jobs.iter_mut().zip(factory.create_column_writers(group)?) {
-                writers.push(writer);
-            }
-        }
-        let descrs = writer.schema_descr().columns();
-        let encode = |column: usize, writers: Vec<ArrowColumnWriter>| {
-            let field = &layout.schema.fields()[column];
-            let encoded = match gather.column(column, field.data_type())? {
-                Column::Values(values) => encode_values(&values, field, writers, options),
-                Column::Text(text) => encode_text(&text, &descrs[column], options),
-            };
-            encoded.map(|encoded| (column, encoded))
+        let encode = |position: usize| {
+            let field = &layout.schema.fields()[position];
+            let column = gather.column(position, field.data_type())?;
+            let descr = &writer.schema_descr().columns()[position];
+            let encoder = ColumnEncoder { field, descr, properties: &layout.properties, rows: rows.len(), options };
+            encoder.encode(&column).map(|encoded| (position, encoded))
         };
-        let mut columns = in_threads(options.encode_threads, jobs, |(column, writers)| encode(column, writers))?;
-        columns.sort_unstable_by_key(|(column, _)| *column);
+        let positions = (0..layout.schema.fields().len()).collect();
+        let mut columns = in_threads(options.encode_threads, positions, encode)?;
+        columns.sort_unstable_by_key(|(position, _)| *position);
+        let groups = row_groups(rows.len(), options).count();
         let mut row_groups: Vec<Vec<EncodedChunk>> = (0..groups).map(|_| Vec::new()).collect();
         let mut stats = Vec::with_capacity(columns.len());
         for (_, column) in columns {
@@ -143,8 +122,8 @@ impl FileEncoder {
         let mut row_group = self.writer.next_row_group()?;
         for chunk in chunks {
             match chunk {
-                EncodedChunk::Values(chunk) => chunk.append_to_row_group(&mut row_group)?,
-                EncodedChunk::Text(chunk) => row_group.append_column(&chunk.bytes, chunk.close)?,
+                EncodedChunk::Known(chunk) => row_group.append_column(&chunk.bytes, chunk.close)?,
+                EncodedChunk::General(chunk) => chunk.append_to_row_group(&mut row_group)?,
             }
         }
         row_group.close()?;
@@ -159,7 +138,7 @@ impl FileEncoder {
 
     /// The bytes that have come since the last call.
     pub(crate) fn take_bytes(&mut self) -> Result<Bytes, ParquetFileError> {
-        self.writer.flush().map_err(parquet::errors::ParquetError::from)?;
+        self.writer.flush().map_err(ParquetError::from)?;
         Ok(std::mem::take(&mut self.writer.inner_mut().pending).into())
     }
 
@@ -173,35 +152,96 @@ impl FileEncoder {
     }
 }
 
-fn encode_values(
-    column: &ArrayRef,
-    field: &FieldRef,
-    writers: Vec<ArrowColumnWriter>,
-    options: &ParquetOptions,
-) -> Result<EncodedColumn, ParquetFileError> {
-    let mut stats = StatsBuilder::default();
-    stats.add(column);
-    let mut chunks = Vec::with_capacity(writers.len());
-    for (rows, mut writer) in row_groups(column.len(), options).zip(writers) {
-        for leaf in compute_leaves(field, &column.slice(rows.start, rows.len()))? {
-            writer.write(&leaf)?;
-        }
-        chunks.push(EncodedChunk::Values(writer.close()?));
-    }
-    Ok(EncodedColumn { chunks, stats })
+/// Encodes one column of a file, row group by row group.
+struct ColumnEncoder<'a> {
+    field: &'a FieldRef,
+    descr: &'a ColumnDescPtr,
+    properties: &'a WriterProperties,
+    rows: usize,
+    options: &'a ParquetOptions,
 }
 
-fn encode_text(
-    text: &TextRuns,
-    descr: &ColumnDescPtr,
-    options: &ParquetOptions,
-) -> Result<EncodedColumn, ParquetFileError> {
-    let mut stats = StatsBuilder::default();
-    stats.add_text(text);
-    let text_options = TextOptions { page_rows_max: options.page_rows_max, zstd_level: options.zstd_level };
-    let encode = |rows| TextChunk::encode(text, rows, descr, text_options).map(EncodedChunk::Text);
-    let chunks = row_groups(text.rows(), options).map(encode).collect::<Result<_, _>>()?;
-    Ok(EncodedColumn { chunks, stats })
+impl ColumnEncoder<'_> {
+    fn encode(&self, column: &Column) -> Result<EncodedColumn, ParquetFileError> {
+        match column {
+            Column::Nulls => self.nulls(),
+            Column::Text(text) => self.text(text),
+            Column::Values(values) => match values.data_type() {
+                DataType::Timestamp(..) => self.integers::<TimestampMicrosecondType>(values),
+                DataType::Int64 => self.integers::<Int64Type>(values),
+                DataType::Decimal32(..) => self.integers::<Decimal32Type>(values),
+                DataType::Decimal64(..) => self.integers::<Decimal64Type>(values),
+                DataType::Boolean => self.booleans(values),
+                _ => self.values(values),
+            },
+        }
+    }
+
+    fn nulls(&self) -> Result<EncodedColumn, ParquetFileError> {
+        let mut stats = StatsBuilder::default();
+        stats.add_nulls(self.rows);
+        let chunks = self.known(|rows| ColumnChunk::of_nulls(rows.len(), self.descr, self.chunk_options()))?;
+        Ok(EncodedColumn { chunks, stats })
+    }
+
+    fn text(&self, text: &TextRuns) -> Result<EncodedColumn, ParquetFileError> {
+        let mut stats = StatsBuilder::default();
+        stats.add_text(text);
+        let chunks = self.known(|rows| encode_text(text, rows, self.descr, self.chunk_options()))?;
+        Ok(EncodedColumn { chunks, stats })
+    }
+
+    fn integers<T: ArrowPrimitiveType<Native: Stored>>(
+        &self,
+        column: &ArrayRef,
+    ) -> Result<EncodedColumn, ParquetFileError> {
+        let mut stats = StatsBuilder::default();
+        stats.add_nulls(column.null_count());
+        let chunks = self.known(|rows| {
+            let (chunk, bounds) = encode_integers(column.as_primitive::<T>(), rows, self.descr, self.chunk_options())?;
+            stats.add_integer_bounds(column.data_type(), bounds);
+            Ok(chunk)
+        })?;
+        Ok(EncodedColumn { chunks, stats })
+    }
+
+    fn booleans(&self, column: &ArrayRef) -> Result<EncodedColumn, ParquetFileError> {
+        let mut stats = StatsBuilder::default();
+        stats.add(column);
+        let booleans = column.as_boolean();
+        let chunks = self.known(|rows| encode_booleans(booleans, rows, self.descr, self.chunk_options()))?;
+        Ok(EncodedColumn { chunks, stats })
+    }
+
+    fn values(&self, column: &ArrayRef) -> Result<EncodedColumn, ParquetFileError> {
+        let mut stats = StatsBuilder::default();
+        stats.add(column);
+        let schema = Arc::new(Schema::new(vec![Arc::clone(self.field)]));
+        let writer = ArrowWriter::try_new(io::sink(), schema, Some(self.properties.clone()))?;
+        let (_, factory) = writer.into_serialized_writer()?;
+        let mut chunks = Vec::new();
+        for (group, rows) in row_groups(self.rows, self.options).enumerate() {
+            let leaves = compute_leaves(self.field, &column.slice(rows.start, rows.len()))?;
+            for (mut writer, leaf) in factory.create_column_writers(group)?.into_iter().zip(leaves) {
+                writer.write(&leaf)?;
+                chunks.push(EncodedChunk::General(writer.close()?));
+            }
+        }
+        Ok(EncodedColumn { chunks, stats })
+    }
+
+    /// The chunks of all row groups by one of our own writers.
+    fn known(
+        &self,
+        mut encode: impl FnMut(Range<usize>) -> Result<ColumnChunk, ParquetError>,
+    ) -> Result<Vec<EncodedChunk>, ParquetFileError> {
+        let chunks = row_groups(self.rows, self.options).map(|rows| encode(rows).map(EncodedChunk::Known));
+        Ok(chunks.collect::<Result<_, _>>()?)
+    }
+
+    fn chunk_options(&self) -> ChunkOptions {
+        ChunkOptions { page_rows_max: self.options.page_rows_max, zstd_level: self.options.zstd_level }
+    }
 }
 
 /// The rows of each row group.

@@ -39,6 +39,8 @@ pub(crate) enum Column {
     Values(ArrayRef),
     /// Place or quality.
     Text(TextRuns),
+    /// Without any value.
+    Nulls,
 }
 
 impl<'a> Gather<'a> {
@@ -55,7 +57,7 @@ impl<'a> Gather<'a> {
     /// A column by its position in the file schema.
     pub(crate) fn column(&self, position: usize, data_type: &DataType) -> Result<Column, ParquetFileError> {
         let places = &self.sorted.places;
-        let copied = |position| self.copied(position, data_type).map(Column::Values);
+        let copied = |position| self.copied(position, data_type);
         match position {
             0 => copied(live::TIME),
             1 => copied(live::INGESTED_AT),
@@ -70,7 +72,7 @@ impl<'a> Gather<'a> {
     }
 
     /// A column that files hold as memory does. Chunks of an earlier version of the table lack the newest fields.
-    fn copied(&self, position: usize, data_type: &DataType) -> Result<ArrayRef, ParquetFileError> {
+    fn copied(&self, position: usize, data_type: &DataType) -> Result<Column, ParquetFileError> {
         let column = |chunk: &RecordBatch| match chunk.columns().get(position) {
             Some(column) => Arc::clone(column),
             None => null_column(data_type, chunk.num_rows()),
@@ -78,7 +80,7 @@ impl<'a> Gather<'a> {
         let columns: Vec<ArrayRef> = self.sorted.chunks.iter().map(column).collect();
         // Most rows fill few of the fields of a wide table.
         if columns.iter().all(|column| is_null_column(column.as_ref())) {
-            return Ok(null_column(data_type, self.rows.len()));
+            return Ok(Column::Nulls);
         }
         if let Some(found) = columns.iter().map(|column| column.data_type()).find(|found| *found != data_type) {
             return Err(ParquetFileError::NotTheSchema { position, found: found.clone() });
@@ -86,11 +88,11 @@ impl<'a> Gather<'a> {
         if columns.iter().all(|column| column.null_count() == 0)
             && let Some(ordered) = self.without_nulls(&columns, data_type)
         {
-            return Ok(ordered);
+            return Ok(Column::Values(ordered));
         }
         let columns: Vec<&dyn Array> = columns.iter().map(AsRef::as_ref).collect();
         let indices = || self.rows.iter().map(|row| (row.chunk as usize, row.row as usize)).collect();
-        Ok(interleave(&columns, self.indices.get_or_init(indices))?)
+        Ok(Column::Values(interleave(&columns, self.indices.get_or_init(indices))?))
     }
 
     /// Columns of numbers without nulls, and booleans that are all the same; `None` for others.

@@ -22,8 +22,12 @@ pub mod store;
 pub mod verify;
 
 mod background;
+mod boolean_column;
+mod column_chunk;
+mod delta_packing;
 mod encode;
 mod gather;
+mod integer_column;
 mod reader;
 mod sort;
 mod staged;

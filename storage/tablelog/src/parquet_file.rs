@@ -28,7 +28,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 use zonelake_schemas::error::ErrorKind;
-use zonelake_schemas::{DeviceKey, Places, TableDef, TableSchemas};
+use zonelake_schemas::{DeviceKey, Places, TableSchemas};
 
 use crate::DataFile;
 use crate::background::in_background;
@@ -38,9 +38,7 @@ use crate::sort::SortedRows;
 /// Rows to write.
 #[derive(Debug, Clone, Copy)]
 pub struct SortInput<'a> {
-    /// The table.
-    pub def: &'a TableDef,
-    /// Its schemas.
+    /// The table's schemas.
     pub schemas: &'a TableSchemas,
     /// The rows in the order of their arrival, in the live schema; chunks of an earlier version lack the newest fields.
     pub chunks: &'a [RecordBatch],
@@ -165,7 +163,7 @@ pub async fn write_sorted(
 ) -> Result<Vec<DataFile>, ParquetFileError> {
     let (chunks, places) = (input.chunks.to_vec(), input.places.clone());
     let sorted = Arc::new(in_background(move || SortedRows::new(chunks, &places)).await??);
-    let layout = Arc::new(FileLayout::new(input.def, input.schemas, options)?);
+    let layout = Arc::new(FileLayout::new(input.schemas, options)?);
     let work = (0..sorted.dates.len()).map(|index| {
         let file =
             NewFile { sorted: Arc::clone(&sorted), layout: Arc::clone(&layout), options: options.clone(), index };

@@ -11,6 +11,7 @@ use arrow::datatypes::{
     ArrowNumericType, DataType, Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType,
 };
 
+use crate::column_chunk::Bounds;
 use crate::text_column::TextRuns;
 use crate::{ColumnStats, StatValue};
 
@@ -30,6 +31,19 @@ impl StatsBuilder {
         self.nulls += text.nulls() as u64;
         let (min, max) = text.bounds().unzip();
         self.add_texts(min, max);
+    }
+
+    /// Takes in rows without a value.
+    pub(crate) fn add_nulls(&mut self, rows: usize) {
+        self.nulls += rows as u64;
+    }
+
+    /// Takes in more of a column of integers by what is known of them.
+    pub(crate) fn add_integer_bounds<T: Into<i64>>(&mut self, data_type: &DataType, bounds: Bounds<T>) {
+        self.is_time |= matches!(data_type, DataType::Timestamp(..));
+        let value = |value: T| StatValue::Integer(value.into());
+        let (min, max) = bounds.unzip();
+        self.add_bounds(min.map(value), max.map(value));
     }
 
     /// Takes in more of the column.

@@ -3,34 +3,24 @@
 //! Place columns and the quality hardly ever change from one row to the next. The general writer looks each value up in a
 //! hash table and compares it with the bounds of its page, row by row; here a run costs as much as a row does there.
 //!
-//! What comes out is a plain column chunk of Parquet, format version 1 (all integers little-endian):
-//!
-//! | part | bytes |
-//! |---|---|
-//! | dictionary page, `PLAIN`: each value that the chunk has, ascending | length as 4 bytes, UTF-8 |
-//! | data page, one for `page_rows_max` rows: definition levels, where the column may be null | length as 4 bytes, runs of 1 bit |
-//! | codes of the values that are not null, `RLE_DICTIONARY` | width in bits as 1 byte, runs |
-//!
-//! A run is its length times two as a varint, then the value in as many whole bytes as its width needs. A chunk of nulls alone has
-//! no dictionary, and pages without values. Each page is compressed by ZSTD.
+//! The dictionary has each value that the chunk has, ascending: length as 4 bytes, UTF-8. The values of a page are the width
+//! of their codes in bits as 1 byte, then runs of codes (`RLE_DICTIONARY`). A chunk of nulls alone has no dictionary, and
+//! pages without values.
 
-use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::StringArray;
-use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, EncodingMask, PageType, Type, ZstdLevel};
-use parquet::column::page::{CompressedPage, Page, PageWriteSpec, PageWriter};
-use parquet::column::writer::ColumnCloseResult;
+use parquet::basic::Encoding;
 use parquet::data_type::ByteArray;
-use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats};
-use parquet::file::page_index::column_index::ColumnIndexMetaData;
-use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+use parquet::errors::Result;
 use parquet::file::statistics::{Statistics, ValueStatistics};
-use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
+
+use crate::column_chunk::{
+    Bounds, ChunkOptions, ChunkSummary, ChunkWriter, ColumnChunk, DataPage, PagedBounds, length_bytes, push_levels,
+    push_run,
+};
 
 /// A text column: the values that it may have, and which of them its rows have, run by run.
 #[derive(Debug)]
@@ -72,12 +62,12 @@ impl TextRuns {
 
     /// Least and greatest value, where there is any.
     pub(crate) fn bounds(&self) -> Option<(&str, &str)> {
-        let bounds = Bounds::of(self.runs.iter().map(|run| (run.code, 1)));
+        let bounds = CodeBounds::of(self.runs.iter().map(|run| (run.code, 1)));
         bounds.codes.map(|(min, max)| (self.value(min), self.value(max)))
     }
 
     pub(crate) fn nulls(&self) -> usize {
-        Bounds::of(self.within(0..self.rows())).nulls
+        CodeBounds::of(self.within(0..self.rows())).nulls
     }
 
     fn value(&self, code: i32) -> &str {
@@ -99,12 +89,12 @@ impl TextRuns {
 
 /// What is known of some runs.
 #[derive(Debug, Default, Clone, Copy)]
-struct Bounds {
-    codes: Option<(i32, i32)>,
+struct CodeBounds {
+    codes: Bounds<i32>,
     nulls: usize,
 }
 
-impl Bounds {
+impl CodeBounds {
     fn of(runs: impl Iterator<Item = (i32, usize)>) -> Self {
         let mut bounds = Self::default();
         for (code, rows) in runs {
@@ -118,302 +108,108 @@ impl Bounds {
     }
 }
 
-/// How text columns are written.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TextOptions {
-    pub page_rows_max: usize,
-    pub zstd_level: i32,
-}
-
-/// An encoded column of one row group.
-pub(crate) struct TextChunk {
-    pub bytes: Bytes,
-    pub close: ColumnCloseResult,
-}
-
-impl TextChunk {
-    /// Encodes some rows of a column.
-    pub(crate) fn encode(
-        column: &TextRuns,
-        rows: Range<usize>,
-        descr: &ColumnDescPtr,
-        options: TextOptions,
-    ) -> Result<Self> {
-        let mut bytes = Vec::new();
-        let mut sink = TrackedWrite::new(&mut bytes);
-        let mut writer = ChunkWriter::new(&mut sink, column, rows.clone(), descr, options)?;
-        writer.write_dictionary()?;
-        let page_rows = options.page_rows_max.max(1);
-        for start in rows.clone().step_by(page_rows) {
-            writer.write_data_page(start..rows.end.min(start + page_rows))?;
+/// Encodes some rows of a column.
+pub(crate) fn encode_text(
+    column: &TextRuns,
+    rows: Range<usize>,
+    descr: &ColumnDescPtr,
+    options: ChunkOptions,
+) -> Result<ColumnChunk> {
+    let mut writer = ChunkWriter::new(descr, options)?;
+    let used = used_codes(column, rows.clone());
+    write_dictionary(&mut writer, column, &used)?;
+    let is_nullable = descr.max_def_level() > 0;
+    let (mut plain, mut bounds) = (Vec::new(), PagedBounds::default());
+    for start in rows.clone().step_by(options.page_rows_max.max(1)) {
+        let page_rows = (rows.end - start).min(options.page_rows_max.max(1));
+        let runs = column.within(start..start + page_rows);
+        plain.clear();
+        if is_nullable {
+            push_levels(&mut plain, runs.clone().map(|(code, rows)| (code != NULL, rows)))?;
         }
-        let close = writer.close(rows.len())?;
-        drop(sink);
-        Ok(Self { bytes: bytes.into(), close })
-    }
-}
-
-struct ChunkWriter<'a, W: io::Write + Send> {
-    pages: SerializedPageWriter<'a, W>,
-    compressor: zstd::bulk::Compressor<'static>,
-    column: &'a TextRuns,
-    descr: &'a ColumnDescPtr,
-    zstd_level: i32,
-    /// Codes of the column that the chunk has, ascending: their positions are the codes of the chunk.
-    used: Vec<i32>,
-    bounds: Bounds,
-    text_bytes: usize,
-    index: PageIndex,
-    totals: Totals,
-}
-
-/// Where pages are and what they hold.
-struct PageIndex {
-    columns: ColumnIndexBuilder,
-    offsets: OffsetIndexBuilder,
-    /// Bounds of the last page that had any.
-    last: Option<(i32, i32)>,
-    is_ascending: bool,
-}
-
-#[derive(Default)]
-struct Totals {
-    compressed: usize,
-    uncompressed: usize,
-    dictionary_at: Option<u64>,
-    data_at: Option<u64>,
-    data_pages: i32,
-}
-
-impl<'a, W: io::Write + Send> ChunkWriter<'a, W> {
-    fn new(
-        sink: &'a mut TrackedWrite<W>,
-        column: &'a TextRuns,
-        rows: Range<usize>,
-        descr: &'a ColumnDescPtr,
-        options: TextOptions,
-    ) -> Result<Self> {
-        let runs = column.within(rows);
-        let mut used: Vec<i32> = runs.clone().map(|(code, _)| code).filter(|code| *code != NULL).collect();
-        used.sort_unstable();
-        used.dedup();
-        let length = |code: i32| if code == NULL { 0 } else { column.value(code).len() };
-        Ok(Self {
-            pages: SerializedPageWriter::new(sink),
-            compressor: zstd::bulk::Compressor::new(options.zstd_level)?,
-            column,
-            descr,
-            zstd_level: options.zstd_level,
-            used,
-            bounds: Bounds::of(runs.clone()),
-            text_bytes: runs.map(|(code, rows)| length(code) * rows).sum(),
-            index: PageIndex {
-                columns: ColumnIndexBuilder::new(Type::BYTE_ARRAY),
-                offsets: OffsetIndexBuilder::new(),
-                last: None,
-                is_ascending: true,
-            },
-            totals: Totals::default(),
-        })
-    }
-
-    fn write_dictionary(&mut self) -> Result<()> {
-        if self.used.is_empty() {
-            return Ok(());
-        }
-        let mut plain = Vec::new();
-        for &code in &self.used {
-            let text = self.column.value(code);
-            plain.extend_from_slice(&length_bytes(text.len())?);
-            plain.extend_from_slice(text.as_bytes());
-        }
-        let page = Page::DictionaryPage {
-            buf: self.compressor.compress(&plain)?.into(),
-            num_values: count(self.used.len())?,
-            encoding: Encoding::PLAIN,
-            is_sorted: true,
-        };
-        let spec = self.write_page(page, plain.len())?;
-        self.totals.dictionary_at = Some(spec.offset);
-        Ok(())
-    }
-
-    fn write_data_page(&mut self, rows: Range<usize>) -> Result<()> {
-        let column = self.column;
-        let runs = column.within(rows.clone());
-        let mut plain = Vec::new();
-        if self.descr.max_def_level() > 0 {
-            let mut levels = Vec::new();
-            for (code, rows) in runs.clone() {
-                push_run(&mut levels, u64::from(code != NULL), rows, 1);
-            }
-            plain.extend_from_slice(&length_bytes(levels.len())?);
-            plain.append(&mut levels);
-        }
-        let bounds = Bounds::of(runs.clone());
-        let encoding = if self.used.is_empty() {
-            Encoding::PLAIN
-        } else {
-            let width = (self.used.len() - 1).checked_ilog2().map_or(0, |bits| bits + 1);
-            plain.push(u8::try_from(width).expect("a position has less than 64 bits"));
-            for (code, rows) in runs.filter(|(code, _)| *code != NULL) {
-                let code = self.used.binary_search(&code).expect("the codes of all runs were taken");
-                push_run(&mut plain, code as u64, rows, width);
-            }
-            Encoding::RLE_DICTIONARY
-        };
-        let page = Page::DataPage {
-            buf: self.compressor.compress(&plain)?.into(),
-            num_values: count(rows.len())?,
-            encoding,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        };
-        let spec = self.write_page(page, plain.len())?;
-        self.totals.data_at.get_or_insert(spec.offset);
-        self.totals.data_pages += 1;
-        self.index.push(self.column, bounds, rows.len(), &spec)
-    }
-
-    fn write_page(&mut self, page: Page, uncompressed: usize) -> Result<PageWriteSpec> {
-        let spec = self.pages.write_page(CompressedPage::new(page, uncompressed))?;
-        self.totals.compressed += spec.compressed_size;
-        self.totals.uncompressed += spec.uncompressed_size;
-        Ok(spec)
-    }
-
-    fn close(self, rows: usize) -> Result<ColumnCloseResult> {
-        let Self { column, descr, used, bounds, totals, index, .. } = self;
-        let text = |code: i32| ByteArray::from(column.value(code));
-        let (min, max) = bounds.codes.map(|(min, max)| (text(min), text(max))).unzip();
-        let nulls = bounds.nulls as u64;
-        let data_page =
-            |encoding| PageEncodingStats { page_type: PageType::DATA_PAGE, encoding, count: totals.data_pages };
-        let dictionary_page =
-            PageEncodingStats { page_type: PageType::DICTIONARY_PAGE, encoding: Encoding::PLAIN, count: 1 };
-        let (encodings, pages) = if used.is_empty() {
-            (vec![Encoding::PLAIN, Encoding::RLE], vec![data_page(Encoding::PLAIN)])
-        } else {
-            let encodings = vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY];
-            (encodings, vec![dictionary_page, data_page(Encoding::RLE_DICTIONARY)])
-        };
-        let metadata = ColumnChunkMetaData::builder(Arc::clone(descr))
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(self.zstd_level)?))
-            .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
-            .set_page_encoding_stats(pages)
-            .set_total_compressed_size(offset(totals.compressed as u64)?)
-            .set_total_uncompressed_size(offset(totals.uncompressed as u64)?)
-            .set_num_values(offset(rows as u64)?)
-            .set_dictionary_page_offset(totals.dictionary_at.map(offset).transpose()?)
-            .set_data_page_offset(offset(totals.data_at.unwrap_or_default())?)
-            .set_statistics(Statistics::ByteArray(ValueStatistics::new(min, max, None, Some(nulls), false)))
-            .set_unencoded_byte_array_data_bytes(Some(offset(self.text_bytes as u64)?))
-            .build()?;
-        let (column_index, offset_index) = index.build()?;
-        Ok(ColumnCloseResult {
-            bytes_written: totals.compressed as u64,
-            rows_written: rows as u64,
-            metadata,
-            bloom_filter: None,
-            column_index: Some(column_index),
-            offset_index: Some(offset_index),
-        })
-    }
-}
-
-impl PageIndex {
-    fn push(&mut self, column: &TextRuns, bounds: Bounds, rows: usize, spec: &PageWriteSpec) -> Result<()> {
+        let of_page = CodeBounds::of(runs.clone());
+        bounds.add(of_page.codes);
+        let encoding = push_codes(&mut plain, runs, &used);
         let text = |code: i32| column.value(code).as_bytes().to_vec();
-        let (min, max) = bounds.codes.map(|(min, max)| (text(min), text(max))).unwrap_or_default();
-        self.columns.append(bounds.codes.is_none(), min, max, offset(bounds.nulls as u64)?);
-        if let Some((min, max)) = bounds.codes {
-            self.is_ascending &= self.last.is_none_or(|last| last.0 <= min && last.1 <= max);
-            self.last = Some((min, max));
-        }
-        self.offsets.append_row_count(offset(rows as u64)?);
-        let size = i32::try_from(spec.compressed_size).map_err(|_| too_large("a page"))?;
-        self.offsets.append_offset_and_size(offset(spec.offset)?, size);
-        Ok(())
+        writer.write_data_page(DataPage {
+            rows: page_rows,
+            nulls: of_page.nulls,
+            bounds: of_page.codes.map(|(min, max)| (text(min), text(max))),
+            encoding,
+            plain: &plain,
+        })?;
     }
+    let runs = column.within(rows);
+    let nulls = CodeBounds::of(runs.clone()).nulls as u64;
+    let text = |code: i32| ByteArray::from(column.value(code));
+    let (min, max) = bounds.all.map(|(min, max)| (text(min), text(max))).unzip();
+    let length = |code: i32| if code == NULL { 0 } else { column.value(code).len() };
+    writer.close(ChunkSummary {
+        statistics: Statistics::ByteArray(ValueStatistics::new(min, max, None, Some(nulls), false)),
+        is_ascending: bounds.is_ascending,
+        text_bytes: Some(runs.map(|(code, rows)| length(code) * rows).sum()),
+    })
+}
 
-    fn build(mut self) -> Result<(ColumnIndexMetaData, OffsetIndexMetaData)> {
-        if self.is_ascending {
-            self.columns.set_boundary_order(parquet::basic::BoundaryOrder::ASCENDING);
-        }
-        Ok((self.columns.build()?, self.offsets.build()))
+/// Codes of the column that some rows have, ascending: their positions are the codes of the chunk.
+fn used_codes(column: &TextRuns, rows: Range<usize>) -> Vec<i32> {
+    let mut used: Vec<i32> = column.within(rows).map(|(code, _)| code).filter(|code| *code != NULL).collect();
+    used.sort_unstable();
+    used.dedup();
+    used
+}
+
+fn write_dictionary(writer: &mut ChunkWriter, column: &TextRuns, used: &[i32]) -> Result<()> {
+    if used.is_empty() {
+        return Ok(());
     }
-}
-
-/// Appends a run: twice its length as a varint, then its value in whole bytes.
-fn push_run(bytes: &mut Vec<u8>, value: u64, rows: usize, width_bits: u32) {
-    let mut header = (rows as u64) << 1;
-    while header >= 0x80 {
-        bytes.push(header as u8 | 0x80);
-        header >>= 7;
+    let mut plain = Vec::new();
+    for &code in used {
+        let text = column.value(code);
+        plain.extend_from_slice(&length_bytes(text.len())?);
+        plain.extend_from_slice(text.as_bytes());
     }
-    bytes.push(header as u8);
-    bytes.extend_from_slice(&value.to_le_bytes()[..width_bits.div_ceil(8) as usize]);
+    writer.write_dictionary(used.len(), &plain)
 }
 
-fn length_bytes(length: usize) -> Result<[u8; 4]> {
-    Ok(count(length)?.to_le_bytes())
-}
-
-fn count(number: usize) -> Result<u32> {
-    u32::try_from(number).map_err(|_| too_large("a text column"))
-}
-
-fn offset(number: u64) -> Result<i64> {
-    i64::try_from(number).map_err(|_| too_large("a file"))
-}
-
-fn too_large(what: &str) -> ParquetError {
-    ParquetError::General(format!("{what} is larger than Parquet can say"))
+/// Appends the codes of a page and returns how they are encoded.
+fn push_codes(plain: &mut Vec<u8>, runs: impl Iterator<Item = (i32, usize)>, used: &[i32]) -> Encoding {
+    if used.is_empty() {
+        return Encoding::PLAIN;
+    }
+    let width = (used.len() - 1).checked_ilog2().map_or(0, |bits| bits + 1);
+    plain.push(u8::try_from(width).expect("a position has less than 64 bits"));
+    for (code, rows) in runs.filter(|(code, _)| *code != NULL) {
+        let code = used.binary_search(&code).expect("the codes of all runs were taken");
+        push_run(plain, code as u64, rows, width);
+    }
+    Encoding::RLE_DICTIONARY
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::Array;
-    use arrow::datatypes::{DataType, Field, Schema};
-    use parquet::arrow::ArrowSchemaConverter;
-    use parquet::arrow::arrow_reader::{
-        ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
-    };
-    use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
-    use parquet::file::writer::SerializedFileWriter;
+    use arrow::array::AsArray;
+    use arrow::datatypes::{DataType, Field};
+    use bytes::Bytes;
+    use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+    use parquet::file::metadata::ParquetMetaData;
+    use parquet::file::page_index::column_index::ColumnIndexMetaData;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::column_chunk::tests::{file_of, read_back};
 
     /// A file of one column, a row group for each range of rows.
-    fn file(column: &TextRuns, is_nullable: bool, groups: &[Range<usize>], options: TextOptions) -> Bytes {
-        let schema = Schema::new(vec![Field::new("text", DataType::Utf8, is_nullable)]);
-        let types = ArrowSchemaConverter::new().convert(&schema).unwrap();
-        let mut writer = SerializedFileWriter::new(Vec::new(), types.root_schema_ptr(), Arc::default()).unwrap();
-        for rows in groups {
-            let chunk = TextChunk::encode(column, rows.clone(), &types.columns()[0], options).unwrap();
-            let mut group = writer.next_row_group().unwrap();
-            group.append_column(&chunk.bytes, chunk.close).unwrap();
-            group.close().unwrap();
-        }
-        writer.into_inner().unwrap().into()
+    fn file(column: &TextRuns, is_nullable: bool, groups: &[Range<usize>], options: ChunkOptions) -> Bytes {
+        file_of(Field::new("text", DataType::Utf8, is_nullable), groups, |rows, descr| {
+            encode_text(column, rows, descr, options).unwrap()
+        })
     }
 
     fn read(file: &Bytes, selection: Option<RowSelection>) -> (Arc<ParquetMetaData>, Vec<Option<String>>) {
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
-        let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), options).unwrap();
-        let metadata = Arc::clone(builder.metadata());
-        if let Some(selection) = selection {
-            builder = builder.with_row_selection(selection);
-        }
-        let mut rows = Vec::new();
-        for batch in builder.build().unwrap() {
-            let batch = batch.unwrap();
-            let texts = batch.column(0).as_any().downcast_ref::<StringArray>().unwrap();
-            rows.extend(texts.iter().map(|text| text.map(str::to_owned)));
-        }
-        (metadata, rows)
+        let (metadata, columns) = read_back(file, selection);
+        let texts = columns.iter().flat_map(|column| column.as_string::<i32>());
+        (metadata, texts.map(|text| text.map(str::to_owned)).collect())
     }
 
     fn bounds_of<'a>(rows: &'a [Option<&str>]) -> (Option<&'a str>, Option<&'a str>, u64) {
@@ -446,7 +242,7 @@ mod tests {
             prop_assert_eq!(column.rows(), all);
             let cut = cut % all;
             let groups: Vec<Range<usize>> = [0..cut, cut..all].into_iter().filter(|rows| !rows.is_empty()).collect();
-            let bytes = file(&column, has_nulls, &groups, TextOptions { page_rows_max, zstd_level: 1 });
+            let bytes = file(&column, has_nulls, &groups, ChunkOptions { page_rows_max, zstd_level: 1 });
             let (metadata, rows) = read(&bytes, None);
             let rows: Vec<Option<&str>> = rows.iter().map(Option::as_deref).collect();
             prop_assert_eq!(&rows, &expected);
@@ -489,7 +285,7 @@ mod tests {
         column.push(0, 1_000_000);
         column.push(1, 1_000_000);
         let all = 0..2_000_000;
-        let bytes = file(&column, true, &[all], TextOptions { page_rows_max: 2_000_000, zstd_level: 1 });
+        let bytes = file(&column, true, &[all], ChunkOptions { page_rows_max: 2_000_000, zstd_level: 1 });
         assert!(bytes.len() < 1_000, "{} bytes", bytes.len());
         assert_eq!(read(&bytes, None).1.len(), 2_000_000);
     }
