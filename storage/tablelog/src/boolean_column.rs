@@ -94,10 +94,11 @@ mod tests {
             let groups: Vec<Range<usize>> =
                 [0..cut, cut..expected.len()].into_iter().filter(|rows| !rows.is_empty()).collect();
             let options = ChunkOptions { page_rows_max, zstd_level: 1 };
-            let file = file_of(Field::new("b", DataType::Boolean, has_nulls), &groups, |rows, descr| {
+            let field = Field::new("b", DataType::Boolean, has_nulls);
+            let file = file_of(&field, &groups, |rows, descr| {
                 encode_booleans(&column, rows, descr, options).unwrap()
             });
-            let (metadata, columns) = read_back(&file, None);
+            let (metadata, columns) = read_back(&file, &field, None);
             let rows: Vec<Option<bool>> = columns.iter().flat_map(|column| column.as_boolean()).collect();
             prop_assert_eq!(&rows, &expected);
             for (number, group) in groups.iter().enumerate() {

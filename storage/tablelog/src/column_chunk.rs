@@ -328,11 +328,11 @@ pub(crate) mod tests {
 
     /// A file of one column, a row group for each range of rows.
     pub(crate) fn file_of(
-        field: Field,
+        field: &Field,
         groups: &[Range<usize>],
         mut encode: impl FnMut(Range<usize>, &ColumnDescPtr) -> ColumnChunk,
     ) -> Bytes {
-        let types = ArrowSchemaConverter::new().convert(&Schema::new(vec![field])).unwrap();
+        let types = ArrowSchemaConverter::new().convert(&Schema::new(vec![field.clone()])).unwrap();
         let mut writer = SerializedFileWriter::new(Vec::new(), types.root_schema_ptr(), Arc::default()).unwrap();
         for rows in groups {
             let chunk = encode(rows.clone(), &types.columns()[0]);
@@ -344,8 +344,14 @@ pub(crate) mod tests {
     }
 
     /// The column of such a file, batch by batch, with the metadata and its page index.
-    pub(crate) fn read_back(file: &Bytes, selection: Option<RowSelection>) -> (Arc<ParquetMetaData>, Vec<ArrayRef>) {
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+    pub(crate) fn read_back(
+        file: &Bytes,
+        field: &Field,
+        selection: Option<RowSelection>,
+    ) -> (Arc<ParquetMetaData>, Vec<ArrayRef>) {
+        let options = ArrowReaderOptions::new()
+            .with_schema(Arc::new(Schema::new(vec![field.clone()])))
+            .with_page_index_policy(PageIndexPolicy::Required);
         let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), options).unwrap();
         let metadata = Arc::clone(builder.metadata());
         if let Some(selection) = selection {
@@ -361,15 +367,17 @@ pub(crate) mod tests {
             DataType::Float64,
             DataType::Utf8,
             DataType::Int64,
-            DataType::Decimal128(9, 2),
+            DataType::Decimal32(9, 2),
+            DataType::Decimal64(15, 4),
             zonelake_schemas::columns::timestamp(),
         ];
         for data_type in types {
             let options = ChunkOptions { page_rows_max: 10, zstd_level: 1 };
-            let file = file_of(Field::new("f", data_type.clone(), true), &[0..70_000, 0..1], |rows, descr| {
+            let field = Field::new("f", data_type.clone(), true);
+            let file = file_of(&field, &[0..70_000, 0..1], |rows, descr| {
                 ColumnChunk::of_nulls(rows.len(), descr, options).unwrap()
             });
-            let (metadata, columns) = read_back(&file, None);
+            let (metadata, columns) = read_back(&file, &field, None);
             assert_eq!(columns.iter().map(|column| column.len()).sum::<usize>(), 70_001, "{data_type}");
             assert!(columns.iter().all(|column| column.null_count() == column.len()), "{data_type}");
             let statistics = metadata.row_group(0).column(0).statistics().unwrap();

@@ -155,13 +155,14 @@ mod tests {
         let groups: Vec<Range<usize>> = groups.into_iter().filter(|rows| !rows.is_empty()).collect();
         let options = ChunkOptions { page_rows_max, zstd_level: 1 };
         let mut returned = Vec::new();
-        let file = file_of(Field::new("n", column.data_type().clone(), is_nullable), &groups, |rows, descr| {
+        let field = Field::new("n", column.data_type().clone(), is_nullable);
+        let file = file_of(&field, &groups, |rows, descr| {
             let (chunk, bounds) = encode_integers(column, rows, descr, options).unwrap();
             returned.push(bounds.map(|(min, max)| (min.into(), max.into())));
             chunk
         });
         let read = |selection: Option<RowSelection>| {
-            let (metadata, columns) = read_back(&file, selection);
+            let (metadata, columns) = read_back(&file, &field, selection);
             let rows = columns.iter().flat_map(|column| column.as_primitive::<T>().iter());
             (metadata, rows.map(|value| value.map(Into::into)).collect::<Vec<Option<i64>>>())
         };
@@ -225,7 +226,7 @@ mod tests {
         let column: PrimitiveArray<Decimal32Type> = walk.map(Some).collect();
         let field = Field::new("n", column.data_type().clone(), false);
         let options = ChunkOptions { page_rows_max: 8_192, zstd_level: 1 };
-        let own = file_of(field.clone(), std::slice::from_ref(&(0..column.len())), |rows, descr| {
+        let own = file_of(&field, std::slice::from_ref(&(0..column.len())), |rows, descr| {
             encode_integers(&column, rows, descr, options).unwrap().0
         });
         let properties = WriterProperties::builder()

@@ -201,13 +201,17 @@ mod tests {
 
     /// A file of one column, a row group for each range of rows.
     fn file(column: &TextRuns, is_nullable: bool, groups: &[Range<usize>], options: ChunkOptions) -> Bytes {
-        file_of(Field::new("text", DataType::Utf8, is_nullable), groups, |rows, descr| {
+        file_of(&Field::new("text", DataType::Utf8, is_nullable), groups, |rows, descr| {
             encode_text(column, rows, descr, options).unwrap()
         })
     }
 
-    fn read(file: &Bytes, selection: Option<RowSelection>) -> (Arc<ParquetMetaData>, Vec<Option<String>>) {
-        let (metadata, columns) = read_back(file, selection);
+    fn read(
+        file: &Bytes,
+        is_nullable: bool,
+        selection: Option<RowSelection>,
+    ) -> (Arc<ParquetMetaData>, Vec<Option<String>>) {
+        let (metadata, columns) = read_back(file, &Field::new("text", DataType::Utf8, is_nullable), selection);
         let texts = columns.iter().flat_map(|column| column.as_string::<i32>());
         (metadata, texts.map(|text| text.map(str::to_owned)).collect())
     }
@@ -243,7 +247,7 @@ mod tests {
             let cut = cut % all;
             let groups: Vec<Range<usize>> = [0..cut, cut..all].into_iter().filter(|rows| !rows.is_empty()).collect();
             let bytes = file(&column, has_nulls, &groups, ChunkOptions { page_rows_max, zstd_level: 1 });
-            let (metadata, rows) = read(&bytes, None);
+            let (metadata, rows) = read(&bytes, has_nulls, None);
             let rows: Vec<Option<&str>> = rows.iter().map(Option::as_deref).collect();
             prop_assert_eq!(&rows, &expected);
 
@@ -273,7 +277,7 @@ mod tests {
             // Pages are found by their offsets alone.
             let skip = skip % all;
             let selection = vec![RowSelector::skip(skip), RowSelector::select(all - skip)];
-            let (_, rows) = read(&bytes, Some(selection.into()));
+            let (_, rows) = read(&bytes, has_nulls, Some(selection.into()));
             let rows: Vec<Option<&str>> = rows.iter().map(Option::as_deref).collect();
             prop_assert_eq!(&rows, &expected[skip..]);
         }
@@ -287,6 +291,6 @@ mod tests {
         let all = 0..2_000_000;
         let bytes = file(&column, true, &[all], ChunkOptions { page_rows_max: 2_000_000, zstd_level: 1 });
         assert!(bytes.len() < 1_000, "{} bytes", bytes.len());
-        assert_eq!(read(&bytes, None).1.len(), 2_000_000);
+        assert_eq!(read(&bytes, true, None).1.len(), 2_000_000);
     }
 }
