@@ -23,8 +23,8 @@ pub(crate) fn encode_booleans(
     let mut writer = ChunkWriter::new(descr, options)?;
     let mut plain = Vec::new();
     let (mut nulls, mut bounds) = (0, PagedBounds::default());
-    for start in rows.clone().step_by(options.page_rows_max.max(1)) {
-        let page = column.slice(start, (rows.end - start).min(options.page_rows_max.max(1)));
+    for rows in options.pages(rows) {
+        let page = column.slice(rows.start, rows.len());
         plain.clear();
         if descr.max_def_level() > 0 {
             push_validity(&mut plain, page.nulls(), page.len())?;

@@ -16,6 +16,7 @@
 //! many values is the number of its groups of 8 times two, plus one, as a varint, then the values bit by bit. Each page is
 //! compressed by ZSTD.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::buffer::NullBuffer;
@@ -42,6 +43,14 @@ pub(crate) struct ChunkOptions {
     /// At least 1.
     pub page_rows_max: usize,
     pub zstd_level: i32,
+}
+
+impl ChunkOptions {
+    /// The rows of each page.
+    pub(crate) fn pages(self, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let of_page = self.page_rows_max.max(1);
+        rows.clone().step_by(of_page).map(move |start| start..rows.end.min(start + of_page))
+    }
 }
 
 /// A data page before it is compressed.
@@ -160,6 +169,10 @@ impl ChunkWriter {
 
     /// Writes the next rows. All data pages of a chunk have one encoding.
     pub(crate) fn write_data_page(&mut self, page: DataPage<'_>) -> Result<()> {
+        if page.nulls > 0 && self.descr.max_def_level() == 0 {
+            // Without definition levels, the values behind a null would move up.
+            return Err(ParquetError::General(format!("column {} has nulls and may not", self.descr.path())));
+        }
         let compressed = Page::DataPage {
             buf: self.compressor.compress(page.plain)?.into(),
             num_values: count(page.rows)?,
@@ -315,8 +328,6 @@ const LENGTH_BYTES: usize = 4;
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::ops::Range;
-
     use arrow::array::{Array, ArrayRef};
     use arrow::datatypes::{DataType, Field, Schema};
     use parquet::arrow::ArrowSchemaConverter;
@@ -358,6 +369,15 @@ pub(crate) mod tests {
             builder = builder.with_row_selection(selection);
         }
         (metadata, builder.build().unwrap().map(|batch| Arc::clone(batch.unwrap().column(0))).collect())
+    }
+
+    #[test]
+    fn nulls_are_refused_where_the_column_may_not_be_null() {
+        let types = ArrowSchemaConverter::new();
+        let types = types.convert(&Schema::new(vec![Field::new("time", DataType::Int64, false)])).unwrap();
+        let options = ChunkOptions { page_rows_max: 10, zstd_level: 1 };
+        let error = ColumnChunk::of_nulls(1, &types.columns()[0], options).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("time"), "{error}");
     }
 
     #[test]

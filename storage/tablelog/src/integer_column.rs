@@ -54,10 +54,11 @@ where
     let mut writer = ChunkWriter::new(descr, options)?;
     let (mut plain, mut dense) = (Vec::new(), Vec::new());
     let (mut nulls, mut bounds) = (0, PagedBounds::default());
-    for start in rows.clone().step_by(options.page_rows_max.max(1)) {
-        let page_rows = (rows.end - start).min(options.page_rows_max.max(1));
-        let values = &column.values()[start..start + page_rows];
-        let validity = column.nulls().map(|nulls| nulls.slice(start, page_rows)).filter(|page| page.null_count() > 0);
+    for page in options.pages(rows) {
+        let page_rows = page.len();
+        let validity = column.nulls().map(|nulls| nulls.slice(page.start, page_rows));
+        let validity = validity.filter(|validity| validity.null_count() > 0);
+        let values = &column.values()[page];
         plain.clear();
         if descr.max_def_level() > 0 {
             push_validity(&mut plain, validity.as_ref(), page_rows)?;

@@ -120,9 +120,9 @@ pub(crate) fn encode_text(
     write_dictionary(&mut writer, column, &used)?;
     let is_nullable = descr.max_def_level() > 0;
     let (mut plain, mut bounds) = (Vec::new(), PagedBounds::default());
-    for start in rows.clone().step_by(options.page_rows_max.max(1)) {
-        let page_rows = (rows.end - start).min(options.page_rows_max.max(1));
-        let runs = column.within(start..start + page_rows);
+    for page in options.pages(rows.clone()) {
+        let page_rows = page.len();
+        let runs = column.within(page);
         plain.clear();
         if is_nullable {
             push_levels(&mut plain, runs.clone().map(|(code, rows)| (code != NULL, rows)))?;
