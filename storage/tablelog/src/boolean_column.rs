@@ -21,8 +21,7 @@ pub(crate) fn encode_booleans(
     options: ChunkOptions,
 ) -> Result<ColumnChunk> {
     let mut writer = ChunkWriter::new(descr, options)?;
-    let mut plain = Vec::new();
-    let (mut nulls, mut bounds) = (0, PagedBounds::default());
+    let (mut plain, mut bounds) = (Vec::new(), PagedBounds::default());
     for rows in options.pages(rows) {
         let page = column.slice(rows.start, rows.len());
         plain.clear();
@@ -35,7 +34,6 @@ pub(crate) fn encode_booleans(
         }
         let of_page = bounds_of(&page);
         bounds.add(of_page);
-        nulls += page.null_count();
         writer.write_data_page(DataPage {
             rows: page.len(),
             nulls: page.null_count(),
@@ -45,7 +43,7 @@ pub(crate) fn encode_booleans(
         })?;
     }
     let (min, max) = bounds.all.unzip();
-    let statistics = ValueStatistics::new(min, max, None, Some(nulls as u64), false);
+    let statistics = ValueStatistics::new(min, max, None, Some(writer.nulls()), false);
     writer.close(ChunkSummary {
         statistics: Statistics::Boolean(statistics),
         is_ascending: bounds.is_ascending,

@@ -2,7 +2,7 @@
 //!
 //! The general writer takes columns of any kind and looks at each value several times. What nearly all columns of telemetry
 //! are costs far less when it is known: text in long runs ([`crate::text_column`]), integers in small steps
-//! ([`crate::integer_column`]), and nothing at all ([`ColumnChunk::of_nulls`]).
+//! ([`crate::integer_column`]), booleans ([`crate::boolean_column`]), and nothing at all ([`ColumnChunk::of_nulls`]).
 //!
 //! What comes out is a plain column chunk of Parquet, format version 1 (all integers little-endian):
 //!
@@ -133,6 +133,7 @@ pub(crate) struct ChunkWriter {
 #[derive(Default)]
 struct Totals {
     rows: usize,
+    nulls: usize,
     compressed: usize,
     uncompressed: usize,
     dictionary_at: Option<u64>,
@@ -185,6 +186,7 @@ impl ChunkWriter {
         self.totals.data_at.get_or_insert(spec.offset);
         self.totals.data_pages += 1;
         self.totals.rows += page.rows;
+        self.totals.nulls += page.nulls;
         assert_eq!(*self.totals.encoding.get_or_insert(page.encoding), page.encoding, "a chunk has one encoding");
         let is_null = page.bounds.is_none();
         let (min, max) = page.bounds.unwrap_or_default();
@@ -193,6 +195,11 @@ impl ChunkWriter {
         let size = i32::try_from(spec.compressed_size).map_err(|_| too_large("a page"))?;
         self.offsets.append_offset_and_size(offset(spec.offset)?, size);
         Ok(())
+    }
+
+    /// Nulls of all pages so far.
+    pub(crate) fn nulls(&self) -> u64 {
+        self.totals.nulls as u64
     }
 
     fn write_page(&mut self, page: Page, uncompressed: usize) -> Result<PageWriteSpec> {

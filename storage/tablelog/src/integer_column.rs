@@ -53,7 +53,7 @@ where
 {
     let mut writer = ChunkWriter::new(descr, options)?;
     let (mut plain, mut dense) = (Vec::new(), Vec::new());
-    let (mut nulls, mut bounds) = (0, PagedBounds::default());
+    let mut bounds = PagedBounds::default();
     for page in options.pages(rows) {
         let page_rows = page.len();
         let validity = column.nulls().map(|nulls| nulls.slice(page.start, page_rows));
@@ -73,7 +73,6 @@ where
         push_packed(&mut plain, values);
         let of_page = bounds_of(values);
         bounds.add(of_page);
-        nulls += page_rows - values.len();
         writer.write_data_page(DataPage {
             rows: page_rows,
             nulls: page_rows - values.len(),
@@ -82,7 +81,7 @@ where
             plain: &plain,
         })?;
     }
-    let statistics = T::Native::statistics(bounds.all, nulls as u64);
+    let statistics = T::Native::statistics(bounds.all, writer.nulls());
     let chunk = writer.close(ChunkSummary { statistics, is_ascending: bounds.is_ascending, text_bytes: None })?;
     Ok((chunk, bounds.all))
 }

@@ -139,15 +139,14 @@ pub(crate) fn encode_text(
             plain: &plain,
         })?;
     }
-    let runs = column.within(rows);
-    let nulls = CodeBounds::of(runs.clone()).nulls as u64;
     let text = |code: i32| ByteArray::from(column.value(code));
     let (min, max) = bounds.all.map(|(min, max)| (text(min), text(max))).unzip();
     let length = |code: i32| if code == NULL { 0 } else { column.value(code).len() };
+    let statistics = ValueStatistics::new(min, max, None, Some(writer.nulls()), false);
     writer.close(ChunkSummary {
-        statistics: Statistics::ByteArray(ValueStatistics::new(min, max, None, Some(nulls), false)),
+        statistics: Statistics::ByteArray(statistics),
         is_ascending: bounds.is_ascending,
-        text_bytes: Some(runs.map(|(code, rows)| length(code) * rows).sum()),
+        text_bytes: Some(column.within(rows).map(|(code, rows)| length(code) * rows).sum()),
     })
 }
 
