@@ -4,7 +4,7 @@
 
 #[expect(dead_code, reason = "the tests of SQL use more of it")]
 #[expect(clippy::cast_possible_truncation, reason = "tests choose small numbers")]
-#[path = "../../../tests/sql/bed.rs"]
+#[path = "../../../../query/tests/sql/bed.rs"]
 mod bed;
 mod catalog;
 mod door;

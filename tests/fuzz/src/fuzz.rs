@@ -1,4 +1,4 @@
-//! The fuzzer: libFuzzer over the target that `ZONELAKE_FUZZ_TARGET` names. `ingest/fuzz/run` builds and starts it.
+//! The fuzzer: libFuzzer over the target that `ZONELAKE_FUZZ_TARGET` names. `tests/fuzz/run` builds and starts it.
 
 #![no_main]
 

@@ -1,0 +1,1 @@
+//! What every interface shares: listeners, connection limits, TLS, credentials and authentication, and the table of error codes.

@@ -1,0 +1,1 @@
+//! The gateway protocol over QUIC: endpoint, admission, connections, sessions, acknowledgements.

@@ -1,0 +1,1 @@
+//! All parts of a server, made from the settings and connected.

@@ -1,0 +1,1 @@
+//! One sorted Parquet file: sort, encode, statistics, verify.
