@@ -275,12 +275,12 @@ fn quic_certificate(settings: &Settings) -> Result<TlsFiles, Failure> {
 fn write_state(pipeline: &Arc<Pipeline>, settings: &Settings) -> Arc<http_write::WriteState<Arc<Pipeline>>> {
     let store = pipeline.store();
     let limits = DecodeLimits { frame_bytes_max: settings.http.body_bytes_max, ..decode_limits(settings) };
-    let tables = store.tables().iter().map(|(name, table)| (name.clone(), Arc::clone(&table.adopted)));
+    let tables = store.tables().iter().map(|(name, table)| (name.clone(), Arc::clone(&table.registered)));
     let budget_kib = settings.ingest.buffered_bytes_max.max(limits.frame_bytes_max as u64).div_ceil(1024);
     Arc::new(http_write::WriteState {
         registry: Arc::clone(store.registry()),
         tables: Arc::new(tables.collect()),
-        rejected: Arc::clone(&store.rejected().adopted),
+        rejected: Arc::clone(&store.rejected().registered),
         sink: Arc::clone(pipeline),
         clock: Arc::clone(store.clock()),
         shares: GatewayShares::new(budget_kib * 1024, limits.frame_bytes_max),

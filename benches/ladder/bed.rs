@@ -128,15 +128,15 @@ impl Bed {
             number: Some(BatchNumber(1)),
             lane: Lane::Live,
             now_us: START_US + DAYS_90_US,
-            table: &table.adopted,
-            rejected: &self.store.rejected().adopted,
+            table: &table.registered,
+            rejected: &self.store.rejected().registered,
             limits: &self.limits,
         }
     }
 
     /// Batches of a sender, encoded.
     pub fn encoded(&self, form: Form, sender: &mut Sender, rows: usize, batches: usize) -> Vec<EncodedBatch> {
-        let arrow = ArrowForm::new(&self.table(form.table).adopted.schemas, form.wire, &sender.names);
+        let arrow = ArrowForm::new(&self.table(form.table).registered.schemas, form.wire, &sender.names);
         let mut encoder = ArrowEncoder::new(arrow.schema(), Compression::None).expect("the schema can be encoded");
         let encode = |_| encoder.encode(&arrow.batch(&sender.walks.rows(rows))).expect("the batch can be encoded");
         (0..batches).map(encode).collect()
@@ -145,7 +145,7 @@ impl Bed {
     /// A decoder that has taken the schema and the dictionaries of these batches.
     pub fn decoder(&self, form: Form, first: &EncodedBatch) -> ArrowDecoder {
         let table = self.table(form.table);
-        let mut decoder = ArrowDecoder::new(&table.adopted, self.limits.clone());
+        let mut decoder = ArrowDecoder::new(&table.registered, self.limits.clone());
         decoder.handle_schema(first.prelude.schema().expect("Arrow has a schema")).expect("the schema is accepted");
         for (_, dictionary) in first.prelude.dictionaries() {
             decoder.handle_dictionary(dictionary.clone()).expect("the dictionary is accepted");
@@ -219,7 +219,8 @@ pub fn as_live(table: &Table, rows: &RecordBatch) -> RecordBatch {
     let stamps = TimestampMicrosecondArray::from_value(received_us, rows.num_rows()).with_timezone("UTC");
     let mut columns: Vec<ArrayRef> = vec![Arc::clone(rows.column(log::TIME)), Arc::new(stamps)];
     columns.extend(rows.columns()[log::DEVICE_KEY..].iter().cloned());
-    RecordBatch::try_new(Arc::clone(&table.adopted.schemas.live), columns).expect("the columns are in the live schema")
+    RecordBatch::try_new(Arc::clone(&table.registered.schemas.live), columns)
+        .expect("the columns are in the live schema")
 }
 
 fn add_gateways(registry: &Registry, workload: &Workload) -> Vec<Arc<Gateway>> {

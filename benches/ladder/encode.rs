@@ -31,7 +31,7 @@ pub fn measure(criterion: &mut Criterion) {
 fn prepare(form: Form, rows: usize) -> (ArrowEncoder, Vec<arrow::array::RecordBatch>) {
     let bed = Bed::new();
     let mut sender = bed.sender(0);
-    let arrow = ArrowForm::new(&bed.table(form.table).adopted.schemas, form.wire, &sender.names);
+    let arrow = ArrowForm::new(&bed.table(form.table).registered.schemas, form.wire, &sender.names);
     let encoder = ArrowEncoder::new(arrow.schema(), Compression::None).expect("the schema can be encoded");
     (encoder, (0..16).map(|_| arrow.batch(&sender.rows(rows))).collect())
 }

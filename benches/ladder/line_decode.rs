@@ -19,7 +19,7 @@ pub fn measure(criterion: &mut Criterion) {
                 let zone = bed.gateways[0].zone_code.to_string();
                 let text = |_| lines(form.table, &zone, &sender.names, &sender.walks.rows(rows));
                 let payloads: Vec<Vec<u8>> = (0..8).map(text).collect();
-                let decoder = LineDecoder::new(&bed.table(form.table).adopted, Precision::Nanoseconds);
+                let decoder = LineDecoder::new(&bed.table(form.table).registered, Precision::Nanoseconds);
                 (bed, decoder, payloads)
             });
             let table = bed.table(form.table);

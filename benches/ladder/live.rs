@@ -21,7 +21,7 @@ pub fn measure(criterion: &mut Criterion) {
                 let bed = Bed::new();
                 (bed.table(form.table), bed.live_rows(form, rows, rows * batches))
             });
-            let schema = Arc::clone(&table.adopted.schemas.live);
+            let schema = Arc::clone(&table.registered.schemas.live);
             bencher.iter(|| {
                 let mut chunks = ShardChunks::default();
                 for (lsn, rows) in (1..).zip(live) {

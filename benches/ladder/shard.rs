@@ -62,7 +62,7 @@ fn entries(bed: &Bed, form: Form, batches: usize, rows: usize) -> Vec<Entry> {
         let zone = index % bed.gateways.len();
         let log = bed.log_rows(form, &mut bed.sender(zone), rows, 1).remove(0);
         let producer = ProducerId(1 + u32::try_from(index).expect("few batches"));
-        let stream = StreamKey { table: table.adopted.id, lane: Lane::Live };
+        let stream = StreamKey { table: table.registered.id, lane: Lane::Live };
         Entry {
             numbered: Some(Numbered { producer, epoch: Epoch(1), stream, number: BatchNumber(0), digest: 0 }),
             gateway: bed.gateways[zone].id,

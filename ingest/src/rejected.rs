@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use zonelake_schemas::columns::{LOG_FIXED, null_column, timestamp};
 use zonelake_schemas::table::{DIGITS_32, DIGITS_64};
 use zonelake_schemas::wire::control::Rejection;
-use zonelake_schemas::{FieldDef, Kept, Lane, RejectReason};
+use zonelake_schemas::{FieldDef, Lane, RejectReason, StorageType};
 
 use crate::Source;
 use crate::decode::dictionary::constant_boolean;
@@ -252,10 +252,10 @@ fn describe_reading(
             format!("{name}: {sent} is outside of {}", range.trim_end())
         }
         RejectReason::TooManyDigits => match field.kept() {
-            Kept::Decimal32 { decimals } => {
+            StorageType::Decimal32 { decimals } => {
                 format!("{name}: {sent} has over {DIGITS_32} digits with {decimals} decimals")
             }
-            Kept::Decimal64 { decimals } => {
+            StorageType::Decimal64 { decimals } => {
                 format!("{name}: {sent} has over {DIGITS_64} digits with {decimals} decimals")
             }
             _ => format!("{name}: {sent} has more digits than a double holds"),

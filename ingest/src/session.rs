@@ -14,7 +14,7 @@ use prost::Message;
 use quinn::{ReadExactError, RecvStream, SendStream};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use zonelake_registry::{AdoptedTable, Gateway, RegistryError};
+use zonelake_registry::{Gateway, RegisteredTable, RegistryError};
 use zonelake_schemas::error::ErrorKind;
 use zonelake_schemas::reject::REJECTED;
 use zonelake_schemas::wire::MINOR_VERSION;
@@ -115,7 +115,7 @@ impl Sessions {
         receive: RecvStream,
         outcomes: mpsc::UnboundedReceiver<StreamEvent>,
     ) {
-        let opened = self.opened(&session.table.adopted, last);
+        let opened = self.opened(&session.table.registered, last);
         if send.write_all(&control_frame(FrameKind::Opened, &opened)).await.is_err() {
             return;
         }
@@ -181,8 +181,8 @@ impl Sessions {
         let lane = Lane::from_number(open.lane)
             .ok_or_else(|| protocol(format!("lane: 1 (live) or 2 (back-fill), not {}", open.lane)))?;
         let decoder = match open.encoding() {
-            Encoding::Arrow => Decoder::Arrow(ArrowDecoder::new(&table.adopted, self.options.decode.clone())),
-            Encoding::Line => Decoder::Line(LineDecoder::new(&table.adopted, Precision::Nanoseconds)),
+            Encoding::Arrow => Decoder::Arrow(ArrowDecoder::new(&table.registered, self.options.decode.clone())),
+            Encoding::Line => Decoder::Line(LineDecoder::new(&table.registered, Precision::Nanoseconds)),
             Encoding::Unstated => {
                 return Err(protocol(format!("encoding: 1 (Arrow) or 2 (line), not {}", open.encoding)));
             }
@@ -192,7 +192,7 @@ impl Sessions {
         let producer = tokio::task::spawn_blocking(move || registry.producer(id, &name)).await;
         let producer = producer.map_err(|error| internal(&error))?.map_err(|error| not_registered(&error))?;
         let epoch = Epoch(open.epoch);
-        let stream = StreamKey { table: table.adopted.id, lane };
+        let stream = StreamKey { table: table.registered.id, lane };
         let (session, last) = self.pipeline.open_stream(producer, epoch, stream).await?;
         tracing::info!(gateway = gateway.name, producer = open.producer, %epoch, table = table.name(), ?lane, software = open.software, last = %last, "stream opened");
         let session = Session {
@@ -212,7 +212,7 @@ impl Sessions {
         Ok((session, last))
     }
 
-    fn opened(&self, table: &AdoptedTable, last: BatchNumber) -> Opened {
+    fn opened(&self, table: &RegisteredTable, last: BatchNumber) -> Opened {
         Opened {
             minor_version: MINOR_VERSION,
             last_number: last.0,
@@ -243,7 +243,7 @@ impl Sessions {
 
 impl Session {
     fn stream(&self) -> StreamKey {
-        StreamKey { table: self.table.adopted.id, lane: self.lane }
+        StreamKey { table: self.table.registered.id, lane: self.lane }
     }
 
     async fn read(mut self, mut receive: RecvStream, mut ended: watch::Receiver<bool>) {
@@ -367,8 +367,8 @@ impl Session {
             number: Some(number),
             lane: self.lane,
             now_us: store.clock().wall_us(),
-            table: &self.table.adopted,
-            rejected: &store.rejected().adopted,
+            table: &self.table.registered,
+            rejected: &store.rejected().registered,
             limits: &self.shared.options.decode,
         };
         match &mut self.decoder {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use zonelake_registry::{AdoptedTable, Gateway};
+use zonelake_registry::{Gateway, RegisteredTable};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{BatchNumber, GatewayId, Lane};
 use zonelake_storage::{Entry, Outcome, RequestKey, Rows, Table};
@@ -23,7 +23,7 @@ impl WriteSink for Arc<Pipeline> {
     async fn write_once(
         &self,
         request: RequestKey,
-        lines: Vec<(Arc<AdoptedTable>, Decoded)>,
+        lines: Vec<(Arc<RegisteredTable>, Decoded)>,
     ) -> Result<Written, WriteError> {
         let mut entries = Vec::with_capacity(lines.len());
         let mut summaries = Vec::with_capacity(lines.len());
@@ -50,7 +50,7 @@ impl WriteSink for Arc<Pipeline> {
     async fn write(
         &self,
         gateway: &Arc<Gateway>,
-        table: &Arc<AdoptedTable>,
+        table: &Arc<RegisteredTable>,
         decoded: Decoded,
     ) -> Result<(), WriteError> {
         let table = known_table(self, table)?;
@@ -69,7 +69,7 @@ impl WriteSink for Arc<Pipeline> {
     }
 }
 
-fn known_table<'a>(pipeline: &'a Arc<Pipeline>, table: &AdoptedTable) -> Result<&'a Arc<Table>, WriteError> {
+fn known_table<'a>(pipeline: &'a Arc<Pipeline>, table: &RegisteredTable) -> Result<&'a Arc<Table>, WriteError> {
     let name = &table.def.name;
     pipeline.store().tables().get(name).ok_or_else(|| WriteError::Internal(format!("there is no table {name}")))
 }

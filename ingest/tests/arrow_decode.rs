@@ -451,8 +451,8 @@ fn text_columns_share_one_limit_of_a_batch() {
     let mut fixture = Fixture::new();
     let fields = ["u", "v", "w"].map(|name| format!("[[field]]\nname = \"{name}\"\ntype = \"text\"\n"));
     let table = TableDef::from_toml(&format!("name = \"texts\"\n{}", fields.concat())).unwrap();
-    let adopted = fixture.registry.adopt_tables(&[table]).unwrap();
-    fixture.table = Arc::clone(adopted.iter().find(|table| table.def.name == "texts").unwrap());
+    let registered = fixture.registry.adopt_tables(&[table]).unwrap();
+    fixture.table = Arc::clone(registered.iter().find(|table| table.def.name == "texts").unwrap());
     fixture.limits.decompressed_bytes_max = 100_000;
     let long = "x".repeat(40_000);
     let shared: ArrayRef = Arc::new([long.as_str()].into_iter().collect::<DictionaryArray<Int32Type>>());

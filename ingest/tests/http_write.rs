@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use zonelake_ingest::http_write::{WriteError, WriteSink, WriteState, Written, write_router};
 use zonelake_ingest::shares::GatewayShares;
 use zonelake_ingest::{DecodeLimits, Decoded};
-use zonelake_registry::{AdoptedTable, Gateway};
+use zonelake_registry::{Gateway, RegisteredTable};
 use zonelake_storage::RequestKey;
 
 /// Keeps what is written, or fails as it is told.
@@ -27,7 +27,7 @@ struct Kept {
 }
 
 impl WriteSink for Kept {
-    async fn write(&self, _: &Arc<Gateway>, table: &Arc<AdoptedTable>, decoded: Decoded) -> Result<(), WriteError> {
+    async fn write(&self, _: &Arc<Gateway>, table: &Arc<RegisteredTable>, decoded: Decoded) -> Result<(), WriteError> {
         if let Some(error) = self.error.lock().unwrap().clone() {
             return Err(error);
         }
@@ -42,7 +42,7 @@ impl WriteSink for Kept {
     async fn write_once(
         &self,
         request: RequestKey,
-        lines: Vec<(Arc<AdoptedTable>, Decoded)>,
+        lines: Vec<(Arc<RegisteredTable>, Decoded)>,
     ) -> Result<Written, WriteError> {
         if let Some(error) = self.error.lock().unwrap().clone() {
             return Err(error);
@@ -57,7 +57,7 @@ impl WriteSink for Kept {
 
 impl Kept {
     /// What comes under a key is kept as any other; the shard's part of it is tested where the shards are.
-    fn keep(&self, table: &Arc<AdoptedTable>, decoded: Decoded) {
+    fn keep(&self, table: &Arc<RegisteredTable>, decoded: Decoded) {
         self.written.lock().unwrap().push((table.def.name.clone(), decoded));
     }
 

@@ -11,7 +11,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{Column, ColumnStatistics, ScalarValue, Statistics};
 use zonelake_schemas::columns::{LIVE_FIXED, SQL_FIXED, live};
 use zonelake_schemas::decimal::to_f64;
-use zonelake_schemas::{Kept, TableDef};
+use zonelake_schemas::{StorageType, TableDef};
 use zonelake_storage::live::Chunk;
 use zonelake_tablelog::{ColumnStats, DataFile, StatValue};
 
@@ -124,7 +124,7 @@ fn is_kept_whole(stats: &ColumnStats) -> bool {
 /// integers give those of the doubles. `widen` moves a bound that is a double itself by one step outwards.
 fn shown_bound(bound: &StatValue, def: &TableDef, column: &Field, widen: fn(f64) -> f64) -> Option<ScalarValue> {
     let decimals = def.field(column.name()).and_then(|(_, field)| match field.kept() {
-        Kept::Decimal32 { decimals } | Kept::Decimal64 { decimals } => Some(decimals),
+        StorageType::Decimal32 { decimals } | StorageType::Decimal64 { decimals } => Some(decimals),
         _ => None,
     });
     Some(match (bound, column.data_type(), decimals) {

@@ -12,7 +12,7 @@ use datafusion::catalog::{
 use datafusion::common::Result;
 use object_store::ObjectStore;
 use zonelake_registry::Registry;
-use zonelake_schemas::Places;
+use zonelake_schemas::Locations;
 use zonelake_storage::Store;
 
 use crate::information_schema::{INFORMATION_SCHEMA, information_tables};
@@ -37,7 +37,7 @@ pub struct Pinned {
     /// The tables of telemetry, the one of what was rejected included.
     pub tables: Vec<PinnedTable>,
     /// All places, taken after the views of the tables, so that it has the place of every live row.
-    pub places: Arc<Places>,
+    pub places: Arc<Locations>,
 }
 
 /// What statements read.
@@ -53,8 +53,8 @@ pub trait QuerySource: Debug + Send + Sync + 'static {
 impl QuerySource for Store {
     fn pin(&self) -> Pinned {
         let tables = self.tables().values().map(|table| PinnedTable {
-            def: Arc::clone(&table.adopted.def),
-            schemas: table.adopted.schemas.clone(),
+            def: Arc::clone(&table.registered.def),
+            schemas: table.registered.schemas.clone(),
             root: table.root().clone(),
             view: table.view(),
         });

@@ -36,7 +36,7 @@ enum Shown {
     Place(usize),
     Quality,
     /// As it is, or as the SQL type of it.
-    Kept(usize),
+    StorageType(usize),
 }
 
 impl LiveRows {
@@ -113,7 +113,7 @@ impl LiveRows {
                 let numbers: UInt32Array = numbers.as_primitive::<UInt8Type>().unary(u32::from);
                 take(&self.qualities, &numbers, Some(TakeOptions { check_bounds: true }))?
             }
-            Shown::Kept(position) => compact(as_shown(kept(position)?, data_type)?),
+            Shown::StorageType(position) => compact(as_shown(kept(position)?, data_type)?),
         })
     }
 }
@@ -128,12 +128,12 @@ pub fn date_of(time_us: i64) -> i32 {
 fn shown(position: usize) -> Shown {
     match position {
         0 => Shown::Date,
-        1 => Shown::Kept(live::TIME),
-        2 => Shown::Kept(live::INGESTED_AT),
+        1 => Shown::StorageType(live::TIME),
+        2 => Shown::StorageType(live::INGESTED_AT),
         3..=6 => Shown::Place(position - 3),
         7 => Shown::Quality,
-        8 => Shown::Kept(live::BACKFILL),
-        field => Shown::Kept(field - SQL_FIXED + LIVE_FIXED),
+        8 => Shown::StorageType(live::BACKFILL),
+        field => Shown::StorageType(field - SQL_FIXED + LIVE_FIXED),
     }
 }
 

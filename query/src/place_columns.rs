@@ -13,8 +13,8 @@ use datafusion::common::cast::as_boolean_array;
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, Statistics};
 use datafusion::physical_plan::PhysicalExpr;
-use zonelake_schemas::Places;
-use zonelake_schemas::place::Place;
+use zonelake_schemas::Location;
+use zonelake_schemas::Locations;
 
 /// Names of the columns, in their order.
 pub const PLACE_COLUMNS: [&str; 4] = ["province", "zone", "site", "device"];
@@ -29,8 +29,8 @@ pub struct PlaceColumns {
 
 impl PlaceColumns {
     /// The columns of a snapshot.
-    pub fn new(places: &Places) -> Result<Self, ArrowError> {
-        let parts: [fn(&Place) -> Option<&str>; 4] = [
+    pub fn new(places: &Locations) -> Result<Self, ArrowError> {
+        let parts: [fn(&Location) -> Option<&str>; 4] = [
             |place| place.province.as_deref(),
             |place| place.zone.as_deref(),
             |place| place.site.as_deref(),
@@ -79,12 +79,12 @@ pub fn place_schema() -> SchemaRef {
 /// Keeps the columns of the newest snapshot, since places change rarely and every statement needs them.
 #[derive(Debug, Default)]
 pub struct PlaceCache {
-    newest: Mutex<Option<(Arc<Places>, Arc<PlaceColumns>)>>,
+    newest: Mutex<Option<(Arc<Locations>, Arc<PlaceColumns>)>>,
 }
 
 impl PlaceCache {
     /// The columns of that snapshot.
-    pub fn columns(&self, places: &Arc<Places>) -> Result<Arc<PlaceColumns>, ArrowError> {
+    pub fn columns(&self, places: &Arc<Locations>) -> Result<Arc<PlaceColumns>, ArrowError> {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, columns)) = &*newest
             && Arc::ptr_eq(of, places)

@@ -18,7 +18,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use object_store::path::Path;
-use zonelake_schemas::{Places, TableDef, TableSchemas};
+use zonelake_schemas::{Locations, TableDef, TableSchemas};
 use zonelake_storage::live::Chunk;
 use zonelake_storage::view::TableView;
 use zonelake_tablelog::DataFile;
@@ -50,14 +50,14 @@ pub struct PinnedTable {
 #[derive(Debug)]
 pub struct TelemetryTable {
     pinned: PinnedTable,
-    places: Arc<Places>,
+    places: Arc<Locations>,
     place_cache: Arc<PlaceCache>,
 }
 
 impl TelemetryTable {
     /// A table whose live rows are at `places`, a snapshot that was taken after the view was pinned, so that it has the
     /// place of every row.
-    pub fn new(pinned: PinnedTable, places: Arc<Places>, place_cache: Arc<PlaceCache>) -> Self {
+    pub fn new(pinned: PinnedTable, places: Arc<Locations>, place_cache: Arc<PlaceCache>) -> Self {
         Self { pinned, places, place_cache }
     }
 

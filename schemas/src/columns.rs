@@ -15,7 +15,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
-use crate::table::{DIGITS_32, DIGITS_64, FieldDef, Kept, TableDef};
+use crate::table::{DIGITS_32, DIGITS_64, FieldDef, StorageType, TableDef};
 
 /// Columns before the fields in the log schema.
 pub const LOG_FIXED: usize = 4;
@@ -89,7 +89,7 @@ impl TableSchemas {
                     Field::new_dictionary("device", DataType::Int32, DataType::Utf8, false),
                     Field::new_dictionary("quality", DataType::Int32, DataType::Utf8, true),
                 ],
-                |field| kept_type(field.kept()),
+                |field| storage_type(field.kept()),
             ),
             log: with_fields(
                 vec![
@@ -98,7 +98,7 @@ impl TableSchemas {
                     Field::new("quality", DataType::UInt8, false),
                     Field::new("backfill", DataType::Boolean, false),
                 ],
-                |field| kept_type(field.kept()),
+                |field| storage_type(field.kept()),
             ),
             live: with_fields(
                 vec![
@@ -108,7 +108,7 @@ impl TableSchemas {
                     Field::new("quality", DataType::UInt8, false),
                     Field::new("backfill", DataType::Boolean, false),
                 ],
-                |field| kept_type(field.kept()),
+                |field| storage_type(field.kept()),
             ),
             file: with_fields(
                 vec![
@@ -121,7 +121,7 @@ impl TableSchemas {
                     text("quality", false),
                     Field::new("backfill", DataType::Boolean, false),
                 ],
-                |field| kept_type(field.kept()),
+                |field| storage_type(field.kept()),
             ),
             sql: with_fields(
                 vec![
@@ -209,24 +209,24 @@ pub fn timestamp() -> DataType {
 }
 
 /// The Arrow type in which values are kept.
-pub fn kept_type(kept: Kept) -> DataType {
+pub fn storage_type(kept: StorageType) -> DataType {
     match kept {
-        Kept::Float64 => DataType::Float64,
-        Kept::Decimal32 { decimals } => DataType::Decimal32(DIGITS_32, decimals.cast_signed()),
-        Kept::Decimal64 { decimals } => DataType::Decimal64(DIGITS_64, decimals.cast_signed()),
-        Kept::Int64 => DataType::Int64,
-        Kept::Boolean => DataType::Boolean,
-        Kept::Utf8 => DataType::Utf8,
-        Kept::Timestamp => timestamp(),
+        StorageType::Float64 => DataType::Float64,
+        StorageType::Decimal32 { decimals } => DataType::Decimal32(DIGITS_32, decimals.cast_signed()),
+        StorageType::Decimal64 { decimals } => DataType::Decimal64(DIGITS_64, decimals.cast_signed()),
+        StorageType::Int64 => DataType::Int64,
+        StorageType::Boolean => DataType::Boolean,
+        StorageType::Utf8 => DataType::Utf8,
+        StorageType::Timestamp => timestamp(),
     }
 }
 
 /// The Arrow type that SQL shows.
-pub fn sql_type(kept: Kept) -> DataType {
+pub fn sql_type(kept: StorageType) -> DataType {
     match kept {
-        Kept::Decimal32 { .. } | Kept::Decimal64 { .. } => DataType::Float64,
-        Kept::Utf8 => DataType::Utf8View,
-        other => kept_type(other),
+        StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. } => DataType::Float64,
+        StorageType::Utf8 => DataType::Utf8View,
+        other => storage_type(other),
     }
 }
 

@@ -6,7 +6,7 @@
 //! - [`decimal`]: exact conversion between doubles and a sensor's resolution
 //! - [`tables`], [`mod@reference`]: the tables and the reference data that are built in
 //! - [`quality`], [`reject`]: the scales of quality and of reasons for rejection
-//! - [`place`]: where a device is
+//! - [`location`]: where a device is
 //! - [`ids`]: ids and sequence numbers
 //! - [`error`]: what to do about an error
 //! - [`clock`]: time, injected
@@ -16,7 +16,7 @@ pub mod columns;
 pub mod decimal;
 pub mod error;
 pub mod ids;
-pub mod place;
+pub mod location;
 pub mod quality;
 pub mod reference;
 pub mod reject;
@@ -29,7 +29,7 @@ pub use error::ErrorKind;
 pub use ids::{
     BatchNumber, DeviceKey, Epoch, GatewayId, Lane, Lsn, ProducerId, SchemaVersion, ShardId, StreamKey, TableId, ZoneId,
 };
-pub use place::{Place, Places};
+pub use location::{Location, Locations};
 pub use quality::Quality;
 pub use reject::RejectReason;
-pub use table::{FieldDef, FieldKind, Kept, TableDef, TableError};
+pub use table::{FieldDef, FieldKind, StorageType, TableDef, TableError};

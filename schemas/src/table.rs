@@ -80,7 +80,7 @@ pub enum FieldKind {
 
 /// How the values of a field are kept in memory, in the log and in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kept {
+pub enum StorageType {
     /// As 64-bit floats, every bit as sent.
     Float64,
     /// As integers n of 32 bits that mean n / 10^decimals; at most 9 digits.
@@ -211,15 +211,15 @@ impl TableDef {
 
 impl FieldDef {
     /// How its values are kept.
-    pub fn kept(&self) -> Kept {
+    pub fn kept(&self) -> StorageType {
         match (self.kind, self.decimals) {
-            (FieldKind::Double, None) => Kept::Float64,
-            (FieldKind::Double, Some(decimals)) if self.digits() == DIGITS_32 => Kept::Decimal32 { decimals },
-            (FieldKind::Double, Some(decimals)) => Kept::Decimal64 { decimals },
-            (FieldKind::Bigint, _) => Kept::Int64,
-            (FieldKind::Boolean, _) => Kept::Boolean,
-            (FieldKind::Text, _) => Kept::Utf8,
-            (FieldKind::Timestamp, _) => Kept::Timestamp,
+            (FieldKind::Double, None) => StorageType::Float64,
+            (FieldKind::Double, Some(decimals)) if self.digits() == DIGITS_32 => StorageType::Decimal32 { decimals },
+            (FieldKind::Double, Some(decimals)) => StorageType::Decimal64 { decimals },
+            (FieldKind::Bigint, _) => StorageType::Int64,
+            (FieldKind::Boolean, _) => StorageType::Boolean,
+            (FieldKind::Text, _) => StorageType::Utf8,
+            (FieldKind::Timestamp, _) => StorageType::Timestamp,
         }
     }
 
@@ -302,10 +302,10 @@ mod tests {
     #[test]
     fn resolution_decides_how_a_field_is_kept() {
         let kept = |line| field(line).unwrap().fields[0].kept();
-        assert_eq!(kept("type = \"double\""), Kept::Float64);
-        assert_eq!(kept("type = \"double\"\ndecimals = 2"), Kept::Decimal32 { decimals: 2 });
-        assert_eq!(kept("type = \"double\"\ndecimals = 2\ndigits = 15"), Kept::Decimal64 { decimals: 2 });
-        assert_eq!(kept("type = \"bigint\""), Kept::Int64);
+        assert_eq!(kept("type = \"double\""), StorageType::Float64);
+        assert_eq!(kept("type = \"double\"\ndecimals = 2"), StorageType::Decimal32 { decimals: 2 });
+        assert_eq!(kept("type = \"double\"\ndecimals = 2\ndigits = 15"), StorageType::Decimal64 { decimals: 2 });
+        assert_eq!(kept("type = \"bigint\""), StorageType::Int64);
     }
 
     #[test]

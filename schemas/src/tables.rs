@@ -25,7 +25,7 @@ pub fn builtin_tables() -> Vec<TableDef> {
 mod tests {
     use super::*;
     use crate::reject::{REJECTED, rejected_table};
-    use crate::table::{FieldKind, Kept};
+    use crate::table::{FieldKind, StorageType};
 
     #[test]
     fn every_builtin_declaration_reads_and_is_named_like_its_file() {
@@ -64,9 +64,9 @@ mod tests {
             let table = tables.iter().find(|def| def.name == table).expect("a built-in table");
             table.field(field).expect("a declared field").1.kept()
         };
-        assert_eq!(kept("environment", "temperature"), Kept::Float64);
-        assert_eq!(kept("network", "latitude"), Kept::Float64);
-        assert_eq!(kept("environment", "pm2_5"), Kept::Decimal32 { decimals: 2 });
-        assert_eq!(kept("environment", "so2"), Kept::Decimal32 { decimals: 4 });
+        assert_eq!(kept("environment", "temperature"), StorageType::Float64);
+        assert_eq!(kept("network", "latitude"), StorageType::Float64);
+        assert_eq!(kept("environment", "pm2_5"), StorageType::Decimal32 { decimals: 2 });
+        assert_eq!(kept("environment", "so2"), StorageType::Decimal32 { decimals: 4 });
     }
 }

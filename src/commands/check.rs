@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
-use zonelake_registry::{AdoptedTable, check_file, tables_of_file};
+use zonelake_registry::{RegisteredTable, check_file, tables_of_file};
 use zonelake_schemas::clock::{Clock, SystemClock};
 
 use crate::cli::SettingsOptions;
@@ -98,7 +98,7 @@ fn check_folder(folder: &Path, node: &str, set_apart: bool, report: &mut Report)
 }
 
 /// Checks the registry and reads the stored tables from it, which the files are compared with.
-fn check_registry(path: &Path, report: &mut Report) -> Vec<Arc<AdoptedTable>> {
+fn check_registry(path: &Path, report: &mut Report) -> Vec<Arc<RegisteredTable>> {
     let checked = check_file(path).and_then(|found| {
         report.add_registry(&found);
         tables_of_file(path)

@@ -108,9 +108,9 @@ impl Store {
 
     async fn write(&self, table: &Table, part: &FlushPart) -> Result<Vec<Arc<DataFile>>, FlushError> {
         let rows: Vec<RecordBatch> = part.chunks.iter().map(|chunk| chunk.rows.clone()).collect();
-        let adopted = &table.adopted;
+        let registered = &table.registered;
         let places = self.registry().places();
-        let input = SortInput { schemas: &adopted.schemas, chunks: &rows, places: &places };
+        let input = SortInput { schemas: &registered.schemas, chunks: &rows, places: &places };
         let files = write_sorted(input, Arc::clone(self.object_store()), table.root(), &self.options().parquet)
             .await
             .map_err(|source| FlushError::Write { table: table.name().into(), source })?;

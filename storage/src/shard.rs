@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 use arrow::error::ArrowError;
-use zonelake_registry::AdoptedTable;
+use zonelake_registry::RegisteredTable;
 use zonelake_schemas::clock::{Clock, ForwardClock};
 use zonelake_schemas::columns::log;
 use zonelake_schemas::error::ErrorKind;
@@ -309,7 +309,7 @@ impl Shard {
     /// Writes batches as one group, `last` as one record more behind them, and shows their rows.
     fn write(&mut self, entries: &[&Entry], last: Option<&[u8]>, ingested_at_us: i64) -> Result<(), ShardError> {
         let streams_head = self.wal.current_segment().is_empty().then(|| self.streams_record());
-        let head = |entry| encode_head(&batch_head(entry, &self.rejected.adopted, ingested_at_us));
+        let head = |entry| encode_head(&batch_head(entry, &self.rejected.registered, ingested_at_us));
         let heads: Vec<(Vec<u8>, &Entry)> = entries.iter().map(|entry| (head(entry), *entry)).collect();
         let parts: Vec<Vec<&[u8]>> = streams_head
             .iter()
@@ -398,9 +398,9 @@ impl Shard {
             let lsn = Lsn(first.0 + index as u64);
             let rejected = entry.rejected.as_ref().map(|rows| (&self.rejected, rows));
             for (table, rows) in entry.stored.as_ref().map(|rows| (&entry.table, rows)).into_iter().chain(rejected) {
-                let id = table.adopted.id;
+                let id = table.registered.id;
                 in_segment.insert(id, lsn);
-                let live = live_rows(&table.adopted, &rows.rows, ingested_at_us)?;
+                let live = live_rows(&table.registered, &rows.rows, ingested_at_us)?;
                 let (_, of_table) = chunks.entry(id).or_insert_with(|| (Arc::clone(table), Vec::new()));
                 of_table.push(Chunk::new(live, self.shard, lsn));
             }
@@ -500,16 +500,16 @@ impl Replay<'_> {
             rest = behind;
             let (id, version) = (TableId(rows.table), SchemaVersion(rows.schema_version));
             let unknown = ShardError::UnknownTable { shard, lsn, table: id, version };
-            let Some(table) = self.tables.get(&id).filter(|table| version <= table.adopted.version) else {
+            let Some(table) = self.tables.get(&id).filter(|table| version <= table.registered.version) else {
                 return Err(unknown);
             };
             self.segment_tables.entry(segment).or_default().insert(id, lsn);
             if lsn <= table.committed(shard) {
                 continue;
             }
-            let read = decode_rows(own, rows, &table.adopted.schemas.log).map_err(unreadable)?;
+            let read = decode_rows(own, rows, &table.registered.schemas.log).map_err(unreadable)?;
             self.found.rows += read.num_rows() as u64;
-            let live = live_rows(&table.adopted, &read, batch.ingested_at_us)?;
+            let live = live_rows(&table.registered, &read, batch.ingested_at_us)?;
             table.publish(vec![Chunk::new(live, shard, lsn)], self.now)?;
         }
         Ok(())
@@ -518,7 +518,7 @@ impl Replay<'_> {
 
 /// Rows as queries read them: with `ingested_at`, which is the same for a whole batch. In the table `rejected`, `time`
 /// is the time of receipt too.
-fn live_rows(table: &AdoptedTable, rows: &RecordBatch, ingested_at_us: i64) -> Result<RecordBatch, ArrowError> {
+fn live_rows(table: &RegisteredTable, rows: &RecordBatch, ingested_at_us: i64) -> Result<RecordBatch, ArrowError> {
     let stamps = TimestampMicrosecondArray::from_value(ingested_at_us, rows.num_rows()).with_timezone("UTC");
     let ingested_at: ArrayRef = Arc::new(stamps);
     let time = if table.def.name == REJECTED { &ingested_at } else { rows.column(log::TIME) };
@@ -529,12 +529,12 @@ fn live_rows(table: &AdoptedTable, rows: &RecordBatch, ingested_at_us: i64) -> R
     RecordBatch::try_new(Arc::clone(&table.schemas.live), columns)
 }
 
-fn batch_head(entry: &Entry, rejected: &AdoptedTable, ingested_at_us: i64) -> RecordHead {
+fn batch_head(entry: &Entry, rejected: &RegisteredTable, ingested_at_us: i64) -> RecordHead {
     let numbered = entry.numbered.as_ref();
     let batch = BatchHead {
         producer: numbered.map_or(0, |batch| batch.producer.0),
         epoch: numbered.map_or(0, |batch| batch.epoch.0),
-        table: entry.table.adopted.id.0,
+        table: entry.table.registered.id.0,
         lane: entry.lane as u32,
         number: numbered.map_or(0, |batch| batch.number.0),
         digest: numbered.map_or(0, |batch| batch.digest),
@@ -543,7 +543,7 @@ fn batch_head(entry: &Entry, rejected: &AdoptedTable, ingested_at_us: i64) -> Re
         stored: entry
             .stored
             .as_ref()
-            .map(|rows| rows.encoded.head(entry.table.adopted.id, entry.table.adopted.version)),
+            .map(|rows| rows.encoded.head(entry.table.registered.id, entry.table.registered.version)),
         rejected: entry.rejected.as_ref().map(|rows| rows.encoded.head(rejected.id, rejected.version)),
     };
     RecordHead { batch: Some(batch), ..Default::default() }

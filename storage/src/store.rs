@@ -194,11 +194,11 @@ impl Store {
         registry.keep_node(&options.node)?;
         declared.push(rejected_table());
         let mut tables = BTreeMap::new();
-        for adopted in registry.adopt_tables(&declared)? {
-            let name = adopted.def.name.clone();
+        for registered in registry.adopt_tables(&declared)? {
+            let name = registered.def.name.clone();
             let log = table_log(&name)?;
-            let snapshot = log.open(&adopted.def).await?;
-            let table = Table::new(adopted, tables_root.clone().join(name.as_str()), log);
+            let snapshot = log.open(&registered.def).await?;
+            let table = Table::new(registered, tables_root.clone().join(name.as_str()), log);
             table.load(snapshot, |app| shard_of(&options.node, app));
             tables.insert(name, Arc::new(table));
         }
@@ -328,7 +328,7 @@ impl Store {
         start_lsn: Lsn,
     ) -> ShardArgs {
         let by_id: HashMap<TableId, Arc<Table>> =
-            self.tables.values().map(|table| (table.adopted.id, Arc::clone(table))).collect();
+            self.tables.values().map(|table| (table.registered.id, Arc::clone(table))).collect();
         ShardArgs {
             shard,
             dir: layout.shard_folder(&self.options.folder.join("wal"), shard),

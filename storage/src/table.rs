@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use arrow::error::ArrowError;
 use object_store::path::Path;
-use zonelake_registry::AdoptedTable;
+use zonelake_registry::RegisteredTable;
 use zonelake_schemas::{Lsn, ShardId};
 use zonelake_tablelog::{DataFile, LogSnapshot, TableLog};
 
@@ -19,7 +19,7 @@ use crate::view::TableView;
 #[derive(Debug)]
 pub struct Table {
     /// Its declaration as the registry keeps it.
-    pub adopted: Arc<AdoptedTable>,
+    pub registered: Arc<RegisteredTable>,
     pub(crate) log: Box<dyn TableLog>,
     /// One flush at a time; and the files of a commit whose fate is not known, which the next flush looks into first.
     pub(crate) flush: tokio::sync::Mutex<Option<Vec<Arc<DataFile>>>>,
@@ -53,9 +53,9 @@ pub(crate) enum Committed {
 }
 
 impl Table {
-    pub(crate) fn new(adopted: Arc<AdoptedTable>, root: Path, log: Box<dyn TableLog>) -> Self {
+    pub(crate) fn new(registered: Arc<RegisteredTable>, root: Path, log: Box<dyn TableLog>) -> Self {
         Self {
-            adopted,
+            registered,
             log,
             flush: tokio::sync::Mutex::default(),
             root,
@@ -71,7 +71,7 @@ impl Table {
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.adopted.def.name
+        &self.registered.def.name
     }
 
     /// Its folder below the root of the store.
@@ -133,7 +133,7 @@ impl Table {
         for chunk in chunks {
             assert!(chunk.shard == shard, "one shard at a time publishes");
             self.live_bytes.fetch_add(chunk.bytes, Ordering::Relaxed);
-            live.push(&self.adopted.schemas.live, chunk)?;
+            live.push(&self.registered.schemas.live, chunk)?;
         }
         view.live.insert(shard, Arc::new(live));
         self.view.store(Arc::new(view));

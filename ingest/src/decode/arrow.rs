@@ -14,9 +14,9 @@ use bytes::Bytes;
 use std::hash::Hasher;
 use std::sync::Arc;
 use twox_hash::XxHash3_64;
-use zonelake_registry::AdoptedTable;
+use zonelake_registry::RegisteredTable;
 use zonelake_schemas::wire::control::RefusedCode;
-use zonelake_schemas::{Kept, TableDef};
+use zonelake_schemas::{StorageType, TableDef};
 
 use super::columns::{FieldFaults, FieldRule, convert, texts};
 use super::dictionary::{Dictionary, Indexed, TextColumn};
@@ -42,7 +42,7 @@ pub struct ArrowDecoder {
 
 impl ArrowDecoder {
     /// A decoder for a stream into `table`.
-    pub fn new(table: &AdoptedTable, limits: DecodeLimits) -> Self {
+    pub fn new(table: &RegisteredTable, limits: DecodeLimits) -> Self {
         Self {
             rules: FieldRule::all(&table.def.fields),
             table: Arc::clone(&table.def),
@@ -246,7 +246,7 @@ impl<'a> Columns<'a> {
             let rule = &rules[index];
             let mut faults = FieldFaults { field: rule.index, rows, readings };
             fields[index] = Some(match self.text_of(column, array)? {
-                Some(text) if rule.kept == Kept::Utf8 => {
+                Some(text) if rule.kept == StorageType::Utf8 => {
                     texts(&text, source.limits, &mut text_bytes_left, &mut faults)?
                 }
                 _ => convert(rule, &column.data_type, array, faults),

@@ -13,9 +13,9 @@ use arrow::datatypes::{
     ArrowNativeType, DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
     Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
-use zonelake_schemas::columns::{kept_type, null_column};
+use zonelake_schemas::columns::{null_column, storage_type};
 use zonelake_schemas::wire::control::RefusedCode;
-use zonelake_schemas::{FieldDef, Kept, RejectReason};
+use zonelake_schemas::{FieldDef, RejectReason, StorageType};
 
 use super::dictionary::TextColumn;
 use super::numbers::{NumberRule, exact_decimals_32, exact_decimals_64, least_and_greatest};
@@ -27,8 +27,8 @@ use crate::{DecodeLimits, Refusal};
 pub(crate) struct FieldRule {
     pub(crate) index: u16,
     pub(crate) numbers: NumberRule,
-    pub(crate) kept: Kept,
-    pub(crate) kept_type: DataType,
+    pub(crate) kept: StorageType,
+    pub(crate) storage_type: DataType,
 }
 
 impl FieldRule {
@@ -40,7 +40,7 @@ impl FieldRule {
                 index,
                 numbers: NumberRule::new(field),
                 kept: field.kept(),
-                kept_type: kept_type(field.kept()),
+                storage_type: storage_type(field.kept()),
             })
             .collect()
     }
@@ -65,22 +65,22 @@ impl FieldFaults<'_> {
 /// schema's check has found acceptable; `array` has it in its physical type.
 pub(crate) fn convert(rule: &FieldRule, sent: &DataType, array: &ArrayRef, mut faults: FieldFaults<'_>) -> ArrayRef {
     if *sent == DataType::Null {
-        return null_column(&rule.kept_type, array.len());
+        return null_column(&rule.storage_type, array.len());
     }
     let faults = &mut faults;
     match rule.kept {
-        Kept::Boolean | Kept::Utf8 => Arc::clone(array),
-        Kept::Timestamp => timestamps(rule, sent, array, faults),
-        Kept::Int64 => integers(rule, array, faults),
-        Kept::Float64 => doubles(rule, sent, array, faults),
-        Kept::Decimal32 { .. } => decimals_32(rule, sent, array, faults),
-        Kept::Decimal64 { .. } => decimals_64(rule, sent, array, faults),
+        StorageType::Boolean | StorageType::Utf8 => Arc::clone(array),
+        StorageType::Timestamp => timestamps(rule, sent, array, faults),
+        StorageType::Int64 => integers(rule, array, faults),
+        StorageType::Float64 => doubles(rule, sent, array, faults),
+        StorageType::Decimal32 { .. } => decimals_32(rule, sent, array, faults),
+        StorageType::Decimal64 { .. } => decimals_64(rule, sent, array, faults),
     }
 }
 
 fn decimals_32(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut FieldFaults<'_>) -> ArrayRef {
     let numbers = rule.numbers;
-    let Kept::Decimal32 { decimals } = rule.kept else { unreachable!("the caller has matched it") };
+    let StorageType::Decimal32 { decimals } = rule.kept else { unreachable!("the caller has matched it") };
     match sent {
         DataType::Decimal32(_, scale) if *scale == decimals.cast_signed() => {
             let source = array.as_primitive::<Int32Type>();
@@ -88,7 +88,7 @@ fn decimals_32(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut
             if i64::from(least) >= numbers.integer.0 && i64::from(greatest) <= numbers.integer.1 {
                 let values = source.values().clone();
                 let kept = PrimitiveArray::<Decimal32Type>::new(values, source.nulls().cloned());
-                return Arc::new(kept.with_data_type(rule.kept_type.clone()));
+                return Arc::new(kept.with_data_type(rule.storage_type.clone()));
             }
         }
         DataType::Float64 => {
@@ -114,14 +114,14 @@ fn decimals_32(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut
 
 fn decimals_64(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut FieldFaults<'_>) -> ArrayRef {
     let numbers = rule.numbers;
-    let Kept::Decimal64 { decimals } = rule.kept else { unreachable!("the caller has matched it") };
+    let StorageType::Decimal64 { decimals } = rule.kept else { unreachable!("the caller has matched it") };
     match sent {
         DataType::Decimal64(_, scale) if *scale == decimals.cast_signed() => {
             let source = array.as_primitive::<Int64Type>();
             let (least, greatest) = least_and_greatest(source.values());
             if numbers.holds(least, greatest) {
                 let kept = PrimitiveArray::<Decimal64Type>::new(source.values().clone(), source.nulls().cloned());
-                return Arc::new(kept.with_data_type(rule.kept_type.clone()));
+                return Arc::new(kept.with_data_type(rule.storage_type.clone()));
             }
         }
         DataType::Float64 => {
@@ -177,7 +177,7 @@ fn timestamps(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut 
     let source = array.as_primitive::<Int64Type>();
     if *unit == TimeUnit::Microsecond {
         let kept = PrimitiveArray::<TimestampMicrosecondType>::new(source.values().clone(), source.nulls().cloned());
-        return Arc::new(kept.with_data_type(rule.kept_type.clone()));
+        return Arc::new(kept.with_data_type(rule.storage_type.clone()));
     }
     each_value::<TimestampMicrosecondType>(rule, source.len(), source.nulls(), faults, |row| {
         to_us(source.value(row), *unit).ok_or(RejectReason::OutOfRange)
@@ -376,7 +376,7 @@ fn push<N: ArrowNativeType>(
 
 fn primitive<T: ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<NullBuffer>, rule: &FieldRule) -> ArrayRef {
     let array = PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls);
-    Arc::new(array.with_data_type(rule.kept_type.clone()))
+    Arc::new(array.with_data_type(rule.storage_type.clone()))
 }
 
 /// The kept integer of a decimal field of 9 digits.

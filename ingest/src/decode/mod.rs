@@ -19,7 +19,7 @@ pub(crate) mod sharing;
 pub(crate) mod wire_schema;
 
 use ::arrow::array::RecordBatch;
-use zonelake_registry::{AdoptedTable, Gateway, Registry};
+use zonelake_registry::{Gateway, RegisteredTable, Registry};
 use zonelake_schemas::wire::control::Rejection;
 use zonelake_schemas::{BatchNumber, Epoch, Lane};
 
@@ -43,9 +43,9 @@ pub struct Source<'a> {
     /// The server's clock, microseconds since 1970, UTC.
     pub now_us: i64,
     /// Table that the rows are for.
-    pub table: &'a AdoptedTable,
+    pub table: &'a RegisteredTable,
     /// The table `rejected`.
-    pub rejected: &'a AdoptedTable,
+    pub rejected: &'a RegisteredTable,
     /// Limits.
     pub limits: &'a DecodeLimits,
 }

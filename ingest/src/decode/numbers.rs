@@ -5,12 +5,12 @@
 
 use zonelake_schemas::decimal::{self, POWERS};
 use zonelake_schemas::table::{DIGITS_32, DIGITS_64};
-use zonelake_schemas::{FieldDef, Kept, RejectReason};
+use zonelake_schemas::{FieldDef, RejectReason, StorageType};
 
 /// What a number must satisfy to be a reading of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct NumberRule {
-    pub(crate) kept: Kept,
+    pub(crate) kept: StorageType,
     /// Least and greatest double of a Float64 field; finite.
     pub(crate) double: (f64, f64),
     /// Least and greatest kept integer of a decimal or bigint field.
@@ -23,12 +23,12 @@ impl NumberRule {
     pub(crate) fn new(field: &FieldDef) -> Self {
         let kept = field.kept();
         let (decimals, digits) = match kept {
-            Kept::Decimal32 { decimals } => (decimals, DIGITS_32),
-            Kept::Decimal64 { decimals } => (decimals, DIGITS_64),
+            StorageType::Decimal32 { decimals } => (decimals, DIGITS_32),
+            StorageType::Decimal64 { decimals } => (decimals, DIGITS_64),
             _ => (0, DIGITS_64),
         };
         let double = (field.min.unwrap_or(f64::MIN), field.max.unwrap_or(f64::MAX));
-        let integer = if kept == Kept::Int64 {
+        let integer = if kept == StorageType::Int64 {
             (field.min.map_or(i64::MIN, |min| min.ceil() as i64), field.max.map_or(i64::MAX, |max| max.floor() as i64))
         } else {
             let most = POWERS[usize::from(digits)] as i64 - 1;

@@ -5,10 +5,10 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::ipc::{self, Type};
 use std::collections::HashSet;
 use std::sync::Arc;
-use zonelake_schemas::columns::kept_type;
+use zonelake_schemas::columns::storage_type;
 use zonelake_schemas::table::FIELDS_MAX;
 use zonelake_schemas::wire::control::RefusedCode;
-use zonelake_schemas::{Kept, TableDef};
+use zonelake_schemas::{StorageType, TableDef};
 
 use crate::Refusal;
 
@@ -154,28 +154,28 @@ fn takes(target: Target, table: &TableDef, sent: &DataType) -> bool {
         Target::Device | Target::Province | Target::Zone | Target::Site => sent.is_string(),
         Target::Quality => sent.is_string() || sent.is_integer(),
         Target::Field(index) => match table.fields[index].kept() {
-            Kept::Float64 | Kept::Decimal32 { .. } | Kept::Decimal64 { .. } => {
+            StorageType::Float64 | StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. } => {
                 sent.is_integer() || sent.is_decimal() || matches!(sent, DataType::Float32 | DataType::Float64)
             }
-            Kept::Int64 => sent.is_integer(),
-            Kept::Boolean => *sent == DataType::Boolean,
-            Kept::Utf8 => sent.is_string(),
-            Kept::Timestamp => matches!(sent, DataType::Timestamp(..)),
+            StorageType::Int64 => sent.is_integer(),
+            StorageType::Boolean => *sent == DataType::Boolean,
+            StorageType::Utf8 => sent.is_string(),
+            StorageType::Timestamp => matches!(sent, DataType::Timestamp(..)),
         },
     }
 }
 
 /// What a field takes on the wire, in words.
-fn expected_of(kept: Kept) -> String {
+fn expected_of(kept: StorageType) -> String {
     match kept {
-        Kept::Float64 => "Float64, Float32, an integer or a decimal".into(),
-        Kept::Decimal32 { .. } | Kept::Decimal64 { .. } => {
-            format!("{}, another decimal, Float64, Float32 or an integer", kept_type(kept))
+        StorageType::Float64 => "Float64, Float32, an integer or a decimal".into(),
+        StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. } => {
+            format!("{}, another decimal, Float64, Float32 or an integer", storage_type(kept))
         }
-        Kept::Int64 => "Int64 or another integer".into(),
-        Kept::Boolean => "Boolean".into(),
-        Kept::Utf8 => TEXT.into(),
-        Kept::Timestamp => "Timestamp".into(),
+        StorageType::Int64 => "Int64 or another integer".into(),
+        StorageType::Boolean => "Boolean".into(),
+        StorageType::Utf8 => TEXT.into(),
+        StorageType::Timestamp => "Timestamp".into(),
     }
 }
 

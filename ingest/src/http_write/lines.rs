@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use zonelake_registry::{AdoptedTable, Gateway, Registry};
+use zonelake_registry::{Gateway, RegisteredTable, Registry};
 use zonelake_schemas::reject::REJECTED;
 use zonelake_schemas::{Epoch, Lane};
 
@@ -16,8 +16,8 @@ use crate::{DecodeLimits, Decoded, Refusal, Source};
 /// What the lines are decoded with.
 pub(super) struct LinesArgs<'a> {
     pub(super) registry: &'a Registry,
-    pub(super) tables: &'a BTreeMap<String, Arc<AdoptedTable>>,
-    pub(super) rejected: &'a AdoptedTable,
+    pub(super) tables: &'a BTreeMap<String, Arc<RegisteredTable>>,
+    pub(super) rejected: &'a RegisteredTable,
     pub(super) gateway: &'a Gateway,
     pub(super) limits: &'a DecodeLimits,
     pub(super) precision: Precision,
@@ -28,14 +28,14 @@ pub(super) struct LinesArgs<'a> {
 #[derive(Debug)]
 pub(super) struct DecodedLines {
     /// Batches to store, each within the limits of a batch.
-    pub(super) batches: Vec<(Arc<AdoptedTable>, Decoded)>,
+    pub(super) batches: Vec<(Arc<RegisteredTable>, Decoded)>,
     /// Lines that could not be read.
     pub(super) faulty: Option<FaultyLines>,
 }
 
 /// A table that the request has lines of.
 struct OpenTable<'a> {
-    adopted: &'a Arc<AdoptedTable>,
+    registered: &'a Arc<RegisteredTable>,
     table: LineTable,
     rows: LineRows<'a>,
     rows_max: usize,
@@ -59,17 +59,17 @@ pub(super) fn decode(payload: &[u8], args: &LinesArgs<'_>) -> Result<DecodedLine
                 rows += 1;
                 let full = open.get_mut(name).filter(|table| table.rows.len() == table.rows_max);
                 if let Some(table) = full {
-                    let source = args.source(table.adopted);
+                    let source = args.source(table.registered);
                     let next = LineRows::new(&mut table.table, args.precision, &source);
                     let batch = std::mem::replace(&mut table.rows, next).finish(&mut table.table, payload, &source)?;
-                    decoded.batches.push((Arc::clone(table.adopted), batch));
+                    decoded.batches.push((Arc::clone(table.registered), batch));
                 }
             }
         }
     }
     for mut table in open.into_values().filter(|table| table.rows.len() > 0) {
-        let batch = table.rows.finish(&mut table.table, payload, &args.source(table.adopted))?;
-        decoded.batches.push((Arc::clone(table.adopted), batch));
+        let batch = table.rows.finish(&mut table.table, payload, &args.source(table.registered))?;
+        decoded.batches.push((Arc::clone(table.registered), batch));
     }
     if let Some(faulty) = &mut decoded.faulty {
         faulty.is_partial = rows > 0;
@@ -84,16 +84,16 @@ fn add<'a>(
     args: &LinesArgs<'a>,
 ) -> Result<&'a str, String> {
     let measurement = line.measurement.and_then(|measurement| measurement.text()).unwrap_or_default();
-    let (name, adopted) = args
+    let (name, registered) = args
         .tables
         .get_key_value(&*measurement)
         .filter(|(name, _)| *name != REJECTED)
         .ok_or_else(|| format!("there is no table {:?}", measurement.chars().take(64).collect::<String>()))?;
-    let source = args.source(adopted);
+    let source = args.source(registered);
     let table = open.entry(name.as_str()).or_insert_with(|| {
-        let mut table = LineTable::new(&adopted.def);
+        let mut table = LineTable::new(&registered.def);
         let rows = LineRows::new(&mut table, args.precision, &source);
-        OpenTable { adopted, table, rows, rows_max: args.limits.rows_max(&adopted.def) }
+        OpenTable { registered, table, rows, rows_max: args.limits.rows_max(&registered.def) }
     });
     table.rows.push(&mut table.table, line, &source).map_err(|refusal| refusal.message)?;
     Ok(name)
@@ -108,7 +108,7 @@ fn note(faulty: &mut Option<FaultyLines>, line: usize, what: String, named_max: 
 }
 
 impl LinesArgs<'_> {
-    fn source<'s>(&'s self, table: &'s AdoptedTable) -> Source<'s> {
+    fn source<'s>(&'s self, table: &'s RegisteredTable) -> Source<'s> {
         Source {
             registry: self.registry,
             gateway: self.gateway,

@@ -43,7 +43,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
-use zonelake_registry::{AdoptedTable, Gateway, Registry};
+use zonelake_registry::{Gateway, RegisteredTable, Registry};
 use zonelake_schemas::ErrorKind;
 use zonelake_schemas::clock::Clock;
 use zonelake_storage::RequestKey;
@@ -62,7 +62,7 @@ pub trait WriteSink: Send + Sync + 'static {
     fn write(
         &self,
         gateway: &Arc<Gateway>,
-        table: &Arc<AdoptedTable>,
+        table: &Arc<RegisteredTable>,
         decoded: Decoded,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
 
@@ -73,7 +73,7 @@ pub trait WriteSink: Send + Sync + 'static {
     fn write_once(
         &self,
         request: RequestKey,
-        lines: Vec<(Arc<AdoptedTable>, Decoded)>,
+        lines: Vec<(Arc<RegisteredTable>, Decoded)>,
     ) -> impl Future<Output = Result<Written, WriteError>> + Send;
 }
 
@@ -128,9 +128,9 @@ pub struct WriteState<S> {
     /// Registry of gateways, devices and places.
     pub registry: Arc<Registry>,
     /// Tables by name. The table `rejected` may be among them; it cannot be written to.
-    pub tables: Arc<BTreeMap<String, Arc<AdoptedTable>>>,
+    pub tables: Arc<BTreeMap<String, Arc<RegisteredTable>>>,
     /// The table `rejected`.
-    pub rejected: Arc<AdoptedTable>,
+    pub rejected: Arc<RegisteredTable>,
     /// Where rows become durable.
     pub sink: S,
     /// Time.

@@ -2,7 +2,7 @@
 //! refuses it, by its number.
 
 use twox_hash::XxHash3_64;
-use zonelake_registry::AdoptedTable;
+use zonelake_registry::RegisteredTable;
 use zonelake_schemas::wire::control::RefusedCode;
 
 use super::Precision;
@@ -19,7 +19,7 @@ pub struct LineDecoder {
 
 impl LineDecoder {
     /// A decoder for a stream into `table`, with timestamps of this precision.
-    pub fn new(table: &AdoptedTable, precision: Precision) -> Self {
+    pub fn new(table: &RegisteredTable, precision: Precision) -> Self {
         Self { table: LineTable::new(&table.def), precision }
     }
 

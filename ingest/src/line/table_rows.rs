@@ -10,7 +10,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use zonelake_schemas::wire::control::RefusedCode;
-use zonelake_schemas::{Kept, Quality, RejectReason, TableDef};
+use zonelake_schemas::{Quality, RejectReason, StorageType, TableDef};
 
 use super::Precision;
 use super::parse::{FieldValue, Line, Raw};
@@ -301,17 +301,17 @@ fn bind_value<'a>(
     text_bytes_max: usize,
 ) -> Result<Option<Result<Cell<'a>, RejectReason>>, Refusal> {
     let cell = match (rule.kept, value) {
-        (Kept::Decimal32 { .. } | Kept::Decimal64 { .. }, value) => {
+        (StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. }, value) => {
             decimal(&rule.numbers, value).map(|n| n.map(Cell::Integer))
         }
-        (Kept::Float64, value) => double(&rule.numbers, value).map(|value| value.map(Cell::Double)),
-        (Kept::Int64, FieldValue::Integer(n)) => Some(rule.numbers.integer_of(i128::from(n)).map(Cell::Integer)),
-        (Kept::Timestamp, FieldValue::Integer(n)) => {
+        (StorageType::Float64, value) => double(&rule.numbers, value).map(|value| value.map(Cell::Double)),
+        (StorageType::Int64, FieldValue::Integer(n)) => Some(rule.numbers.integer_of(i128::from(n)).map(Cell::Integer)),
+        (StorageType::Timestamp, FieldValue::Integer(n)) => {
             Some(precision.to_us(n).map(Cell::Integer).ok_or(RejectReason::OutOfRange))
         }
-        (Kept::Int64 | Kept::Timestamp, FieldValue::Great(_)) => Some(Err(RejectReason::OutOfRange)),
-        (Kept::Boolean, FieldValue::Boolean(value)) => Some(Ok(Cell::Boolean(value))),
-        (Kept::Utf8, FieldValue::String(raw)) => {
+        (StorageType::Int64 | StorageType::Timestamp, FieldValue::Great(_)) => Some(Err(RejectReason::OutOfRange)),
+        (StorageType::Boolean, FieldValue::Boolean(value)) => Some(Ok(Cell::Boolean(value))),
+        (StorageType::Utf8, FieldValue::String(raw)) => {
             let text = text(raw)?;
             Some(if text.len() > text_bytes_max { Err(RejectReason::TooLong) } else { Ok(Cell::Text(text)) })
         }
@@ -369,13 +369,13 @@ fn kind_of(value: FieldValue<'_>) -> &'static str {
     }
 }
 
-fn line_expected(kept: Kept) -> &'static str {
+fn line_expected(kept: StorageType) -> &'static str {
     match kept {
-        Kept::Float64 | Kept::Decimal32 { .. } | Kept::Decimal64 { .. } => "a number",
-        Kept::Int64 => "an integer, as 12i",
-        Kept::Boolean => "a boolean, as true",
-        Kept::Utf8 => "a quoted string or a tag",
-        Kept::Timestamp => "an integer in the precision of the timestamps, as 1735689600000000000i",
+        StorageType::Float64 | StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. } => "a number",
+        StorageType::Int64 => "an integer, as 12i",
+        StorageType::Boolean => "a boolean, as true",
+        StorageType::Utf8 => "a quoted string or a tag",
+        StorageType::Timestamp => "an integer in the precision of the timestamps, as 1735689600000000000i",
     }
 }
 
@@ -397,13 +397,13 @@ enum Values {
 }
 
 impl Column {
-    fn new(kept: Kept) -> Self {
+    fn new(kept: StorageType) -> Self {
         let values = match kept {
-            Kept::Decimal32 { .. } => Values::Small(Vec::new()),
-            Kept::Decimal64 { .. } | Kept::Int64 | Kept::Timestamp => Values::Large(Vec::new()),
-            Kept::Float64 => Values::Double(Vec::new()),
-            Kept::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
-            Kept::Utf8 => Values::Text(StringBuilder::new()),
+            StorageType::Decimal32 { .. } => Values::Small(Vec::new()),
+            StorageType::Decimal64 { .. } | StorageType::Int64 | StorageType::Timestamp => Values::Large(Vec::new()),
+            StorageType::Float64 => Values::Double(Vec::new()),
+            StorageType::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
+            StorageType::Utf8 => Values::Text(StringBuilder::new()),
         };
         Self { values, nulls: NullBufferBuilder::new(0), len: 0 }
     }
@@ -450,13 +450,13 @@ impl Column {
             nulls: Option<arrow::buffer::NullBuffer>,
             rule: &FieldRule,
         ) -> ArrayRef {
-            Arc::new(PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(rule.kept_type.clone()))
+            Arc::new(PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(rule.storage_type.clone()))
         }
         match self.values {
             Values::Small(values) => array::<Decimal32Type>(values, nulls, rule),
             Values::Large(values) => match rule.kept {
-                Kept::Int64 => array::<Int64Type>(values, nulls, rule),
-                Kept::Timestamp => array::<TimestampMicrosecondType>(values, nulls, rule),
+                StorageType::Int64 => array::<Int64Type>(values, nulls, rule),
+                StorageType::Timestamp => array::<TimestampMicrosecondType>(values, nulls, rule),
                 _ => array::<Decimal64Type>(values, nulls, rule),
             },
             Values::Double(values) => array::<Float64Type>(values, nulls, rule),

@@ -15,11 +15,11 @@ use zonelake_ingest::shares::GatewayShares;
 use crate::dialogue::{Running, Setting};
 
 fn router(server: &Running) -> axum::Router {
-    let tables = server.store.tables().iter().map(|(name, table)| (name.clone(), Arc::clone(&table.adopted)));
+    let tables = server.store.tables().iter().map(|(name, table)| (name.clone(), Arc::clone(&table.registered)));
     write_router(Arc::new(WriteState {
         registry: Arc::clone(server.store.registry()),
         tables: Arc::new(tables.collect::<BTreeMap<_, _>>()),
-        rejected: Arc::clone(&server.store.rejected().adopted),
+        rejected: Arc::clone(&server.store.rejected().registered),
         sink: Arc::clone(&server.pipeline),
         clock: Arc::clone(server.store.clock()),
         limits: DecodeLimits::default(),

@@ -193,7 +193,7 @@ impl Server {
         let Stage::Asked(opening) = std::mem::replace(&mut session.stage, Stage::Ended) else { return None };
         let id = SessionId(self.next_session);
         self.next_session += 1;
-        let stream = StreamKey { table: opening.table.adopted.id, lane: opening.lane };
+        let stream = StreamKey { table: opening.table.registered.id, lane: opening.lane };
         match self.writers[shard].open(opening.producer, opening.epoch, stream, id) {
             Ok(last) => {
                 session.last = last;
@@ -260,8 +260,8 @@ impl Server {
 fn opening(store: &Store, bed: &Bed, open: &Open) -> Result<Opening, Broken> {
     let table = store.tables().get(&open.table).cloned().ok_or("no such table")?;
     let decoder = match open.encoding() {
-        Encoding::Arrow => Decoder::Arrow(ArrowDecoder::new(&table.adopted, DecodeLimits::default())),
-        _ => Decoder::Line(LineDecoder::new(&table.adopted, Precision::Nanoseconds)),
+        Encoding::Arrow => Decoder::Arrow(ArrowDecoder::new(&table.registered, DecodeLimits::default())),
+        _ => Decoder::Line(LineDecoder::new(&table.registered, Precision::Nanoseconds)),
     };
     let producer = bed.registry.producer(bed.gateway.id, &open.producer).map_err(|error| error.to_string())?;
     let lane = Lane::from_number(open.lane).ok_or("no such lane")?;
@@ -289,8 +289,8 @@ fn pending(
         number: Some(number),
         lane: of.lane,
         now_us: now.wall_us(),
-        table: &of.table.adopted,
-        rejected: &store.rejected().adopted,
+        table: &of.table.registered,
+        rejected: &store.rejected().registered,
         limits: &limits,
     };
     let (digest, decoded) = match &mut of.decoder {
@@ -299,7 +299,7 @@ fn pending(
     };
     let decoded = decoded.map_err(|refusal| format!("a good batch is refused: {refusal}"))?;
     let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| refusal.to_string())?;
-    let stream = StreamKey { table: of.table.adopted.id, lane: of.lane };
+    let stream = StreamKey { table: of.table.registered.id, lane: of.lane };
     let numbered = Numbered { producer: of.producer, epoch: of.epoch, stream, number, digest };
     let entry = Entry {
         numbered: (bug != Some(Bug::NumbersIgnored)).then_some(numbered),

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use zonelake_query::catalog::{Pinned, QuerySource};
 use zonelake_query::table::PinnedTable;
 use zonelake_query::{Caller, QueryEngine, QueryError, QueryOptions};
-use zonelake_registry::{AdoptedTable, Registry};
+use zonelake_registry::{RegisteredTable, Registry};
 use zonelake_schemas::clock::SystemClock;
 use zonelake_schemas::{DeviceKey, Lsn, ShardId, TableDef, TableSchemas};
 use zonelake_storage::live::{Chunk, ShardChunks};
@@ -77,7 +77,7 @@ pub struct Bed {
 
 #[derive(Debug)]
 struct BedTable {
-    adopted: Arc<AdoptedTable>,
+    registered: Arc<RegisteredTable>,
     view: Mutex<Arc<TableView>>,
 }
 
@@ -87,9 +87,10 @@ impl Bed {
         let dir = tempfile::tempdir().unwrap();
         let registry = Registry::open(&dir.path().join("registry.sqlite"), Arc::new(SystemClock::default())).unwrap();
         let password = registry.ensure_admin().unwrap().expect("a first password");
-        let adopted = registry.adopt_tables(declared).unwrap();
-        let tables =
-            adopted.into_iter().map(|adopted| (adopted.def.name.clone(), BedTable { adopted, view: Mutex::default() }));
+        let registered = registry.adopt_tables(declared).unwrap();
+        let tables = registered
+            .into_iter()
+            .map(|registered| (registered.def.name.clone(), BedTable { registered, view: Mutex::default() }));
         std::fs::create_dir(dir.path().join("tables")).unwrap();
         let store = Arc::new(LocalFileSystem::new_with_prefix(dir.path().join("tables")).unwrap());
         Arc::new(Self { registry: Arc::new(registry), store, tables: tables.collect(), password, dir })
@@ -113,7 +114,7 @@ impl Bed {
     }
 
     pub fn schemas(&self, table: &str) -> &TableSchemas {
-        &self.tables[table].adopted.schemas
+        &self.tables[table].registered.schemas
     }
 
     pub fn view(&self, table: &str) -> Arc<TableView> {
@@ -141,7 +142,7 @@ impl Bed {
     pub async fn flush(&self, table: &str, options: &ParquetOptions) {
         let mut view = TableView::clone(&self.view(table));
         let chunks: Vec<_> = view.chunks().map(|chunk| chunk.rows.clone()).collect();
-        let of = &self.tables[table].adopted;
+        let of = &self.tables[table].registered;
         let input = SortInput { schemas: &of.schemas, chunks: &chunks, places: &self.registry.places() };
         let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
         let added = write_sorted(input, store, &Path::from(table), options).await.unwrap();
@@ -176,8 +177,8 @@ impl Bed {
 impl QuerySource for Bed {
     fn pin(&self) -> Pinned {
         let tables = self.tables.iter().map(|(name, table)| PinnedTable {
-            def: Arc::clone(&table.adopted.def),
-            schemas: table.adopted.schemas.clone(),
+            def: Arc::clone(&table.registered.def),
+            schemas: table.registered.schemas.clone(),
             root: Path::from(name.as_str()),
             view: self.view(name),
         });

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use tonic::Status;
 use zonelake_ingest::http_write::{WriteSink, WriteState};
 use zonelake_ingest::{ArrowDecoder, Decoded, Source};
-use zonelake_registry::{AdoptedTable, Gateway};
+use zonelake_registry::{Gateway, RegisteredTable};
 use zonelake_schemas::reject::REJECTED;
 use zonelake_schemas::{Epoch, Lane};
 
@@ -45,7 +45,10 @@ fn after(rows: u64, status: &Status) -> Status {
     Status::new(status.code(), format!("after {rows} rows that are stored: {}", status.message()))
 }
 
-fn table<S: WriteSink>(state: &WriteState<S>, command: &CommandStatementIngest) -> Result<Arc<AdoptedTable>, Status> {
+fn table<S: WriteSink>(
+    state: &WriteState<S>,
+    command: &CommandStatementIngest,
+) -> Result<Arc<RegisteredTable>, Status> {
     if command.temporary || command.transaction_id.is_some() {
         return Err(Status::unimplemented(
             "there are no temporary tables and no transactions: each batch is durable by itself",
@@ -81,7 +84,7 @@ fn table<S: WriteSink>(state: &WriteState<S>, command: &CommandStatementIngest) 
 async fn append_message<S: WriteSink>(
     state: &Arc<WriteState<S>>,
     gateway: &Arc<Gateway>,
-    table: &Arc<AdoptedTable>,
+    table: &Arc<RegisteredTable>,
     decoder: ArrowDecoder,
     message: FlightData,
 ) -> Result<(ArrowDecoder, u64), Status> {
@@ -106,7 +109,7 @@ async fn append_message<S: WriteSink>(
 async fn decode<S: WriteSink>(
     state: &Arc<WriteState<S>>,
     gateway: &Arc<Gateway>,
-    table: &Arc<AdoptedTable>,
+    table: &Arc<RegisteredTable>,
     mut decoder: ArrowDecoder,
     message: FlightData,
 ) -> Result<(ArrowDecoder, Option<Decoded>), Status> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use object_store::ObjectStore;
-use zonelake_registry::AdoptedTable;
+use zonelake_registry::RegisteredTable;
 use zonelake_schemas::clock::Clock;
 use zonelake_tablelog::{DataFile, DeltaLog, LogCommit, LogSnapshot, SyncedStore, TableLog, delta_table, verify_file};
 
@@ -16,7 +16,7 @@ use super::report::{Report, TableCounts};
 pub(super) async fn check(
     data: &Path,
     set_apart: bool,
-    declared: &[Arc<AdoptedTable>],
+    declared: &[Arc<RegisteredTable>],
     clock: &Arc<dyn Clock>,
     report: &mut Report,
 ) {
@@ -69,7 +69,7 @@ struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    async fn check_one(&self, table: &AdoptedTable, committed: &mut Vec<(String, String, u64)>) -> Found {
+    async fn check_one(&self, table: &RegisteredTable, committed: &mut Vec<(String, String, u64)>) -> Found {
         let name = table.def.name.as_str();
         let mut found = Found::default();
         let (log, snapshot) = match self.read_log(name).await {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags};
 use zonelake_schemas::{SchemaVersion, TableId};
 
-use crate::tables::{AdoptedTable, adopted, read_tables};
+use crate::tables::{RegisteredTable, read_tables, registered};
 use crate::{Registry, RegistryError};
 
 /// Problems that are reported one by one; SQLite stops looking there.
@@ -70,11 +70,11 @@ pub fn check_file(path: &Path) -> Result<RegistryReport, RegistryError> {
 }
 
 /// The stored tables of a registry's file by number, read without changing it.
-pub fn tables_of_file(path: &Path) -> Result<Vec<Arc<AdoptedTable>>, RegistryError> {
+pub fn tables_of_file(path: &Path) -> Result<Vec<Arc<RegisteredTable>>, RegistryError> {
     let connection = open_to_read(path)?;
     read_tables(&connection)
         .map_err(|source| RegistryError::Sqlite { path: path.into(), source })?
-        .map(adopted)
+        .map(registered)
         .map_err(|what| RegistryError::Damaged { path: path.into(), what })
 }
 

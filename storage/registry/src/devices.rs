@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use rusqlite::{Connection, params};
-use zonelake_schemas::{DeviceKey, Place, Places, ZoneId};
+use zonelake_schemas::{DeviceKey, Location, Locations, ZoneId};
 
 use crate::joined::Registration;
 use crate::names::check_name;
@@ -42,12 +42,12 @@ pub struct Device {
 
 impl Registry {
     /// All places as of now, by key. A key that any call has given out is in every snapshot taken afterwards.
-    pub fn places(&self) -> Arc<Places> {
+    pub fn places(&self) -> Arc<Locations> {
         self.places.load_full()
     }
 
     /// The place of a key.
-    pub fn place(&self, key: DeviceKey) -> Option<Arc<Place>> {
+    pub fn place(&self, key: DeviceKey) -> Option<Arc<Location>> {
         self.places.load().get(key).cloned()
     }
 
@@ -107,7 +107,7 @@ impl Registry {
         device: &str,
         site_code: Option<&str>,
     ) -> Result<DeviceKey, RegistryError> {
-        self.write(&[Load::Places], |connection, _| {
+        self.write(&[Load::Locations], |connection, _| {
             let zone = self.known_zone(zone_code)?;
             let unknown = |what, name: &str| RegistryError::Unknown { what, name: format!("{zone_code}/{name}") };
             let old = self.devices.get(zone.id, device).ok_or_else(|| unknown("device", device))?;
@@ -160,7 +160,11 @@ impl Registry {
         Ok(())
     }
 
-    fn read_places(&self, connection: &Connection, first: u32) -> Result<(Vec<Arc<Place>>, Vec<Entry>), RegistryError> {
+    fn read_places(
+        &self,
+        connection: &Connection,
+        first: u32,
+    ) -> Result<(Vec<Arc<Location>>, Vec<Entry>), RegistryError> {
         let zones = self.zones.load();
         let mut places = Vec::new();
         let mut entries = Vec::new();
@@ -197,7 +201,7 @@ impl Registry {
 pub(crate) type DevicesPerZone = HashMap<ZoneId, usize>;
 
 /// The key that the next place gets.
-pub(crate) fn next_key(places: &Places) -> u32 {
+pub(crate) fn next_key(places: &Locations) -> u32 {
     u32::try_from(places.len() + 1).expect("zones and the devices in them are limited far below 2^32")
 }
 
@@ -225,7 +229,7 @@ struct StoredPlace {
 
 impl StoredPlace {
     /// This row as a place; in words where it cannot be one.
-    fn resolve(&self, expected: u32, zones: &ZoneIndex) -> Result<Arc<Place>, String> {
+    fn resolve(&self, expected: u32, zones: &ZoneIndex) -> Result<Arc<Location>, String> {
         if self.key != expected {
             return Err(format!("place {expected} is missing"));
         }
@@ -238,7 +242,7 @@ impl StoredPlace {
             ),
             None => None,
         };
-        Ok(Arc::new(Place {
+        Ok(Arc::new(Location {
             province: Some(Arc::clone(&zone.province)),
             zone: Some(Arc::clone(&zone.code)),
             site,

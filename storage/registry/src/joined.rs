@@ -45,7 +45,7 @@ impl Registry {
         if !all.iter().any(|waiting| Arc::ptr_eq(waiting, &mine)) {
             all.push(Arc::clone(&mine));
         }
-        let outcomes = self.write_as(&mut writer, &[Load::Places, Load::Producers], |connection, per_zone| {
+        let outcomes = self.write_as(&mut writer, &[Load::Locations, Load::Producers], |connection, per_zone| {
             let mut joined = Joined::new(self, connection, per_zone);
             all.iter().map(|waiting| joined.insert(&waiting.registration)).collect::<Result<Vec<_>, _>>()
         })?;

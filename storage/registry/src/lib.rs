@@ -49,5 +49,5 @@ pub use producers::{PRODUCERS_PER_GATEWAY_MAX, ProducerName};
 pub use roles::{ADMIN_USER, Role, RoleLimits};
 pub use scram::ScramVerifier;
 pub use store::Registry;
-pub use tables::AdoptedTable;
+pub use tables::RegisteredTable;
 pub use zones::{NewZone, Province, Site, Zone};

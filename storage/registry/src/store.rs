@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rusqlite::{Connection, OpenFlags};
-use zonelake_schemas::Places;
+use zonelake_schemas::Locations;
 use zonelake_schemas::clock::Clock;
 
 use crate::RegistryError;
@@ -28,7 +28,7 @@ use crate::zones::ZoneIndex;
 pub struct Registry {
     pub(crate) path: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) places: ArcSwap<Places>,
+    pub(crate) places: ArcSwap<Locations>,
     pub(crate) zones: ArcSwap<ZoneIndex>,
     pub(crate) devices: DeviceIndex,
     pub(crate) gateways: ArcSwap<GatewayIndex>,
@@ -156,7 +156,7 @@ impl Registry {
         if writer.seen == Some(version) {
             return Ok(());
         }
-        self.load(writer, &[Load::Zones, Load::Places, Load::Gateways, Load::Producers, Load::Roles])?;
+        self.load(writer, &[Load::Zones, Load::Locations, Load::Gateways, Load::Producers, Load::Roles])?;
         // The version was read before the load: what changes in between is loaded once more, and never missed.
         writer.seen = Some(version);
         Ok(())
@@ -167,7 +167,7 @@ impl Registry {
         for load in loads {
             match load {
                 Load::Zones => self.load_zones(&writer.connection),
-                Load::Places => self.load_places(&writer.connection, &mut writer.devices_per_zone),
+                Load::Locations => self.load_places(&writer.connection, &mut writer.devices_per_zone),
                 Load::Gateways => self.load_gateways(&writer.connection),
                 Load::Producers => self.load_producers(&writer.connection),
                 Load::Roles => self.load_roles(&writer.connection),
@@ -200,7 +200,7 @@ impl Registry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Load {
     Zones,
-    Places,
+    Locations,
     Gateways,
     Producers,
     Roles,

@@ -11,7 +11,7 @@ use crate::{Registry, RegistryError};
 
 /// A table as it is stored now.
 #[derive(Debug, Clone)]
-pub struct AdoptedTable {
+pub struct RegisteredTable {
     /// Its number, which never changes.
     pub id: TableId,
     /// Version of its field list, from 1.
@@ -29,19 +29,19 @@ impl Registry {
     /// A new table gets a number; added fields make a new version; changed ranges and descriptions are taken over. A
     /// stored table that is no longer declared stays as it is. A change that would misread what is stored is refused by
     /// name, and nothing is changed.
-    pub fn adopt_tables(&self, declared: &[TableDef]) -> Result<Vec<Arc<AdoptedTable>>, RegistryError> {
+    pub fn adopt_tables(&self, declared: &[TableDef]) -> Result<Vec<Arc<RegisteredTable>>, RegistryError> {
         self.write(&[], |connection, _| {
             let mut stored = self.read_tables(connection)?;
             for next in declared {
                 self.adopt(connection, &mut stored, next)?;
             }
-            Ok(adopted(stored))
+            Ok(registered(stored))
         })
     }
 
     /// Every stored table by number, without changing any.
-    pub fn stored_tables(&self) -> Result<Vec<Arc<AdoptedTable>>, RegistryError> {
-        self.read(|connection| self.read_tables(connection)).map(adopted)
+    pub fn stored_tables(&self) -> Result<Vec<Arc<RegisteredTable>>, RegistryError> {
+        self.read(|connection| self.read_tables(connection)).map(registered)
     }
 
     fn adopt(
@@ -103,9 +103,9 @@ impl StoredTable {
     }
 }
 
-pub(crate) fn adopted(stored: Vec<StoredTable>) -> Vec<Arc<AdoptedTable>> {
+pub(crate) fn registered(stored: Vec<StoredTable>) -> Vec<Arc<RegisteredTable>> {
     let adopt = |table: StoredTable| {
-        Arc::new(AdoptedTable {
+        Arc::new(RegisteredTable {
             id: table.id,
             version: table.version(),
             schemas: TableSchemas::new(&table.def),

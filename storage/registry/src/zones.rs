@@ -130,7 +130,7 @@ impl Registry {
         if zone.area_ha.is_some_and(|area| !area.is_finite() || area < 0.0) {
             return Err(RegistryError::Invalid { what: "zone", name: zone.code.into(), why: "its area cannot be" });
         }
-        self.write(&[Load::Zones, Load::Places], |connection, _| {
+        self.write(&[Load::Zones, Load::Locations], |connection, _| {
             let known = self.zones.load();
             if known.zones.iter().any(|other| &*other.code == zone.code) {
                 return Err(RegistryError::Exists { what: "zone", name: zone.code.into() });

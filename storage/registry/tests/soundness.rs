@@ -63,15 +63,15 @@ fn declared_tables_are_adopted_with_numbers_that_stay() {
     let registry = open(folder.path());
     let first = registry.adopt_tables(&declared).unwrap();
     assert_eq!(first.len(), 7);
-    for (adopted, def) in first.iter().zip(&declared) {
-        assert_eq!(*adopted.def, *def);
-        assert_eq!(adopted.version, SchemaVersion(1));
-        assert_eq!(adopted.field_counts, [def.fields.len()]);
-        assert_eq!(adopted.schemas.wire.fields().len(), def.fields.len() + 3);
+    for (registered, def) in first.iter().zip(&declared) {
+        assert_eq!(*registered.def, *def);
+        assert_eq!(registered.version, SchemaVersion(1));
+        assert_eq!(registered.field_counts, [def.fields.len()]);
+        assert_eq!(registered.schemas.wire.fields().len(), def.fields.len() + 3);
     }
     declared.reverse();
     let again = open(folder.path()).adopt_tables(&declared).unwrap();
-    let numbered = |tables: &[Arc<zonelake_registry::AdoptedTable>]| -> Vec<(TableId, String)> {
+    let numbered = |tables: &[Arc<zonelake_registry::RegisteredTable>]| -> Vec<(TableId, String)> {
         tables.iter().map(|table| (table.id, table.def.name.clone())).collect()
     };
     assert_eq!(numbered(&again), numbered(&first));

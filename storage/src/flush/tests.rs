@@ -108,7 +108,7 @@ impl Bench {
         let snapshot = inner.open(&def).await.unwrap();
         let faults = Arc::default();
         let log = FaultyLog { inner, faults: Arc::clone(&faults) };
-        let table = Table::new(Arc::clone(&own.adopted), own.root().clone(), Box::new(log));
+        let table = Table::new(Arc::clone(&own.registered), own.root().clone(), Box::new(log));
         table.load(snapshot, |_| None);
         Self { folder, store, table, faults, next_lsn: 1 }
     }
@@ -129,7 +129,7 @@ impl Bench {
             Arc::new(BooleanArray::from(vec![false; rows])),
             Arc::new(Float64Array::from_value(1.0, rows)),
         ];
-        let rows = RecordBatch::try_new(Arc::clone(&self.table.adopted.schemas.live), columns).unwrap();
+        let rows = RecordBatch::try_new(Arc::clone(&self.table.registered.schemas.live), columns).unwrap();
         let chunk = Chunk::new(rows, ShardId(0), Lsn(self.next_lsn));
         self.next_lsn += 1;
         self.table.publish(vec![chunk], Duration::from_secs(1)).unwrap();

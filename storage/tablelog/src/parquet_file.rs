@@ -28,7 +28,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 use zonelake_schemas::error::ErrorKind;
-use zonelake_schemas::{DeviceKey, Places, TableSchemas};
+use zonelake_schemas::{DeviceKey, Locations, TableSchemas};
 
 use crate::DataFile;
 use crate::background::in_background;
@@ -43,7 +43,7 @@ pub struct SortInput<'a> {
     /// The rows in the order of their arrival, in the live schema; chunks of an earlier version lack the newest fields.
     pub chunks: &'a [RecordBatch],
     /// The places of all their devices.
-    pub places: &'a Places,
+    pub places: &'a Locations,
 }
 
 /// How files are laid out.

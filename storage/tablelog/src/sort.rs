@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{TimestampMicrosecondType, UInt32Type};
 use zonelake_schemas::columns::live;
-use zonelake_schemas::{DeviceKey, Place, Places};
+use zonelake_schemas::{DeviceKey, Location, Locations};
 
 use crate::parquet_file::ParquetFileError;
 use crate::text_column::NULL;
@@ -58,7 +58,7 @@ impl SortedRows {
     ///
     /// # Errors
     /// `UnknownDevice` where a row's device is not among the places.
-    pub fn new(chunks: Vec<RecordBatch>, places: &Places) -> Result<Self, ParquetFileError> {
+    pub fn new(chunks: Vec<RecordBatch>, places: &Locations) -> Result<Self, ParquetFileError> {
         let used = UsedPlaces::new(&chunks, places)?;
         let columns = SortColumns::new(&chunks);
         let by_device = Ranks::new(&used).place(&columns);
@@ -75,13 +75,13 @@ impl SortedRows {
 
 /// The places that rows refer to, with their keys, by zone and device; nulls first.
 struct UsedPlaces<'a> {
-    by_name: Vec<(usize, &'a Place)>,
+    by_name: Vec<(usize, &'a Location)>,
     /// Every key is below it.
     keys: usize,
 }
 
 impl<'a> UsedPlaces<'a> {
-    fn new(chunks: &[RecordBatch], places: &'a Places) -> Result<Self, ParquetFileError> {
+    fn new(chunks: &[RecordBatch], places: &'a Locations) -> Result<Self, ParquetFileError> {
         let mut is_used = vec![false; places.len() + 1];
         for chunk in chunks {
             for &key in chunk.column(live::DEVICE_KEY).as_primitive::<UInt32Type>().values() {
@@ -103,7 +103,7 @@ impl<'a> UsedPlaces<'a> {
 }
 
 impl PlaceColumn {
-    fn new(used: &UsedPlaces<'_>, part: impl Fn(&Place) -> Option<&str>) -> Self {
+    fn new(used: &UsedPlaces<'_>, part: impl Fn(&Location) -> Option<&str>) -> Self {
         let mut named: Vec<(&str, usize)> =
             used.by_name.iter().filter_map(|&(key, place)| Some((part(place)?, key))).collect();
         // In order within each zone already, which this sort makes use of.
@@ -255,12 +255,12 @@ mod tests {
 
     use super::*;
 
-    fn place(zone: Option<&str>, device: Option<&str>) -> Arc<Place> {
-        Arc::new(Place { zone: zone.map(Into::into), device: device.map(Into::into), ..Place::default() })
+    fn place(zone: Option<&str>, device: Option<&str>) -> Arc<Location> {
+        Arc::new(Location { zone: zone.map(Into::into), device: device.map(Into::into), ..Location::default() })
     }
 
-    fn places() -> Places {
-        Places::new(vec![
+    fn places() -> Locations {
+        Locations::new(vec![
             place(Some("b"), Some("x")),
             place(Some("a"), Some("y")),
             place(Some("a"), None),

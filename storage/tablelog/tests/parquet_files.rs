@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use parquet::basic::{Compression, Encoding, Type};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use proptest::prelude::*;
-use zonelake_schemas::{DeviceKey, Places, TableSchemas};
+use zonelake_schemas::{DeviceKey, Locations, TableSchemas};
 use zonelake_tablelog::{
     DataFile, FileDamage, ParquetFileError, ParquetOptions, SortInput, StatValue, SyncedStore, VerifiedFile,
     verify_file, write_sorted,
@@ -87,7 +87,7 @@ fn row(time: i64, key: u32) -> Row {
 }
 
 /// In the order of files, within each date.
-fn sorted(rows: &[Vec<Row>], places: &Places) -> Vec<(i64, Vec<FileRow>)> {
+fn sorted(rows: &[Vec<Row>], places: &Locations) -> Vec<(i64, Vec<FileRow>)> {
     let mut dates = std::collections::BTreeMap::<i64, Vec<FileRow>>::new();
     for row in rows.iter().flatten() {
         dates.entry(row.time.div_euclid(DAY_US)).or_default().push(in_file(row, places));

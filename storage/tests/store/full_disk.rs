@@ -10,7 +10,7 @@ use zonelake_wal::{MemoryDisk, WalError};
 use crate::made::{Folder, Opened, entry, once};
 
 fn last(opened: &Opened, producer: u32) -> BatchNumber {
-    let stream = StreamKey { table: opened.air().adopted.id, lane: Lane::Live };
+    let stream = StreamKey { table: opened.air().registered.id, lane: Lane::Live };
     opened.shards[0].streams().last(ProducerId(producer), Epoch(1), stream)
 }
 

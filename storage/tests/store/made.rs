@@ -174,12 +174,12 @@ pub fn entry(table: &Arc<Table>, producer: u32, number: u64, values: &[f64]) -> 
         Arc::new(BooleanArray::from(vec![false; n])),
         Arc::new(Float64Array::from(values.to_vec())),
     ];
-    let schema = Arc::clone(&table.adopted.schemas.log);
+    let schema = Arc::clone(&table.registered.schemas.log);
     for field in &schema.fields()[columns.len()..] {
         columns.push(arrow::array::new_null_array(field.data_type(), n));
     }
     let rows = RecordBatch::try_new(schema, columns).unwrap();
-    let stream = StreamKey { table: table.adopted.id, lane: Lane::Live };
+    let stream = StreamKey { table: table.registered.id, lane: Lane::Live };
     let digest = values.iter().map(|value| value.to_bits()).fold(0, u64::wrapping_add);
     Entry {
         numbered: Some(Numbered {

@@ -106,7 +106,7 @@ async fn a_fence_survives_a_crash() {
     let folder = Folder::new();
     let mut opened = folder.open().await;
     opened.append(1, 1, &[1.0]);
-    let stream = StreamKey { table: opened.air().adopted.id, lane: Lane::Live };
+    let stream = StreamKey { table: opened.air().registered.id, lane: Lane::Live };
     let last = opened.shards[0].open_stream(ProducerId(1), Epoch(2), stream).unwrap();
     assert_eq!(last, Ok(BatchNumber(0)));
     drop(opened);
@@ -119,7 +119,7 @@ async fn a_fence_survives_a_crash() {
 async fn an_epoch_that_was_the_first_to_arrive_fences_earlier_ones_after_a_crash_too() {
     let folder = Folder::new();
     let mut opened = folder.open().await;
-    let stream = StreamKey { table: opened.air().adopted.id, lane: Lane::Live };
+    let stream = StreamKey { table: opened.air().registered.id, lane: Lane::Live };
     assert_eq!(opened.shards[0].open_stream(ProducerId(1), Epoch(2), stream).unwrap(), Ok(BatchNumber(0)));
     drop(opened);
     let mut opened = folder.open().await;

@@ -13,12 +13,12 @@ async fn old_rows_read_as_null_in_an_added_field_whether_they_were_in_the_log_or
 
     folder.declared = TWO_FIELDS;
     let mut opened = folder.open().await;
-    assert_eq!(opened.air().adopted.version.0, 2);
+    assert_eq!(opened.air().registered.version.0, 2);
     opened.append(1, 3, &[3.0]);
     assert_eq!(opened.values(), once(1..=3));
     let view = opened.air().view();
     for chunk in view.chunks() {
-        assert_eq!(chunk.rows.schema(), opened.air().adopted.schemas.live);
+        assert_eq!(chunk.rows.schema(), opened.air().registered.schemas.live);
         assert_eq!(chunk.rows.column_by_name("b").unwrap().null_count(), chunk.rows.num_rows());
     }
     assert_eq!(view.live_rows(), 2);

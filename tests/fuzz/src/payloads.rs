@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tempfile::TempDir;
 use zonelake_ingest::{ArrowDecoder, DecodeLimits, Decoded, LineDecoder, Precision, Source};
-use zonelake_registry::{AdoptedTable, Gateway, Registry};
+use zonelake_registry::{Gateway, RegisteredTable, Registry};
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::reject::{REJECTED, rejected_table};
 use zonelake_schemas::{BatchNumber, Epoch, Lane, TableDef};
@@ -62,8 +62,8 @@ fn check(decoded: Decoded) {
 struct Server {
     registry: Registry,
     gateway: Gateway,
-    table: Arc<AdoptedTable>,
-    rejected: Arc<AdoptedTable>,
+    table: Arc<RegisteredTable>,
+    rejected: Arc<RegisteredTable>,
     limits: DecodeLimits,
     _folder: TempDir,
 }

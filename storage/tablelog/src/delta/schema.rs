@@ -7,7 +7,7 @@ use deltalake_core::kernel::{
 use serde_json::json;
 use uuid::Uuid;
 use zonelake_schemas::table::{DIGITS_32, DIGITS_64};
-use zonelake_schemas::{FieldDef, Kept, TableDef};
+use zonelake_schemas::{FieldDef, StorageType, TableDef};
 
 use super::CHECKPOINT_COMMITS;
 
@@ -101,15 +101,15 @@ fn column(field: &FieldDef) -> Result<StructField, String> {
     Ok(StructField::new(&field.name, data_type(field.kept())?, true).with_metadata(metadata))
 }
 
-fn data_type(kept: Kept) -> Result<DataType, String> {
+fn data_type(kept: StorageType) -> Result<DataType, String> {
     let decimal = |digits, decimals| DataType::decimal(digits, decimals).map_err(|error| error.to_string());
     Ok(match kept {
-        Kept::Float64 => DataType::DOUBLE,
-        Kept::Decimal32 { decimals } => decimal(DIGITS_32, decimals)?,
-        Kept::Decimal64 { decimals } => decimal(DIGITS_64, decimals)?,
-        Kept::Int64 => DataType::LONG,
-        Kept::Boolean => DataType::BOOLEAN,
-        Kept::Utf8 => DataType::STRING,
-        Kept::Timestamp => DataType::TIMESTAMP,
+        StorageType::Float64 => DataType::DOUBLE,
+        StorageType::Decimal32 { decimals } => decimal(DIGITS_32, decimals)?,
+        StorageType::Decimal64 { decimals } => decimal(DIGITS_64, decimals)?,
+        StorageType::Int64 => DataType::LONG,
+        StorageType::Boolean => DataType::BOOLEAN,
+        StorageType::Utf8 => DataType::STRING,
+        StorageType::Timestamp => DataType::TIMESTAMP,
     })
 }

@@ -7,7 +7,7 @@ use arrow::array::{
     StringArray, TimestampMicrosecondArray, UInt8Array, UInt32Array,
 };
 use arrow::datatypes::{Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use zonelake_schemas::{DeviceKey, Place, Places, Quality, TableDef, TableSchemas};
+use zonelake_schemas::{DeviceKey, Location, Locations, Quality, TableDef, TableSchemas};
 
 /// A field of every kind.
 pub(crate) fn table() -> TableDef {
@@ -64,10 +64,10 @@ pub(crate) struct Row {
 }
 
 /// Places: zones, sites and names with gaps, equal names in two zones, one device at two sites.
-pub(crate) fn places() -> Places {
+pub(crate) fn places() -> Locations {
     let text = |text: &str| (!text.is_empty()).then(|| Arc::from(text));
     let place = |(province, zone, site, device)| {
-        Arc::new(Place { province: text(province), zone: text(zone), site: text(site), device: text(device) })
+        Arc::new(Location { province: text(province), zone: text(zone), site: text(site), device: text(device) })
     };
     let all = [
         ("ha-tinh", "vung-ang", "formosa", "ống khói 1"),
@@ -77,7 +77,7 @@ pub(crate) fn places() -> Places {
         ("ha-tinh", "vung-ang", "", ""),
         ("", "", "", ""),
     ];
-    Places::new(all.into_iter().map(place).collect())
+    Locations::new(all.into_iter().map(place).collect())
 }
 
 /// Rows in the live schema.
@@ -117,7 +117,7 @@ pub(crate) struct FileRow {
 }
 
 /// What a file is to hold of a row.
-pub(crate) fn in_file(row: &Row, places: &Places) -> FileRow {
+pub(crate) fn in_file(row: &Row, places: &Locations) -> FileRow {
     let place = places.get(DeviceKey(row.key)).unwrap();
     let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
     FileRow {

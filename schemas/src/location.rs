@@ -6,7 +6,7 @@ use crate::DeviceKey;
 
 /// A place, down to the device. Absent parts are null in SQL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Place {
+pub struct Location {
     /// Code of the province, as `ha-tinh`.
     pub province: Option<Arc<str>>,
     /// Code of the zone, as `vung-ang`.
@@ -22,22 +22,22 @@ pub struct Place {
 /// It is kept in chunks of [`CHUNK`] places that snapshots share, so that the snapshot of one more device among a
 /// million costs about a thousand reference counts and not a million.
 #[derive(Debug, Clone, Default)]
-pub struct Places {
+pub struct Locations {
     /// Every chunk but the last is full; none is empty.
-    chunks: Vec<Arc<Vec<Arc<Place>>>>,
+    chunks: Vec<Arc<Vec<Arc<Location>>>>,
 }
 
 /// Places in one chunk.
 const CHUNK: usize = 1_024;
 
-impl Places {
+impl Locations {
     /// Places in the order of their keys, which begin with 1 and have no gaps.
-    pub fn new(by_key: Vec<Arc<Place>>) -> Self {
+    pub fn new(by_key: Vec<Arc<Location>>) -> Self {
         Self::default().extended_by(by_key)
     }
 
     /// These places and `more`, whose keys follow the greatest key of these.
-    pub fn extended_by(&self, more: impl IntoIterator<Item = Arc<Place>>) -> Self {
+    pub fn extended_by(&self, more: impl IntoIterator<Item = Arc<Location>>) -> Self {
         let mut chunks = self.chunks.clone();
         for place in more {
             match chunks.last_mut() {
@@ -49,7 +49,7 @@ impl Places {
     }
 
     /// The place of a key.
-    pub fn get(&self, key: DeviceKey) -> Option<&Arc<Place>> {
+    pub fn get(&self, key: DeviceKey) -> Option<&Arc<Location>> {
         let index = (key.0 as usize).checked_sub(1)?;
         self.chunks.get(index / CHUNK)?.get(index % CHUNK)
     }
@@ -65,7 +65,7 @@ impl Places {
     }
 
     /// All keys and places.
-    pub fn iter(&self) -> impl Iterator<Item = (DeviceKey, &Arc<Place>)> {
+    pub fn iter(&self) -> impl Iterator<Item = (DeviceKey, &Arc<Location>)> {
         (1..).map(DeviceKey).zip(self.chunks.iter().flat_map(|chunk| chunk.iter()))
     }
 }
@@ -74,14 +74,14 @@ impl Places {
 mod tests {
     use super::*;
 
-    fn device(number: usize) -> Arc<Place> {
-        Arc::new(Place { device: Some(format!("device-{number}").into()), ..Place::default() })
+    fn device(number: usize) -> Arc<Location> {
+        Arc::new(Location { device: Some(format!("device-{number}").into()), ..Location::default() })
     }
 
     #[test]
     fn an_extended_snapshot_has_old_and_new_places_and_the_old_one_does_not_change() {
         for (old, more) in [(0, 1), (1, 0), (CHUNK - 1, 2), (CHUNK, 1), (3 * CHUNK + 5, 2 * CHUNK)] {
-            let before = Places::new((1..=old).map(device).collect());
+            let before = Locations::new((1..=old).map(device).collect());
             let after = before.extended_by((old + 1..=old + more).map(device));
             assert_eq!((before.len(), after.len()), (old, old + more));
             assert_eq!(after.is_empty(), old + more == 0);
