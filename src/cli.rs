@@ -1,24 +1,21 @@
-//! What can be said on the command line. Each command's options stand beside the command.
+//! The command line as a whole. Each command's options stand beside the command.
 
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
 
-use clap::{Args, Parser, Subcommand};
-
-use crate::commands::{check, config, demo, gateway, push, role, serve, sql};
-use crate::failure::{EXIT_CODES, Failure};
-use crate::settings::Settings;
+use crate::commands::{check, completions, config, demo, gateway, man, push, role, serve, sql};
+use crate::error::{CliError, EXIT_CODES};
 
 /// Telemetry of industrial zones: QUIC ingest, durable and exactly once; Delta Lake storage; SQL over all of it.
 #[derive(Debug, Parser)]
 #[command(name = "zonelake", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub command: Command,
+    command: Command,
 }
 
 /// One variant a command.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+enum Command {
     Serve(serve::ServeOptions),
     Demo(demo::DemoOptions),
     Push(push::PushOptions),
@@ -29,51 +26,54 @@ pub(crate) enum Command {
     Role(role::RoleCommand),
     Config(config::ConfigOptions),
     Check(check::CheckOptions),
+    Completions(completions::CompletionsOptions),
+    Man(man::ManOptions),
 }
 
-/// Which settings, and so which data folder.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct SettingsOptions {
-    /// Settings file (`zonelake config` prints one); without it the defaults and the environment hold
-    #[arg(long, value_name = "FILE", env = "ZONELAKE_CONFIG")]
-    pub config: Option<PathBuf>,
-
-    /// Data folder, before that of the settings [default: ./zonelake-data]
-    #[arg(long, value_name = "FOLDER")]
-    pub data: Option<PathBuf>,
-}
-
-impl SettingsOptions {
-    /// Reads and checks the settings.
+impl Cli {
+    /// Does what the command line says.
     ///
     /// # Errors
-    /// Where a setting cannot be; the message names it.
-    pub(crate) fn load(&self) -> Result<Settings, Failure> {
-        let mut settings = Settings::load(self.config.as_deref())?;
-        if let Some(data) = &self.data {
-            settings.data.clone_from(data);
+    /// Where the command fails, with the exit code to end with.
+    pub(crate) fn run(self) -> Result<(), CliError> {
+        match self.command {
+            Command::Serve(options) => serve::run(&options),
+            Command::Demo(options) => demo::run(&options),
+            Command::Push(options) => push::run(&options),
+            Command::Sql(options) => sql::run(&options),
+            Command::Gateway(command) => gateway::run(&command),
+            Command::Role(command) => role::run(&command),
+            Command::Config(options) => config::run(&options),
+            Command::Check(options) => check::run(&options),
+            Command::Completions(options) => completions::run(&options, &mut command()),
+            Command::Man(options) => man::run(&options, command()),
         }
-        Ok(settings)
     }
+}
+
+/// The command line as `--help`, completions and the manual show it: each command tells its exit codes.
+fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
-    fn every_command_tells_what_it_does_and_gives_an_example() {
-        for command in Cli::command().get_subcommands() {
+    fn every_command_tells_what_it_does_and_gives_an_example_and_its_exit_codes() {
+        for command in command().get_subcommands() {
             assert!(command.get_about().is_some(), "{} says nothing", command.get_name());
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("zonelake "), "{} gives no example", command.get_name());
+            let short = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(short.contains("zonelake "), "{} gives no example", command.get_name());
+            let long = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            assert!(long.contains("zonelake "), "{} gives no example in --help", command.get_name());
+            assert!(long.contains("Exit codes:"), "{} does not tell its exit codes in --help", command.get_name());
         }
     }
 }

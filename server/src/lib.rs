@@ -1,1 +1,17 @@
-//! All parts of a server, made from the settings and connected.
+//! - [`settings`]: the settings file and environment
+//! - `options`: options of the parts, from the settings
+//! - [`server`]: all parts made and connected
+//! - `gauges`: metrics that are read when they are asked for
+//! - [`error`]: a server that cannot start
+
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod gauges;
+mod options;
+mod server;
+mod settings;
+
+pub use error::{FailureKind, ServerError};
+pub use server::{Server, Started};
+pub use settings::{Settings, SettingsError, template};

@@ -4,15 +4,16 @@ use std::io::Write;
 
 use clap::Args;
 
-use crate::cli::SettingsOptions;
-use crate::failure::Failure;
-use crate::settings;
+use crate::options::SettingsOptions;
+use crate::error::{CliError, long_help};
+
+const EXAMPLES: &str = "Examples:
+  zonelake config > zonelake.toml
+  zonelake config --check --config zonelake.toml";
 
 /// Print the settings file with every key, its meaning, bounds and default; or check a settings file
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  zonelake config > zonelake.toml
-  zonelake config --check --config zonelake.toml")]
+#[command(after_help = EXAMPLES, after_long_help = long_help(EXAMPLES))]
 pub(crate) struct ConfigOptions {
     /// Check the settings file and the environment instead, and say nothing where they are good
     #[arg(long)]
@@ -25,11 +26,11 @@ pub(crate) struct ConfigOptions {
 /// Prints the template, or checks.
 ///
 /// # Errors
-/// Where a setting cannot be, or standard output is closed.
-pub(crate) fn run(options: &ConfigOptions) -> Result<(), Failure> {
+/// Where a setting is out of its bounds, or standard output is closed.
+pub(crate) fn run(options: &ConfigOptions) -> Result<(), CliError> {
     if options.check {
         options.settings.load()?;
         return Ok(());
     }
-    std::io::stdout().write_all(settings::template().as_bytes()).map_err(Failure::failed)
+    std::io::stdout().write_all(zonelake_server::template().as_bytes()).map_err(CliError::failed)
 }

@@ -1,26 +1,26 @@
-//! `zonelake gateway`: credentials of gateways. It works on the registry file in the data folder, beside a running
-//! server too, which takes the change over within seconds.
+//! `zonelake gateway`: credentials of gateways, in a running server or in the folder of a stopped one.
 
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use zonelake_registry::Registry;
+use zonelake_http::{AddGateway, AddedGateway, GatewayItem, GatewayList};
 
-use crate::cli::SettingsOptions;
-use crate::commands::{open_registry, registry_failure};
-use crate::failure::Failure;
+use crate::control::{Control, ControlOptions};
+use crate::error::{CliError, long_help};
+
+const EXAMPLES: &str = "Examples:
+  TOKEN=$(zonelake gateway add formosa-1 --zone vung-ang)
+  zonelake gateway list
+  zonelake gateway revoke formosa-1";
 
 /// Add, list and revoke the credentials of gateways
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:
-  TOKEN=$(zonelake gateway add formosa-1 --zone vung-ang)
-  zonelake gateway list
-  zonelake gateway revoke formosa-1")]
+#[command(after_help = EXAMPLES, after_long_help = long_help(EXAMPLES))]
 pub(crate) enum GatewayCommand {
     /// Add a gateway to a zone; its token goes to standard output, this once
     Add(AddOptions),
     /// List the gateways
-    List(SettingsOptions),
+    List(ControlOptions),
     /// Revoke the token of a gateway; what it has sent stays
     Revoke(RevokeOptions),
 }
@@ -36,7 +36,7 @@ pub(crate) struct AddOptions {
     pub zone: String,
 
     #[command(flatten)]
-    pub settings: SettingsOptions,
+    pub control: ControlOptions,
 }
 
 /// Options of `gateway revoke`.
@@ -46,48 +46,52 @@ pub(crate) struct RevokeOptions {
     pub name: String,
 
     #[command(flatten)]
-    pub settings: SettingsOptions,
+    pub control: ControlOptions,
 }
 
 /// Changes or lists credentials.
 ///
 /// # Errors
 /// Where there is no registry, the zone or the gateway is not known, or the name is taken.
-pub(crate) fn run(command: &GatewayCommand) -> Result<(), Failure> {
+pub(crate) fn run(command: &GatewayCommand) -> Result<(), CliError> {
     match command {
         GatewayCommand::Add(options) => add(options),
-        GatewayCommand::List(settings) => list(&open_registry(settings)?),
+        GatewayCommand::List(control) => {
+            let list: GatewayList = Control::open(control)?.get(&[GATEWAYS])?;
+            print(&list.gateways)
+        }
         GatewayCommand::Revoke(options) => {
-            open_registry(&options.settings)?.revoke_gateway(&options.name).map_err(registry_failure)?;
+            Control::open(&options.control)?.delete(&[GATEWAYS, &options.name])?;
             eprintln!("Gateway {} is revoked; a running server lets it in no more within seconds.", options.name);
             Ok(())
         }
     }
 }
 
-fn add(options: &AddOptions) -> Result<(), Failure> {
-    let added =
-        open_registry(&options.settings)?.add_gateway(&options.name, &options.zone).map_err(registry_failure)?;
+fn add(options: &AddOptions) -> Result<(), CliError> {
+    let body = AddGateway { name: options.name.clone(), zone: options.zone.clone() };
+    let added: AddedGateway = Control::open(&options.control)?.post(&[GATEWAYS], &body)?;
     eprintln!("Gateway {} of zone {} is added. Its token, which is not shown again:", options.name, options.zone);
-    writeln!(std::io::stdout(), "{}", added.token).map_err(Failure::failed)
+    writeln!(std::io::stdout(), "{}", added.token).map_err(CliError::failed)
 }
 
-fn list(registry: &Registry) -> Result<(), Failure> {
-    let gateways = registry.gateways().map_err(registry_failure)?;
+fn print(gateways: &[GatewayItem]) -> Result<(), CliError> {
     let width = gateways.iter().map(|gateway| gateway.name.chars().count()).max().unwrap_or(0).max(NAME.len());
     let mut out = std::io::stdout().lock();
     let mut line = |name: &str, zone: &str, added: &str, state: &str| {
-        writeln!(out, "{name:width$}  {zone:24}  {added:20}  {state}").map_err(Failure::failed)
+        writeln!(out, "{name:width$}  {zone:24}  {added:20}  {state}").map_err(CliError::failed)
     };
     line(NAME, "zone", "added (UTC)", "state")?;
-    for gateway in &gateways {
-        let zone = format!("{}/{}", gateway.province, gateway.zone_code);
+    for gateway in gateways {
+        let zone = format!("{}/{}", gateway.province, gateway.zone);
         let state = gateway.revoked_us.map_or("active".to_owned(), |us| format!("revoked {}", minute(us)));
         line(&gateway.name, &zone, &minute(gateway.created_us), &state)?;
     }
     Ok(())
 }
 
+/// Resource of the gateways.
+const GATEWAYS: &str = "gateways";
 const NAME: &str = "gateway";
 
 /// An instant to the minute, UTC.

@@ -12,18 +12,20 @@ use zonelake_gateway::push::{
 use zonelake_gateway::{Compression, Connection, ConnectionOptions, Trust};
 use zonelake_schemas::Lane;
 
-use crate::failure::Failure;
+use crate::error::{CliError, long_help};
 
-/// Send files of rows to a server, exactly once: CSV, Parquet, Arrow IPC or line protocol
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
+const EXAMPLES: &str = "Examples:
   export ZONELAKE_TOKEN=$(zonelake gateway add formosa-1 --zone vung-ang)
   zonelake push --mapping air.toml stations/*.csv
   zonelake push --table production --device pump-1 pump.parquet
   telegraf --once | zonelake push --format line --name telegraf-2026-01-01 -
 
 A push that was broken off, by either side, is gone on with by the same command; pushed again, the same files add nothing: \
-a file is known by its content and mapping, and standard input by its --name. gateway/mappings has examples of mappings.")]
+a file is known by its content and mapping, and standard input by its --name. gateway/mappings has examples of mappings.";
+
+/// Send files of rows to a server, exactly once: CSV, Parquet, Arrow IPC or line protocol
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, after_long_help = long_help(EXAMPLES))]
 pub(crate) struct PushOptions {
     /// Files; "-" is standard input, which needs --name and --format
     #[arg(required = true, value_name = "FILE")]
@@ -156,7 +158,7 @@ pub(crate) enum CompressionName {
 ///
 /// # Errors
 /// Where a file cannot be read, the server refuses, or cannot be reached for too long.
-pub(crate) fn run(options: &PushOptions) -> Result<(), Failure> {
+pub(crate) fn run(options: &PushOptions) -> Result<(), CliError> {
     let order = zonelake_gateway::push::PushOptions {
         lane: match options.lane {
             LaneName::Live => Lane::Live,
@@ -184,7 +186,7 @@ pub(crate) fn run(options: &PushOptions) -> Result<(), Failure> {
     };
     let order = with_patience(order, options.server.give_up);
     let bar = Bar::new();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::failed)?;
     let report = runtime.block_on(async {
         let connection = Arc::clone(&order.connection);
         let report = push(order, &bar).await;
@@ -192,7 +194,7 @@ pub(crate) fn run(options: &PushOptions) -> Result<(), Failure> {
         report
     });
     bar.bar.finish_and_clear();
-    let report = report.map_err(|error: PushError| Failure::of_kind(error.kind(), error))?;
+    let report = report.map_err(|error: PushError| CliError::from_kind(error.kind(), error))?;
     report.files.iter().for_each(tell);
     Ok(())
 }
@@ -202,20 +204,20 @@ fn with_patience(mut order: zonelake_gateway::push::PushOptions, seconds: u64) -
     order
 }
 
-fn connection(options: &ServerOptions) -> Result<Arc<Connection>, Failure> {
+fn connection(options: &ServerOptions) -> Result<Arc<Connection>, CliError> {
     let trust = match (&options.fingerprint, &options.ca) {
-        (Some(fingerprint), _) => Trust::from_fingerprint(fingerprint).map_err(Failure::input)?,
+        (Some(fingerprint), _) => Trust::from_fingerprint(fingerprint).map_err(CliError::input)?,
         (None, Some(file)) => Trust::CertificateFile(file.clone()),
         (None, None) => Trust::CertificateFile(options.data.join("tls").join("cert.pem")),
     };
     let mut connection = ConnectionOptions::new(&options.server, trust);
     connection.server_name.clone_from(&options.server_name);
-    Connection::new(connection).map_err(|error| Failure::of_kind(error.kind(), error))
+    Connection::new(connection).map_err(|error| CliError::from_kind(error.kind(), error))
 }
 
-fn mapping(options: &PushOptions) -> Result<Mapping, Failure> {
+fn mapping(options: &PushOptions) -> Result<Mapping, CliError> {
     let mut mapping = match &options.mapping {
-        Some(file) => Mapping::from_file(file).map_err(Failure::input)?,
+        Some(file) => Mapping::from_file(file).map_err(CliError::input)?,
         None => Mapping::by_name(options.table.clone().unwrap_or_default()),
     };
     if let Some(table) = &options.table {
@@ -230,7 +232,7 @@ fn mapping(options: &PushOptions) -> Result<Mapping, Failure> {
     Ok(mapping)
 }
 
-fn inputs(options: &PushOptions) -> Result<Vec<PushInput>, Failure> {
+fn inputs(options: &PushOptions) -> Result<Vec<PushInput>, CliError> {
     let format = options.format.map(|format| match format {
         Format::Csv => PushFormat::Csv,
         Format::Parquet => PushFormat::Parquet,
@@ -243,7 +245,7 @@ fn inputs(options: &PushOptions) -> Result<Vec<PushInput>, Failure> {
         }
         match (&options.name, format) {
             (Some(name), Some(format)) => Ok(PushInput::Stdin { name: name.clone(), format }),
-            _ => Err(Failure::input("standard input cannot be read twice: give it a --name, and say its --format")),
+            _ => Err(CliError::input("standard input cannot be read twice: give it a --name, and say its --format")),
         }
     };
     options.files.iter().map(input).collect()

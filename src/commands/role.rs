@@ -1,26 +1,24 @@
-//! `zonelake role`: who may read over SQL, and what their statements may take. It works on the registry file in the data
-//! folder, beside a running server too, which takes the change over within seconds.
+//! `zonelake role`: users of SQL and limits on their statements, in a running server or in the folder of a stopped one.
 
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use zonelake_registry::{Registry, RoleLimits};
+use zonelake_http::{AddRole, LimitChanges, RoleItem, RoleList, RolePassword};
 
-use crate::cli::SettingsOptions;
-use crate::commands::{open_registry, registry_failure};
-use crate::failure::Failure;
+use crate::control::{Control, ControlOptions};
+use crate::error::{CliError, long_help};
 
-/// Add, change, list and remove the roles that read over SQL
-#[derive(Debug, Subcommand)]
-#[command(
-    after_help = "A role reads all tables of the server. Its limits narrow those of the settings (section query) and never widen them.
+const EXAMPLES: &str = "A role reads all tables of the server. Its limits narrow those of the settings (section query) and never widen them.
 
 Examples:
   ZONELAKE_PASSWORD=$(zonelake role add grafana --statement-seconds-max 10 --running-max 4)
   zonelake role set grafana --memory-bytes-max 67108864 --running-max none
   zonelake role password admin
-  zonelake role remove grafana"
-)]
+  zonelake role remove grafana";
+
+/// Add, change, list and remove the roles that read over SQL
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES, after_long_help = long_help(EXAMPLES))]
 pub(crate) enum RoleCommand {
     /// Add a role; its password goes to standard output, this once
     Add(RoleOptions),
@@ -29,7 +27,7 @@ pub(crate) enum RoleCommand {
     /// Give a role a new password, which goes to standard output, this once; the old one holds no more
     Password(NameOptions),
     /// List the roles and their limits
-    List(SettingsOptions),
+    List(ControlOptions),
     /// Remove a role; its connections get no more answers
     Remove(NameOptions),
 }
@@ -53,7 +51,7 @@ pub(crate) struct RoleOptions {
     pub running_max: Option<Limit<u32>>,
 
     #[command(flatten)]
-    pub settings: SettingsOptions,
+    pub control: ControlOptions,
 }
 
 /// Options of `role password` and `role remove`.
@@ -63,7 +61,7 @@ pub(crate) struct NameOptions {
     pub name: String,
 
     #[command(flatten)]
-    pub settings: SettingsOptions,
+    pub control: ControlOptions,
 }
 
 /// A limit as the command line has it.
@@ -92,12 +90,12 @@ fn limit<T: std::str::FromStr>(text: &str) -> Result<Limit<T>, String> {
 }
 
 impl RoleOptions {
-    /// What was named, and of the rest what was before.
-    fn limits(&self, before: RoleLimits) -> RoleLimits {
-        RoleLimits {
-            statement_seconds_max: self.statement_seconds_max.map_or(before.statement_seconds_max, Limit::at),
-            memory_bytes_max: self.memory_bytes_max.map_or(before.memory_bytes_max, Limit::at),
-            running_max: self.running_max.map_or(before.running_max, Limit::at),
+    /// Limits that were named.
+    fn changes(&self) -> LimitChanges {
+        LimitChanges {
+            statement_seconds_max: self.statement_seconds_max.map(Limit::at),
+            memory_bytes_max: self.memory_bytes_max.map(Limit::at),
+            running_max: self.running_max.map(Limit::at),
         }
     }
 }
@@ -106,59 +104,60 @@ impl RoleOptions {
 ///
 /// # Errors
 /// Where there is no registry, the role is not known, its name is taken, or a limit cannot be.
-pub(crate) fn run(command: &RoleCommand) -> Result<(), Failure> {
+pub(crate) fn run(command: &RoleCommand) -> Result<(), CliError> {
     match command {
         RoleCommand::Add(options) => {
-            let registry = open_registry(&options.settings)?;
-            let password =
-                registry.add_role(&options.name, options.limits(RoleLimits::default())).map_err(registry_failure)?;
+            let body = AddRole { name: options.name.clone(), limits: options.changes() };
+            let added: RolePassword = Control::open(&options.control)?.post(&[ROLES], &body)?;
             eprintln!("Role {} is added. Its password, which is not shown again:", options.name);
-            print(&password)
+            print_password(&added)
         }
         RoleCommand::Set(options) => {
-            let registry = open_registry(&options.settings)?;
-            let before = registry.role(&options.name).map(|role| role.limits).unwrap_or_default();
-            registry.set_role_limits(&options.name, options.limits(before)).map_err(registry_failure)?;
+            Control::open(&options.control)?.patch(&[ROLES, &options.name], &options.changes())?;
             eprintln!("The limits of role {} are set; a running server keeps to them within seconds.", options.name);
             Ok(())
         }
         RoleCommand::Password(options) => {
-            let password = open_registry(&options.settings)?.reset_password(&options.name).map_err(registry_failure)?;
+            let reset: RolePassword =
+                Control::open(&options.control)?.post(&[ROLES, &options.name, "password"], &())?;
             eprintln!("A running server takes the new password of {} within seconds:", options.name);
-            print(&password)
+            print_password(&reset)
         }
-        RoleCommand::List(settings) => list(&open_registry(settings)?),
+        RoleCommand::List(control) => {
+            let list: RoleList = Control::open(control)?.get(&[ROLES])?;
+            print(&list.roles)
+        }
         RoleCommand::Remove(options) => {
-            open_registry(&options.settings)?.remove_role(&options.name).map_err(registry_failure)?;
+            Control::open(&options.control)?.delete(&[ROLES, &options.name])?;
             eprintln!("Role {} is removed; a running server answers it no more within seconds.", options.name);
             Ok(())
         }
     }
 }
 
-fn print(password: &str) -> Result<(), Failure> {
-    writeln!(std::io::stdout(), "{password}").map_err(Failure::failed)
+fn print_password(of: &RolePassword) -> Result<(), CliError> {
+    writeln!(std::io::stdout(), "{}", of.password).map_err(CliError::failed)
 }
 
-fn list(registry: &Registry) -> Result<(), Failure> {
-    let roles = registry.roles();
+fn print(roles: &[RoleItem]) -> Result<(), CliError> {
     let width = roles.iter().map(|role| role.name.len()).max().unwrap_or(0).max(NAME.len());
     let mut out = std::io::stdout().lock();
     let mut line = |name: &str, seconds: &str, bytes: &str, running: &str| {
-        writeln!(out, "{name:width$}  {seconds:>21}  {bytes:>16}  {running:>11}").map_err(Failure::failed)
+        writeln!(out, "{name:width$}  {seconds:>21}  {bytes:>16}  {running:>11}").map_err(CliError::failed)
     };
     line(NAME, "statement_seconds_max", "memory_bytes_max", "running_max")?;
-    for role in roles.iter() {
-        let shown = |limit: Option<u64>| limit.map_or("none".to_owned(), |limit| limit.to_string());
-        let limits = role.limits;
+    for role in roles {
+        let text = |limit: Option<u64>| limit.map_or("none".to_owned(), |limit| limit.to_string());
         line(
             &role.name,
-            &shown(limits.statement_seconds_max.map(u64::from)),
-            &shown(limits.memory_bytes_max),
-            &shown(limits.running_max.map(u64::from)),
+            &text(role.statement_seconds_max.map(u64::from)),
+            &text(role.memory_bytes_max),
+            &text(role.running_max.map(u64::from)),
         )?;
     }
     Ok(())
 }
 
+/// Resource of the roles.
+const ROLES: &str = "roles";
 const NAME: &str = "role";

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use arrow::util::pretty::pretty_format_batches;
+use zonelake_server::{FailureKind, Started};
 
 use super::recordings::Recorded;
 use super::simulated::{SentByTable, check_sql, fields};
 use crate::commands::sql::client::{Client, ClientOptions};
-use crate::failure::{Failure, FailureKind};
-use crate::server::Started;
+use crate::error::CliError;
+use crate::options::CredentialOptions;
 
 /// Asks the server as any client would.
 pub(crate) struct Asker {
@@ -19,13 +20,11 @@ pub(crate) struct Asker {
 
 impl Asker {
     /// An asker with the administrator's password; `ca` is what the server's certificate is checked with, where it has one.
-    pub(crate) fn new(started: &Started, password: &str, ca: Option<PathBuf>) -> Result<Self, Failure> {
+    pub(crate) fn new(started: &Started, password: &str, ca: Option<PathBuf>) -> Result<Self, CliError> {
         let scheme = if started.http_has_tls { "https" } else { "http" };
         let options = ClientOptions {
             url: format!("{scheme}://{}", started.http),
-            user: "admin".into(),
-            password: Some(password.into()),
-            ca,
+            credentials: CredentialOptions { user: "admin".into(), password: Some(password.into()), ca },
         };
         Ok(Self { client: Client::new(&options)? })
     }
@@ -34,10 +33,10 @@ impl Asker {
     ///
     /// # Errors
     /// Where a query fails.
-    pub(crate) fn show_answers(&self) -> Result<(), Failure> {
+    pub(crate) fn show_answers(&self) -> Result<(), CliError> {
         for (title, sql) in QUESTIONS {
             let rows = self.client.rows(sql)?;
-            println!("{title}\n{}\n{}\n", indent(sql), pretty_format_batches(&rows).map_err(Failure::failed)?);
+            println!("{title}\n{}\n{}\n", indent(sql), pretty_format_batches(&rows).map_err(CliError::failed)?);
         }
         Ok(())
     }
@@ -46,7 +45,7 @@ impl Asker {
     ///
     /// # Errors
     /// A failure of kind [`FailureKind::Unsound`] where they differ.
-    pub(crate) fn check(&self, recorded: &[Recorded], sent: &SentByTable) -> Result<(), Failure> {
+    pub(crate) fn check(&self, recorded: &[Recorded], sent: &SentByTable) -> Result<(), CliError> {
         let mut rows = 0;
         let mut readings = 0;
         let mut wrong = Vec::new();
@@ -86,13 +85,13 @@ impl Asker {
             );
             return Ok(());
         }
-        Err(Failure::new(
+        Err(CliError::new(
             FailureKind::Unsound,
             format!("not every reading is found exactly once:\n{}", wrong.join("\n")),
         ))
     }
 
-    fn fields_of(&self, table: &str) -> Result<Vec<String>, Failure> {
+    fn fields_of(&self, table: &str) -> Result<Vec<String>, CliError> {
         let rows = self.client.rows(&format!("SELECT field FROM fields WHERE table_name = '{table}'"))?;
         let names = rows
             .iter()
@@ -100,17 +99,17 @@ impl Asker {
         Ok(names.collect())
     }
 
-    fn integers(&self, sql: &str) -> Result<Vec<i64>, Failure> {
+    fn integers(&self, sql: &str) -> Result<Vec<i64>, CliError> {
         let rows = self.client.rows(sql)?;
         let row = rows.iter().find(|rows| rows.num_rows() == 1);
-        let row: &RecordBatch = row.ok_or_else(|| Failure::failed(format!("no answer to {sql}")))?;
+        let row: &RecordBatch = row.ok_or_else(|| CliError::failed(format!("no answer to {sql}")))?;
         row.columns()
             .iter()
             .map(|column| {
                 let column = column.as_primitive_opt::<Int64Type>();
                 column
                     .map(|column| column.value(0))
-                    .ok_or_else(|| Failure::failed(format!("not an integer in the answer to {sql}")))
+                    .ok_or_else(|| CliError::failed(format!("not an integer in the answer to {sql}")))
             })
             .collect()
     }

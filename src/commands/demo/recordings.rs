@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zonelake_gateway::Connection;
 use zonelake_gateway::push::{Mapping, NoProgress, PushInput, PushOptions, push};
 
-use crate::failure::Failure;
+use crate::error::CliError;
 
 /// What was pushed from one recording.
 #[derive(Debug, Clone)]
@@ -26,16 +26,16 @@ pub(crate) struct Recorded {
 ///
 /// # Errors
 /// Where a push fails.
-pub(crate) async fn push_recordings(connection: &Arc<Connection>, token: &str) -> Result<Vec<Recorded>, Failure> {
-    let folder = tempfile::tempdir().map_err(Failure::failed)?;
+pub(crate) async fn push_recordings(connection: &Arc<Connection>, token: &str) -> Result<Vec<Recorded>, CliError> {
+    let folder = tempfile::tempdir().map_err(CliError::failed)?;
     let mut all = Vec::new();
     for recording in &RECORDINGS {
         let path = folder.path().join(recording.file);
-        std::fs::write(&path, recording.content).map_err(Failure::failed)?;
-        let mapping = Mapping::from_toml(recording.mapping).map_err(Failure::failed)?;
+        std::fs::write(&path, recording.content).map_err(CliError::failed)?;
+        let mapping = Mapping::from_toml(recording.mapping).map_err(CliError::failed)?;
         let inputs = vec![PushInput::File { path, format: None }];
         let options = PushOptions::new(Arc::clone(connection), token, mapping, inputs);
-        let report = push(options, &NoProgress).await.map_err(|error| Failure::of_kind(error.kind(), error))?;
+        let report = push(options, &NoProgress).await.map_err(|error| CliError::from_kind(error.kind(), error))?;
         let pushed = &report.files[0];
         let readings = pushed.totals.readings;
         println!("pushed {}: {} rows, {readings} readings, acknowledged", recording.what, pushed.rows);

@@ -18,7 +18,7 @@ use zonelake_gateway::{Acked, ArrowEncoder, BatchStream, Compression, StreamObse
 use zonelake_schemas::clock::{Clock, SystemClock};
 
 use super::ZoneGateway;
-use crate::failure::Failure;
+use crate::error::CliError;
 
 /// The zones that send.
 pub(crate) const ZONES: [&str; 4] = ["vung-ang", "phu-vinh", "hoa-phu", "hoa-hiep-1"];
@@ -41,7 +41,7 @@ pub(crate) type SentByTable = BTreeMap<(&'static str, &'static str), Sent>;
 ///
 /// # Errors
 /// Where a stream ends.
-pub(crate) async fn send(zones: &[ZoneGateway], length: Duration) -> Result<SentByTable, Failure> {
+pub(crate) async fn send(zones: &[ZoneGateway], length: Duration) -> Result<SentByTable, CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let progress = Arc::new(Progress::default());
     let mut senders = tokio::task::JoinSet::new();
@@ -51,7 +51,7 @@ pub(crate) async fn send(zones: &[ZoneGateway], length: Duration) -> Result<Sent
             options.observer = Some(Arc::clone(&progress) as Arc<dyn StreamObserver>);
             let stream = BatchStream::open(&zone.connection, options)
                 .await
-                .map_err(|error| Failure::of_kind(error.kind(), error))?;
+                .map_err(|error| CliError::from_kind(error.kind(), error))?;
             let sender =
                 Sender { kind, zone: zone.zone, stream, clock: Arc::clone(&clock), progress: Arc::clone(&progress) };
             senders.spawn(sender.run(length));
@@ -60,7 +60,7 @@ pub(crate) async fn send(zones: &[ZoneGateway], length: Duration) -> Result<Sent
     let shown = tokio::spawn(show(Arc::clone(&progress), length));
     let mut all = BTreeMap::new();
     while let Some(ended) = senders.join_next().await {
-        let (key, sent) = ended.map_err(Failure::failed)??;
+        let (key, sent) = ended.map_err(CliError::failed)??;
         all.insert(key, sent);
     }
     shown.abort();
@@ -182,7 +182,7 @@ struct Sender {
 }
 
 impl Sender {
-    async fn run(self, length: Duration) -> Result<((&'static str, &'static str), Sent), Failure> {
+    async fn run(self, length: Duration) -> Result<((&'static str, &'static str), Sent), CliError> {
         let names: Vec<String> =
             (0..self.kind.devices()).map(|device| format!("sim-{}-{device:04}", self.kind.table())).collect();
         let devices = Arc::new(StringArray::from(names));
@@ -195,21 +195,21 @@ impl Sender {
             let (batch, counts) = self.batch(tick, &devices)?;
             let encoder = match &mut encoder {
                 Some(encoder) => encoder,
-                none => none.insert(ArrowEncoder::new(&batch.schema(), Compression::None).map_err(Failure::failed)?),
+                none => none.insert(ArrowEncoder::new(&batch.schema(), Compression::None).map_err(CliError::failed)?),
             };
-            let encoded = encoder.encode(&batch).map_err(Failure::failed)?;
-            self.stream.send(encoded).await.map_err(|error| Failure::of_kind(error.kind(), error))?;
+            let encoded = encoder.encode(&batch).map_err(CliError::failed)?;
+            self.stream.send(encoded).await.map_err(|error| CliError::from_kind(error.kind(), error))?;
             sent.rows += counts.rows;
             sent.readings += counts.readings;
             sent.checksum += counts.checksum;
             self.progress.count_sent(&counts);
         }
         let key = (self.kind.table(), self.zone);
-        self.stream.finish().await.map_err(|error| Failure::of_kind(error.kind(), error))?;
+        self.stream.finish().await.map_err(|error| CliError::from_kind(error.kind(), error))?;
         Ok((key, sent))
     }
 
-    fn batch(&self, tick: u64, devices: &Arc<StringArray>) -> Result<(RecordBatch, Sent), Failure> {
+    fn batch(&self, tick: u64, devices: &Arc<StringArray>) -> Result<(RecordBatch, Sent), CliError> {
         let n = self.kind.devices();
         let time = TimestampMicrosecondArray::from_value(self.clock.wall_us(), n).with_timezone("UTC");
         let keys = Int32Array::from_iter_values(0..n as i32);
@@ -227,7 +227,7 @@ impl Sender {
         let fields: Vec<Field> =
             columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
         let columns = columns.into_iter().map(|(_, column)| column).collect();
-        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(Failure::failed)?;
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(CliError::failed)?;
         Ok((batch, sent))
     }
 }

@@ -6,15 +6,16 @@ use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
 use super::client::Client;
-use super::{Format, query_end};
-use crate::failure::Failure;
+use super::format::Format;
+use super::input::query_end;
+use crate::error::CliError;
 
 /// Asks until the end of input or `\q`. A query that fails says so and harms nothing.
 ///
 /// # Errors
 /// Where the terminal cannot be used.
-pub(crate) fn run(client: &Client) -> Result<(), Failure> {
-    let mut editor = DefaultEditor::new().map_err(Failure::failed)?;
+pub(crate) fn run(client: &Client) -> Result<(), CliError> {
+    let mut editor = DefaultEditor::new().map_err(CliError::failed)?;
     let history = history_file();
     if let Some(path) = &history {
         // A missing history is an empty one.
@@ -46,11 +47,11 @@ pub(crate) fn run(client: &Client) -> Result<(), Failure> {
             }
             Err(ReadlineError::Interrupted) => typed.clear(),
             Err(ReadlineError::Eof) => break,
-            Err(error) => return Err(Failure::failed(error)),
+            Err(error) => return Err(CliError::failed(error)),
         }
     }
     match history.map(|path| editor.save_history(&path)) {
-        Some(Err(error)) => Err(Failure::failed(format!("cannot keep the history: {error}"))),
+        Some(Err(error)) => Err(CliError::failed(format!("cannot keep the history: {error}"))),
         _ => Ok(()),
     }
 }

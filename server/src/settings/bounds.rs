@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use super::{Settings, SettingsError};
+use super::error::SettingsError;
+use super::keys::Settings;
 
 impl Settings {
     /// Checks every bound; the first that does not hold is the error.

@@ -9,9 +9,9 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Why there is no certificate to speak TLS with.
+/// Certificate that TLS cannot be spoken with.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsError {
+pub enum TlsError {
     /// A file cannot be read or written, or is not PEM.
     #[error("{path}: {what}", path = path.display())]
     File {
@@ -32,7 +32,7 @@ pub(crate) enum TlsError {
 
 /// Files of a certificate chain and its key.
 #[derive(Debug, Clone)]
-pub(crate) struct TlsFiles {
+pub struct TlsFiles {
     /// Certificate chain, PEM.
     pub certificate: PathBuf,
     /// Private key, PEM.
@@ -40,8 +40,11 @@ pub(crate) struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// The files in `folder`; made now, for these names and the loopback ones, where there are none.
-    pub(crate) fn made_in(folder: &Path, names: &[String]) -> Result<Self, TlsError> {
+    /// Files in `folder`; made now, for these names and the loopback ones, where there are none.
+    ///
+    /// # Errors
+    /// Where the files cannot be written.
+    pub fn find_or_make(folder: &Path, names: &[String]) -> Result<Self, TlsError> {
         let files = Self { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
         if files.certificate.exists() && files.key.exists() {
             return Ok(files);
@@ -57,8 +60,11 @@ impl TlsFiles {
         Ok(files)
     }
 
-    /// A TLS configuration with this certificate; `alpn` are the protocols that it speaks.
-    pub(crate) fn server_config(&self, alpn: &[&[u8]]) -> Result<ServerConfig, TlsError> {
+    /// TLS configuration with this certificate; `alpn` are the protocols that it speaks.
+    ///
+    /// # Errors
+    /// Where a file cannot be read, or certificate and key do not fit each other.
+    pub fn server_config(&self, alpn: &[&[u8]]) -> Result<ServerConfig, TlsError> {
         let unreadable = |path: &Path, error: rustls::pki_types::pem::Error| TlsError::File {
             path: path.into(),
             what: error.to_string(),

@@ -1,17 +1,17 @@
-//! Where the log goes: standard error, one line an event, coloured where that is a terminal.
+//! Server log: standard error, one line an event, coloured where that is a terminal.
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::failure::Failure;
+use crate::error::CliError;
 
 /// Starts the log at the level of the settings, as `info` or `info,zonelake_ingest=debug`.
 ///
 /// # Errors
 /// Where the level cannot be read.
-pub(crate) fn start(level: &str) -> Result<(), Failure> {
-    let filter = level.parse::<EnvFilter>().map_err(|error| Failure::input(format!("log.level {level:?}: {error}")))?;
+pub(crate) fn start(level: &str) -> Result<(), CliError> {
+    let filter = level.parse::<EnvFilter>().map_err(|error| CliError::input(format!("log.level {level:?}: {error}")))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

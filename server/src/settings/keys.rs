@@ -1,22 +1,16 @@
-//! Settings: one TOML file, each key also an environment variable `ZONELAKE_SECTION_KEY`, which goes before the file.
-//! The doc comment of each key is what `zonelake config` prints. [`Settings::load`] reads them and checks every bound, so
-//! that whoever gets a [`Settings`] may rely on it; the bounds stand in [`bounds`].
-
-// The fuzz targets take this file by its path, where a plain `mod` would look elsewhere.
-#[path = "settings/bounds.rs"]
-mod bounds;
+//! Keys of the settings: their types, environment variables and defaults. The doc comment of each is what `zonelake config` prints.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use confique::{Config, Layer};
+use confique::Config;
 
 /// Settings of Zonelake. Every key is commented out at its default; remove the "#" in front of a key to set it.
 /// An environment variable goes before this file. Sizes are bytes, times are seconds. A key that does not exist, or a value
 /// out of its bounds, stops the start with a message that names it.
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
-pub(crate) struct Settings {
+pub struct Settings {
     /// Folder of everything that is kept: registry, write-ahead log, tables, certificates. Made where it is missing.
     /// One server at a time may use it. A local file system only: durability rests on its fsync.
     #[config(env = "ZONELAKE_DATA", default = "./zonelake-data")]
@@ -64,7 +58,7 @@ pub(crate) struct Settings {
 /// Section `log`.
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
-pub(crate) struct LogSettings {
+pub struct LogSettings {
     /// Least level: error, warn, info, debug or trace; by module as in "info,zonelake_ingest=debug". ERROR means lost data or
     /// an operator's action; debug costs throughput.
     #[config(env = "ZONELAKE_LOG_LEVEL", default = "info")]
@@ -74,7 +68,7 @@ pub(crate) struct LogSettings {
 /// Section `quic`.
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
-pub(crate) struct QuicSettings {
+pub struct QuicSettings {
     /// Address and UDP port. The default reaches this machine only; "0.0.0.0:7420" opens it to the network.
     /// Port 0 takes a free one.
     #[config(env = "ZONELAKE_QUIC_LISTEN", default = "127.0.0.1:7420")]
@@ -145,7 +139,7 @@ pub(crate) struct QuicSettings {
 /// Section `http`.
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
-pub(crate) struct HttpSettings {
+pub struct HttpSettings {
     /// Address and TCP port. Port 0 takes a free one.
     #[config(env = "ZONELAKE_HTTP_LISTEN", default = "127.0.0.1:7421")]
     pub listen: SocketAddr,
@@ -194,7 +188,7 @@ pub(crate) struct HttpSettings {
 /// Section `postgres`.
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
-pub(crate) struct PostgresSettings {
+pub struct PostgresSettings {
     /// Address and TCP port. Port 0 takes a free one.
     #[config(env = "ZONELAKE_POSTGRES_LISTEN", default = "127.0.0.1:7422")]
     pub listen: SocketAddr,
@@ -229,7 +223,7 @@ pub(crate) struct PostgresSettings {
 /// Section `ingest`.
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
-pub(crate) struct IngestSettings {
+pub struct IngestSettings {
     /// Shards, 1 to 256: writer threads, each with its own log. 0 takes one for every two cores, 8 at most. More of them sync in
     /// parallel on fast disks and make smaller groups. May be changed between two starts.
     #[config(env = "ZONELAKE_INGEST_SHARDS", default = 0)]
@@ -272,7 +266,7 @@ pub(crate) struct IngestSettings {
 /// Section `storage`.
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
-pub(crate) struct StorageSettings {
+pub struct StorageSettings {
     /// Bytes that stay free on the disk of the data folder. With less than that free, batches are refused (gateways keep them and
     /// try again) while queries and flushes go on.
     #[config(env = "ZONELAKE_STORAGE_FREE_BYTES_MIN", default = 268_435_456)]
@@ -282,7 +276,7 @@ pub(crate) struct StorageSettings {
 /// Section `wal`.
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
-pub(crate) struct WalSettings {
+pub struct WalSettings {
     /// Bytes of a segment file, 1,048,576 to 4,294,967,296. Files are allocated whole, and each shard keeps a spare one.
     #[config(env = "ZONELAKE_WAL_SEGMENT_BYTES", default = 67_108_864)]
     pub segment_bytes: u64,
@@ -296,7 +290,7 @@ pub(crate) struct WalSettings {
 /// Section `flush`.
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
-pub(crate) struct FlushSettings {
+pub struct FlushSettings {
     /// Bytes of a table's rows in memory that start its flush, and of which one flush takes about so many, 1,048,576 to
     /// 17,179,869,184. More of them make larger, better compressed files, and take memory.
     #[config(env = "ZONELAKE_FLUSH_BYTES_MAX", default = 134_217_728)]
@@ -323,7 +317,7 @@ pub(crate) struct FlushSettings {
 /// Section `query`.
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
-pub(crate) struct QuerySettings {
+pub struct QuerySettings {
     /// Threads that compute answers, 1 to 1,024. 0 takes one for every core. Fewer leave more of the machine to ingest.
     #[config(env = "ZONELAKE_QUERY_THREADS", default = 0)]
     pub threads: usize,
@@ -350,143 +344,7 @@ pub(crate) struct QuerySettings {
     pub waiting_max: usize,
 }
 
-/// Why there are no settings to start with. Each message names the key.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SettingsError {
-    /// The file is missing, is not TOML, has an unknown key, or has a value of another type; or a variable has.
-    #[error("{0}")]
-    Unreadable(String),
-    /// A value is out of its bounds.
-    #[error("settings: {key} (or environment variable {variable}) {what}")]
-    OutOfBounds {
-        /// The key with its section, as `wal.segment_bytes`.
-        key: &'static str,
-        /// The variable of the key.
-        variable: String,
-        /// What is wrong, and what is possible.
-        what: String,
-    },
-}
-
-impl Settings {
-    /// Reads environment and file (no file: defaults), and checks the bounds.
-    ///
-    /// # Errors
-    /// Where a key does not exist, a value is of another type or out of its bounds, or the named file cannot be read.
-    pub(crate) fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
-        let text = match file {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|error| SettingsError::Unreadable(format!("settings: {}: {error}", path.display())))?,
-            None => String::new(),
-        };
-        let from_env = <Self as Config>::Layer::from_env().map_err(|error| unreadable(&error))?;
-        Self::of_layers(from_env, &text).map_err(|error| match (error, file) {
-            (SettingsError::Unreadable(what), Some(path)) => {
-                SettingsError::Unreadable(format!("settings file {}: {what}", path.display()))
-            }
-            (error, _) => error,
-        })
-    }
-
-    /// What `first` leaves open comes from the text of a file, and then from the defaults; all bounds are checked.
-    pub(crate) fn of_layers(first: <Self as Config>::Layer, text: &str) -> Result<Self, SettingsError> {
-        let from_file: <Self as Config>::Layer =
-            toml::from_str(text).map_err(|error| SettingsError::Unreadable(error.to_string().trim_end().to_owned()))?;
-        let layer = first.with_fallback(from_file).with_fallback(<Self as Config>::Layer::default_values());
-        let settings = Self::from_layer(layer).map_err(|error| unreadable(&error))?;
-        settings.check()?;
-        Ok(settings)
-    }
-}
-
-/// The documented settings file with every key at its default.
-pub(crate) fn template() -> String {
-    confique::toml::template::<Settings>(confique::toml::FormatOptions::default())
-}
-
-/// The whole chain of causes on as many lines as it needs: TOML errors quote the line at fault.
-fn unreadable(error: &confique::Error) -> SettingsError {
-    let mut words = format!("settings: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        words.push_str(": ");
-        words.push_str(error.to_string().trim_end());
-        cause = error.source();
-    }
-    SettingsError::Unreadable(words)
-}
-
 /// Names in an environment variable stand between commas.
 fn names_from_env(text: &str) -> Result<Vec<String>, std::convert::Infallible> {
     Ok(text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(text: &str) -> Result<Settings, SettingsError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("zonelake.toml");
-        std::fs::write(&path, text).unwrap();
-        Settings::load(Some(&path))
-    }
-
-    #[test]
-    fn every_key_of_the_template_can_be_set_and_its_default_is_within_bounds() {
-        let keys_set = template()
-            .lines()
-            .map(|line| match line.strip_prefix('#') {
-                Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) && !key.ends_with(" =") => {
-                    key.to_owned()
-                }
-                _ => line.to_owned(),
-            })
-            .collect::<Vec<_>>()
-            .join("\n");
-        assert!(keys_set.contains("\nsegment_bytes = 67108864"), "{keys_set}");
-        let from_file = load(&keys_set).unwrap();
-        assert_eq!(format!("{from_file:?}"), format!("{:?}", Settings::load(None).unwrap()));
-    }
-
-    #[test]
-    fn every_key_has_a_variable_of_its_name_and_a_comment() {
-        for (section, field) in keys(&Settings::META, "") {
-            let confique::meta::FieldKind::Leaf { env, .. } = field.kind else { unreachable!("keys are leaves") };
-            let expected = format!("ZONELAKE_{section}{}", field.name.to_uppercase());
-            assert_eq!(env, Some(expected.as_str()));
-            assert!(!field.doc.is_empty(), "{} has no comment", field.name);
-        }
-    }
-
-    fn keys(meta: &confique::meta::Meta, section: &str) -> Vec<(String, confique::meta::Field)> {
-        let of_field = |field: &confique::meta::Field| match field.kind {
-            confique::meta::FieldKind::Leaf { .. } => vec![(section.to_owned(), *field)],
-            confique::meta::FieldKind::Nested { meta } => keys(meta, &format!("{}_", field.name.to_uppercase())),
-        };
-        meta.fields.iter().flat_map(of_field).collect()
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (text, words) in [
-            ("[wal]\nsegment_byte = 1", "segment_byte"),
-            ("[wahl]\nsegment_bytes = 1", "wahl"),
-            ("[wal]\nsegment_bytes = \"many\"", "segment_bytes = \"many\""),
-            ("[wal]\nsegment_bytes = 1", "wal.segment_bytes"),
-            ("[wal]\nbytes_max = 67108865", "twice wal.segment_bytes"),
-            ("[quic]\nlisten = \"nowhere\"", "listen = \"nowhere\""),
-            ("[flush]\nage_seconds = 0", "ZONELAKE_FLUSH_AGE_SECONDS"),
-            ("[http]\nlisten = \"0.0.0.0:1\"", "http.certificate"),
-            ("[quic]\nkey = \"k.pem\"", "quic.certificate"),
-            ("[postgres]\nlisten = \"0.0.0.0:1\"", "postgres.certificate"),
-            ("[postgres]\nstartup_seconds_max = 0", "ZONELAKE_POSTGRES_STARTUP_SECONDS_MAX"),
-            ("[log]\nlevel = \"info,=x=\"", "log.level"),
-            ("node = \"\"", "node"),
-        ] {
-            let error = load(text).expect_err(text).to_string();
-            assert!(error.contains(words), "{text}: {error}");
-        }
-        assert!(Settings::load(Some(Path::new("/nonexistent/zonelake.toml"))).is_err());
-    }
 }

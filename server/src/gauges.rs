@@ -1,4 +1,4 @@
-//! What `/metrics` reads from the pipeline and the store at the moment it is asked.
+//! Metrics that are read from the parts at the moment when `/metrics` is asked.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry as Metrics;
-use zonelake_ingest::pipeline::Pipeline;
+use zonelake_ingest::Pipeline;
+use zonelake_net::Authenticator;
 use zonelake_postgres::PostgresMetrics;
 
 /// Adds the gauges of the pipeline and of the store below it.
@@ -49,15 +50,15 @@ impl Collector for Gauges {
     }
 }
 
-/// Adds the counts of the PostgreSQL door.
+/// Adds the counts of the PostgreSQL interface.
 pub(crate) fn register_postgres(metrics: &mut Metrics, of: &Arc<PostgresMetrics>) {
-    metrics.register_collector(Box::new(OfPostgres(Arc::clone(of))));
+    metrics.register_collector(Box::new(PostgresCounts(Arc::clone(of))));
 }
 
 #[derive(Debug)]
-struct OfPostgres(Arc<PostgresMetrics>);
+struct PostgresCounts(Arc<PostgresMetrics>);
 
-impl Collector for OfPostgres {
+impl Collector for PostgresCounts {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let open = ConstGauge::new(i64::try_from(self.0.connections()).unwrap_or(i64::MAX));
         let help = "Connections of PostgreSQL's clients that are open";
@@ -70,5 +71,26 @@ impl Collector for OfPostgres {
         let refused = ConstCounter::new(self.0.refused());
         let help = "Connections of PostgreSQL's clients that were refused";
         refused.encode(encoder.encode_descriptor("zonelake_postgres_refused", help, None, refused.metric_type())?)
+    }
+}
+
+/// Adds the count of failed authentications.
+pub(crate) fn register_authentication(metrics: &mut Metrics, of: &Arc<Authenticator>) {
+    metrics.register_collector(Box::new(AuthenticationCounts(Arc::clone(of))));
+}
+
+#[derive(Debug)]
+struct AuthenticationCounts(Arc<Authenticator>);
+
+impl Collector for AuthenticationCounts {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let failures = ConstCounter::new(self.0.failures());
+        let help = "Wrong passwords and unknown tokens, over all interfaces";
+        failures.encode(encoder.encode_descriptor(
+            "zonelake_authentication_failures",
+            help,
+            None,
+            failures.metric_type(),
+        )?)
     }
 }

@@ -1,32 +1,25 @@
-//! `zonelake demo`: the main job on embedded defaults, and the check that nothing is lost.
-//!
-//! - [`recordings`]: an excerpt of real recordings, pushed as `zonelake push` does
-//! - [`simulated`]: zones that send at a fixed rate, and what they have sent
-//! - [`questions`]: SQL as a dashboard would ask it, and the check of every count
-
-mod questions;
-mod recordings;
-mod simulated;
+//! `zonelake demo`: options, and the steps of the demonstration.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use zonelake_gateway::{Connection, ConnectionOptions, Trust};
+use zonelake_server::{Server, Settings};
 
-use crate::failure::Failure;
-use crate::server::Server;
-use crate::settings::Settings;
+use super::gateway::gateway;
+use super::{questions, recordings, simulated};
+use crate::error::{CliError, long_help};
 
-/// Show the main job: start a server, send real and simulated readings to it, ask SQL, check that nothing is missing
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
+const EXAMPLES: &str = "Examples:
   zonelake demo
   zonelake demo --seconds 60 --keep
   zonelake demo --data ./my-zones --keep
 
-Exit code 3: a reading that was sent is not found exactly once.")]
+Exit code 3: a reading that was sent is not found exactly once.";
+
+/// Show the main job: start a server, send real and simulated readings to it, ask SQL, check that nothing is missing
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, after_long_help = long_help(EXAMPLES))]
 pub(crate) struct DemoOptions {
     /// Seconds for which the simulated zones send
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
@@ -45,21 +38,21 @@ pub(crate) struct DemoOptions {
 ///
 /// # Errors
 /// Where a part fails, or a reading that was sent is not found exactly once.
-pub(crate) fn run(options: &DemoOptions) -> Result<(), Failure> {
-    let temporary = tempfile::tempdir().map_err(Failure::failed)?;
+pub(crate) fn run(options: &DemoOptions) -> Result<(), CliError> {
+    let temporary = tempfile::tempdir().map_err(CliError::failed)?;
     let data = options.data.clone().unwrap_or_else(|| temporary.path().join("zonelake-data"));
     refuse_used(&data)?;
-    crate::logging::start("warn")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    crate::server_log::start("warn")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::failed)?;
     runtime.block_on(show(options, &data))
 }
 
-async fn show(options: &DemoOptions, data: &Path) -> Result<(), Failure> {
+async fn show(options: &DemoOptions, data: &Path) -> Result<(), CliError> {
     let settings = settings(data)?;
     let ca = settings.http.certificate.clone();
     let server = Server::start(&settings).await?;
     let started = server.started.clone();
-    let password = started.first_password.clone().ok_or_else(|| Failure::input("the data folder is not new"))?;
+    let password = started.first_password.clone().ok_or_else(|| CliError::input("the data folder is not new"))?;
     println!("Zonelake runs in {}, QUIC on {}, HTTP on {}\n", data.display(), started.quic, started.http);
 
     let zones = simulated::ZONES.map(|zone| gateway(&server, zone));
@@ -72,13 +65,13 @@ async fn show(options: &DemoOptions, data: &Path) -> Result<(), Failure> {
         client.show_answers()?;
         client.check(&recorded, &sent)
     });
-    let result = result.await.map_err(Failure::failed)?;
+    let result = result.await.map_err(CliError::failed)?;
     if options.keep && result.is_ok() {
         let scheme = if started.http_has_tls { "https" } else { "http" };
         println!("\nThe server goes on until Ctrl-C. In another terminal:");
         println!("  ZONELAKE_PASSWORD={password} zonelake sql --url {scheme}://{}", started.http);
         println!("  zonelake gateway add my-gateway --zone vung-ang --data {}", data.display());
-        tokio::signal::ctrl_c().await.map_err(Failure::failed)?;
+        tokio::signal::ctrl_c().await.map_err(CliError::failed)?;
     }
     server.stop().await?;
     if result.is_ok() && !options.keep {
@@ -88,24 +81,8 @@ async fn show(options: &DemoOptions, data: &Path) -> Result<(), Failure> {
     result
 }
 
-/// A gateway of one zone, with its connection.
-pub(crate) struct ZoneGateway {
-    zone: &'static str,
-    token: String,
-    connection: Arc<Connection>,
-}
-
-fn gateway(server: &Server, zone: &'static str) -> Result<ZoneGateway, Failure> {
-    let registry = server.store().registry();
-    let added =
-        registry.add_gateway(&format!("demo-{zone}"), zone).map_err(|error| Failure::of_kind(error.kind(), error))?;
-    let trust = Trust::CertificateFile(server.started.certificate.clone());
-    let connection = Connection::new(ConnectionOptions::new(server.started.quic.to_string(), trust));
-    Ok(ZoneGateway { zone, token: added.token, connection: connection.map_err(Failure::failed)? })
-}
-
 /// Settings of a server on the default ports, or on free ones where those are taken.
-fn settings(data: &Path) -> Result<Settings, Failure> {
+fn settings(data: &Path) -> Result<Settings, CliError> {
     let mut settings = Settings::load(None)?;
     settings.data = data.to_path_buf();
     // Short enough that rows are found in files as well as in memory.
@@ -122,10 +99,10 @@ fn settings(data: &Path) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-fn refuse_used(data: &Path) -> Result<(), Failure> {
+fn refuse_used(data: &Path) -> Result<(), CliError> {
     let is_used = std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_some());
     if is_used {
-        return Err(Failure::input(format!("{} is not empty; the demo needs a folder of its own", data.display())));
+        return Err(CliError::input(format!("{} is not empty; the demo needs a folder of its own", data.display())));
     }
     Ok(())
 }
@@ -135,10 +112,10 @@ const FLUSH_AGE_SECONDS: u64 = 3;
 
 #[cfg(test)]
 mod tests {
-    use super::recordings::Recorded;
-    use super::simulated::SentByTable;
+    use super::super::recordings::Recorded;
+    use super::super::simulated::SentByTable;
     use super::*;
-    use crate::failure::FailureKind;
+    use crate::error::FailureKind;
 
     /// Changes what is held to have been sent.
     type Plant = fn(&mut Vec<Recorded>, &mut SentByTable);

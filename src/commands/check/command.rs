@@ -1,12 +1,4 @@
-//! `zonelake check`: reads a whole data folder and says whether it is sound.
-//!
-//! - [`report`]: what was found, in words and as JSON
-//! - [`log`]: the write-ahead log
-//! - [`tables`]: the table logs and their files
-
-mod log;
-mod report;
-mod tables;
+//! `zonelake check`: options, and the order in which a folder is read.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -16,20 +8,26 @@ use clap::Args;
 use zonelake_registry::{RegisteredTable, check_file, tables_of_file};
 use zonelake_schemas::clock::{Clock, SystemClock};
 
-use crate::cli::SettingsOptions;
-use crate::commands::REGISTRY_FILE;
-use crate::failure::{Failure, FailureKind};
-use report::Report;
+use zonelake_server::FailureKind;
 
-/// Read a whole data folder, log and tables, and say whether it is sound
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
+use super::report::Report;
+use super::{tables, wal};
+use crate::control::REGISTRY_FILE;
+use crate::error::{CliError, long_help};
+use crate::options::SettingsOptions;
+
+
+const EXAMPLES: &str = "Examples:
   zonelake check
   zonelake check --data /backup/zonelake --json
   zonelake check --set-apart
 
 Without --set-apart nothing is changed. Exit code 0: sound; 3: not sound, each damage is named with file and place. A torn tail and files
-that no log lists are reported and are no damage: docs/operations.md says what they are.")]
+that no log lists are reported and are no damage: docs/operations.md says what they are.";
+
+/// Read a whole data folder, log and tables, and say whether it is sound
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, after_long_help = long_help(EXAMPLES))]
 pub(crate) struct CheckOptions {
     /// Write the report as JSON
     #[arg(long)]
@@ -48,18 +46,18 @@ pub(crate) struct CheckOptions {
 ///
 /// # Errors
 /// Where the folder is none, or not sound.
-pub(crate) fn run(options: &CheckOptions) -> Result<(), Failure> {
+pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     let settings = options.settings.load()?;
     let folder = settings.data.as_path();
     if !folder.join(REGISTRY_FILE).exists() && !folder.join("tables").exists() {
-        return Err(Failure::input(format!(
+        return Err(CliError::input(format!(
             "{} is no data folder: it has neither registry nor tables",
             folder.display()
         )));
     }
     let lock = lock(folder)?;
     if options.set_apart && !matches!(lock, FolderLock::Held(_)) {
-        return Err(Failure::input(format!(
+        return Err(CliError::input(format!(
             "damaged files can be set apart only while no server runs on {} and it can be written: stop the server first",
             folder.display()
         )));
@@ -72,22 +70,22 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), Failure> {
         );
     }
     check_folder(folder, &settings.node, options.set_apart, &mut report)?;
-    report.print(options.json).map_err(Failure::failed)?;
+    report.print(options.json).map_err(CliError::failed)?;
     match report.problems.len() {
         0 => Ok(()),
-        1 => Err(Failure::new(FailureKind::Unsound, "one thing is not sound")),
-        many => Err(Failure::new(FailureKind::Unsound, format!("{many} things are not sound"))),
+        1 => Err(CliError::new(FailureKind::Unsound, "one thing is not sound")),
+        many => Err(CliError::new(FailureKind::Unsound, format!("{many} things are not sound"))),
     }
 }
 
-fn check_folder(folder: &Path, node: &str, set_apart: bool, report: &mut Report) -> Result<(), Failure> {
+fn check_folder(folder: &Path, node: &str, set_apart: bool, report: &mut Report) -> Result<(), CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let declared = check_registry(&folder.join(REGISTRY_FILE), report);
-    let log_ends = log::check(&folder.join("wal"), report);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    let wal_ends = wal::check(&folder.join("wal"), report);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::failed)?;
     runtime.block_on(tables::check(folder, set_apart, &declared, &clock, report));
     for (table, app, committed) in std::mem::take(&mut report.committed) {
-        let end = app.strip_prefix(node).and_then(|shard| log_ends.get(shard.trim_start_matches('/')));
+        let end = app.strip_prefix(node).and_then(|shard| wal_ends.get(shard.trim_start_matches('/')));
         if let Some(end) = end.filter(|end| **end <= committed) {
             report.problems.push(format!(
                 "table {table} has rows up to LSN {committed} of {app}, whose log ends before LSN {end}: the log is older than the table"
@@ -119,12 +117,12 @@ enum FolderLock {
     None,
 }
 
-fn lock(folder: &Path) -> Result<FolderLock, Failure> {
+fn lock(folder: &Path) -> Result<FolderLock, CliError> {
     let path = folder.join("lock");
     let Ok(file) = File::options().write(true).open(&path) else { return Ok(FolderLock::None) };
     match file.try_lock() {
         Ok(()) => Ok(FolderLock::Held(file)),
         Err(TryLockError::WouldBlock) => Ok(FolderLock::Taken),
-        Err(TryLockError::Error(error)) => Err(Failure::failed(format!("{}: {error}", path.display()))),
+        Err(TryLockError::Error(error)) => Err(CliError::failed(format!("{}: {error}", path.display()))),
     }
 }

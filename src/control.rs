@@ -1,0 +1,230 @@
+//! Way of a command to the registry: over the control socket of the server that runs on the data folder, on the folder itself
+//! under its lock where none runs, or over the network to the server that `--server` names. All three serve the same routes,
+//! so a command does the same thing whichever it takes.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use clap::Args;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tower::ServiceExt;
+use url::Url;
+use zonelake_http::{admin_routes, connect};
+use zonelake_registry::Registry;
+use zonelake_schemas::clock::SystemClock;
+use zonelake_server::FailureKind;
+use zonelake_storage::lock_folder;
+
+use crate::error::CliError;
+use crate::options::{CredentialOptions, SettingsOptions};
+use crate::remote::{RemoteServer, kind_of_status, message_of_error};
+
+/// Registry within a data folder.
+pub(crate) const REGISTRY_FILE: &str = "registry.sqlite";
+
+/// Data folder or server that a command administers.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ControlOptions {
+    /// Address of a server to administer over the network, in place of a data folder on this machine
+    #[arg(long, value_name = "URL", conflicts_with_all = ["config", "data"])]
+    pub server: Option<String>,
+
+    #[command(flatten)]
+    pub credentials: CredentialOptions,
+
+    #[command(flatten)]
+    pub settings: SettingsOptions,
+}
+
+/// Way to a registry.
+#[derive(Debug)]
+pub(crate) struct Control {
+    way: Way,
+    runtime: tokio::runtime::Runtime,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// Server that runs on this data folder.
+    Socket(PathBuf),
+    /// Folder without a server; the lock keeps one from starting meanwhile.
+    Folder { routes: Router, _lock: File },
+    /// Server over the network.
+    Remote(RemoteServer),
+}
+
+impl Control {
+    /// Finds the way.
+    ///
+    /// # Errors
+    /// Where there is no registry, the folder is in use by a server that cannot be asked, or the options do not fit.
+    pub(crate) fn open(options: &ControlOptions) -> Result<Self, CliError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::failed)?;
+        let way = match &options.server {
+            Some(url) => Way::Remote(RemoteServer::new(url, &options.credentials)?),
+            None => {
+                let folder = options.settings.load()?.data;
+                check_registry(&folder)?;
+                match runtime.block_on(connect(&folder)) {
+                    Ok(_connected) => Way::Socket(folder),
+                    Err(error) if no_server_listens(&error) => Self::open_folder(&folder)?,
+                    Err(error) => return Err(unreachable_socket(&folder, &error)),
+                }
+            }
+        };
+        Ok(Self { way, runtime })
+    }
+
+    fn open_folder(folder: &Path) -> Result<Way, CliError> {
+        let lock = lock_folder(folder).map_err(|error| CliError::from_kind(error.kind(), error))?;
+        let registry = Registry::open(&folder.join(REGISTRY_FILE), Arc::new(SystemClock::default()));
+        let registry = registry.map_err(|error| CliError::from_kind(error.kind(), error))?;
+        Ok(Way::Folder { routes: admin_routes(Arc::new(registry)), _lock: lock })
+    }
+
+    /// Reads a resource below `/api/v1`.
+    ///
+    /// # Errors
+    /// Where the server refuses, or cannot be reached.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, CliError> {
+        self.read(Method::GET, path, &())
+    }
+
+    /// Sends a body and reads the response.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) fn post<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<T, CliError> {
+        self.read(Method::POST, path, body)
+    }
+
+    /// Sends a change.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) fn patch(&self, path: &[&str], body: &impl Serialize) -> Result<(), CliError> {
+        self.call(Method::PATCH, path, body).map(drop)
+    }
+
+    /// Removes a resource.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) fn delete(&self, path: &[&str]) -> Result<(), CliError> {
+        self.call(Method::DELETE, path, &()).map(drop)
+    }
+
+    fn read<T: DeserializeOwned>(&self, method: Method, path: &[&str], body: &impl Serialize) -> Result<T, CliError> {
+        let text = self.call(method, path, body)?;
+        serde_json::from_slice(&text)
+            .map_err(|error| CliError::failed(format!("the response of the server cannot be read: {error}")))
+    }
+
+    fn call(&self, method: Method, path: &[&str], body: &impl Serialize) -> Result<Vec<u8>, CliError> {
+        let path = request_path(path);
+        let body = serde_json::to_vec(body).map_err(CliError::failed)?;
+        let (status, text) = match &self.way {
+            Way::Remote(server) => server.call(method, &path, body)?,
+            Way::Folder { routes, .. } => {
+                let request = request(method, &path, body)?;
+                let respond = async {
+                    let response = routes.clone().oneshot(request).await.map_err(CliError::failed)?;
+                    let (head, body) = response.into_parts();
+                    let body = axum::body::to_bytes(body, RESPONSE_BYTES_MAX).await.map_err(CliError::failed)?;
+                    Ok::<_, CliError>((head.status, body.to_vec()))
+                };
+                self.runtime.block_on(respond)?
+            }
+            Way::Socket(folder) => self.runtime.block_on(call_socket(folder, request(method, &path, body)?))?,
+        };
+        if status.is_success() {
+            return Ok(text);
+        }
+        Err(CliError::new(kind_of_status(status.as_u16()), message_of_error(&String::from_utf8_lossy(&text))))
+    }
+}
+
+/// Bytes of a response that are read: a list of a hundred thousand gateways.
+const RESPONSE_BYTES_MAX: usize = 64 << 20;
+
+async fn call_socket(folder: &Path, request: Request<Body>) -> Result<(StatusCode, Vec<u8>), CliError> {
+    let stream = connect(folder).await.map_err(|error| unreachable_socket(folder, &error))?;
+    let broken = |error: hyper::Error| {
+        CliError::new(FailureKind::TryAgain, format!("the server of {} did not respond: {error}", folder.display()))
+    };
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    // The connection ends with its sender; what goes wrong with it is told by the request.
+    let driver = tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(broken)?;
+    let (head, body) = response.into_parts();
+    let body = axum::body::to_bytes(Body::new(body), RESPONSE_BYTES_MAX).await.map_err(CliError::failed)?;
+    drop(sender);
+    driver.abort();
+    Ok((head.status, body.to_vec()))
+}
+
+fn request(method: Method, path: &str, body: Vec<u8>) -> Result<Request<Body>, CliError> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "localhost")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(body))
+        .map_err(CliError::failed)
+}
+
+/// Path of a resource below `/api/v1`, with its segments escaped.
+fn request_path(segments: &[&str]) -> String {
+    let mut url = Url::parse("http://localhost/api/v1").expect("this is a URL");
+    url.path_segments_mut().expect("an http URL has a path").extend(segments);
+    url.path().to_owned()
+}
+
+/// A folder without a registry is mistyped, as a rule.
+fn check_registry(folder: &Path) -> Result<(), CliError> {
+    let path = folder.join(REGISTRY_FILE);
+    if path.exists() {
+        return Ok(());
+    }
+    Err(CliError::input(format!(
+        "there is no {}: name the data folder with --data; the first `zonelake serve` makes it",
+        path.display()
+    )))
+}
+
+fn no_server_listens(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+fn unreachable_socket(folder: &Path, error: &io::Error) -> CliError {
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied => FailureKind::NoPermission,
+        _ => FailureKind::TryAgain,
+    };
+    CliError::new(
+        kind,
+        format!(
+            "the control socket of the server in {} cannot be reached: {error}; run this command as the user of the server",
+            folder.display()
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_segment_of_the_path_whatever_it_holds() {
+        assert_eq!(request_path(&["gateways"]), "/api/v1/gateways");
+        assert_eq!(request_path(&["gateways", "a/b ?c"]), "/api/v1/gateways/a%2Fb%20%3Fc");
+    }
+}
