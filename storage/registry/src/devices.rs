@@ -12,9 +12,9 @@ use arc_swap::ArcSwap;
 use rusqlite::{Connection, params};
 use zonelake_schemas::{DeviceKey, Location, Locations, ZoneId};
 
-use crate::joined::Registration;
+use crate::group_registration::Registration;
 use crate::names::check_name;
-use crate::store::Load;
+use crate::registry::Load;
 use crate::zones::{SiteId, ZoneIndex};
 use crate::{Registry, RegistryError};
 

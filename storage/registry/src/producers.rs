@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use rusqlite::Connection;
 use zonelake_schemas::{GatewayId, ProducerId};
 
-use crate::joined::Registration;
+use crate::group_registration::Registration;
 use crate::names::check_name;
 use crate::{Registry, RegistryError};
 

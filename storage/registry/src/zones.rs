@@ -8,7 +8,7 @@ use zonelake_schemas::{DeviceKey, ZoneId};
 
 use crate::devices::{insert_place, next_key};
 use crate::names::{check_code, check_name};
-use crate::store::Load;
+use crate::registry::Load;
 use crate::{Registry, RegistryError};
 
 /// A province.

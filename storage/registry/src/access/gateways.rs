@@ -8,8 +8,8 @@ use rusqlite::{Connection, params};
 use zonelake_schemas::{DeviceKey, GatewayId, ZoneId};
 
 use crate::names::check_name;
-use crate::secret::{Sha256Digest, TOKEN_PREFIX, digests_are_equal, new_token, sha256};
-use crate::store::Load;
+use crate::credentials::secret::{Sha256Digest, TOKEN_PREFIX, digests_are_equal, new_token, sha256};
+use crate::registry::Load;
 use crate::zones::{Zone, ZoneIndex};
 use crate::{Registry, RegistryError};
 

@@ -16,7 +16,7 @@
 use std::fmt;
 
 use crate::RegistryError;
-use crate::secret::{Sha256Digest, digests_are_equal, random, sha256};
+use crate::credentials::secret::{Sha256Digest, digests_are_equal, random, sha256};
 
 /// Bytes of the salt.
 pub const SCRAM_SALT_BYTES: usize = 16;

@@ -12,14 +12,14 @@ use zonelake_schemas::clock::Clock;
 
 use crate::RegistryError;
 use crate::devices::{DeviceIndex, DevicesPerZone};
-use crate::gateways::GatewayIndex;
-use crate::joined::WaitingList;
-use crate::migrations::migrate;
-use crate::new_devices::NewDevices;
+use crate::access::gateways::GatewayIndex;
+use crate::group_registration::WaitingList;
+use crate::sqlite::migrations::migrate;
+use crate::registration_quota::NewDevices;
 use crate::producers::ProducerIndex;
-use crate::roles::RoleIndex;
-use crate::secret::{Sha256Digest, random};
-use crate::seed::seed;
+use crate::access::roles::RoleIndex;
+use crate::credentials::secret::{Sha256Digest, random};
+use crate::sqlite::seed::seed;
 use crate::zones::ZoneIndex;
 
 /// Zones, sites, devices, gateways, producers, roles and the tables, durable in one SQLite file.

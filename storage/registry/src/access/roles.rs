@@ -9,9 +9,9 @@ use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use rusqlite::{Connection, Row, params};
 
-use crate::scram::ScramVerifier;
-use crate::secret::{Sha256Digest, digests_are_equal, new_password, random, sha256};
-use crate::store::Load;
+use crate::credentials::scram::ScramVerifier;
+use crate::credentials::secret::{Sha256Digest, digests_are_equal, new_password, random, sha256};
+use crate::registry::Load;
 use crate::{Registry, RegistryError};
 
 /// Name of the administrator, the role that every registry has.

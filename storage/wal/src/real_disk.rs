@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use super::{DirEntry, Disk, DiskFile};
+use crate::disk::{DirEntry, Disk, DiskFile};
 
 /// Most parts that one call of the system takes (`IOV_MAX` of Linux).
 const PARTS_MAX: usize = 1024;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use zonelake_schemas::{GatewayId, ZoneId};
 
 use crate::devices::{DevicesPerZone, insert_place, next_key};
-use crate::store::Load;
+use crate::registry::Load;
 use crate::{Registry, RegistryError};
 
 /// What is to be registered.
