@@ -2,17 +2,18 @@
 //!
 //! | schema | where | columns before the fields | fields |
 //! |---|---|---|---|
-//! | wire | from the gateway | time, device, quality | as kept; doubles also where decimals are kept |
-//! | log | in the write-ahead log (the record's head has ingested_at) | time, device_key, quality, backfill | as kept |
-//! | live | in memory | time, ingested_at, device_key, quality, backfill | as kept |
-//! | file | in Parquet (Delta adds `date`, its partition) | time, ingested_at, province, zone, site, device, quality, backfill | as kept |
+//! | wire | from the gateway | time, device, quality | as stored; doubles also where decimals are stored |
+//! | log | in the WAL (the record's header has ingested_at) | time, device_key, quality, backfill | as stored |
+//! | live | in memory | time, ingested_at, device_key, quality, backfill | as stored |
+//! | file | in Parquet (Delta adds `date`, its partition) | time, ingested_at, province, zone, site, device, quality, backfill | as stored |
 //! | sql | what a query sees | date, time, ingested_at, province, zone, site, device, quality, backfill | doubles for decimals |
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 use crate::table::{DIGITS_32, DIGITS_64, FieldDef, StorageType, TableDef};
@@ -30,7 +31,7 @@ pub const SQL_FIXED: usize = 9;
 pub mod log {
     /// Event time.
     pub const TIME: usize = 0;
-    /// Key of the device at its place.
+    /// Key of the device at its location.
     pub const DEVICE_KEY: usize = 1;
     /// Number of the quality.
     pub const QUALITY: usize = 2;
@@ -44,7 +45,7 @@ pub mod live {
     pub const TIME: usize = 0;
     /// Time of receipt.
     pub const INGESTED_AT: usize = 1;
-    /// Key of the device at its place.
+    /// Key of the device at its location.
     pub const DEVICE_KEY: usize = 2;
     /// Number of the quality.
     pub const QUALITY: usize = 3;
@@ -55,15 +56,15 @@ pub mod live {
 /// The schemas of one version of a table.
 #[derive(Debug, Clone)]
 pub struct TableSchemas {
-    /// What a gateway sends.
+    /// Rows as a gateway sends them.
     pub wire: SchemaRef,
-    /// What the log holds.
+    /// Rows in the WAL.
     pub log: SchemaRef,
-    /// What memory holds.
+    /// Rows in memory.
     pub live: SchemaRef,
-    /// What Parquet files hold.
+    /// Rows in Parquet files.
     pub file: SchemaRef,
-    /// What SQL shows. Each field's metadata has `unit` and `description`.
+    /// Rows in SQL. The metadata of each field has `unit` and `description`.
     pub sql: SchemaRef,
 }
 
@@ -89,7 +90,7 @@ impl TableSchemas {
                     Field::new_dictionary("device", DataType::Int32, DataType::Utf8, false),
                     Field::new_dictionary("quality", DataType::Int32, DataType::Utf8, true),
                 ],
-                |field| storage_type(field.kept()),
+                |field| arrow_type(field.storage_type()),
             ),
             log: with_fields(
                 vec![
@@ -98,7 +99,7 @@ impl TableSchemas {
                     Field::new("quality", DataType::UInt8, false),
                     Field::new("backfill", DataType::Boolean, false),
                 ],
-                |field| storage_type(field.kept()),
+                |field| arrow_type(field.storage_type()),
             ),
             live: with_fields(
                 vec![
@@ -108,7 +109,7 @@ impl TableSchemas {
                     Field::new("quality", DataType::UInt8, false),
                     Field::new("backfill", DataType::Boolean, false),
                 ],
-                |field| storage_type(field.kept()),
+                |field| arrow_type(field.storage_type()),
             ),
             file: with_fields(
                 vec![
@@ -121,7 +122,7 @@ impl TableSchemas {
                     text("quality", false),
                     Field::new("backfill", DataType::Boolean, false),
                 ],
-                |field| storage_type(field.kept()),
+                |field| arrow_type(field.storage_type()),
             ),
             sql: with_fields(
                 vec![
@@ -135,10 +136,16 @@ impl TableSchemas {
                     view("quality", false),
                     Field::new("backfill", DataType::Boolean, false),
                 ],
-                |field| sql_type(field.kept()),
+                |field| sql_type(field.storage_type()),
             ),
         }
     }
+}
+
+/// A column of one boolean.
+pub fn constant_boolean(value: bool, rows: usize) -> BooleanArray {
+    let values = if value { BooleanBuffer::new_set(rows) } else { BooleanBuffer::new_unset(rows) };
+    BooleanArray::new(values, None)
 }
 
 /// A column without any value. Columns up to [`SHARED_NULLS`] rows share their memory, since most rows fill few of the
@@ -148,6 +155,7 @@ pub fn null_column(data_type: &DataType, rows: usize) -> ArrayRef {
         return new_null_array(data_type, rows);
     }
     RECENT_NULLS.with_borrow_mut(|recent| {
+        // Few enough to look at one after the other, which is faster than the lock and the hash of a type.
         let is_it = |column: &ArrayRef| column.len() == rows && column.data_type() == data_type;
         if let Some(column) = recent.iter().find(|column| is_it(column)) {
             return Arc::clone(column);
@@ -172,19 +180,19 @@ fn shared_nulls(data_type: &DataType, rows: usize) -> ArrayRef {
 }
 
 thread_local! {
-    /// Columns that this thread has handed out: batches of one sender mostly have one length and a few types.
+    /// Columns without values that this thread made last: batches of one sender mostly have one length and a few types.
     static RECENT_NULLS: RefCell<VecDeque<ArrayRef>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// Columns that a thread remembers.
+/// Columns that a thread remembers; the oldest goes first.
 const RECENT_NULLS_MAX: usize = 8;
 
-/// Whether a column has no value at all.
+/// True for a column that has no value at all.
 pub fn is_null_column(column: &dyn Array) -> bool {
     column.null_count() == column.len()
 }
 
-/// Memory that the rows take, without what they share or do not refer to.
+/// Memory of the rows, without what they share or do not refer to.
 pub fn memory_bytes(rows: &RecordBatch) -> usize {
     let own = rows.columns().iter().filter(|column| !is_null_column(column));
     own.map(|column| column_bytes(column.as_ref())).sum()
@@ -208,9 +216,9 @@ pub fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// The Arrow type in which values are kept.
-pub fn storage_type(kept: StorageType) -> DataType {
-    match kept {
+/// The Arrow type of stored values.
+pub fn arrow_type(stored: StorageType) -> DataType {
+    match stored {
         StorageType::Float64 => DataType::Float64,
         StorageType::Decimal32 { decimals } => DataType::Decimal32(DIGITS_32, decimals.cast_signed()),
         StorageType::Decimal64 { decimals } => DataType::Decimal64(DIGITS_64, decimals.cast_signed()),
@@ -221,12 +229,13 @@ pub fn storage_type(kept: StorageType) -> DataType {
     }
 }
 
-/// The Arrow type that SQL shows.
-pub fn sql_type(kept: StorageType) -> DataType {
-    match kept {
+/// The Arrow type of values in SQL.
+pub fn sql_type(stored: StorageType) -> DataType {
+    match stored {
+        // Tools know doubles; n / 10^d is exact as a double for the 15 digits that a decimal may have.
         StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. } => DataType::Float64,
         StorageType::Utf8 => DataType::Utf8View,
-        other => storage_type(other),
+        other => arrow_type(other),
     }
 }
 

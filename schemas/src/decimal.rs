@@ -7,7 +7,7 @@
 /// 10^0 to 10^15, exact as doubles.
 pub const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
-/// The double that a stored decimal means.
+/// The double that a stored decimal represents.
 #[inline]
 pub fn to_f64(n: i64, decimals: u8) -> f64 {
     n as f64 / POWERS[usize::from(decimals)]
@@ -20,7 +20,7 @@ pub fn from_f64(value: f64, decimals: u8, digits: u8) -> Option<i64> {
     let power = POWERS[usize::from(decimals)];
     let limit = POWERS[usize::from(digits)];
     let scaled = (value * power).round();
-    // The usual case: the double is the nearest to a decimal of this resolution already.
+    // The usual case, without text: the double already is the nearest to a decimal of this resolution.
     if scaled.abs() < limit && scaled / power == value {
         return Some(scaled as i64);
     }

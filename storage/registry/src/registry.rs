@@ -1,105 +1,96 @@
-//! The registry's file, its one writer, and how what others change in the file reaches memory.
+//! The registry: what is held in memory, the one writer of the file, and how changes of the file reach memory.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use zonelake_schemas::Locations;
 use zonelake_schemas::clock::Clock;
 
-use crate::RegistryError;
-use crate::devices::{DeviceIndex, DevicesPerZone};
-use crate::access::gateways::GatewayIndex;
-use crate::group_registration::WaitingList;
-use crate::sqlite::migrations::migrate;
-use crate::registration_quota::NewDevices;
-use crate::producers::ProducerIndex;
-use crate::access::roles::RoleIndex;
-use crate::credentials::secret::{Sha256Digest, random};
-use crate::sqlite::seed::seed;
-use crate::zones::ZoneIndex;
+use crate::credentials::secret::Sha256Digest;
+use crate::error::RegistryError;
+use crate::index::devices::{DeviceIndex, DevicesPerZone};
+use crate::index::gateways::GatewayIndex;
+use crate::index::locations::{next_key, read_locations};
+use crate::index::producers::{ProducerIndex, read_producers};
+use crate::index::roles::RoleIndex;
+use crate::index::zones::ZoneIndex;
+use crate::registration::PendingRegistrations;
+use crate::registration_quota::RegistrationQuota;
+use crate::sqlite::database::{Database, Load};
 
 /// Zones, sites, devices, gateways, producers, roles and the tables, durable in one SQLite file.
 ///
-/// Reads come from memory. Writing calls block on the disk; call them where blocking is allowed.
+/// Reads come from memory. Writing calls block on the disk; call them where blocking is allowed. A writing call returns
+/// when its transaction is synced, so that its result survives a crash and a power loss.
 pub struct Registry {
     pub(crate) path: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) places: ArcSwap<Locations>,
     pub(crate) zones: ArcSwap<ZoneIndex>,
+    pub(crate) locations: ArcSwap<Locations>,
     pub(crate) devices: DeviceIndex,
     pub(crate) gateways: ArcSwap<GatewayIndex>,
     pub(crate) producers: RwLock<ProducerIndex>,
-    pub(crate) new_devices: Mutex<NewDevices>,
     pub(crate) roles: ArcSwap<RoleIndex>,
+    pub(crate) registration_quota: Mutex<RegistrationQuota>,
+    /// Held while a password is hashed.
     pub(crate) verifying: Mutex<()>,
-    /// Salts digests of passwords that are kept in memory; another one in each process.
+    /// Salt of the digests of passwords that are held in memory; another one in each process.
     pub(crate) process_salt: Sha256Digest,
+    pub(crate) pending: PendingRegistrations,
     writer: Mutex<Writer>,
-    pub(crate) waiting: WaitingList,
 }
 
-/// What only the one that holds the lock may touch.
+/// What only the thread that holds the lock may touch.
+#[derive(Debug)]
 pub(crate) struct Writer {
-    pub(crate) connection: Connection,
-    pub(crate) devices_per_zone: DevicesPerZone,
-    /// Why nothing more is written: a write or sync of the file has failed.
-    stopped: Option<String>,
-    /// `PRAGMA data_version` as of the last load; `None` where memory may lag behind the file.
-    seen: Option<i64>,
+    database: Database,
+    devices_per_zone: DevicesPerZone,
 }
 
-/// How long a call waits for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Prepared statements that are kept.
-const STATEMENTS_MAX: usize = 64;
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("path", &self.path).finish_non_exhaustive()
+    }
+}
 
 impl Registry {
-    /// Opens the file; makes it, with the reference zones in it, where there is none. Its folder must exist.
-    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, RegistryError> {
-        let mut connection = open_connection(path)?;
-        migrate(&mut connection)
-            .map_err(|source| RegistryError::Migrate { path: path.into(), source: Box::new(source) })?;
-        seed(&mut connection, path, clock.wall_us())?;
-        let registry = Self {
+    /// A registry that has loaded nothing yet.
+    pub(crate) fn new(path: &Path, clock: Arc<dyn Clock>, process_salt: Sha256Digest, database: Database) -> Self {
+        Self {
             path: path.into(),
             clock,
-            places: ArcSwap::default(),
             zones: ArcSwap::default(),
+            locations: ArcSwap::default(),
             devices: DeviceIndex::default(),
             gateways: ArcSwap::default(),
             producers: RwLock::default(),
-            new_devices: Mutex::default(),
             roles: ArcSwap::default(),
+            registration_quota: Mutex::default(),
             verifying: Mutex::default(),
-            process_salt: random()?,
-            writer: Mutex::new(Writer {
-                connection,
-                devices_per_zone: DevicesPerZone::default(),
-                stopped: None,
-                seen: None,
-            }),
-            waiting: WaitingList::default(),
-        };
-        registry.refresh()?;
-        Ok(registry)
+            process_salt,
+            pending: PendingRegistrations::default(),
+            writer: Mutex::new(Writer { database, devices_per_zone: DevicesPerZone::default() }),
+        }
     }
 
-    /// The clock that it was opened with.
+    /// The clock that the registry was opened with.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
 
-    /// Takes over what another process has changed in the file since; a few microseconds where nothing was.
+    /// Loads what another process has changed in the file since; a few microseconds where nothing was.
+    ///
+    /// # Errors
+    /// [`RegistryError::Damaged`], and errors of SQLite.
     pub fn refresh(&self) -> Result<(), RegistryError> {
         self.catch_up(&mut self.lock_writer())
     }
 
-    /// Runs `work` in one transaction, after taking over what others have changed, and returns when it is synced. What
-    /// `work` has changed is in memory, too, when this returns.
+    /// Runs `work` in one transaction, after loading what others have changed, and returns when it is synced. The parts
+    /// that `work` has changed, `loads`, are in memory, too, when this returns.
     pub(crate) fn write<T>(
         &self,
         loads: &[Load],
@@ -108,27 +99,19 @@ impl Registry {
         self.write_as(&mut self.lock_writer(), loads, work)
     }
 
-    /// [`Registry::write`] by whoever holds the writer.
+    /// [`Registry::write`] for a caller that holds the writer.
     pub(crate) fn write_as<T>(
         &self,
         writer: &mut Writer,
         loads: &[Load],
         work: impl FnOnce(&Connection, &DevicesPerZone) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        if let Some(what) = &writer.stopped {
-            return Err(RegistryError::Stopped { path: self.path.clone(), what: what.clone() });
-        }
-        // Holding the write lock of the file, no other process can change it between the catching up and the commit.
-        writer.connection.execute_batch("BEGIN IMMEDIATE").map_err(|source| self.sqlite(source))?;
-        let done = self.catch_up(writer).and_then(|()| work(&writer.connection, &writer.devices_per_zone));
-        let value = done.inspect_err(|_| self.roll_back(writer))?;
-        if let Err(source) = writer.connection.execute_batch("COMMIT") {
-            // Whatever has become of it, the next call looks.
-            writer.seen = None;
-            self.roll_back(writer);
-            writer.stop_after(&source, &self.path);
-            return Err(self.sqlite(source));
-        }
+        writer.database.begin()?;
+        // While this process holds the file's write lock, no other one can change it between the loading and the commit.
+        let done = self.catch_up(writer).and_then(|()| work(writer.database.connection(), &writer.devices_per_zone));
+        let value = done.inspect_err(|_| writer.database.roll_back())?;
+        writer.database.commit()?;
+        // Only now: memory must never have what the file might lose.
         self.load(writer, loads)?;
         Ok(value)
     }
@@ -138,7 +121,7 @@ impl Registry {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        work(&self.lock_writer().connection)
+        work(self.lock_writer().database.connection())
     }
 
     /// This error of SQLite, with the file's path.
@@ -151,107 +134,81 @@ impl Registry {
         RegistryError::Damaged { path: self.path.clone(), what }
     }
 
+    pub(crate) fn lock_writer(&self) -> MutexGuard<'_, Writer> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // A call that has panicked may have left its transaction open.
+        writer.database.roll_back();
+        writer
+    }
+
     fn catch_up(&self, writer: &mut Writer) -> Result<(), RegistryError> {
-        let version = data_version(&writer.connection).map_err(|source| self.sqlite(source))?;
-        if writer.seen == Some(version) {
-            return Ok(());
-        }
-        self.load(writer, &[Load::Zones, Load::Locations, Load::Gateways, Load::Producers, Load::Roles])?;
+        let Some(version) = writer.database.version_to_load()? else { return Ok(()) };
+        self.load(writer, &Load::ALL)?;
         // The version was read before the load: what changes in between is loaded once more, and never missed.
-        writer.seen = Some(version);
+        writer.database.set_loaded_version(Some(version));
         Ok(())
     }
 
     fn load(&self, writer: &mut Writer, loads: &[Load]) -> Result<(), RegistryError> {
-        let seen = writer.seen.take();
+        // Taken out, so that a load that fails halfway is repeated in full by the next call.
+        let loaded = writer.database.take_loaded_version();
         for load in loads {
+            let connection = writer.database.connection();
             match load {
-                Load::Zones => self.load_zones(&writer.connection),
-                Load::Locations => self.load_places(&writer.connection, &mut writer.devices_per_zone),
-                Load::Gateways => self.load_gateways(&writer.connection),
-                Load::Producers => self.load_producers(&writer.connection),
-                Load::Roles => self.load_roles(&writer.connection),
+                Load::Zones => self.load_zones(connection),
+                Load::Locations => self.load_locations(connection, &mut writer.devices_per_zone),
+                Load::Gateways => self.load_gateways(connection),
+                Load::Producers => self.load_producers(connection),
+                Load::Roles => self.load_roles(connection),
             }?;
         }
-        writer.seen = seen;
+        writer.database.set_loaded_version(loaded);
         Ok(())
     }
 
-    /// Ends the transaction that is open, if one is.
-    fn roll_back(&self, writer: &mut Writer) {
-        if writer.connection.is_autocommit() {
-            return;
+    fn load_zones(&self, connection: &Connection) -> Result<(), RegistryError> {
+        let index = ZoneIndex::read(connection).map_err(|source| self.sqlite(source))?;
+        self.zones.store(Arc::new(index));
+        Ok(())
+    }
+
+    /// Loads the locations that memory does not have yet; none is ever changed or removed.
+    fn load_locations(&self, connection: &Connection, per_zone: &mut DevicesPerZone) -> Result<(), RegistryError> {
+        let before = self.locations.load_full();
+        let new = read_locations(connection, next_key(&before), &self.zones.load(), &self.devices)
+            .map_err(|source| self.sqlite(source))?
+            .map_err(|what| self.damaged(what))?;
+        if new.locations.is_empty() {
+            return Ok(());
         }
-        if let Err(error) = writer.connection.execute_batch("ROLLBACK") {
-            // SQLite rolls back by itself at the next open; until then each transaction fails with an error of its own.
-            tracing::warn!(path = %self.path.display(), %error, "cannot roll back a transaction of the registry");
+        // Locations before names: a reader that finds a name must find the location of its key.
+        self.locations.store(Arc::new(before.extended_by(new.locations)));
+        for zone in self.devices.insert(new.devices) {
+            *per_zone.entry(zone).or_default() += 1;
         }
+        Ok(())
     }
 
-    pub(crate) fn lock_writer(&self) -> MutexGuard<'_, Writer> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        // A call that has panicked may have left its transaction open.
-        self.roll_back(&mut writer);
-        writer
+    fn load_gateways(&self, connection: &Connection) -> Result<(), RegistryError> {
+        let index = GatewayIndex::read(connection, &self.zones.load()).map_err(|source| self.sqlite(source))?;
+        self.gateways.store(Arc::new(index));
+        Ok(())
     }
-}
 
-/// A part of memory that is loaded from the file, in the order in which they need each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Load {
-    Zones,
-    Locations,
-    Gateways,
-    Producers,
-    Roles,
-}
-
-impl fmt::Debug for Registry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("path", &self.path).finish_non_exhaustive()
+    /// Loads the producers that memory does not have yet; none is ever changed or removed.
+    fn load_producers(&self, connection: &Connection) -> Result<(), RegistryError> {
+        let last = self.producers.read().unwrap_or_else(PoisonError::into_inner).last();
+        // Read before the lock is taken for writing, so that no lookup waits for the disk.
+        let new = read_producers(connection, last).map_err(|source| self.sqlite(source))?;
+        self.producers.write().unwrap_or_else(PoisonError::into_inner).insert(new);
+        Ok(())
     }
-}
 
-impl Writer {
-    /// Stops writing where the system could not write or sync the file: what it holds is then known only to whoever opens
-    /// it anew. A disk that is full is no such case.
-    fn stop_after(&mut self, error: &rusqlite::Error, path: &Path) {
-        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure) {
-            tracing::error!(path = %path.display(), "the registry takes nothing more until a restart: {error}");
-            self.stopped = Some(error.to_string());
-        }
+    fn load_roles(&self, connection: &Connection) -> Result<(), RegistryError> {
+        let index = RoleIndex::read(connection, &self.roles.load()).map_err(|source| self.sqlite(source))?;
+        self.roles.store(Arc::new(index));
+        Ok(())
     }
-}
-
-fn open_connection(path: &Path) -> Result<Connection, RegistryError> {
-    make_private(path).map_err(|source| RegistryError::Open { path: path.into(), source })?;
-    let sqlite = |source| RegistryError::Sqlite { path: path.into(), source };
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(sqlite)?;
-    if mode != "wal" {
-        tracing::warn!(path = %path.display(), mode, "the registry's file system allows no write-ahead log for it");
-    }
-    connection.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
-    connection.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
-    Ok(connection)
-}
-
-/// Makes the file where there is none, so that only its owner can read the digests of tokens in it. SQLite gives its
-/// journal the same rights.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
-}
-
-fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }
 
 #[cfg(test)]
@@ -272,10 +229,10 @@ mod tests {
         let registry = Registry::open(&path, Arc::new(SystemClock::default())).unwrap();
         let zone = registry.add_gateway("g", "vung-ang").unwrap().gateway.zone;
         let known = registry.register_devices(zone, &["a"]).unwrap();
-        registry.lock_writer().stop_after(&failure(ffi::SQLITE_FULL), &path);
+        registry.lock_writer().database.stop_after(&failure(ffi::SQLITE_FULL));
         registry.register_devices(zone, &["b"]).unwrap();
 
-        registry.lock_writer().stop_after(&failure(ffi::SQLITE_IOERR_FSYNC), &path);
+        registry.lock_writer().database.stop_after(&failure(ffi::SQLITE_IOERR_FSYNC));
         let error = registry.register_devices(zone, &["c"]).unwrap_err();
         assert!(matches!(error, RegistryError::Stopped { .. }), "{error}");
         assert_eq!(error.kind(), zonelake_schemas::ErrorKind::Retry);

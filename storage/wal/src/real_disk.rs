@@ -12,13 +12,13 @@ use rustix::io::Errno;
 
 use crate::disk::{DirEntry, Disk, DiskFile};
 
-/// Most parts that one call of the system takes (`IOV_MAX` of Linux).
+/// Maximum number of parts that one call of the system takes (`IOV_MAX` of Linux).
 const PARTS_MAX: usize = 1024;
 
 /// Zeros that are written at a time where a file system cannot reserve space.
 const ZEROS_BYTES: usize = 1 << 20;
 
-/// Rest after each of them where a file is made beside others that are synced: the disk is theirs first.
+/// Pause after each of them where a file is made while others are synced: the disk is theirs first.
 const ZEROS_PAUSE: Duration = Duration::from_millis(3);
 
 /// The machine's file system.
@@ -104,10 +104,11 @@ impl Disk for RealDisk {
         let make = move || {
             let result = make_zeroed(&path, bytes);
             if result.is_err() {
-                let _already_failed = fs::remove_file(&path);
+                // Best effort: the error of the write is the one to report, and the next open removes what is left.
+                fs::remove_file(&path).ok();
             }
-            // A log that was closed meanwhile removes what is left when it is opened again.
-            let _ = done.send(result);
+            // A WAL that was closed meanwhile removes the file when it is opened again.
+            done.send(result).ok();
         };
         std::thread::Builder::new().name("log-spare".into()).spawn(make).ok().map(|_| made)
     }
@@ -171,7 +172,7 @@ impl DiskFile for RealFile {
     }
 }
 
-/// Each part is synced before the next, so that no other sync has to wait for much of it.
+/// Writes a file of zeros. Each part is synced before the next, so that no other sync has to wait for much of it.
 fn make_zeroed(path: &Path, bytes: u64) -> io::Result<()> {
     let file = RealFile { file: File::options().write(true).create(true).truncate(true).open(path)? };
     file.preallocate(bytes)?;
