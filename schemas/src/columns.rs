@@ -1,4 +1,4 @@
-//! The Arrow schemas of a table, one for each place where its rows are.
+//! The Arrow schemas of a table, one for each stage of a row.
 //!
 //! | schema | where | columns before the fields | fields |
 //! |---|---|---|---|
@@ -18,7 +18,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 use crate::table::{DIGITS_32, DIGITS_64, FieldDef, StorageType, TableDef};
 
-/// Columns before the fields in the log schema.
+/// Columns before the fields in the schema of the WAL.
 pub const LOG_FIXED: usize = 4;
 /// Columns before the fields in the live schema.
 pub const LIVE_FIXED: usize = 5;
@@ -27,7 +27,7 @@ pub const FILE_FIXED: usize = 8;
 /// Columns before the fields in the SQL schema.
 pub const SQL_FIXED: usize = 9;
 
-/// Positions of the fixed columns in the log schema.
+/// Positions of the fixed columns in the schema of the WAL.
 pub mod log {
     /// Event time.
     pub const TIME: usize = 0;
@@ -35,7 +35,7 @@ pub mod log {
     pub const DEVICE_KEY: usize = 1;
     /// Number of the quality.
     pub const QUALITY: usize = 2;
-    /// Whether the row came on the back-fill lane.
+    /// True for a row that came on the back-fill lane.
     pub const BACKFILL: usize = 3;
 }
 
@@ -49,7 +49,7 @@ pub mod live {
     pub const DEVICE_KEY: usize = 2;
     /// Number of the quality.
     pub const QUALITY: usize = 3;
-    /// Whether the row came on the back-fill lane.
+    /// True for a row that came on the back-fill lane.
     pub const BACKFILL: usize = 4;
 }
 
@@ -72,6 +72,7 @@ impl TableSchemas {
     /// The schemas of a checked declaration.
     pub fn new(table: &TableDef) -> Self {
         let with_fields = |fixed: Vec<Field>, of: fn(&FieldDef) -> DataType| {
+            // Every field may be null: a table has up to a hundred fields, and a row fills a few.
             let fields = table.fields.iter().map(|field| {
                 Field::new(&field.name, of(field), true).with_metadata(
                     [("unit".to_owned(), field.unit.clone()), ("description".to_owned(), field.description.clone())]
@@ -84,6 +85,7 @@ impl TableSchemas {
         let view = |name, nullable| Field::new(name, DataType::Utf8View, nullable);
         let time = |name| Field::new(name, timestamp(), false);
         Self {
+            // A batch repeats few names, so devices and qualities are dictionaries.
             wire: with_fields(
                 vec![
                     time("time"),
@@ -92,6 +94,8 @@ impl TableSchemas {
                 ],
                 |field| arrow_type(field.storage_type()),
             ),
+            // A key of 4 bytes stands for province, zone, site and device, and a device that moves gets another one:
+            // rows that are replayed have the location where they were measured.
             log: with_fields(
                 vec![
                     time("time"),
@@ -111,6 +115,7 @@ impl TableSchemas {
                 ],
                 |field| arrow_type(field.storage_type()),
             ),
+            // Names and not keys: the files are open to readers that have no registry.
             file: with_fields(
                 vec![
                     time("time"),
@@ -171,10 +176,12 @@ pub fn null_column(data_type: &DataType, rows: usize) -> ArrayRef {
 
 fn shared_nulls(data_type: &DataType, rows: usize) -> ArrayRef {
     static SHARED: LazyLock<RwLock<HashMap<DataType, ArrayRef>>> = LazyLock::new(RwLock::default);
+    // Nearly every call finds its type here, and readers do not wait for each other.
     if let Some(shared) = SHARED.read().unwrap_or_else(PoisonError::into_inner).get(data_type) {
         return shared.slice(0, rows);
     }
     let mut all = SHARED.write().unwrap_or_else(PoisonError::into_inner);
+    // Another thread may have made the column between the two locks.
     let shared = all.entry(data_type.clone()).or_insert_with(|| new_null_array(data_type, SHARED_NULLS));
     shared.slice(0, rows)
 }
@@ -194,6 +201,7 @@ pub fn is_null_column(column: &dyn Array) -> bool {
 
 /// Memory of the rows, without what they share or do not refer to.
 pub fn memory_bytes(rows: &RecordBatch) -> usize {
+    // A column without values shares its memory, so that it costs nothing.
     let own = rows.columns().iter().filter(|column| !is_null_column(column));
     own.map(|column| column_bytes(column.as_ref())).sum()
 }

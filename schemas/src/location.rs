@@ -51,6 +51,7 @@ impl Locations {
 
     /// The location of a key.
     pub fn get(&self, key: DeviceKey) -> Option<&Arc<Location>> {
+        // Keys begin with 1; key 0 does not exist.
         let index = (key.0 as usize).checked_sub(1)?;
         self.chunks.get(index / CHUNK)?.get(index % CHUNK)
     }

@@ -104,7 +104,7 @@ pub enum StorageType {
 }
 
 /// Column names that every table has, which no field may take.
-pub const RESERVED: [&str; 9] =
+pub(crate) const RESERVED: [&str; 9] =
     ["date", "time", "ingested_at", "province", "zone", "site", "device", "quality", "backfill"];
 
 /// Digits of a decimal that is stored in 32 bits.
@@ -166,6 +166,7 @@ impl TableDef {
         }
         for field in &more.fields {
             match table.fields.iter_mut().find(|own| own.name == field.name) {
+                // Unit and storage type have to be the same; range and description may change.
                 Some(own) => {
                     check_stored_alike(&self.name, own, field)?;
                     *own = field.clone();
@@ -192,6 +193,7 @@ impl TableDef {
                 });
             }
         }
+        // The stored order stays, since rows in the WAL name fields by position.
         self.extended_by(next)
     }
 
@@ -207,6 +209,7 @@ impl TableDef {
         let mut names = HashSet::new();
         for field in &self.fields {
             field.check(&self.name)?;
+            // Columns are found by name, on the wire and in files.
             if !names.insert(&field.name) {
                 return Err(TableError::Invalid(format!(
                     "table {}: field {} is declared twice",
@@ -238,6 +241,7 @@ impl FieldDef {
 
     fn check(&self, table: &str) -> Result<(), TableError> {
         check_name("field", &self.name)?;
+        // Each rule names table and field, since a message may be about one of many files.
         let wrong = |what: String| Err(TableError::Invalid(format!("table {table}, field {}: {what}", self.name)));
         if RESERVED.contains(&self.name.as_str()) {
             return wrong("is a column that every table has already".into());

@@ -3,7 +3,7 @@
 use crate::table::TableDef;
 
 /// The declarations as text, in the order of their names: file name without its ending, and content.
-pub const BUILTIN: [(&str, &str); 6] = [
+const BUILTIN: [(&str, &str); 6] = [
     ("assets", include_str!("../tables/assets.toml")),
     ("energy", include_str!("../tables/energy.toml")),
     ("environment", include_str!("../tables/environment.toml")),

@@ -112,6 +112,7 @@ impl FrameHeader {
     /// [`FrameError::Empty`], [`FrameError::UnknownKind`] and [`FrameError::TooLong`].
     pub fn decode(bytes: [u8; HEADER_BYTES], frame_bytes_max: usize) -> Result<Self, FrameError> {
         let length = u32_le(&bytes) as usize;
+        // The length counts the type, so that 0 leaves not even that.
         if length == 0 {
             return Err(FrameError::Empty);
         }
@@ -129,6 +130,7 @@ impl FrameHeader {
     /// # Panics
     /// If the body has 4 GiB or more: the limits of both sides are far below.
     pub fn encode(self) -> [u8; HEADER_BYTES] {
+        // The type counts too.
         let length = u32::try_from(self.body_bytes + 1).expect("a frame's limit is below 4 GiB");
         let mut bytes = [0; HEADER_BYTES];
         bytes[..4].copy_from_slice(&length.to_le_bytes());

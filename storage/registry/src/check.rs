@@ -100,6 +100,7 @@ fn open_to_read(path: &Path) -> Result<Connection, RegistryError> {
     if has_companion("-wal") || has_companion("-shm") {
         return Connection::open_with_flags(path, flags).map_err(sqlite);
     }
+    // Immutable: SQLite takes no lock and makes no file.
     let uri = format!("file:{}?immutable=1", percent_encoded(path));
     Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI).map_err(sqlite)
 }
@@ -147,7 +148,9 @@ fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         .prepare(&format!("PRAGMA integrity_check({PROBLEMS_MAX})"))?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
+    // SQLite reports a sound file as one line of this text.
     problems.retain(|problem| problem != "ok");
+    // Foreign keys are checked as rows are written; this finds what damage or another program has broken.
     let mut foreign = connection.prepare("PRAGMA foreign_key_check")?;
     let mut rows = foreign.query([])?;
     while let Some(row) = rows.next()? {

@@ -85,6 +85,7 @@ impl Registry {
         for name in names {
             check_name("device", name)?;
         }
+        // The usual case: all names are known, and no lock is taken.
         if let Some(keys) = self.devices.get_all(zone, names) {
             return Ok(keys);
         }
@@ -146,6 +147,7 @@ impl Registry {
             let new = next_key(&locations);
             let now_us = self.clock.wall_us();
             let insert = || {
+                // The old row stays: stored rows refer to its key.
                 connection.execute("UPDATE places SET current = 0 WHERE key = ?1", [old.0])?;
                 insert_location(connection, new, zone.id.0, site, Some(device), now_us)
             };

@@ -115,6 +115,7 @@ impl RegistryError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+            // A restart, or the system, may change each of these without any change of the input.
             Self::Open { .. } | Self::Stopped { .. } | Self::Random(_) => ErrorKind::Retry,
             Self::Sqlite { source, .. } => sqlite_kind(source),
             Self::Migrate { source, .. } => migration_kind(source),
@@ -156,6 +157,7 @@ fn sqlite_kind(error: &rusqlite::Error) -> ErrorKind {
         Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied) => {
             ErrorKind::Permission
         }
+        // Only these say that the content is at fault.
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Corrupt,
         _ => ErrorKind::Bug,
     }

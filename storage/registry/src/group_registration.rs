@@ -94,6 +94,7 @@ impl<'a> GroupRegistration<'a> {
             .map(String::as_str)
             .filter(|name| known.get(zone, name).is_none() && !self.devices.contains(&(zone, name)))
             .collect();
+        // One call may have a name twice.
         new.sort_unstable();
         new.dedup();
         self.check_devices(zone, new.len())?;
@@ -103,6 +104,7 @@ impl<'a> GroupRegistration<'a> {
                 .map_err(|source| self.registry.sqlite(source))?;
             self.next_key += 1;
         }
+        // Counted, since memory learns of these devices only after the commit.
         *self.devices_by_zone.entry(zone).or_default() += new.len();
         self.devices.extend(new.into_iter().map(|name| (zone, name)));
         Ok(())

@@ -19,6 +19,7 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), RegistryE
     }
     Err(RegistryError::Invalid {
         what,
+        // The message must not be as long as the name that someone has sent.
         name: name.chars().take(NAME_BYTES_MAX).collect(),
         why: "a name has 1 to 128 bytes and no control characters",
     })

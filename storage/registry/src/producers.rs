@@ -18,6 +18,7 @@ impl Registry {
     /// [`RegistryError::Limit`], and errors of the file.
     pub fn producer(&self, gateway: GatewayId, name: &str) -> Result<ProducerId, RegistryError> {
         check_name("producer", name)?;
+        // The usual case: a producer comes back.
         if let Some(id) = self.known_producer(gateway, name) {
             return Ok(id);
         }

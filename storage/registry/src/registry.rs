@@ -43,7 +43,7 @@ pub struct Registry {
     writer: Mutex<Writer>,
 }
 
-/// What only the thread that holds the lock may touch.
+/// State that only the thread that holds the lock may touch.
 #[derive(Debug)]
 pub(crate) struct Writer {
     database: Database,
@@ -108,6 +108,7 @@ impl Registry {
     ) -> Result<T, RegistryError> {
         writer.database.begin()?;
         // While this process holds the file's write lock, no other one can change it between the loading and the commit.
+        // What others have registered has to be known before `work` looks for names and counts against limits.
         let done = self.catch_up(writer).and_then(|()| work(writer.database.connection(), &writer.devices_per_zone));
         let value = done.inspect_err(|_| writer.database.roll_back())?;
         writer.database.commit()?;
@@ -174,6 +175,7 @@ impl Registry {
 
     /// Loads the locations that memory does not have yet; none is ever changed or removed.
     fn load_locations(&self, connection: &Connection, per_zone: &mut DevicesPerZone) -> Result<(), RegistryError> {
+        // Zones were loaded before: a location refers to its zone and site.
         let before = self.locations.load_full();
         let new = read_locations(connection, next_key(&before), &self.zones.load(), &self.devices)
             .map_err(|source| self.sqlite(source))?
@@ -184,6 +186,7 @@ impl Registry {
         // Locations before names: a reader that finds a name must find the location of its key.
         self.locations.store(Arc::new(before.extended_by(new.locations)));
         for zone in self.devices.insert(new.devices) {
+            // A device that has moved is not counted again.
             *per_zone.entry(zone).or_default() += 1;
         }
         Ok(())

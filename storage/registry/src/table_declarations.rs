@@ -69,6 +69,7 @@ pub fn declared_tables(folder: &Path) -> Result<Vec<TableDef>, DeclaredError> {
     for path in declarations_in(folder)? {
         let invalid = |source| DeclaredError::Declaration { path: path.clone(), source };
         let more = TableDef::from_toml(&read(&path)?).map_err(invalid)?;
+        // The system fills these tables itself, and would write into the operator's.
         if SYSTEM_TABLES.contains(&more.name.as_str()) {
             return Err(DeclaredError::SystemTable { path, name: more.name });
         }
@@ -95,6 +96,7 @@ fn declarations_in(folder: &Path) -> Result<Vec<PathBuf>, DeclaredError> {
             paths.push(path);
         }
     }
+    // The order of a listing is that of the file system; the result must not depend on it.
     paths.sort_unstable();
     Ok(paths)
 }
@@ -102,6 +104,7 @@ fn declarations_in(folder: &Path) -> Result<Vec<PathBuf>, DeclaredError> {
 fn read(path: &Path) -> Result<String, DeclaredError> {
     let unreadable = |source| DeclaredError::Read { path: path.into(), source };
     let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+    // Asked before it is read: someone may put anything into the folder.
     if bytes > FILE_BYTES_MAX {
         return Err(DeclaredError::TooLong { path: path.into(), bytes });
     }

@@ -58,6 +58,7 @@ impl Registry {
         next: &TableDef,
     ) -> Result<(), RegistryError> {
         let now_us = self.clock.wall_us();
+        // Tables are declared by name and stored by id, so a name keeps its id for good.
         if let Some(table) = stored.iter_mut().find(|table| table.def.name == next.name) {
             return match table.evolve(next)? {
                 true => {
@@ -166,6 +167,7 @@ pub(crate) fn read_tables(connection: &Connection) -> rusqlite::Result<Result<Ve
             Ok(_) => return Ok(Err(format!("version {version} of table {name} has another name or number of fields"))),
             Err(error) => return Ok(Err(format!("version {version} of table {name} does not read: {error}"))),
         };
+        // The last version of a table wins; each one adds its number of fields.
         let mut field_counts = tables.remove(&id).map_or_else(Vec::new, |table| table.field_counts);
         field_counts.push(fields);
         if field_counts.len() != version || !field_counts.is_sorted_by(|a, b| a < b) {

@@ -74,6 +74,7 @@ impl Registry {
             }
             let now_us = self.clock.wall_us();
             let insert = || {
+                // One transaction for both: no zone may be without the location of the zone as a whole.
                 let id = insert_zone(connection, zone, now_us)?;
                 insert_location(connection, next_key(&self.locations.load()), id, None, None, now_us)?;
                 Ok(ZoneId(id))

@@ -56,7 +56,7 @@ fn what_a_call_has_returned_is_in_the_files_at_that_moment() {
 }
 
 #[test]
-fn declared_tables_are_adopted_with_numbers_that_stay() {
+fn declared_tables_are_registered_with_ids_that_stay() {
     let folder = tempfile::tempdir().unwrap();
     let mut declared = declared_tables(folder.path()).unwrap();
     declared.push(rejected_table());
@@ -194,7 +194,7 @@ fn a_damaged_or_foreign_file_is_refused_as_corrupt() {
 }
 
 #[test]
-fn a_missing_place_is_refused_at_the_next_open_by_its_key() {
+fn a_missing_location_is_refused_at_the_next_open_by_its_key() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
     let path = folder.path().join("registry.sqlite");

@@ -34,6 +34,7 @@ enum FileRole {
 impl FileRole {
     fn from_name(name: &str) -> Self {
         let id = |digits: &str| {
+            // Only the form that this code writes: `parse` would take a sign and other lengths too.
             let plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
             digits.parse().ok().filter(|_| plain).map(SegmentId)
         };
@@ -72,6 +73,7 @@ pub(crate) struct Listing {
 impl Listing {
     pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<Self, WalError> {
         let mut entries = disk.list(dir).map_err(|error| WalError::io("list the folder", dir, error))?;
+        // Ids have a fixed width in names, so the order of names is the order of ids.
         entries.sort_unstable();
         let mut listing = Self::default();
         for entry in entries {
@@ -125,9 +127,12 @@ impl Folder {
             self.remove(path)?;
         }
         let mut spares = listing.spares;
+        // The settings may allow fewer spares than before.
         for surplus in spares.drain(self.spare_segments_max.min(spares.len())..) {
             self.remove(&surplus.path)?;
         }
+        // Synced also where nothing was removed: a process may have died between naming a segment and syncing the
+        // folder, and the name would then be lost with the power.
         self.spares = spares;
         self.sync()
     }
@@ -136,6 +141,7 @@ impl Folder {
     ///
     /// After [`WalError::NoSpace`] nothing has changed; after another error it is unknown whether the segment exists.
     pub(crate) fn start_segment(&mut self, id: SegmentId, first_lsn: Lsn) -> Result<OpenSegment, WalError> {
+        // A new salt for each life of a file: blocks of the earlier life are then not taken for blocks of this one.
         let salt = self.disk.random().map_err(|error| WalError::io("draw a salt for", &self.dir, error))?;
         let header = SegmentHeader { id, first_lsn, salt, shard: self.shard };
         let path = self.segment_path(id);
@@ -158,6 +164,7 @@ impl Folder {
     /// Begins to make a file for the segment after `id` whose space is written before its use. Where space is only
     /// reserved, each sync must also log in the file system's journal which part is in use, and sometimes waits long.
     pub(crate) fn prepare_for_next(&mut self, id: SegmentId) {
+        // One file ahead is enough: the next one is begun when it is in use.
         if self.segment_bytes < PREPARED_BYTES_MIN || !self.spares.is_empty() || self.preparing.is_some() {
             return;
         }
@@ -168,6 +175,7 @@ impl Folder {
     /// Releases a segment's file: keeps it as a spare, or removes it. The folder is synced each time, so that after a power
     /// loss the oldest segments are the missing ones and never one between others.
     pub(crate) fn retire(&mut self, segment: &LogFile) -> Result<(), WalError> {
+        // A segment that was lengthened for one large group has another size, and is removed.
         if self.spares.len() < self.spare_segments_max && segment.bytes == self.segment_bytes {
             let path = self.dir.join(format!("spare-{:020}.wal", segment.id.0));
             let renamed = self.disk.rename(&segment.path, &path);
@@ -207,11 +215,12 @@ impl Folder {
         if self.spares.is_empty()
             && let Some(path) = self.take_prepared()
         {
+            // The thread that wrote the zeros had a handle of its own.
             let opened = self.disk.open(&path).map_err(|error| WalError::io("open", &path, error))?;
             return Ok(Some((opened, path)));
         }
         while let Some(spare) = self.spares.pop() {
-            // Where the size of segments was changed in the settings, spares of the old size are of no use.
+            // After a change of the segment size in the settings, spares of the old size are useless.
             if spare.bytes == self.segment_bytes {
                 let opened = self.disk.open(&spare.path);
                 let file = opened.map_err(|error| WalError::io("open", &spare.path, error))?;
@@ -229,7 +238,7 @@ impl Folder {
             Ok(result) => result.is_ok(),
             Err(TryRecvError::Disconnected) => false,
         };
-        // Where preparing has failed, making the segment will fail too, and say why.
+        // A failure is not reported here: making the segment will then fail too, and give the reason.
         self.preparing.take().filter(|_| done).map(|prepared| prepared.path)
     }
 

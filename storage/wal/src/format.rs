@@ -116,6 +116,7 @@ impl SegmentHeader {
         {
             return Err(SegmentHeaderFault::Damaged);
         }
+        // The version counts only with a right checksum: a newer version is then known not to be damage.
         match u32_at(bytes, 8) {
             VERSION => {}
             version if version > VERSION => return Err(SegmentHeaderFault::Newer(version)),
@@ -175,6 +176,7 @@ impl BlockHeader {
 
     /// The header in these bytes, where they are a whole one of this segment.
     pub(crate) fn decode(bytes: &[u8], seal: &Seal) -> Option<Self> {
+        // The cheap comparisons first: a search for blocks asks at every multiple of 8.
         if bytes.len() < BLOCK_HEADER_BYTES
             || bytes[..4] != BLOCK_MAGIC
             || u64_at(bytes, 8) != seal.salt
@@ -214,6 +216,7 @@ pub(crate) fn payloads(body: &[u8], record_count: u32) -> Option<Vec<&[u8]>> {
     for _ in 0..record_count {
         let (header, behind) = rest.split_at_checked(RECORD_HEADER_BYTES)?;
         let length = u32_at(header, 0) as usize;
+        // The checksum covers the padding, which is therefore not looked at again.
         let (padded, behind) = behind.split_at_checked(length.next_multiple_of(ALIGN_BYTES))?;
         payloads.push(&padded[..length]);
         rest = behind;

@@ -79,6 +79,7 @@ pub fn inspect(disk: &dyn Disk, dir: &Path) -> Result<WalReport, WalError> {
     };
     let mut headers = Vec::with_capacity(listing.segments.len());
     for file in &listing.segments {
+        // All headers first: whether the end of a segment is torn or damaged depends on the next one.
         headers.push((file, read_header(disk, file)?));
     }
     let mut previous: Option<SegmentId> = None;
@@ -126,6 +127,7 @@ impl WalReport {
                 payload_bytes += block.payloads.iter().map(|payload| payload.len() as u64).sum::<u64>();
                 Ok(())
             })?;
+            // A chain may be found in several parts, with damage between them.
             blocks += end.blocks;
             let tail = classify_tail(&mut reader, header, &end)?;
             let damaged = Some(DamageKind::Block(end.fault));

@@ -34,10 +34,12 @@ impl Disk for RealDisk {
         if let Some(parent) = parent {
             self.create_dir_all(parent)?;
         }
+        // Another process may have made it in the meantime.
         match fs::create_dir(dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
+        // The name of a folder is durable once its parent is synced; the parents came first.
         self.sync_dir(parent.unwrap_or(Path::new(".")))
     }
 
@@ -115,6 +117,7 @@ impl Disk for RealDisk {
 
     fn random(&self) -> io::Result<u64> {
         let mut bytes = [0; 8];
+        // The salt must not be predictable, so a seeded generator will not do.
         File::open("/dev/urandom")?.read_exact(&mut bytes)?;
         Ok(u64::from_le_bytes(bytes))
     }
@@ -135,6 +138,7 @@ impl DiskFile for RealFile {
         let mut filled = 0;
         while filled < buffer.len() {
             match self.file.read_at(&mut buffer[filled..], offset + filled as u64) {
+                // Only the end of the file may make a read short: callers take a short read for that.
                 Ok(0) => break,
                 Ok(bytes) => filled += bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -155,12 +159,14 @@ impl DiskFile for RealFile {
 
     fn preallocate(&self, bytes: u64) -> io::Result<()> {
         let present = self.len_bytes()?;
+        // A file is never shortened: behind the wanted length may be blocks.
         if present >= bytes {
             return Ok(());
         }
         loop {
             match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, bytes) {
                 Err(Errno::INTR) => {}
+                // Not every file system can reserve space.
                 Err(Errno::OPNOTSUPP | Errno::NOSYS) => return write_zeros(&self.file, present, bytes),
                 result => return Ok(result?),
             }
@@ -175,6 +181,7 @@ impl DiskFile for RealFile {
 /// Writes a file of zeros. Each part is synced before the next, so that no other sync has to wait for much of it.
 fn make_zeroed(path: &Path, bytes: u64) -> io::Result<()> {
     let file = RealFile { file: File::options().write(true).create(true).truncate(true).open(path)? };
+    // Reserved first, so that a full disk shows before a megabyte is written.
     file.preallocate(bytes)?;
     let zeros = vec![0; ZEROS_BYTES];
     let mut offset = 0;

@@ -143,6 +143,7 @@ pub(crate) fn replay<E: Into<Box<dyn Error + Send + Sync>>>(
     let made = disk.create_dir_all(&folder.dir);
     made.map_err(|error| WalError::io("make the folder", &folder.dir, error))?;
     let listing = Listing::read(&*disk, &folder.dir)?;
+    // All headers first: a WAL of another shard or version, or with a segment missing, hands on no record.
     let headers = check_headers(folder, &listing)?;
     let mut replay = Replay { folder, each, summary: ReplaySummary::empty(start_lsn), segments: Vec::new() };
     let mut newest = None;
@@ -150,6 +151,8 @@ pub(crate) fn replay<E: Into<Box<dyn Error + Send + Sync>>>(
         let end = replay.read_segment(file, header)?;
         match headers.get(index + 1) {
             Some(next) => {
+                // A segment is left only when its last block is durable, so its blocks must lead up to the next
+                // segment.
                 if let Some(damage) = check_successor(file, &end, next, &listing.segments[index + 1].path) {
                     return Err(WalError::Damaged(Box::new(damage)));
                 }
@@ -189,6 +192,7 @@ fn check_headers(folder: &Folder, listing: &Listing) -> Result<Vec<SegmentHeader
             Header::Whole(header) => header,
             Header::Bad(kind) => return Err(WalError::damaged(&file.path, 0, Lsn(0), kind)),
         };
+        // Two shards that were swapped would give their rows to the wrong streams.
         if header.shard != folder.shard {
             let path = file.path.clone();
             return Err(WalError::WrongShard { path, expected: folder.shard, found: header.shard });
@@ -237,6 +241,8 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
         let opened = self.folder.disk.open_read_only(&file.path);
         let opened = opened.map_err(|error| WalError::io("open", &file.path, error))?;
         let mut reader = SegmentReader::new(&*opened, &file.path)?;
+        // The blocks of a segment are handed on while it is read: a replay holds one block in memory, and not the
+        // segment.
         let each = &mut self.each;
         let end = reader.read_chain(&header.seal(), SEGMENT_HEADER_BYTES as u64, header.first_lsn, &mut |block| {
             for (lsn, payload) in (block.first_lsn.0..).map(Lsn).zip(block.payloads) {
@@ -248,6 +254,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
             }
             Ok(())
         })?;
+        // Earlier segments were released, so the first LSN is that of the oldest one left.
         if self.segments.is_empty() {
             self.summary.first_lsn = header.first_lsn;
         }
@@ -286,6 +293,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
             }
             None => None,
         };
+        // A file that is shorter than a segment gets its length back, so that appends find the space reserved.
         let wanted_bytes = self.folder.segment_bytes;
         let grown = opened.preallocate(wanted_bytes);
         grown.map_err(|error| self.folder.space_or_io("restore the length of", path, wanted_bytes, error))?;
@@ -294,6 +302,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
             let tail = TornTail { path: path.clone(), offset: end.offset, lsn: end.next_lsn, bytes: end.claimed_bytes };
             tracing::warn!(%tail, bytes = tail.bytes, "dropped the rest of a group that was never acknowledged");
             self.summary.torn = Some(tail);
+            // Zeroed before anything is written there, so that no rest of the torn group stands behind later blocks.
             zero(&*opened, end.offset, file_bytes).map_err(io("clear the torn end of"))?;
         }
         // The last block may be one whose sync failed: then memory holds it, the disk does not, and a sync alone would
@@ -304,6 +313,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
         }
         opened.sync_data().map_err(io("sync"))?;
         if let Some(held) = self.segments.last_mut() {
+            // The length decides later whether the file can be a spare.
             held.file.bytes = file_bytes;
         }
         Ok(OpenSegment { file: opened, path: path.clone(), header: *header, file_bytes })

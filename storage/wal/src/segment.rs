@@ -55,6 +55,7 @@ pub(crate) struct HeldSegment {
 
 impl HeldSegment {
     pub(crate) fn empty(open: &OpenSegment) -> Self {
+        // The LSN before the first: a last LSN below the first one says that there is no record.
         let (id, first_lsn) = (open.header.id, open.header.first_lsn);
         let bytes = SEGMENT_HEADER_BYTES as u64;
         Self {

@@ -66,12 +66,15 @@ impl WalOptions {
 
     fn check(&self) -> Result<(), WalError> {
         let problem = |name, problem: &str| Err(WalError::Setting { name, problem: problem.to_owned() });
+        // A segment has at least as many bytes for blocks as for its header.
         if self.segment_bytes < 2 * SEGMENT_HEADER_BYTES as u64 {
             return problem("segment_bytes", "must be at least 8192");
         }
+        // A block header has 32 bits for the length of its body.
         if self.block_bytes_max < 64 || self.block_bytes_max > u64::from(u32::MAX) {
             return problem("block_bytes_max", "must be at least 64 and less than 4 GiB");
         }
+        // An empty segment has one less than its first LSN for its last one.
         if self.start_lsn < Lsn(1) {
             return problem("start_lsn", "must be at least 1");
         }
@@ -97,7 +100,7 @@ pub struct Wal {
     end_offset: u64,
     next_lsn: Lsn,
     failure: Option<Arc<WalError>>,
-    /// The headers of the records of one group, kept for their space.
+    /// Headers of the records of one group; held only so that their memory is used again.
     record_headers: Vec<[u8; RECORD_HEADER_BYTES]>,
 }
 
@@ -174,6 +177,7 @@ impl Wal {
             return Ok(current.id);
         }
         let id = current.id.next();
+        // A failure leaves the current segment as it is; only one that may have left a half-made segment poisons.
         let started = self.folder.start_segment(id, self.next_lsn);
         self.current = started.map_err(|error| self.fail(error))?;
         self.end_offset = SEGMENT_HEADER_BYTES as u64;
@@ -196,6 +200,7 @@ impl Wal {
         // The next block is only begun once this one is synced: replay takes a block behind a bad one for proof of damage.
         let synced = self.current.file.sync_data();
         synced.map_err(|error| self.fail(WalError::io("sync", &self.current.path, error)))?;
+        // Only now: with a failed write or sync neither LSNs nor space are taken.
         self.end_offset += bytes;
         self.next_lsn = Lsn(first_lsn.0 + records.len() as u64);
         let info = &mut self.segments.back_mut().expect("a WAL always has a current segment").info;
@@ -221,8 +226,10 @@ impl Wal {
     pub fn release_through(&mut self, id: SegmentId) -> Result<(), WalError> {
         self.check_usable()?;
         while self.segments.len() > 1 && self.segments[0].info.id <= id {
+            // Released one by one and in order: whatever a power loss leaves begins without a gap.
             let retired = self.folder.retire(&self.segments[0].file);
             retired.map_err(|error| self.fail(error))?;
+            // Dropped from the list once its file is gone.
             self.segments.pop_front();
         }
         Ok(())
@@ -243,6 +250,8 @@ impl Wal {
     /// Remembers the first failure, unless it has left nothing behind.
     fn fail(&mut self, error: WalError) -> WalError {
         if !matches!(error, WalError::NoSpace { .. }) {
+            // After a failed sync the kernel may report success for pages that it has dropped, so nothing may be
+            // written behind them.
             self.failure.get_or_insert_with(|| Arc::new(error.clone()));
         }
         error
@@ -273,9 +282,10 @@ impl Wal {
         Ok(())
     }
 
-    /// Writes a group as a block, unsynced, with the zeros behind it that end the log.
+    /// Writes a group as a block, unsynced, with the zeros behind it that end the WAL.
     fn write_block(&mut self, records: &[RecordParts<'_>], bytes: u64) -> Result<(), WalError> {
         assert!(self.end_offset.is_multiple_of(ALIGN_BYTES as u64), "blocks start at multiples of {ALIGN_BYTES}");
+        // Payloads are written from where they are, without a copy.
         let part_count = self.make_record_headers(records);
         let mut slices = Vec::with_capacity(part_count + 2);
         // The first part is the header of the block, which is known last: it has the checksum of the others.
@@ -292,9 +302,11 @@ impl Wal {
             first_lsn: self.next_lsn,
             record_count: u32::try_from(records.len()).expect("each record takes 8 bytes of a block below 4 GiB"),
             body_bytes: u32::try_from(bytes - BLOCK_HEADER_BYTES as u64).expect("blocks are below 4 GiB"),
+            // The first slice is still empty, so this is the checksum of the body alone.
             body_checksum: slices.iter().fold(0, |checksum, slice| crc32c::crc32c_append(checksum, slice)),
         }
         .encode(&self.current.header.seal());
+        // All of the group goes out in one write: header, body, and the zeros that end the chain.
         slices[0] = IoSlice::new(&block_header);
         // Zeros end the chain of blocks, also in a recycled file; where the file ends there, it ends the chain itself.
         let behind_bytes = usize::try_from(self.left_bytes() - bytes).unwrap_or(usize::MAX);

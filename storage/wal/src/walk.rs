@@ -60,9 +60,11 @@ impl<'a> SegmentReader<'a> {
         let length = usize::try_from(self.file_bytes.saturating_sub(offset)).map_or(length, |rest| rest.min(length));
         let buffered = offset.checked_sub(self.buffer_offset).and_then(|skip| usize::try_from(skip).ok());
         let buffered = buffered.filter(|skip| skip.checked_add(length).is_some_and(|end| end <= self.buffer.len()));
+        // Small blocks are mostly in the buffer already.
         if let Some(skip) = buffered {
             return Ok(&self.buffer[skip..skip + length]);
         }
+        // The buffer begins at the position that is asked for, so that payloads in it stay aligned to 8 bytes.
         self.buffer.resize(length.max(READ_AHEAD_BYTES), 0);
         let read = self.file.read_at(&mut self.buffer, offset);
         let read = read.map_err(|error| WalError::io("read", self.path, error))?;
@@ -112,8 +114,7 @@ impl<'a> SegmentReader<'a> {
     }
 
     /// Position and first LSN of the first block behind the end of a chain that was written after that end was synced.
-    /// Where there is one, the bytes at the end are damage; where there is none, they are what a power loss left of the last
-    /// write.
+    /// With such a block, the bytes at the end are damage; without one, they are what a power loss left of the last write.
     ///
     /// A header is enough: a block is only begun when the one before it is durable.
     pub(crate) fn find_behind(&mut self, seal: &Seal, end: &ChainEnd) -> Result<Option<(u64, Lsn)>, WalError> {
@@ -140,12 +141,15 @@ impl<'a> SegmentReader<'a> {
     /// The block at the end of the chain so far, or the fault, with the block's header where that is whole.
     fn read_block(&mut self, seal: &Seal, end: &ChainEnd) -> Result<Found<'_>, WalError> {
         let bytes = self.bytes_at(end.offset, BLOCK_HEADER_BYTES)?;
+        // Zeros are what a write leaves behind its block, and what a new file consists of.
         if bytes.iter().all(|byte| *byte == 0) {
             return Ok(Err((BlockFault::Absent, None)));
         }
         let Some(header) = BlockHeader::decode(bytes, seal) else {
             return Ok(Err((BlockFault::Header, None)));
         };
+        // A whole block with another LSN was written by nobody who followed the protocol; the caller decides what it
+        // means.
         if header.first_lsn != end.next_lsn {
             return Ok(Err((BlockFault::Lsn { found: header.first_lsn }, Some(header))));
         }

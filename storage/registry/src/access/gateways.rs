@@ -45,6 +45,7 @@ impl Registry {
             let zone = self.known_zone(zone_code)?;
             let known = self.gateways.load();
             let existing = known.list().iter().find(|gateway| gateway.name == name);
+            // A revoked name may come back in its own zone only: its producers and their streams belong to that zone.
             if existing.is_some_and(|gateway| gateway.revoked_us.is_none() || *gateway.zone_code != *zone_code) {
                 return Err(RegistryError::Exists { what: "gateway", name: name.into() });
             }
@@ -79,6 +80,7 @@ impl Registry {
                     params![name, self.clock.wall_us()],
                 )
                 .map_err(|source| self.sqlite(source))?;
+            // Unknown and already revoked are the same to the caller: nothing is left to revoke.
             if revoked == 0 {
                 return Err(RegistryError::Unknown { what: "gateway", name: name.into() });
             }
@@ -88,6 +90,7 @@ impl Registry {
 
     /// The gateway of a token, from memory; `None` where there is none or it is revoked.
     pub fn authenticate_gateway(&self, token: &str) -> Option<Arc<Gateway>> {
+        // Passwords and other text are refused without a digest.
         if !token.starts_with(TOKEN_PREFIX) {
             return None;
         }

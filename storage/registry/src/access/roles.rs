@@ -30,6 +30,7 @@ impl Registry {
     /// [`RegistryError::Random`], [`RegistryError::PasswordHash`], and errors of the file.
     pub fn ensure_admin(&self) -> Result<Option<String>, RegistryError> {
         self.refresh()?;
+        // Looked up before a password is hashed, which takes tens of milliseconds at each start.
         if self.role(ADMIN_USER).is_some() {
             return Ok(None);
         }
@@ -38,6 +39,7 @@ impl Registry {
         let made = self.write(&[Load::Roles], |connection, _| {
             self.insert_role(connection, ADMIN_USER, &stored, RoleLimits::default())
         })?;
+        // Another process may have made the administrator meanwhile; its password is the valid one.
         Ok((made == 1).then_some(password))
     }
 
@@ -166,6 +168,7 @@ impl Registry {
     /// True for a role and its password. The first time, and each time with a wrong password or name, this takes tens of
     /// milliseconds and 19 MiB, one caller at a time; a password that was right once is recognised by its digest.
     pub fn authenticate(&self, name: &str, password: &str) -> bool {
+        // No stored password is that long, and hashing it would take time for nothing.
         if password.len() > PASSWORD_BYTES_MAX {
             return false;
         }
@@ -179,6 +182,7 @@ impl Registry {
             }
             return false;
         };
+        // Salted for this process alone, so that a dump of its memory is of no use with another.
         let digest = sha256(&[&self.process_salt, password.as_bytes()]);
         if credential.is_verified(&digest) {
             return true;
@@ -192,6 +196,7 @@ impl Registry {
         let is_right = credential.is_password(password);
         if is_right {
             credential.set_verified(digest);
+            // Set by a version without SCRAM; the password is only known in this moment.
             if credential.scram.is_none()
                 && let Err(error) = self.add_scram(&credential, password)
             {
@@ -206,7 +211,7 @@ impl Registry {
         let scram = ScramVerifier::from_password(password)?.to_bytes();
         self.write(&[Load::Roles], |connection, _| {
             connection
-                // Only where the password is still the one that was verified: it may have been set anew meanwhile.
+                // Only where the password is still the one that was verified: it may have been set again meanwhile.
                 .execute(
                     "UPDATE roles SET scram = ?1 WHERE name = ?2 AND password = ?3",
                     params![scram, credential.role.name, credential.hash],

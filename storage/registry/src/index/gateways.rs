@@ -104,6 +104,7 @@ impl GatewayIndex {
                 created_us: row.get(4)?,
                 revoked_us: row.get(5)?,
             };
+            // A revoked gateway stays in the list for the operator, and has no token and no id to be found by.
             if info.revoked_us.is_none() {
                 index.admit(&info, zone, row.get(3)?);
             }

@@ -79,6 +79,7 @@ struct StoredLocation {
 impl StoredLocation {
     /// This row as a location; in words where it cannot be one.
     fn resolve(&self, expected: u32, zones: &ZoneIndex) -> Result<Arc<Location>, String> {
+        // A gap would shift the position of every later key.
         if self.key != expected {
             return Err(format!("place {expected} is missing"));
         }

@@ -23,7 +23,7 @@ pub struct ProducerName {
 pub(crate) struct ProducerIndex {
     by_name: HashMap<GatewayId, HashMap<Arc<str>, ProducerId>>,
     by_id: HashMap<ProducerId, ProducerName>,
-    /// The greatest id; producers are never removed.
+    /// Maximum id; producers are never removed.
     last: ProducerId,
 }
 
@@ -43,7 +43,7 @@ impl ProducerIndex {
         self.by_name.get(&gateway).map_or(0, HashMap::len)
     }
 
-    /// The greatest id; [`read_producers`] goes on behind it.
+    /// Maximum id; [`read_producers`] goes on behind it.
     pub(crate) fn last(&self) -> ProducerId {
         self.last
     }

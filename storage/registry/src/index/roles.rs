@@ -108,6 +108,7 @@ impl RoleIndex {
             let name: Arc<str> = row.get::<_, String>("name")?.into();
             let hash: String = row.get("password")?;
             let scram: Option<Vec<u8>> = row.get("scram")?;
+            // The same hash means the same password, so that a reload costs nobody another argon2.
             let known = before.by_name.get(&name).filter(|known| known.hash == hash);
             let verified = known.and_then(|known| known.verified.load_full());
             let role = Role { id: row.get("id")?, name: Arc::clone(&name), limits: RoleLimits::read(row)? };

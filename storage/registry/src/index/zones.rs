@@ -127,6 +127,7 @@ impl ZoneIndex {
 
     /// Reads all provinces, zones and sites.
     pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        // Sites take names from zones, so zones come first.
         let mut index = Self { provinces: read_provinces(connection)?, ..Self::default() };
         index.zones = read_zones(connection)?;
         index.by_id = index.zones.iter().map(|zone| (zone.id, Arc::clone(zone))).collect();

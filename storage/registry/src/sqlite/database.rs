@@ -51,7 +51,10 @@ impl Database {
         &self.connection
     }
 
-    /// Begins a transaction that no other process can write beside.
+    /// Begins a transaction, during which no other process can write.
+    ///
+    /// # Errors
+    /// [`RegistryError::Stopped`], and errors of SQLite.
     pub(crate) fn begin(&self) -> Result<(), RegistryError> {
         if let Some(what) = &self.stopped {
             return Err(RegistryError::Stopped { path: self.path.clone(), what: what.clone() });
@@ -62,7 +65,7 @@ impl Database {
     /// Makes the transaction durable.
     pub(crate) fn commit(&mut self) -> Result<(), RegistryError> {
         let Err(source) = self.connection.execute_batch("COMMIT") else { return Ok(()) };
-        // It is unknown whether the transaction is in the file, so the next call loads everything again.
+        // The transaction may or may not be in the file, so the next call loads everything again.
         self.loaded_version = None;
         self.roll_back();
         self.stop_after(&source);
@@ -71,6 +74,7 @@ impl Database {
 
     /// Ends the transaction that is open, if one is.
     pub(crate) fn roll_back(&self) {
+        // After some errors SQLite has rolled back already.
         if self.connection.is_autocommit() {
             return;
         }
@@ -82,6 +86,8 @@ impl Database {
 
     /// The version of the file where memory was not loaded at it; `None` where memory is up to date.
     pub(crate) fn version_to_load(&self) -> Result<Option<i64>, RegistryError> {
+        // `data_version` changes with commits of other connections only, so that own commits cause no load of
+        // everything.
         let version = data_version(&self.connection).map_err(|source| self.sqlite(source))?;
         Ok((self.loaded_version != Some(version)).then_some(version))
     }
@@ -117,6 +123,7 @@ pub(crate) fn open_connection(path: &Path) -> Result<Connection, RegistryError> 
     // A lock around the connection lets in one thread at a time, so SQLite needs no mutex of its own.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    // Commands work on the folder while a server has the file open; their transactions are short.
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     let mode: String =
@@ -124,7 +131,7 @@ pub(crate) fn open_connection(path: &Path) -> Result<Connection, RegistryError> 
     if mode != "wal" {
         tracing::warn!(path = %path.display(), mode, "the registry's file system allows no write-ahead log for it");
     }
-    // With a write-ahead log, only FULL syncs at each commit: an id that a call has returned must survive a power loss.
+    // With SQLite's write-ahead log, only FULL syncs at each commit: an id that a call has returned must survive a power loss.
     connection.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
     Ok(connection)

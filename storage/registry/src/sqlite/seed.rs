@@ -17,6 +17,7 @@ pub(crate) fn seed(connection: &mut Connection, path: &Path, now_us: i64) -> Res
     if is_seeded(connection).map_err(sqlite)? {
         return Ok(());
     }
+    // Immediate: two processes that open a new file both want to write, and the second one waits.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
     // Another process may have been faster: only inside the transaction is the answer final.
     if is_seeded(&transaction).map_err(sqlite)? {
@@ -39,6 +40,7 @@ fn insert_reference(transaction: &Transaction<'_>, now_us: i64) -> rusqlite::Res
     for province in PROVINCES {
         insert_province(transaction, province.code, province.name)?;
     }
+    // The file has no location yet, so the keys begin with 1.
     for (zone, key) in reference_zones().iter().zip(1..) {
         let id = insert_zone(transaction, &zone.as_new(), now_us)?;
         insert_location(transaction, key, id, None, None, now_us)?;
@@ -47,6 +49,7 @@ fn insert_reference(transaction: &Transaction<'_>, now_us: i64) -> rusqlite::Res
         let zone: u32 = transaction.query_row("SELECT id FROM zones WHERE code = ?1", [site.zone], |row| row.get(0))?;
         insert_site(transaction, zone, site.code, site.name, now_us)?;
     }
+    // The fact is in the same transaction as the data, so that the data is there once or not at all.
     transaction.execute("INSERT INTO facts (name, value) VALUES (?1, ?2)", params![SEEDED, now_us.to_string()])?;
     Ok(())
 }
