@@ -62,7 +62,7 @@ impl Job {
 
     fn write(&self, store: &Arc<dyn ObjectStore>, root: &Path) -> Vec<DataFile> {
         let registered = &self.bed.table(self.form.table).registered;
-        let places = self.bed.store.registry().places();
+        let places = self.bed.store.registry().locations();
         let input = SortInput { schemas: &registered.schemas, chunks: &self.chunks, places: &places };
         let runtime: &Runtime = &self.bed.runtime;
         runtime.block_on(async {

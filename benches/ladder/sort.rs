@@ -14,7 +14,7 @@ pub fn measure(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("batches_of", rows_of_batch), |bencher| {
             let (chunks, places) = prepared.get_or_insert_with(|| {
                 let bed = Bed::new();
-                (bed.live_rows(DECIMALS, rows_of_batch, ROWS), bed.store.registry().places())
+                (bed.live_rows(DECIMALS, rows_of_batch, ROWS), bed.store.registry().locations())
             });
             bencher.iter_with_large_drop(|| SortedRows::new(chunks.clone(), places).expect("every device has a place"));
         });

@@ -12,13 +12,12 @@ use arrow::array::{
 };
 use arrow::error::ArrowError;
 use serde_json::{Map, Value};
-use zonelake_schemas::columns::{LOG_FIXED, null_column, timestamp};
+use zonelake_schemas::columns::{LOG_FIXED, constant_boolean, null_column, timestamp};
 use zonelake_schemas::table::{DIGITS_32, DIGITS_64};
 use zonelake_schemas::wire::control::Rejection;
 use zonelake_schemas::{FieldDef, Lane, RejectReason, StorageType};
 
 use crate::Source;
-use crate::decode::dictionary::constant_boolean;
 use crate::validate::{Rows, Sent};
 
 /// Rejected rows and readings of one batch, gathered column by column.
@@ -251,7 +250,7 @@ fn describe_reading(
             let range = format!("{} to {} {}", bound(field.min), bound(field.max), field.unit);
             format!("{name}: {sent} is outside of {}", range.trim_end())
         }
-        RejectReason::TooManyDigits => match field.kept() {
+        RejectReason::TooManyDigits => match field.storage_type() {
             StorageType::Decimal32 { decimals } => {
                 format!("{name}: {sent} has over {DIGITS_32} digits with {decimals} decimals")
             }

@@ -9,12 +9,12 @@ use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
-use zonelake_schemas::columns::{LOG_FIXED, null_column, timestamp};
+use zonelake_schemas::columns::{LOG_FIXED, constant_boolean, null_column, timestamp};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{DeviceKey, Lane, Quality, RejectReason};
 
 use crate::decode::columns::to_us;
-use crate::decode::dictionary::{TextColumn, constant_boolean};
+use crate::decode::dictionary::TextColumn;
 use crate::rejected::RejectedRows;
 use crate::{Decoded, Refusal, Source};
 
@@ -243,7 +243,7 @@ pub(crate) fn check_sites<'s>(
     source: &Source<'_>,
     faults: &mut RowFaults,
 ) {
-    let places = source.registry.places();
+    let places = source.registry.locations();
     for (row, stated) in stated {
         let place = places.get(DeviceKey(devices[row]));
         let registered = place.and_then(|place| place.site.as_deref());

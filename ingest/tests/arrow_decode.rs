@@ -451,7 +451,7 @@ fn text_columns_share_one_limit_of_a_batch() {
     let mut fixture = Fixture::new();
     let fields = ["u", "v", "w"].map(|name| format!("[[field]]\nname = \"{name}\"\ntype = \"text\"\n"));
     let table = TableDef::from_toml(&format!("name = \"texts\"\n{}", fields.concat())).unwrap();
-    let registered = fixture.registry.adopt_tables(&[table]).unwrap();
+    let registered = fixture.registry.register_tables(&[table]).unwrap();
     fixture.table = Arc::clone(registered.iter().find(|table| table.def.name == "texts").unwrap());
     fixture.limits.decompressed_bytes_max = 100_000;
     let long = "x".repeat(40_000);

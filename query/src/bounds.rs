@@ -123,7 +123,7 @@ fn is_kept_whole(stats: &ColumnStats) -> bool {
 /// A bound that a file's statistics give, in the type that SQL shows. n / 10^d grows with n, so the bounds of the
 /// integers give those of the doubles. `widen` moves a bound that is a double itself by one step outwards.
 fn shown_bound(bound: &StatValue, def: &TableDef, column: &Field, widen: fn(f64) -> f64) -> Option<ScalarValue> {
-    let decimals = def.field(column.name()).and_then(|(_, field)| match field.kept() {
+    let decimals = def.field(column.name()).and_then(|(_, field)| match field.storage_type() {
         StorageType::Decimal32 { decimals } | StorageType::Decimal64 { decimals } => Some(decimals),
         _ => None,
     });

@@ -59,7 +59,7 @@ impl QuerySource for Store {
             view: table.view(),
         });
         let tables = tables.collect();
-        Pinned { tables, places: self.registry().places() }
+        Pinned { tables, places: self.registry().locations() }
     }
 
     fn registry(&self) -> &Arc<Registry> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Wall clock and monotonic clock.
 pub trait Clock: Send + Sync + std::fmt::Debug {
-    /// Microseconds since 1970, UTC. It may step in either direction.
+    /// Microseconds since 1970, UTC. The wall clock may step in either direction.
     fn wall_us(&self) -> i64;
     /// Time since some fixed moment; it never goes back. Deadlines use this one.
     fn monotonic(&self) -> Duration;
@@ -27,6 +27,7 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clock")]
     fn wall_us(&self) -> i64 {
+        // A clock that stands before 1970 reads as 1970.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
     }
@@ -39,8 +40,8 @@ impl Clock for SystemClock {
 /// Microseconds of a millisecond.
 const US_PER_MS: i64 = 1_000;
 
-/// Wall-clock instants that never decrease: what `ingested_at` is taken from. They are whole milliseconds: what a network and a
-/// queue add to a time of receipt is no less, and microseconds of chance would take a file more than a reading does.
+/// Wall-clock instants that never decrease: the source of `ingested_at`. They are whole milliseconds: a network and a queue
+/// add no less to a time of receipt, and random microseconds would take more of a file than a reading does.
 #[derive(Debug, Default)]
 pub struct ForwardClock {
     last_us: AtomicI64,
@@ -50,6 +51,7 @@ impl ForwardClock {
     /// The clock's time to the millisecond, or the last one given out where the clock has stepped back.
     pub fn stamp(&self, clock: &dyn Clock) -> i64 {
         let now = clock.wall_us().div_euclid(US_PER_MS) * US_PER_MS;
+        // Relaxed: the instant is the only thing that threads share through it.
         self.last_us.fetch_max(now, Ordering::Relaxed).max(now)
     }
 

@@ -1,23 +1,24 @@
-//! The Arrow schemas of a table, one for each place where its rows are.
+//! The Arrow schemas of a table, one for each stage of a row.
 //!
 //! | schema | where | columns before the fields | fields |
 //! |---|---|---|---|
-//! | wire | from the gateway | time, device, quality | as kept; doubles also where decimals are kept |
-//! | log | in the write-ahead log (the record's head has ingested_at) | time, device_key, quality, backfill | as kept |
-//! | live | in memory | time, ingested_at, device_key, quality, backfill | as kept |
-//! | file | in Parquet (Delta adds `date`, its partition) | time, ingested_at, province, zone, site, device, quality, backfill | as kept |
+//! | wire | from the gateway | time, device, quality | as stored; doubles also where decimals are stored |
+//! | log | in the WAL (the record's header has ingested_at) | time, device_key, quality, backfill | as stored |
+//! | live | in memory | time, ingested_at, device_key, quality, backfill | as stored |
+//! | file | in Parquet (Delta adds `date`, its partition) | time, ingested_at, province, zone, site, device, quality, backfill | as stored |
 //! | sql | what a query sees | date, time, ingested_at, province, zone, site, device, quality, backfill | doubles for decimals |
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 use crate::table::{DIGITS_32, DIGITS_64, FieldDef, StorageType, TableDef};
 
-/// Columns before the fields in the log schema.
+/// Columns before the fields in the schema of the WAL.
 pub const LOG_FIXED: usize = 4;
 /// Columns before the fields in the live schema.
 pub const LIVE_FIXED: usize = 5;
@@ -26,15 +27,15 @@ pub const FILE_FIXED: usize = 8;
 /// Columns before the fields in the SQL schema.
 pub const SQL_FIXED: usize = 9;
 
-/// Positions of the fixed columns in the log schema.
+/// Positions of the fixed columns in the schema of the WAL.
 pub mod log {
     /// Event time.
     pub const TIME: usize = 0;
-    /// Key of the device at its place.
+    /// Key of the device at its location.
     pub const DEVICE_KEY: usize = 1;
     /// Number of the quality.
     pub const QUALITY: usize = 2;
-    /// Whether the row came on the back-fill lane.
+    /// True for a row that came on the back-fill lane.
     pub const BACKFILL: usize = 3;
 }
 
@@ -44,26 +45,26 @@ pub mod live {
     pub const TIME: usize = 0;
     /// Time of receipt.
     pub const INGESTED_AT: usize = 1;
-    /// Key of the device at its place.
+    /// Key of the device at its location.
     pub const DEVICE_KEY: usize = 2;
     /// Number of the quality.
     pub const QUALITY: usize = 3;
-    /// Whether the row came on the back-fill lane.
+    /// True for a row that came on the back-fill lane.
     pub const BACKFILL: usize = 4;
 }
 
 /// The schemas of one version of a table.
 #[derive(Debug, Clone)]
 pub struct TableSchemas {
-    /// What a gateway sends.
+    /// Rows as a gateway sends them.
     pub wire: SchemaRef,
-    /// What the log holds.
+    /// Rows in the WAL.
     pub log: SchemaRef,
-    /// What memory holds.
+    /// Rows in memory.
     pub live: SchemaRef,
-    /// What Parquet files hold.
+    /// Rows in Parquet files.
     pub file: SchemaRef,
-    /// What SQL shows. Each field's metadata has `unit` and `description`.
+    /// Rows in SQL. The metadata of each field has `unit` and `description`.
     pub sql: SchemaRef,
 }
 
@@ -71,6 +72,7 @@ impl TableSchemas {
     /// The schemas of a checked declaration.
     pub fn new(table: &TableDef) -> Self {
         let with_fields = |fixed: Vec<Field>, of: fn(&FieldDef) -> DataType| {
+            // Every field may be null: a table has up to a hundred fields, and a row fills a few.
             let fields = table.fields.iter().map(|field| {
                 Field::new(&field.name, of(field), true).with_metadata(
                     [("unit".to_owned(), field.unit.clone()), ("description".to_owned(), field.description.clone())]
@@ -83,14 +85,17 @@ impl TableSchemas {
         let view = |name, nullable| Field::new(name, DataType::Utf8View, nullable);
         let time = |name| Field::new(name, timestamp(), false);
         Self {
+            // A batch repeats few names, so devices and qualities are dictionaries.
             wire: with_fields(
                 vec![
                     time("time"),
                     Field::new_dictionary("device", DataType::Int32, DataType::Utf8, false),
                     Field::new_dictionary("quality", DataType::Int32, DataType::Utf8, true),
                 ],
-                |field| storage_type(field.kept()),
+                |field| arrow_type(field.storage_type()),
             ),
+            // A key of 4 bytes stands for province, zone, site and device, and a device that moves gets another one:
+            // rows that are replayed have the location where they were measured.
             log: with_fields(
                 vec![
                     time("time"),
@@ -98,7 +103,7 @@ impl TableSchemas {
                     Field::new("quality", DataType::UInt8, false),
                     Field::new("backfill", DataType::Boolean, false),
                 ],
-                |field| storage_type(field.kept()),
+                |field| arrow_type(field.storage_type()),
             ),
             live: with_fields(
                 vec![
@@ -108,8 +113,9 @@ impl TableSchemas {
                     Field::new("quality", DataType::UInt8, false),
                     Field::new("backfill", DataType::Boolean, false),
                 ],
-                |field| storage_type(field.kept()),
+                |field| arrow_type(field.storage_type()),
             ),
+            // Names and not keys: the files are open to readers that have no registry.
             file: with_fields(
                 vec![
                     time("time"),
@@ -121,7 +127,7 @@ impl TableSchemas {
                     text("quality", false),
                     Field::new("backfill", DataType::Boolean, false),
                 ],
-                |field| storage_type(field.kept()),
+                |field| arrow_type(field.storage_type()),
             ),
             sql: with_fields(
                 vec![
@@ -135,10 +141,16 @@ impl TableSchemas {
                     view("quality", false),
                     Field::new("backfill", DataType::Boolean, false),
                 ],
-                |field| sql_type(field.kept()),
+                |field| sql_type(field.storage_type()),
             ),
         }
     }
+}
+
+/// A column of one boolean.
+pub fn constant_boolean(value: bool, rows: usize) -> BooleanArray {
+    let values = if value { BooleanBuffer::new_set(rows) } else { BooleanBuffer::new_unset(rows) };
+    BooleanArray::new(values, None)
 }
 
 /// A column without any value. Columns up to [`SHARED_NULLS`] rows share their memory, since most rows fill few of the
@@ -148,6 +160,7 @@ pub fn null_column(data_type: &DataType, rows: usize) -> ArrayRef {
         return new_null_array(data_type, rows);
     }
     RECENT_NULLS.with_borrow_mut(|recent| {
+        // Few enough to look at one after the other, which is faster than the lock and the hash of a type.
         let is_it = |column: &ArrayRef| column.len() == rows && column.data_type() == data_type;
         if let Some(column) = recent.iter().find(|column| is_it(column)) {
             return Arc::clone(column);
@@ -163,29 +176,32 @@ pub fn null_column(data_type: &DataType, rows: usize) -> ArrayRef {
 
 fn shared_nulls(data_type: &DataType, rows: usize) -> ArrayRef {
     static SHARED: LazyLock<RwLock<HashMap<DataType, ArrayRef>>> = LazyLock::new(RwLock::default);
+    // Nearly every call finds its type here, and readers do not wait for each other.
     if let Some(shared) = SHARED.read().unwrap_or_else(PoisonError::into_inner).get(data_type) {
         return shared.slice(0, rows);
     }
     let mut all = SHARED.write().unwrap_or_else(PoisonError::into_inner);
+    // Another thread may have made the column between the two locks.
     let shared = all.entry(data_type.clone()).or_insert_with(|| new_null_array(data_type, SHARED_NULLS));
     shared.slice(0, rows)
 }
 
 thread_local! {
-    /// Columns that this thread has handed out: batches of one sender mostly have one length and a few types.
+    /// Columns without values that this thread made last: batches of one sender mostly have one length and a few types.
     static RECENT_NULLS: RefCell<VecDeque<ArrayRef>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// Columns that a thread remembers.
+/// Columns that a thread remembers; the oldest goes first.
 const RECENT_NULLS_MAX: usize = 8;
 
-/// Whether a column has no value at all.
+/// True for a column that has no value at all.
 pub fn is_null_column(column: &dyn Array) -> bool {
     column.null_count() == column.len()
 }
 
-/// Memory that the rows take, without what they share or do not refer to.
+/// Memory of the rows, without what they share or do not refer to.
 pub fn memory_bytes(rows: &RecordBatch) -> usize {
+    // A column without values shares its memory, so that it costs nothing.
     let own = rows.columns().iter().filter(|column| !is_null_column(column));
     own.map(|column| column_bytes(column.as_ref())).sum()
 }
@@ -208,9 +224,9 @@ pub fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// The Arrow type in which values are kept.
-pub fn storage_type(kept: StorageType) -> DataType {
-    match kept {
+/// The Arrow type of stored values.
+pub fn arrow_type(stored: StorageType) -> DataType {
+    match stored {
         StorageType::Float64 => DataType::Float64,
         StorageType::Decimal32 { decimals } => DataType::Decimal32(DIGITS_32, decimals.cast_signed()),
         StorageType::Decimal64 { decimals } => DataType::Decimal64(DIGITS_64, decimals.cast_signed()),
@@ -221,12 +237,13 @@ pub fn storage_type(kept: StorageType) -> DataType {
     }
 }
 
-/// The Arrow type that SQL shows.
-pub fn sql_type(kept: StorageType) -> DataType {
-    match kept {
+/// The Arrow type of values in SQL.
+pub fn sql_type(stored: StorageType) -> DataType {
+    match stored {
+        // Tools know doubles; n / 10^d is exact as a double for the 15 digits that a decimal may have.
         StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. } => DataType::Float64,
         StorageType::Utf8 => DataType::Utf8View,
-        other => storage_type(other),
+        other => arrow_type(other),
     }
 }
 

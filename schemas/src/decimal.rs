@@ -7,7 +7,7 @@
 /// 10^0 to 10^15, exact as doubles.
 pub const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
-/// The double that a stored decimal means.
+/// The double that a stored decimal represents.
 #[inline]
 pub fn to_f64(n: i64, decimals: u8) -> f64 {
     n as f64 / POWERS[usize::from(decimals)]
@@ -20,9 +20,11 @@ pub fn from_f64(value: f64, decimals: u8, digits: u8) -> Option<i64> {
     let power = POWERS[usize::from(decimals)];
     let limit = POWERS[usize::from(digits)];
     let scaled = (value * power).round();
-    // The usual case: the double is the nearest to a decimal of this resolution already.
+    // The usual case, without text: the double already is the nearest to a decimal of this resolution.
     if scaled.abs() < limit && scaled / power == value {
-        return Some(scaled as i64);
+        #[expect(clippy::cast_possible_truncation, reason = "a whole number below 10^15, which an i64 holds exactly")]
+        let n = scaled as i64;
+        return Some(n);
     }
     from_shortest_text(value, decimals, digits)
 }
@@ -41,6 +43,7 @@ fn from_shortest_text(value: f64, decimals: u8, digits: u8) -> Option<i64> {
     let mut taken = 0;
     let wanted = exponent + 1 + i32::from(decimals);
     let mut rest = mantissa.bytes().filter(u8::is_ascii_digit);
+    // Even the first digit stands behind the digit that decides about rounding.
     if wanted < 0 {
         return Some(0);
     }
@@ -49,9 +52,11 @@ fn from_shortest_text(value: f64, decimals: u8, digits: u8) -> Option<i64> {
         n = n.checked_mul(10)?.checked_add(digit)?;
         taken += 1;
     }
+    // Half away from zero: the sign is put back below.
     if rest.next().is_some_and(|byte| byte >= b'5') {
         n += 1;
     }
+    // Rounding may have reached the limit, as 9,999,999.995 does with 9 digits.
     if n as f64 >= POWERS[usize::from(digits)] {
         return None;
     }

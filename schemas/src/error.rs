@@ -1,6 +1,6 @@
-//! What the receiver of an error can do about it: the one scale that every crate's errors map to.
+//! Kinds of errors by what the receiver can do about them: the one scale that every crate's errors map to.
 
-/// What to do about an error.
+/// Kind of an error: what the receiver can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The same call may succeed later: something was busy, full or out of reach. Nothing was changed.
@@ -9,14 +9,14 @@ pub enum ErrorKind {
     Input,
     /// The caller has no right to do this.
     Permission,
-    /// What is stored is damaged: an operator has to look, and repeating does not help.
+    /// Stored data is damaged: an operator has to look, and repeating does not help.
     Corrupt,
     /// An assumption of this program does not hold: a defect, to be reported.
     Bug,
 }
 
 impl ErrorKind {
-    /// Its name in logs and answers.
+    /// Name in the server log and in responses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Retry => "retry",

@@ -25,12 +25,12 @@ id!(
     GatewayId(u32)
 );
 id!(
-    /// A named producer of one gateway, as the registry numbers it. Producer names are scoped by gateway, so that no
+    /// A named producer of one gateway, by the registry's id. Producer names are scoped by gateway, so that no
     /// gateway can fence another.
     ProducerId(u32)
 );
 id!(
-    /// A table, by the registry's number: names may come from settings, numbers are what the log stores.
+    /// A table, by the registry's id: names may come from settings, ids are what the WAL stores.
     TableId(u32)
 );
 id!(
@@ -38,20 +38,20 @@ id!(
     SchemaVersion(u32)
 );
 id!(
-    /// A device at a place. It is immutable: a device that moves to another site gets a new key, so that a stored row
-    /// keeps the place where it was measured. Key 0 does not exist.
+    /// A device at a location. The key is immutable: a device that moves to another site gets a new key, so that a stored
+    /// row keeps the location where it was measured. Key 0 does not exist.
     DeviceKey(u32)
 );
 id!(
-    /// One writer thread with its own log.
+    /// One writer thread with a WAL of its own.
     ShardId(u16)
 );
 id!(
-    /// Log sequence number: one per record of a shard's log, growing by one, from 1. It never restarts for a shard.
+    /// Log sequence number: one per record of a shard's WAL, growing by one, from 1. It never restarts for a shard.
     Lsn(u64)
 );
 id!(
-    /// How often a producer has lost its state. A lower epoch than the highest seen is fenced.
+    /// Number of times that a producer has lost its state. A lower epoch than the highest seen is fenced.
     Epoch(u64)
 );
 id!(
@@ -59,18 +59,18 @@ id!(
     BatchNumber(u64)
 );
 
-/// Which of its two streams of batches a producer sends on, so that back-fill never stands in front of live data.
+/// Lane of a stream: a producer sends on two of them, so that back-fill never stands in front of live data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Lane {
-    /// What is happening now.
+    /// Data that is measured now.
     Live = 1,
-    /// What was measured earlier and could not be sent then.
+    /// Data that was measured earlier and could not be sent then.
     Backfill = 2,
 }
 
 impl Lane {
-    /// The lane of a number on the wire or in the log.
+    /// The lane of a number on the wire or in the WAL.
     pub fn from_number(number: u32) -> Option<Self> {
         match number {
             1 => Some(Self::Live),
@@ -80,10 +80,10 @@ impl Lane {
     }
 }
 
-/// One numbered stream of batches within a producer and epoch.
+/// One sequenced stream of batches within a producer and epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamKey {
-    /// The table that its batches go to.
+    /// Table that the batches go to.
     pub table: TableId,
     /// Live or back-fill.
     pub lane: Lane,

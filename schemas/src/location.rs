@@ -1,10 +1,10 @@
-//! Where a device is: province, zone, site. The registry fixes it; a stored row refers to it by [`DeviceKey`].
+//! Locations of devices: province, zone, site. The registry fixes them; a stored row refers to one by [`DeviceKey`].
 
 use std::sync::Arc;
 
-use crate::DeviceKey;
+use crate::ids::DeviceKey;
 
-/// A place, down to the device. Absent parts are null in SQL.
+/// A location, down to the device. Absent parts are null in SQL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Location {
     /// Code of the province, as `ha-tinh`.
@@ -13,13 +13,13 @@ pub struct Location {
     pub zone: Option<Arc<str>>,
     /// Code of the site within the zone.
     pub site: Option<Arc<str>>,
-    /// Name of the device within the zone; absent for what speaks of a zone as a whole.
+    /// Name of the device within the zone; absent for a zone as a whole.
     pub device: Option<Arc<str>>,
 }
 
-/// All places by key: an immutable snapshot that only ever grows.
+/// All locations by key: an immutable snapshot. A later one has more.
 ///
-/// It is kept in chunks of [`CHUNK`] places that snapshots share, so that the snapshot of one more device among a
+/// Locations are in chunks of [`CHUNK`] that snapshots share, so that the snapshot of one more device among a
 /// million costs about a thousand reference counts and not a million.
 #[derive(Debug, Clone, Default)]
 pub struct Locations {
@@ -27,44 +27,46 @@ pub struct Locations {
     chunks: Vec<Arc<Vec<Arc<Location>>>>,
 }
 
-/// Places in one chunk.
+/// Locations in one chunk.
 const CHUNK: usize = 1_024;
 
 impl Locations {
-    /// Places in the order of their keys, which begin with 1 and have no gaps.
+    /// Locations in the order of their keys, which begin with 1 and have no gaps.
     pub fn new(by_key: Vec<Arc<Location>>) -> Self {
         Self::default().extended_by(by_key)
     }
 
-    /// These places and `more`, whose keys follow the greatest key of these.
+    /// These locations and `more`, whose keys follow the maximum key of these.
     pub fn extended_by(&self, more: impl IntoIterator<Item = Arc<Location>>) -> Self {
         let mut chunks = self.chunks.clone();
-        for place in more {
+        for location in more {
             match chunks.last_mut() {
-                Some(last) if last.len() < CHUNK => Arc::make_mut(last).push(place),
-                _ => chunks.push(Arc::new(vec![place])),
+                // Copies the last chunk once where an older snapshot shares it, and never a full one.
+                Some(last) if last.len() < CHUNK => Arc::make_mut(last).push(location),
+                _ => chunks.push(Arc::new(vec![location])),
             }
         }
         Self { chunks }
     }
 
-    /// The place of a key.
+    /// The location of a key.
     pub fn get(&self, key: DeviceKey) -> Option<&Arc<Location>> {
+        // Keys begin with 1; key 0 does not exist.
         let index = (key.0 as usize).checked_sub(1)?;
         self.chunks.get(index / CHUNK)?.get(index % CHUNK)
     }
 
-    /// Number of places; the greatest key.
+    /// Number of locations; the maximum key.
     pub fn len(&self) -> usize {
         self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())
     }
 
-    /// Whether there is none.
+    /// True where there is none.
     pub fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
 
-    /// All keys and places.
+    /// All keys and locations.
     pub fn iter(&self) -> impl Iterator<Item = (DeviceKey, &Arc<Location>)> {
         (1..).map(DeviceKey).zip(self.chunks.iter().flat_map(|chunk| chunk.iter()))
     }
@@ -79,15 +81,15 @@ mod tests {
     }
 
     #[test]
-    fn an_extended_snapshot_has_old_and_new_places_and_the_old_one_does_not_change() {
+    fn an_extended_snapshot_has_old_and_new_locations_and_the_old_one_does_not_change() {
         for (old, more) in [(0, 1), (1, 0), (CHUNK - 1, 2), (CHUNK, 1), (3 * CHUNK + 5, 2 * CHUNK)] {
             let before = Locations::new((1..=old).map(device).collect());
             let after = before.extended_by((old + 1..=old + more).map(device));
             assert_eq!((before.len(), after.len()), (old, old + more));
             assert_eq!(after.is_empty(), old + more == 0);
-            assert!(after.iter().all(|(key, place)| *place == device(key.0 as usize)));
+            assert!(after.iter().all(|(key, location)| *location == device(key.0 as usize)));
             assert_eq!(after.iter().count(), after.len());
-            assert!(after.iter().all(|(key, place)| after.get(key) == Some(place)));
+            assert!(after.iter().all(|(key, location)| after.get(key) == Some(location)));
             assert_eq!(after.get(DeviceKey(0)), None);
             let beyond = after.iter().map(|(key, _)| key).find(|key| key.0 as usize > old);
             assert!(beyond.is_none_or(|key| before.get(key).is_none() && after.get(key).is_some()));

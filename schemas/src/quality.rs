@@ -1,13 +1,13 @@
 //! The one scale of quality for all sources, and how other scales map to it.
 
-/// Quality of a row. It is stored as its name; in memory and in the log as its number.
+/// Quality of a row. Files have its name; memory and the WAL have its number.
 ///
 /// Source of the mapping: OPC UA Part 8 status codes, OPC DA quality masks and the status column of Circular 10/2021
 /// (00 measuring, 01 calibrating, 02 fault).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(u8)]
 pub enum Quality {
-    /// A measurement. What a gateway does not state is taken as good, as OPC UA does.
+    /// A measurement. A quality that a gateway does not state is taken as good, as OPC UA does.
     #[default]
     Good = 0,
     /// Calibrating, or otherwise not to be relied on.
@@ -21,11 +21,11 @@ pub enum Quality {
 }
 
 impl Quality {
-    /// All of them, at the index of their number.
+    /// All qualities, at the index of their number.
     pub const ALL: [Self; 5] =
         [Self::Good, Self::Uncertain, Self::BadSensorFailure, Self::BadDeviceFailure, Self::BadNoCommunication];
 
-    /// The name that SQL shows.
+    /// Name in SQL.
     pub fn name(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -60,7 +60,7 @@ impl Quality {
         })
     }
 
-    /// Reads the number that is stored in memory and in the log.
+    /// Reads the number that memory and the WAL have.
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number)).copied()
     }

@@ -23,7 +23,7 @@ pub const CSV_TABLES: [(&str, &str); 3] = [
     ("vn_aqi_breakpoints", VN_AQI_BREAKPOINTS_CSV),
 ];
 
-/// Tables that the system has of itself. No declared table may take one of these names.
+/// Names of the system's own tables. No declared table may take one of them.
 pub const SYSTEM_TABLES: [&str; 10] = [
     "air_limits",
     "devices",
@@ -40,9 +40,9 @@ pub const SYSTEM_TABLES: [&str; 10] = [
 /// A province that the registry starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProvinceReference {
-    /// Its code, as `ha-tinh`.
+    /// Code, as `ha-tinh`.
     pub code: &'static str,
-    /// Its name in Vietnamese.
+    /// Name in Vietnamese.
     pub name: &'static str,
 }
 
@@ -53,11 +53,11 @@ pub const PROVINCES: [ProvinceReference; 2] =
 /// A site within a zone that the registry starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SiteReference {
-    /// Code of its zone.
+    /// Code of the zone.
     pub zone: &'static str,
-    /// Its code within the zone.
+    /// Code within the zone.
     pub code: &'static str,
-    /// Its name.
+    /// Name of the site.
     pub name: &'static str,
 }
 

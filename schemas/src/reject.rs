@@ -1,8 +1,8 @@
-//! Why a row or a reading is not stored where it was meant to go, and the table that keeps it instead.
+//! Reasons why a row or a reading is not stored in its table, and the table that has it instead.
 
 use crate::table::{FieldDef, FieldKind, TableDef};
 
-/// Name of the table that keeps what was rejected.
+/// Name of the table of rejected rows and readings.
 pub const REJECTED: &str = "rejected";
 
 /// Reason of a rejection; its name stands in `rejected.reason` and in acknowledgements.
@@ -13,7 +13,7 @@ pub enum RejectReason {
     BadDevice = 1,
     /// Row: the device is not registered and the zone's policy does not allow that it registers itself.
     UnknownDevice = 2,
-    /// Row: a place that it states contradicts the registry.
+    /// Row: the stated location contradicts the registry.
     WrongPlace = 3,
     /// Row: the credentials do not allow writing for that zone.
     NoRight = 4,
@@ -27,14 +27,14 @@ pub enum RejectReason {
     NotFinite = 8,
     /// Reading: outside of the range that the field declares.
     OutOfRange = 9,
-    /// Reading: more digits than the field keeps.
+    /// Reading: more digits than the field stores.
     TooManyDigits = 10,
     /// Reading: text over the limit.
     TooLong = 11,
 }
 
 impl RejectReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 11] = [
         Self::BadDevice,
         Self::UnknownDevice,
@@ -49,7 +49,7 @@ impl RejectReason {
         Self::TooLong,
     ];
 
-    /// Its name in SQL and on the wire.
+    /// Name in SQL and on the wire.
     pub fn name(self) -> &'static str {
         match self {
             Self::BadDevice => "bad_device",
@@ -71,13 +71,13 @@ impl RejectReason {
         Self::ALL.into_iter().find(|reason| *reason as u32 == number)
     }
 
-    /// Whether it takes the whole row; else it takes one reading.
+    /// True where the whole row is rejected; else one reading is.
     pub fn takes_row(self) -> bool {
         (self as u8) < Self::NotFinite as u8
     }
 }
 
-/// The table of what was rejected. `time` is the time of receipt; the device is the registered one, or null.
+/// The table of rejected rows and readings. `time` is the time of receipt; the device is the registered one, or null.
 pub fn rejected_table() -> TableDef {
     let text = |name: &str, description: &str| FieldDef {
         name: name.into(),

@@ -25,10 +25,10 @@ use serde::Deserialize;
 pub struct TableDef {
     /// Lower-case SQL name, at most 63 bytes.
     pub name: String,
-    /// What its rows are.
+    /// Meaning of the rows.
     #[serde(default)]
     pub description: String,
-    /// What a device of it can measure, in the order that SQL shows.
+    /// Fields that a device can measure, in the order that SQL shows.
     #[serde(rename = "field", default)]
     pub fields: Vec<FieldDef>,
 }
@@ -39,25 +39,25 @@ pub struct TableDef {
 pub struct FieldDef {
     /// Lower-case SQL name, at most 63 bytes, not one of [`RESERVED`].
     pub name: String,
-    /// Its type.
+    /// Type of the values.
     #[serde(rename = "type")]
     pub kind: FieldKind,
     /// Unit, as the field writes it (UTF-8); empty where there is none.
     #[serde(default)]
     pub unit: String,
-    /// The least value that can be a reading, inclusive.
+    /// Minimum of a reading, inclusive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<f64>,
-    /// The greatest value that can be a reading, inclusive.
+    /// Maximum of a reading, inclusive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
-    /// Decimal places that the sensor resolves. Such a field is kept as a decimal and shown as a double.
+    /// Decimal places that the sensor resolves. Such a field is stored as a decimal and is a double in SQL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decimals: Option<u8>,
-    /// Significant digits of a field with decimals: 9 (kept in 32 bits) or 15 (kept in 64 bits).
+    /// Significant digits of a field with decimals: 9 (stored in 32 bits) or 15 (stored in 64 bits).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digits: Option<u8>,
-    /// What it means.
+    /// Meaning of the values.
     #[serde(default)]
     pub description: String,
 }
@@ -78,7 +78,7 @@ pub enum FieldKind {
     Timestamp,
 }
 
-/// How the values of a field are kept in memory, in the log and in files.
+/// Storage type of a field: the form of its values in memory, in the WAL and in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StorageType {
     /// As 64-bit floats, every bit as sent.
@@ -104,19 +104,19 @@ pub enum StorageType {
 }
 
 /// Column names that every table has, which no field may take.
-pub const RESERVED: [&str; 9] =
+pub(crate) const RESERVED: [&str; 9] =
     ["date", "time", "ingested_at", "province", "zone", "site", "device", "quality", "backfill"];
 
-/// Digits of a decimal that is kept in 32 bits.
+/// Digits of a decimal that is stored in 32 bits.
 pub const DIGITS_32: u8 = 9;
-/// Digits of a decimal that is kept in 64 bits: the most that a double shows exactly.
+/// Digits of a decimal that is stored in 64 bits: the maximum that a double represents exactly.
 pub const DIGITS_64: u8 = 15;
 /// Fields that one table may have.
 pub const FIELDS_MAX: usize = 1_000;
 /// Bytes of a table's or field's name, as in PostgreSQL.
 pub const NAME_BYTES_MAX: usize = 63;
 
-/// What is wrong with a declaration. Each message names the table and field.
+/// Fault of a declaration. Each message names the table and field.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// The file is not TOML of this form.
@@ -130,17 +130,20 @@ pub enum TableError {
         "table {table}, field {field}: {change}; stored values would be misread. Declare a field of a new name instead."
     )]
     Misread {
-        /// The table's name.
+        /// Name of the table.
         table: String,
-        /// The field's name.
+        /// Name of the field.
         field: String,
-        /// What differs.
+        /// Difference between the two.
         change: String,
     },
 }
 
 impl TableDef {
     /// Reads and checks one declaration.
+    ///
+    /// # Errors
+    /// [`TableError::Toml`] and [`TableError::Invalid`].
     pub fn from_toml(text: &str) -> Result<Self, TableError> {
         let table: Self = toml::from_str(text)?;
         table.check()?;
@@ -152,7 +155,10 @@ impl TableDef {
         self.fields.iter().enumerate().find(|(_, field)| field.name == name)
     }
 
-    /// This table with the fields of `more` behind its own. A field that both declare must be kept alike.
+    /// This table with the fields of `more` behind its own. A field that both declare must be stored alike.
+    ///
+    /// # Errors
+    /// [`TableError::Misread`] for a field that is stored in another way, and [`TableError::Invalid`].
     pub fn extended_by(&self, more: &Self) -> Result<Self, TableError> {
         let mut table = self.clone();
         if !more.description.is_empty() {
@@ -160,8 +166,9 @@ impl TableDef {
         }
         for field in &more.fields {
             match table.fields.iter_mut().find(|own| own.name == field.name) {
+                // Unit and storage type have to be the same; range and description may change.
                 Some(own) => {
-                    check_kept_alike(&self.name, own, field)?;
+                    check_stored_alike(&self.name, own, field)?;
                     *own = field.clone();
                 }
                 None => table.fields.push(field.clone()),
@@ -172,7 +179,10 @@ impl TableDef {
     }
 
     /// The stored table `self` as the new declaration `next` would have it: the stored fields in their stored order,
-    /// then the new ones. Refuses what would misread stored data: a field removed, or kept in another way or unit.
+    /// then the new ones.
+    ///
+    /// # Errors
+    /// [`TableError::Misread`] for a field that is removed, or stored in another way or unit; [`TableError::Invalid`].
     pub fn evolved_to(&self, next: &Self) -> Result<Self, TableError> {
         for field in &self.fields {
             if next.field(&field.name).is_none() {
@@ -183,6 +193,7 @@ impl TableDef {
                 });
             }
         }
+        // The stored order stays, since rows in the WAL name fields by position.
         self.extended_by(next)
     }
 
@@ -198,6 +209,7 @@ impl TableDef {
         let mut names = HashSet::new();
         for field in &self.fields {
             field.check(&self.name)?;
+            // Columns are found by name, on the wire and in files.
             if !names.insert(&field.name) {
                 return Err(TableError::Invalid(format!(
                     "table {}: field {} is declared twice",
@@ -210,8 +222,8 @@ impl TableDef {
 }
 
 impl FieldDef {
-    /// How its values are kept.
-    pub fn kept(&self) -> StorageType {
+    /// Storage type of the values.
+    pub fn storage_type(&self) -> StorageType {
         match (self.kind, self.decimals) {
             (FieldKind::Double, None) => StorageType::Float64,
             (FieldKind::Double, Some(decimals)) if self.digits() == DIGITS_32 => StorageType::Decimal32 { decimals },
@@ -229,6 +241,7 @@ impl FieldDef {
 
     fn check(&self, table: &str) -> Result<(), TableError> {
         check_name("field", &self.name)?;
+        // Each rule names table and field, since a message may be about one of many files.
         let wrong = |what: String| Err(TableError::Invalid(format!("table {table}, field {}: {what}", self.name)));
         if RESERVED.contains(&self.name.as_str()) {
             return wrong("is a column that every table has already".into());
@@ -257,6 +270,7 @@ impl FieldDef {
         if decimals > self.digits() {
             return wrong(format!("decimals {decimals} is more than its {} digits", self.digits()));
         }
+        // A range that does not fit would let in readings that the decimal cannot hold.
         let limit = 10f64.powi(i32::from(self.digits() - decimals));
         if [self.min, self.max].into_iter().flatten().any(|bound| bound.abs() >= limit) {
             return wrong(format!(
@@ -280,9 +294,9 @@ fn check_name(what: &str, name: &str) -> Result<(), TableError> {
     )))
 }
 
-fn check_kept_alike(table: &str, stored: &FieldDef, next: &FieldDef) -> Result<(), TableError> {
-    let change = if stored.kept() != next.kept() {
-        format!("is stored as {:?} and now declared as {:?}", stored.kept(), next.kept())
+fn check_stored_alike(table: &str, stored: &FieldDef, next: &FieldDef) -> Result<(), TableError> {
+    let change = if stored.storage_type() != next.storage_type() {
+        format!("is stored as {:?} and now declared as {:?}", stored.storage_type(), next.storage_type())
     } else if stored.unit != next.unit {
         format!("is stored in {:?} and now declared in {:?}", stored.unit, next.unit)
     } else {
@@ -301,11 +315,11 @@ mod tests {
 
     #[test]
     fn resolution_decides_how_a_field_is_kept() {
-        let kept = |line| field(line).unwrap().fields[0].kept();
-        assert_eq!(kept("type = \"double\""), StorageType::Float64);
-        assert_eq!(kept("type = \"double\"\ndecimals = 2"), StorageType::Decimal32 { decimals: 2 });
-        assert_eq!(kept("type = \"double\"\ndecimals = 2\ndigits = 15"), StorageType::Decimal64 { decimals: 2 });
-        assert_eq!(kept("type = \"bigint\""), StorageType::Int64);
+        let stored = |line| field(line).unwrap().fields[0].storage_type();
+        assert_eq!(stored("type = \"double\""), StorageType::Float64);
+        assert_eq!(stored("type = \"double\"\ndecimals = 2"), StorageType::Decimal32 { decimals: 2 });
+        assert_eq!(stored("type = \"double\"\ndecimals = 2\ndigits = 15"), StorageType::Decimal64 { decimals: 2 });
+        assert_eq!(stored("type = \"bigint\""), StorageType::Int64);
     }
 
     #[test]

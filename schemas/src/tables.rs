@@ -1,9 +1,9 @@
-//! The tables that every installation has, declared in `schemas/tables/*.toml` and built into the program.
+//! Tables of every installation, declared in `schemas/tables/*.toml` and built into the program.
 
 use crate::table::TableDef;
 
 /// The declarations as text, in the order of their names: file name without its ending, and content.
-pub const BUILTIN: [(&str, &str); 6] = [
+const BUILTIN: [(&str, &str); 6] = [
     ("assets", include_str!("../tables/assets.toml")),
     ("energy", include_str!("../tables/energy.toml")),
     ("environment", include_str!("../tables/environment.toml")),
@@ -60,13 +60,13 @@ mod tests {
     #[test]
     fn what_averaging_leaves_with_long_tails_is_kept_as_plain_doubles() {
         let tables = builtin_tables();
-        let kept = |table: &str, field: &str| {
+        let stored = |table: &str, field: &str| {
             let table = tables.iter().find(|def| def.name == table).expect("a built-in table");
-            table.field(field).expect("a declared field").1.kept()
+            table.field(field).expect("a declared field").1.storage_type()
         };
-        assert_eq!(kept("environment", "temperature"), StorageType::Float64);
-        assert_eq!(kept("network", "latitude"), StorageType::Float64);
-        assert_eq!(kept("environment", "pm2_5"), StorageType::Decimal32 { decimals: 2 });
-        assert_eq!(kept("environment", "so2"), StorageType::Decimal32 { decimals: 4 });
+        assert_eq!(stored("environment", "temperature"), StorageType::Float64);
+        assert_eq!(stored("network", "latitude"), StorageType::Float64);
+        assert_eq!(stored("environment", "pm2_5"), StorageType::Decimal32 { decimals: 2 });
+        assert_eq!(stored("environment", "so2"), StorageType::Decimal32 { decimals: 4 });
     }
 }

@@ -109,7 +109,7 @@ impl Store {
     async fn write(&self, table: &Table, part: &FlushPart) -> Result<Vec<Arc<DataFile>>, FlushError> {
         let rows: Vec<RecordBatch> = part.chunks.iter().map(|chunk| chunk.rows.clone()).collect();
         let registered = &table.registered;
-        let places = self.registry().places();
+        let places = self.registry().locations();
         let input = SortInput { schemas: &registered.schemas, chunks: &rows, places: &places };
         let files = write_sorted(input, Arc::clone(self.object_store()), table.root(), &self.options().parquet)
             .await

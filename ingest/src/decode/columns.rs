@@ -13,7 +13,7 @@ use arrow::datatypes::{
     ArrowNativeType, DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
     Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
-use zonelake_schemas::columns::{null_column, storage_type};
+use zonelake_schemas::columns::{arrow_type, null_column};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{FieldDef, RejectReason, StorageType};
 
@@ -39,8 +39,8 @@ impl FieldRule {
             .map(|(index, field)| Self {
                 index,
                 numbers: NumberRule::new(field),
-                kept: field.kept(),
-                storage_type: storage_type(field.kept()),
+                kept: field.storage_type(),
+                storage_type: arrow_type(field.storage_type()),
             })
             .collect()
     }

@@ -2,7 +2,7 @@
 
 use std::hash::Hasher;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{
     DataType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
@@ -197,10 +197,4 @@ where
     i32: TryFrom<T>,
 {
     indices.iter().map(|&index| i32::try_from(index).unwrap_or(-1)).collect()
-}
-
-/// A column of one boolean.
-pub(crate) fn constant_boolean(value: bool, rows: usize) -> BooleanArray {
-    use arrow::buffer::BooleanBuffer;
-    BooleanArray::new(if value { BooleanBuffer::new_set(rows) } else { BooleanBuffer::new_unset(rows) }, None)
 }

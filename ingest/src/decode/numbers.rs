@@ -21,7 +21,7 @@ pub(crate) struct NumberRule {
 
 impl NumberRule {
     pub(crate) fn new(field: &FieldDef) -> Self {
-        let kept = field.kept();
+        let kept = field.storage_type();
         let (decimals, digits) = match kept {
             StorageType::Decimal32 { decimals } => (decimals, DIGITS_32),
             StorageType::Decimal64 { decimals } => (decimals, DIGITS_64),

@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::ipc::{self, Type};
 use std::collections::HashSet;
 use std::sync::Arc;
-use zonelake_schemas::columns::storage_type;
+use zonelake_schemas::columns::arrow_type;
 use zonelake_schemas::table::FIELDS_MAX;
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{StorageType, TableDef};
@@ -125,7 +125,7 @@ fn bind_column(name: &str, field: &ipc::Field<'_>, table: &TableDef) -> Result<W
         "site" => (Target::Site, TEXT.to_owned()),
         _ => {
             let (index, field) = table.field(name).ok_or_else(|| unknown_column(name, table))?;
-            (Target::Field(index), expected_of(field.kept()))
+            (Target::Field(index), expected_of(field.storage_type()))
         }
     };
     let data_type = flat_type(field).map_err(|sent| wrong_type(name, table, &sent, &expected))?;
@@ -153,7 +153,7 @@ fn takes(target: Target, table: &TableDef, sent: &DataType) -> bool {
         Target::Time => matches!(sent, DataType::Timestamp(..)),
         Target::Device | Target::Province | Target::Zone | Target::Site => sent.is_string(),
         Target::Quality => sent.is_string() || sent.is_integer(),
-        Target::Field(index) => match table.fields[index].kept() {
+        Target::Field(index) => match table.fields[index].storage_type() {
             StorageType::Float64 | StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. } => {
                 sent.is_integer() || sent.is_decimal() || matches!(sent, DataType::Float32 | DataType::Float64)
             }
@@ -170,7 +170,7 @@ fn expected_of(kept: StorageType) -> String {
     match kept {
         StorageType::Float64 => "Float64, Float32, an integer or a decimal".into(),
         StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. } => {
-            format!("{}, another decimal, Float64, Float32 or an integer", storage_type(kept))
+            format!("{}, another decimal, Float64, Float32 or an integer", arrow_type(kept))
         }
         StorageType::Int64 => "Int64 or another integer".into(),
         StorageType::Boolean => "Boolean".into(),

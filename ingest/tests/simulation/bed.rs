@@ -50,7 +50,7 @@ impl Bed {
         };
         let declared: Vec<TableDef> = TABLES.into_iter().map(table).collect();
         let all: Vec<TableDef> = declared.iter().cloned().chain([rejected_table()]).collect();
-        registry.adopt_tables(&all).unwrap();
+        registry.register_tables(&all).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let metrics = Arc::new(IngestMetrics::new(&mut prometheus_client::registry::Registry::default()));
         Self { runtime, registry: Arc::new(registry), gateway, declared, metrics, _folder: folder }

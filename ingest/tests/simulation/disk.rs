@@ -5,8 +5,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use zonelake_wal::disk::DirEntry;
-use zonelake_wal::{Disk, DiskFile, MemoryDisk};
+use zonelake_wal::{DirEntry, Disk, DiskFile, MemoryDisk};
 
 use crate::bug::Bug;
 

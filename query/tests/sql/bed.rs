@@ -87,7 +87,7 @@ impl Bed {
         let dir = tempfile::tempdir().unwrap();
         let registry = Registry::open(&dir.path().join("registry.sqlite"), Arc::new(SystemClock::default())).unwrap();
         let password = registry.ensure_admin().unwrap().expect("a first password");
-        let registered = registry.adopt_tables(declared).unwrap();
+        let registered = registry.register_tables(declared).unwrap();
         let tables = registered
             .into_iter()
             .map(|registered| (registered.def.name.clone(), BedTable { registered, view: Mutex::default() }));
@@ -143,7 +143,7 @@ impl Bed {
         let mut view = TableView::clone(&self.view(table));
         let chunks: Vec<_> = view.chunks().map(|chunk| chunk.rows.clone()).collect();
         let of = &self.tables[table].registered;
-        let input = SortInput { schemas: &of.schemas, chunks: &chunks, places: &self.registry.places() };
+        let input = SortInput { schemas: &of.schemas, chunks: &chunks, places: &self.registry.locations() };
         let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
         let added = write_sorted(input, store, &Path::from(table), options).await.unwrap();
         let files = view.files.iter().cloned().chain(added.into_iter().map(Arc::new));
@@ -183,7 +183,7 @@ impl QuerySource for Bed {
             view: self.view(name),
         });
         let tables = tables.collect();
-        Pinned { tables, places: self.registry.places() }
+        Pinned { tables, places: self.registry.locations() }
     }
 
     fn registry(&self) -> &Arc<Registry> {

@@ -1,5 +1,5 @@
 //! Protobuf messages of the control frames. `schemas/proto/zonelake.proto` is the same in the protobuf language, for
-//! other implementations; a test in this file's sibling documents keeps field numbers honest.
+//! other implementations; `schemas/tests/proto.rs` compares the two.
 
 /// First message of a stream, from the gateway.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -25,12 +25,12 @@ pub struct Open {
     /// 1 Arrow, 2 line protocol.
     #[prost(enumeration = "Encoding", tag = "7")]
     pub encoding: i32,
-    /// Software of the sender, for the log; free text up to 128 bytes.
+    /// Software of the sender, for the server log; free text up to 128 bytes.
     #[prost(string, tag = "8")]
     pub software: String,
 }
 
-/// How the payloads of a stream are encoded.
+/// Encoding of the payloads of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub enum Encoding {
@@ -51,10 +51,10 @@ pub struct Opened {
     /// Number of the last durable batch of this stream; the next is one more. 0: none yet.
     #[prost(uint64, tag = "2")]
     pub last_number: u64,
-    /// Greatest length of a frame that the server takes.
+    /// Maximum length of a frame that the server takes.
     #[prost(uint64, tag = "3")]
     pub frame_bytes_max: u64,
-    /// Most rows of a batch.
+    /// Maximum number of rows of a batch.
     #[prost(uint64, tag = "4")]
     pub batch_rows_max: u64,
     /// Version of the table's field list.
@@ -66,7 +66,7 @@ pub struct Opened {
     /// The server's clock, microseconds since 1970, UTC.
     #[prost(int64, tag = "7")]
     pub server_time_us: i64,
-    /// Most bytes of batches that may wait for their acknowledgement.
+    /// Maximum bytes of batches that may wait for their acknowledgement.
     #[prost(uint64, tag = "8")]
     pub unacked_bytes_max: u64,
 }
@@ -74,10 +74,10 @@ pub struct Opened {
 /// The stream is refused, at its opening or later. Nothing behind the last acknowledged batch is stored.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Refused {
-    /// What kind of refusal.
+    /// Kind of refusal.
     #[prost(enumeration = "RefusedCode", tag = "1")]
     pub code: i32,
-    /// What was wrong, where, and what to do, in words.
+    /// Cause, position and remedy, in words.
     #[prost(string, tag = "2")]
     pub message: String,
     /// Batch that was at fault; 0 where none was.
@@ -86,12 +86,12 @@ pub struct Refused {
     /// Number of the last durable batch; 0 where none is known.
     #[prost(uint64, tag = "4")]
     pub last_number: u64,
-    /// Milliseconds after which to try again; 0: trying again does not help until the cause is mended.
+    /// Milliseconds after which to try again; 0: trying again does not help until the cause is fixed.
     #[prost(uint32, tag = "5")]
     pub retry_after_ms: u32,
 }
 
-/// Kinds of refusal. What to do about each stands in `docs/protocol.md`.
+/// Kinds of refusal. `docs/protocol.md` has the remedy for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub enum RefusedCode {
@@ -127,7 +127,7 @@ pub enum RefusedCode {
     ShuttingDown = 14,
     /// The server cannot store at the moment (disk full or failed); try again later.
     Unavailable = 15,
-    /// A fault in the server; its log says more.
+    /// A fault in the server; the server log says more.
     Internal = 16,
 }
 
@@ -149,7 +149,7 @@ pub struct Ack {
     /// Single readings that went to `rejected` since then.
     #[prost(uint64, tag = "5")]
     pub rejected_readings: u64,
-    /// Why, by batch and reason; at most 16 entries, the counts above are always whole.
+    /// Rejections by batch and reason; at most 16 entries, the counts above are always whole.
     #[prost(message, repeated, tag = "6")]
     pub rejections: Vec<Rejection>,
     /// Batches that were known already and not stored again since then.

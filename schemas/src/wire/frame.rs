@@ -1,4 +1,4 @@
-//! Frames: how a QUIC stream is cut into messages.
+//! Frames: the messages that a QUIC stream is cut into.
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
@@ -18,15 +18,15 @@
 //!
 //! A type that is not in the table is an error of the peer. Version 1; the ALPN id carries it.
 
-use bytes_of::{u32_le, u64_le};
+use crate::ids::BatchNumber;
 
 /// Bytes of the length and the type together.
 pub const HEADER_BYTES: usize = 5;
 /// Bytes of the number in front of a batch's payload.
 pub const NUMBER_BYTES: usize = 8;
-/// Greatest length of a control frame other than `Opened`.
+/// Maximum length of a control frame other than `Opened`.
 pub const CONTROL_BYTES_MAX: usize = 65_536;
-/// Greatest length of an `Opened` frame: it has the schema of a table, of up to 1,000 fields with their descriptions.
+/// Maximum length of an `Opened` frame: it has the schema of a table, of up to 1,000 fields with their descriptions.
 pub const OPENED_BYTES_MAX: usize = 4 << 20;
 
 /// Type of a frame.
@@ -43,7 +43,7 @@ pub enum FrameKind {
     Schema = 4,
     /// Dictionary of Arrow batches.
     Dictionary = 5,
-    /// One numbered batch.
+    /// One sequenced batch.
     Batch = 6,
     /// Cumulative acknowledgement.
     Ack = 7,
@@ -63,7 +63,7 @@ impl FrameKind {
         })
     }
 
-    /// Greatest length of a frame of this type; `frame_bytes_max` is that of data frames.
+    /// Maximum length of a frame of this type; `frame_bytes_max` is that of data frames.
     fn bytes_max(self, frame_bytes_max: usize) -> usize {
         match self {
             Self::Open | Self::Refused | Self::Ack => CONTROL_BYTES_MAX,
@@ -82,7 +82,7 @@ pub struct FrameHeader {
     pub body_bytes: usize,
 }
 
-/// What makes a frame unreadable. The stream cannot go on behind any of these.
+/// Fault of a frame. The stream cannot go on behind any of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// Length 0: not even a type.
@@ -93,7 +93,7 @@ pub enum FrameError {
     TooLong {
         /// Length that the frame claims.
         length: usize,
-        /// Greatest length allowed.
+        /// Maximum length.
         limit: usize,
     },
     /// A type that does not exist in this version.
@@ -107,12 +107,17 @@ pub enum FrameError {
 impl FrameHeader {
     /// Reads a header; `frame_bytes_max` bounds the length of data frames, [`OPENED_BYTES_MAX`] that of `Opened`,
     /// [`CONTROL_BYTES_MAX`] that of other control frames.
+    ///
+    /// # Errors
+    /// [`FrameError::Empty`], [`FrameError::UnknownKind`] and [`FrameError::TooLong`].
     pub fn decode(bytes: [u8; HEADER_BYTES], frame_bytes_max: usize) -> Result<Self, FrameError> {
         let length = u32_le(&bytes) as usize;
+        // The length counts the type, so that 0 leaves not even that.
         if length == 0 {
             return Err(FrameError::Empty);
         }
         let kind = FrameKind::from_byte(bytes[4]).ok_or(FrameError::UnknownKind(bytes[4]))?;
+        // Before any of the body is read, so that nobody reserves memory for a length that only a header claims.
         let limit = kind.bytes_max(frame_bytes_max);
         if length > limit {
             return Err(FrameError::TooLong { length, limit });
@@ -125,6 +130,7 @@ impl FrameHeader {
     /// # Panics
     /// If the body has 4 GiB or more: the limits of both sides are far below.
     pub fn encode(self) -> [u8; HEADER_BYTES] {
+        // The type counts too.
         let length = u32::try_from(self.body_bytes + 1).expect("a frame's limit is below 4 GiB");
         let mut bytes = [0; HEADER_BYTES];
         bytes[..4].copy_from_slice(&length.to_le_bytes());
@@ -143,7 +149,7 @@ pub fn control_frame(kind: FrameKind, message: &impl prost::Message) -> Vec<u8> 
 }
 
 /// Header and number of a batch frame whose payload of `payload_bytes` is to follow.
-pub fn batch_prefix(number: crate::BatchNumber, payload_bytes: usize) -> [u8; HEADER_BYTES + NUMBER_BYTES] {
+pub fn batch_prefix(number: BatchNumber, payload_bytes: usize) -> [u8; HEADER_BYTES + NUMBER_BYTES] {
     let mut bytes = [0; HEADER_BYTES + NUMBER_BYTES];
     let header = FrameHeader { kind: FrameKind::Batch, body_bytes: NUMBER_BYTES + payload_bytes };
     bytes[..HEADER_BYTES].copy_from_slice(&header.encode());
@@ -152,24 +158,25 @@ pub fn batch_prefix(number: crate::BatchNumber, payload_bytes: usize) -> [u8; HE
 }
 
 /// Splits the body of a batch frame into number and payload.
-pub fn split_batch(body: &[u8]) -> Result<(crate::BatchNumber, &[u8]), FrameError> {
+///
+/// # Errors
+/// [`FrameError::NoNumber`] for a body shorter than a number.
+pub fn split_batch(body: &[u8]) -> Result<(BatchNumber, &[u8]), FrameError> {
     if body.len() < NUMBER_BYTES {
         return Err(FrameError::NoNumber(body.len()));
     }
     let (number, payload) = body.split_at(NUMBER_BYTES);
-    Ok((crate::BatchNumber(u64_le(number)), payload))
+    Ok((BatchNumber(u64_le(number)), payload))
 }
 
-mod bytes_of {
-    pub fn u32_le(bytes: &[u8]) -> u32 {
-        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-    }
+fn u32_le(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
 
-    pub fn u64_le(bytes: &[u8]) -> u64 {
-        let mut eight = [0; 8];
-        eight.copy_from_slice(&bytes[..8]);
-        u64::from_le_bytes(eight)
-    }
+fn u64_le(bytes: &[u8]) -> u64 {
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&bytes[..8]);
+    u64::from_le_bytes(eight)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! What crosses the network between gateway and server: [`frame`] cuts a QUIC stream into frames, [`control`] has the
-//! protobuf messages inside the control frames. `docs/protocol.md` tells the whole protocol.
+//! What crosses the network between gateway and server. `docs/protocol.md` has the whole protocol.
+//!
+//! - `version`: the versions that both sides name
+//! - [`frame`]: the frames that a QUIC stream is cut into
+//! - [`control`]: the protobuf messages in control frames
 
 pub mod control;
 pub mod frame;
+mod version;
 
-/// ALPN protocol id; a change that older peers cannot read gets a new one.
-pub const ALPN: &[u8] = b"zonelake/1";
-
-/// Minor version within [`ALPN`], in `Open` and `Opened`; each side ignores what it does not know of a later one.
-pub const MINOR_VERSION: u32 = 0;
+pub use version::{ALPN, MINOR_VERSION};

@@ -24,7 +24,7 @@ pub(crate) enum ScramError {
 #[derive(Debug, Clone)]
 pub(crate) struct MadeUp {
     /// Made of the name and a secret, so that the same name has the same one again.
-    pub salt: [u8; zonelake_registry::scram::SCRAM_SALT_BYTES],
+    pub salt: [u8; zonelake_registry::SCRAM_SALT_BYTES],
     /// That of real users.
     pub iterations: u32,
 }

@@ -310,7 +310,7 @@ async fn prove(args: &StartupArgs, wire: &mut Wire, user: &str) -> Result<(), St
 fn made_up(args: &StartupArgs, user: &str) -> MadeUp {
     let real = args.registry.role_scram(zonelake_registry::ADMIN_USER);
     let iterations = real.map_or(4_096, |real| real.iterations);
-    MadeUp { salt: zonelake_registry::scram::made_up_salt(&args.secret, user), iterations }
+    MadeUp { salt: zonelake_registry::made_up_salt(&args.secret, user), iterations }
 }
 
 async fn read_authentication(wire: &mut Wire) -> Result<Bytes, StartupError> {

@@ -1,4 +1,4 @@
-//! Whether a registry's file is sound: SQLite's own checks, and what the rest of the system relies on.
+//! Check of a registry's file: SQLite's own checks, and what the rest of the system relies on.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,16 +6,17 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags};
 use zonelake_schemas::{SchemaVersion, TableId};
 
+use crate::error::RegistryError;
+use crate::registry::Registry;
 use crate::tables::{RegisteredTable, read_tables, registered};
-use crate::{Registry, RegistryError};
 
 /// Problems that are reported one by one; SQLite stops looking there.
 const PROBLEMS_MAX: u32 = 100;
 
-/// What a check has found.
+/// Findings of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegistryReport {
-    /// What is wrong, each in a sentence; empty where the file is sound.
+    /// Problems, each in a sentence; empty where the file is sound.
     pub problems: Vec<String>,
     /// Number of provinces.
     pub provinces: u64,
@@ -25,51 +26,59 @@ pub struct RegistryReport {
     pub sites: u64,
     /// Number of devices.
     pub devices: u64,
-    /// Number of places, zones as a whole and former places of devices included: the greatest device key.
-    pub places: u64,
+    /// Number of locations, zones as a whole and former locations of devices included: the maximum device key.
+    pub locations: u64,
     /// Number of gateways that are not revoked.
     pub gateways: u64,
     /// Number of producers.
     pub producers: u64,
-    /// Tables by number.
+    /// Tables by id.
     pub tables: Vec<CheckedTable>,
 }
 
 /// A table that the registry knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedTable {
-    /// Its number.
+    /// Id of the table.
     pub id: TableId,
-    /// Its name.
+    /// Name of the table.
     pub name: String,
-    /// Its version.
+    /// Version of the field list.
     pub version: SchemaVersion,
-    /// Its number of fields.
+    /// Number of fields.
     pub fields: usize,
 }
 
 impl RegistryReport {
-    /// Whether nothing is wrong.
+    /// True where nothing is wrong.
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()
     }
 }
 
 impl Registry {
-    /// Checks the whole file. It reads all of it; writers wait meanwhile.
+    /// Checks the whole file. All of it is read; writers wait meanwhile.
+    ///
+    /// # Errors
+    /// [`RegistryError::Sqlite`] where the file cannot be read to its end.
     pub fn check(&self) -> Result<RegistryReport, RegistryError> {
         self.read(|connection| check(connection).map_err(|source| self.sqlite(source)))
     }
 }
 
-/// Checks a registry's file without changing it, whether or not a server has it open. A file that is too damaged for
-/// SQLite to open is an error of kind corrupt.
+/// Checks a registry's file without changing it, whether or not a server has it open.
+///
+/// # Errors
+/// [`RegistryError::Sqlite`] where the file cannot be read; one too damaged for SQLite to open is of kind corrupt.
 pub fn check_file(path: &Path) -> Result<RegistryReport, RegistryError> {
     let connection = open_to_read(path)?;
     check(&connection).map_err(|source| RegistryError::Sqlite { path: path.into(), source })
 }
 
-/// The stored tables of a registry's file by number, read without changing it.
+/// The registered tables of a registry's file by id, read without changing it.
+///
+/// # Errors
+/// [`RegistryError::Damaged`], and errors of SQLite.
 pub fn tables_of_file(path: &Path) -> Result<Vec<Arc<RegisteredTable>>, RegistryError> {
     let connection = open_to_read(path)?;
     read_tables(&connection)
@@ -78,19 +87,20 @@ pub fn tables_of_file(path: &Path) -> Result<Vec<Arc<RegisteredTable>>, Registry
         .map_err(|what| RegistryError::Damaged { path: path.into(), what })
 }
 
-/// Opens a file that is only read. SQLite would still make its journal and index beside a file that has none; where
-/// neither is there, nobody has the file open and nothing waits in a journal, so that the file is all that there is to read.
+/// Opens a file for reading only. SQLite would still make its journal and index next to a file that has none. Where neither
+/// is there, nobody has the file open and nothing waits in a journal, so the file alone is read, as an immutable one.
 fn open_to_read(path: &Path) -> Result<Connection, RegistryError> {
     let sqlite = |source| RegistryError::Sqlite { path: path.into(), source };
-    let beside = |suffix: &str| {
+    let has_companion = |suffix: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
         Path::new(&name).exists()
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if beside("-wal") || beside("-shm") {
+    if has_companion("-wal") || has_companion("-shm") {
         return Connection::open_with_flags(path, flags).map_err(sqlite);
     }
+    // Immutable: SQLite takes no lock and makes no file.
     let uri = format!("file:{}?immutable=1", percent_encoded(path));
     Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI).map_err(sqlite)
 }
@@ -111,7 +121,7 @@ fn check(connection: &Connection) -> rusqlite::Result<RegistryReport> {
         zones: count("zones")?,
         sites: count("sites")?,
         devices: count("places WHERE device IS NOT NULL AND current = 1")?,
-        places: count("places")?,
+        locations: count("places")?,
         gateways: count("gateways WHERE revoked_us IS NULL")?,
         producers: count("producers")?,
         tables: Vec::new(),
@@ -138,7 +148,9 @@ fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         .prepare(&format!("PRAGMA integrity_check({PROBLEMS_MAX})"))?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
+    // SQLite reports a sound file as one line of this text.
     problems.retain(|problem| problem != "ok");
+    // Foreign keys are checked as rows are written; this finds what damage or another program has broken.
     let mut foreign = connection.prepare("PRAGMA foreign_key_check")?;
     let mut rows = foreign.query([])?;
     while let Some(row) = rows.next()? {
@@ -154,7 +166,7 @@ fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(problems)
 }
 
-/// What the rest of the system relies on: a query that counts where it does not hold, and what to say then.
+/// Rules that the rest of the system relies on: a query that counts the breaches, and the problem to report.
 const RULES: [(&str, &str); 4] = [
     ("SELECT coalesce(max(key), 0) - count(*) FROM places", "keys of places are missing"),
     (

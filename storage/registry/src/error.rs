@@ -1,11 +1,12 @@
-//! What can go wrong in the registry, and what the caller can do about it.
+//! Errors of the registry, and what the caller can do about each.
 
+use std::io;
 use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 use zonelake_schemas::{ErrorKind, TableError};
 
-/// Why the registry could not do what it was asked.
+/// Error of a call to the registry.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The file could not be opened or made.
@@ -13,15 +14,15 @@ pub enum RegistryError {
     Open {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: std::io::Error,
+        /// Error of the system.
+        source: io::Error,
     },
     /// SQLite could not read or write the file.
     #[error("registry {path}: {source}")]
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Error of SQLite.
         source: rusqlite::Error,
     },
     /// A write or sync of the file has failed, and nothing more is written until it is opened again.
@@ -39,15 +40,15 @@ pub enum RegistryError {
     Migrate {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Error of the migration.
         source: Box<rusqlite_migration::Error>,
     },
-    /// The file reads, and what it holds cannot be.
+    /// The file is readable, and its content contradicts itself.
     #[error("registry {path} is damaged: {what}")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What cannot be.
+        /// Contradiction that was found.
         what: String,
     },
     /// No such province, zone, site, device or gateway.
@@ -55,7 +56,7 @@ pub enum RegistryError {
     Unknown {
         /// Kind of thing.
         what: &'static str,
-        /// Its name, code or number.
+        /// Name, code or id.
         name: String,
     },
     /// There is one of that name already.
@@ -63,7 +64,7 @@ pub enum RegistryError {
     Exists {
         /// Kind of thing.
         what: &'static str,
-        /// Its name or code.
+        /// Name or code.
         name: String,
     },
     /// A name or value that cannot be.
@@ -71,30 +72,30 @@ pub enum RegistryError {
     Invalid {
         /// Kind of thing.
         what: &'static str,
-        /// What was given.
+        /// Name that was given.
         name: String,
-        /// The rule that it breaks.
+        /// Rule that it breaks.
         why: &'static str,
     },
     /// A limit is reached; nothing was added.
     #[error("{what} of {name:?}: the limit of {limit} is reached")]
     Limit {
-        /// What there would be too many of.
+        /// Kind of thing that there would be too many of.
         what: &'static str,
-        /// Where.
+        /// Owner of these things.
         name: String,
-        /// How many there may be.
+        /// Number that there may be.
         limit: usize,
     },
     /// The data folder belongs to a node of another name.
     #[error(
-        "registry {path}: this data folder belongs to node {kept:?}, and the settings say node {given:?}; set node = {kept:?}. A node cannot be renamed: rows that are in files already would be written once more"
+        "registry {path}: this data folder belongs to node {stored:?}, and the settings say node {given:?}; set node = {stored:?}. A node cannot be renamed: rows that are in files already would be written once more"
     )]
     OtherNode {
         /// The file.
         path: PathBuf,
         /// Node that it belongs to.
-        kept: String,
+        stored: String,
         /// Node of the settings.
         given: String,
     },
@@ -110,10 +111,11 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
-    /// What the caller can do about it.
+    /// Kind of the error: what the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Open { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+            Self::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+            // A restart, or the system, may change each of these without any change of the input.
             Self::Open { .. } | Self::Stopped { .. } | Self::Random(_) => ErrorKind::Retry,
             Self::Sqlite { source, .. } => sqlite_kind(source),
             Self::Migrate { source, .. } => migration_kind(source),
@@ -155,6 +157,7 @@ fn sqlite_kind(error: &rusqlite::Error) -> ErrorKind {
         Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied) => {
             ErrorKind::Permission
         }
+        // Only these say that the content is at fault.
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Corrupt,
         _ => ErrorKind::Bug,
     }

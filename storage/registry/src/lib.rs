@@ -1,53 +1,53 @@
-//! The registry: what the system knows before a reading arrives, durable in one SQLite file.
+#![doc = include_str!("../README.md")]
 //!
-//! In the order in which a gateway and its readings meet it:
+//! # Modules
+//! In the order in which a call meets them:
 //!
-//! - [`gateways`]: gateways, their tokens, and who one is by its token
-//! - [`roles`]: who may read, their passwords and what their statements may take
-//! - [`scram`]: what PostgreSQL's clients prove that they know the password with
-//! - [`producers`]: named producers of a gateway, by number
-//! - [`zones`]: provinces, zones, sites
-//! - [`devices`]: devices by name, and the place behind each [`zonelake_schemas::DeviceKey`]
-//! - [`tables`]: tables as they are stored, and how a declaration may change them
-//! - [`declared`]: declarations that are built in and in the operator's settings folder
-//! - [`check`]: whether a file is sound
-//!
-//! Below them: `joined` (registrations at the same time in one transaction), `new_devices` (how many of them a gateway may register within an hour), `store` (the file, its one writer and
-//! what other processes change in it), `migrations` (the SQL schema), `seed` (reference data of a new file), `secret` (tokens
-//! and digests), `names` (what a name may be), `node` (whose folder it is), [`error`].
-//!
-//! Reads come from memory and never wait for a writer. A writing call returns when its transaction is synced
-//! (`synchronous=FULL`), so whatever id it gives out survives a power loss. Several processes may have one file open:
-//! each writing call first takes over what others have changed, and [`Registry::refresh`] does so for readers.
+//! - `open`: a file becomes a [`Registry`]
+//! - `access`: gateways and roles, and who a token or password belongs to
+//! - `zones`, `devices`, `producers`: provinces, zones, sites; devices and their locations; producers of a gateway
+//! - `names`: rules for names and codes
+//! - `registration_quota`: devices that a gateway may register within an hour
+//! - `registration`, `group_registration`: registrations that wait for the file, many of them in one transaction
+//! - `registry`: the handle: memory, the one writer, and how changes of the file reach memory
+//! - `index`: what is held in memory, and how it is read from the file
+//! - `sqlite`: the file: connection and transactions, SQL schema, reference data
+//! - `table_declarations`, `tables`: tables as they are declared, and as they are registered
+//! - `node`: the node that the folder belongs to
+//! - `check`: whether a file is sound
+//! - `credentials`: random secrets, digests, keys of SCRAM
+//! - `error`: what can go wrong
 
-pub mod check;
-pub mod declared;
-pub mod devices;
-pub mod error;
-pub mod gateways;
-mod joined;
-mod migrations;
+mod access;
+mod check;
+mod credentials;
+mod devices;
+mod error;
+mod group_registration;
+mod index;
 mod names;
-mod new_devices;
 mod node;
-pub mod producers;
-pub mod roles;
-pub mod scram;
-mod secret;
-mod seed;
-mod store;
-pub mod tables;
-pub mod zones;
+mod open;
+mod producers;
+mod registration;
+mod registration_quota;
+mod registry;
+mod sqlite;
+mod table_declarations;
+mod tables;
+mod zones;
 
-pub use check::{RegistryReport, check_file, tables_of_file};
-pub use declared::{DeclaredError, declared_tables};
-pub use devices::{DEVICES_PER_ZONE_MAX, Device};
+pub use access::NewGateway;
+pub use check::{CheckedTable, RegistryReport, check_file, tables_of_file};
+pub use credentials::scram::{SCRAM_SALT_BYTES, ScramVerifier, made_up_salt};
+pub use devices::Device;
 pub use error::RegistryError;
-pub use gateways::{Gateway, GatewayInfo, NewGateway};
+pub use index::devices::DEVICES_PER_ZONE_MAX;
+pub use index::gateways::{Gateway, GatewayInfo};
+pub use index::producers::{PRODUCERS_PER_GATEWAY_MAX, ProducerName};
+pub use index::roles::{ADMIN_USER, Role, RoleLimits};
+pub use index::zones::{NewZone, Province, Site, Zone};
 pub use names::{NAME_BYTES_MAX, device_name_is_valid};
-pub use producers::{PRODUCERS_PER_GATEWAY_MAX, ProducerName};
-pub use roles::{ADMIN_USER, Role, RoleLimits};
-pub use scram::ScramVerifier;
-pub use store::Registry;
+pub use registry::Registry;
+pub use table_declarations::{DeclaredError, declared_tables};
 pub use tables::RegisteredTable;
-pub use zones::{NewZone, Province, Site, Zone};

@@ -1,13 +1,13 @@
-//! What a name may be.
+//! Rules for names and codes.
 
-use crate::RegistryError;
+use crate::error::RegistryError;
 
 /// Bytes of the name of a device, gateway or producer.
 pub const NAME_BYTES_MAX: usize = 128;
 /// Bytes of the code of a province, zone or site.
 pub(crate) const CODE_BYTES_MAX: usize = 63;
 
-/// Whether a device may have this name: 1 to 128 bytes of UTF-8 without control characters.
+/// True for a name that a device may have: 1 to 128 bytes of UTF-8 without control characters.
 pub fn device_name_is_valid(name: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
 }
@@ -19,6 +19,7 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<(), RegistryE
     }
     Err(RegistryError::Invalid {
         what,
+        // The message must not be as long as the name that someone has sent.
         name: name.chars().take(NAME_BYTES_MAX).collect(),
         why: "a name has 1 to 128 bytes and no control characters",
     })

@@ -2,26 +2,27 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use crate::{Registry, RegistryError};
+use crate::error::RegistryError;
+use crate::registry::Registry;
 
-/// Name of the fact that holds it.
+/// Name of the fact that holds the node's name.
 const NODE: &str = "node";
 
 impl Registry {
-    /// Keeps the name of the node that the folder belongs to; the first one given is it. The table logs tell by it which
-    /// rows of the write-ahead log are in files already: under another name all of them would go into files again.
+    /// Binds the folder to a node's name; the first one given is the one. The Delta logs tell by that name which rows of
+    /// the WAL are in files already: under another name all of them would go into files again.
     ///
     /// # Errors
-    /// [`RegistryError::OtherNode`] where it belongs to another.
-    pub fn keep_node(&self, node: &str) -> Result<(), RegistryError> {
+    /// [`RegistryError::OtherNode`] where the folder belongs to another node, and errors of the file.
+    pub fn bind_node_name(&self, node: &str) -> Result<(), RegistryError> {
         self.write(&[], |connection, _| {
             let sqlite = |source| self.sqlite(source);
             let select = "SELECT value FROM facts WHERE name = ?1";
-            let kept: Option<String> =
+            let stored: Option<String> =
                 connection.query_row(select, [NODE], |row| row.get(0)).optional().map_err(sqlite)?;
-            match kept {
-                Some(kept) if kept == node => Ok(()),
-                Some(kept) => Err(RegistryError::OtherNode { path: self.path.clone(), kept, given: node.into() }),
+            match stored {
+                Some(stored) if stored == node => Ok(()),
+                Some(stored) => Err(RegistryError::OtherNode { path: self.path.clone(), stored, given: node.into() }),
                 None => {
                     let insert = "INSERT INTO facts (name, value) VALUES (?1, ?2)";
                     connection.execute(insert, params![NODE, node]).map(drop).map_err(sqlite)

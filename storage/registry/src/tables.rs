@@ -1,5 +1,5 @@
-//! Tables as they are stored: their numbers and the versions of their field lists. A version only adds fields behind
-//! those of the one before.
+//! Registered tables: their ids and the versions of their field lists. A version only adds fields behind those of the one
+//! before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,50 +7,58 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 use zonelake_schemas::{SchemaVersion, TableDef, TableError, TableId, TableSchemas};
 
-use crate::{Registry, RegistryError};
+use crate::error::RegistryError;
+use crate::registry::Registry;
 
-/// A table as it is stored now.
+/// A table as it is registered now.
 #[derive(Debug, Clone)]
 pub struct RegisteredTable {
-    /// Its number, which never changes.
+    /// Id, which never changes.
     pub id: TableId,
-    /// Version of its field list, from 1.
+    /// Version of the field list, from 1.
     pub version: SchemaVersion,
-    /// Its declaration: the stored fields in their stored order, then added ones.
+    /// Declaration: the stored fields in their stored order, then added ones.
     pub def: Arc<TableDef>,
-    /// Its Arrow schemas at this version.
+    /// Arrow schemas at this version.
     pub schemas: TableSchemas,
     /// Number of fields at each version; version v is at index v - 1.
     pub field_counts: Vec<usize>,
 }
 
 impl Registry {
-    /// Brings the stored tables to what is declared, durably and all at once, and returns every stored table by number.
-    /// A new table gets a number; added fields make a new version; changed ranges and descriptions are taken over. A
-    /// stored table that is no longer declared stays as it is. A change that would misread what is stored is refused by
-    /// name, and nothing is changed.
-    pub fn adopt_tables(&self, declared: &[TableDef]) -> Result<Vec<Arc<RegisteredTable>>, RegistryError> {
+    /// Registers what is declared, durably and in one transaction, and returns every registered table by id. A new table
+    /// gets an id; added fields make a new version; changed ranges and descriptions replace the old ones. A registered
+    /// table that is no longer declared stays as it is.
+    ///
+    /// # Errors
+    /// [`RegistryError::Table`] names a change that would misread what is stored; then nothing is changed. Also
+    /// [`RegistryError::Damaged`] and errors of the file.
+    pub fn register_tables(&self, declared: &[TableDef]) -> Result<Vec<Arc<RegisteredTable>>, RegistryError> {
         self.write(&[], |connection, _| {
             let mut stored = self.read_tables(connection)?;
             for next in declared {
-                self.adopt(connection, &mut stored, next)?;
+                self.register_table(connection, &mut stored, next)?;
             }
             Ok(registered(stored))
         })
     }
 
-    /// Every stored table by number, without changing any.
+    /// Every registered table by id, without changing any.
+    ///
+    /// # Errors
+    /// [`RegistryError::Damaged`], and errors of SQLite.
     pub fn stored_tables(&self) -> Result<Vec<Arc<RegisteredTable>>, RegistryError> {
         self.read(|connection| self.read_tables(connection)).map(registered)
     }
 
-    fn adopt(
+    fn register_table(
         &self,
         connection: &Connection,
         stored: &mut Vec<StoredTable>,
         next: &TableDef,
     ) -> Result<(), RegistryError> {
         let now_us = self.clock.wall_us();
+        // Tables are declared by name and stored by id, so a name keeps its id for good.
         if let Some(table) = stored.iter_mut().find(|table| table.def.name == next.name) {
             return match table.evolve(next)? {
                 true => {
@@ -89,12 +97,13 @@ impl StoredTable {
         SchemaVersion(u32::try_from(self.field_counts.len()).expect("a version adds a field, and fields are limited"))
     }
 
-    /// Takes over a declaration; whether that changes anything.
+    /// Evolves the table to a declaration; false where that changes nothing.
     fn evolve(&mut self, next: &TableDef) -> Result<bool, TableError> {
         let def = self.def.evolved_to(next)?;
         if def == self.def {
             return Ok(false);
         }
+        // Ranges and descriptions may change within a version: they do not decide how stored values are read.
         if def.fields.len() > self.def.fields.len() {
             self.field_counts.push(def.fields.len());
         }
@@ -104,7 +113,7 @@ impl StoredTable {
 }
 
 pub(crate) fn registered(stored: Vec<StoredTable>) -> Vec<Arc<RegisteredTable>> {
-    let adopt = |table: StoredTable| {
+    let register = |table: StoredTable| {
         Arc::new(RegisteredTable {
             id: table.id,
             version: table.version(),
@@ -113,13 +122,15 @@ pub(crate) fn registered(stored: Vec<StoredTable>) -> Vec<Arc<RegisteredTable>> 
             field_counts: table.field_counts,
         })
     };
-    stored.into_iter().map(adopt).collect()
+    stored.into_iter().map(register).collect()
 }
 
-/// The declaration as TOML that reads back as the same. One that was made in code and cannot be is refused here.
+/// The declaration as TOML that reads back as the same. A declaration that was made in code and breaks a rule is refused
+/// here.
 fn text(def: &TableDef) -> Result<String, TableError> {
     let text = toml::to_string(def)
         .map_err(|error| TableError::Invalid(format!("table {}: cannot be written: {error}", def.name)))?;
+    // A declaration that reads back otherwise would make the next start misread every stored row.
     let read = TableDef::from_toml(&text)?;
     assert_eq!(read, *def, "a declaration reads back as it was written");
     Ok(text)
@@ -135,7 +146,7 @@ fn write_version(connection: &Connection, table: &StoredTable, declaration: &str
     Ok(())
 }
 
-/// Every table by number; in words what is damaged.
+/// Every table by id. The inner error says in words what is damaged.
 pub(crate) fn read_tables(connection: &Connection) -> rusqlite::Result<Result<Vec<StoredTable>, String>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, name, version, fields, declaration FROM tables
@@ -156,6 +167,7 @@ pub(crate) fn read_tables(connection: &Connection) -> rusqlite::Result<Result<Ve
             Ok(_) => return Ok(Err(format!("version {version} of table {name} has another name or number of fields"))),
             Err(error) => return Ok(Err(format!("version {version} of table {name} does not read: {error}"))),
         };
+        // The last version of a table wins; each one adds its number of fields.
         let mut field_counts = tables.remove(&id).map_or_else(Vec::new, |table| table.field_counts);
         field_counts.push(fields);
         if field_counts.len() != version || !field_counts.is_sorted_by(|a, b| a < b) {

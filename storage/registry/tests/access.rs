@@ -102,7 +102,7 @@ fn what_another_process_changes_is_seen_after_a_refresh() {
     assert_eq!(server.authenticate_gateway(&leaving.token), None);
     assert!(!server.authenticate_gateway(&staying.token).unwrap().auto_register);
     assert_eq!(server.device(zone, "crane"), Some(key));
-    assert_eq!(server.place(key).unwrap().site.as_deref(), Some("kho-1"));
+    assert_eq!(server.location(key).unwrap().site.as_deref(), Some("kho-1"));
     assert!(server.authenticate(ADMIN_USER, &password));
 
     // A writing call takes over what others have changed before it writes.

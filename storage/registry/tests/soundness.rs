@@ -43,7 +43,7 @@ fn what_a_call_has_returned_is_in_the_files_at_that_moment() {
     let zone = registry.zone_by_code("vung-ang").unwrap().id;
     let token = registry.add_gateway("formosa", "vung-ang").unwrap().token;
     let keys = registry.register_devices(zone, &["pump-1", "pump-2"]).unwrap();
-    let tables = registry.adopt_tables(&[table("t", &[A])]).unwrap();
+    let tables = registry.register_tables(&[table("t", &[A])]).unwrap();
     // What a process that is killed here leaves behind: the file and its journal, without a tidy close.
     let left = tempfile::tempdir().unwrap();
     for name in ["registry.sqlite", "registry.sqlite-wal"] {
@@ -56,12 +56,12 @@ fn what_a_call_has_returned_is_in_the_files_at_that_moment() {
 }
 
 #[test]
-fn declared_tables_are_adopted_with_numbers_that_stay() {
+fn declared_tables_are_registered_with_ids_that_stay() {
     let folder = tempfile::tempdir().unwrap();
     let mut declared = declared_tables(folder.path()).unwrap();
     declared.push(rejected_table());
     let registry = open(folder.path());
-    let first = registry.adopt_tables(&declared).unwrap();
+    let first = registry.register_tables(&declared).unwrap();
     assert_eq!(first.len(), 7);
     for (registered, def) in first.iter().zip(&declared) {
         assert_eq!(*registered.def, *def);
@@ -70,7 +70,7 @@ fn declared_tables_are_adopted_with_numbers_that_stay() {
         assert_eq!(registered.schemas.wire.fields().len(), def.fields.len() + 3);
     }
     declared.reverse();
-    let again = open(folder.path()).adopt_tables(&declared).unwrap();
+    let again = open(folder.path()).register_tables(&declared).unwrap();
     let numbered = |tables: &[Arc<zonelake_registry::RegisteredTable>]| -> Vec<(TableId, String)> {
         tables.iter().map(|table| (table.id, table.def.name.clone())).collect()
     };
@@ -80,7 +80,7 @@ fn declared_tables_are_adopted_with_numbers_that_stay() {
 #[test]
 fn an_added_field_makes_the_next_version_and_other_words_do_not() {
     let folder = tempfile::tempdir().unwrap();
-    let adopt = |def: &TableDef| open(folder.path()).adopt_tables(std::slice::from_ref(def)).unwrap().remove(0);
+    let adopt = |def: &TableDef| open(folder.path()).register_tables(std::slice::from_ref(def)).unwrap().remove(0);
     assert_eq!(adopt(&table("t", &[A, B])).field_counts, [2]);
     let wider = A.replace("1e5", "2e5");
     let reworded = adopt(&table("t", &[&wider, B]));
@@ -97,7 +97,7 @@ fn an_added_field_makes_the_next_version_and_other_words_do_not() {
 fn a_change_that_would_misread_stored_data_is_refused_by_name_and_nothing_changes() {
     let folder = tempfile::tempdir().unwrap();
     let registry = open(folder.path());
-    registry.adopt_tables(&[table("t", &[A, B])]).unwrap();
+    registry.register_tables(&[table("t", &[A, B])]).unwrap();
     let refused = [
         (vec![B], "field a"),
         (vec![A, "name = \"b\"\ntype = \"bigint\""], "field b"),
@@ -106,7 +106,7 @@ fn a_change_that_would_misread_stored_data_is_refused_by_name_and_nothing_change
     ]
     .map(|(fields, words)| (table("t", &fields), words));
     for (def, words) in refused {
-        let error = registry.adopt_tables(&[table("other", &[C]), def]).unwrap_err();
+        let error = registry.register_tables(&[table("other", &[C]), def]).unwrap_err();
         assert!(error.to_string().contains("table t") && error.to_string().contains(words), "{error}");
         assert_eq!(error.kind(), ErrorKind::Input);
         assert_eq!(open(folder.path()).stored_tables().unwrap().len(), 1, "the other table is not there either");
@@ -117,8 +117,8 @@ fn a_change_that_would_misread_stored_data_is_refused_by_name_and_nothing_change
 fn a_table_that_is_no_longer_declared_stays_as_it_is_stored() {
     let folder = tempfile::tempdir().unwrap();
     let registry = open(folder.path());
-    registry.adopt_tables(&[table("old", &[A, B])]).unwrap();
-    let tables = registry.adopt_tables(&[table("new", &[C])]).unwrap();
+    registry.register_tables(&[table("old", &[A, B])]).unwrap();
+    let tables = registry.register_tables(&[table("new", &[C])]).unwrap();
     let names: Vec<_> = tables.iter().map(|table| (table.id, &*table.def.name, table.def.fields.len())).collect();
     assert_eq!(names, [(TableId(1), "old", 2), (TableId(2), "new", 1)]);
 }
@@ -131,11 +131,11 @@ fn a_check_counts_what_is_there_and_changes_nothing() {
     assert!(!path.exists());
     let registry = open(folder.path());
     registry.add_gateway("formosa", "vung-ang").unwrap();
-    registry.adopt_tables(&[table("t", &[A, B])]).unwrap();
+    registry.register_tables(&[table("t", &[A, B])]).unwrap();
     let report = registry.check().unwrap();
     assert!(report.is_sound(), "{report:?}");
     assert_eq!((report.provinces, report.zones, report.sites, report.devices), (2, 36, 4, 0));
-    assert_eq!((report.places, report.gateways, report.producers), (36, 1, 0));
+    assert_eq!((report.locations, report.gateways, report.producers), (36, 1, 0));
     assert_eq!((&*report.tables[0].name, report.tables[0].fields), ("t", 2));
     assert_eq!(check_file(&path).unwrap(), report, "while it is open");
     drop(registry);
@@ -160,7 +160,7 @@ fn a_check_finds_what_cannot_be() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("registry.sqlite");
         let registry = open(folder.path());
-        registry.adopt_tables(&[table("t", &[A, B])]).unwrap();
+        registry.register_tables(&[table("t", &[A, B])]).unwrap();
         let zone = registry.zone_by_code("hoa-phu").unwrap().id;
         registry.register_devices(zone, &["pump"]).unwrap();
         drop(registry);
@@ -194,7 +194,7 @@ fn a_damaged_or_foreign_file_is_refused_as_corrupt() {
 }
 
 #[test]
-fn a_missing_place_is_refused_at_the_next_open_by_its_key() {
+fn a_missing_location_is_refused_at_the_next_open_by_its_key() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
     let path = folder.path().join("registry.sqlite");

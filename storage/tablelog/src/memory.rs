@@ -85,9 +85,13 @@ impl TableLog for MemoryLog {
         next.description.clone_from(&table.description);
         for field in &table.fields {
             match next.fields.iter_mut().find(|own| own.name == field.name) {
-                Some(own) if own.kept() != field.kept() => {
-                    let what =
-                        format!("column {} is stored as {:?} and declared as {:?}", own.name, own.kept(), field.kept());
+                Some(own) if own.storage_type() != field.storage_type() => {
+                    let what = format!(
+                        "column {} is stored as {:?} and declared as {:?}",
+                        own.name,
+                        own.storage_type(),
+                        field.storage_type()
+                    );
                     return Err(self.corrupt(what));
                 }
                 Some(own) => *own = field.clone(),

@@ -1,4 +1,4 @@
-//! The file system as the log uses it: few operations, each of which simulation can make fail.
+//! The file system as the WAL uses it: few operations, each of which simulation can make fail.
 //!
 //! Nothing here is durable before it is synced: written bytes and a grown length by [`DiskFile::sync_data`], names by
 //! [`Disk::sync_dir`].
@@ -8,16 +8,12 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 
-mod real;
-
-pub use real::RealDisk;
-
 /// A file of a folder, as [`Disk::list`] names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DirEntry {
-    /// Its name within the folder.
+    /// Name within the folder.
     pub name: String,
-    /// Its length.
+    /// Length in bytes.
     pub bytes: u64,
 }
 
@@ -89,8 +85,8 @@ pub trait Disk: Debug + Send + Sync {
     /// Those of the file system.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
 
-    /// Begins to make a file of so many zeros that are written and synced, beside what the caller does, and tells when it is
-    /// there. Where that fails, nothing is left of it. `None` where this disk does nothing beside its callers.
+    /// Begins to make a file of so many zeros that are written and synced, on a thread of its own, and tells when it is
+    /// there. A failure leaves nothing behind. `None` where this disk has no threads of its own.
     fn make_zeroed(&self, _path: PathBuf, _bytes: u64) -> Option<Receiver<io::Result<()>>> {
         None
     }
@@ -139,7 +135,7 @@ pub trait DiskFile: Debug + Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
 }
 
-/// Whether an error says that the disk, or this user's share of it, is full.
+/// True for an error that says that the disk, or this user's quota of it, is full.
 pub(crate) fn is_no_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

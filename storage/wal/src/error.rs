@@ -1,4 +1,4 @@
-//! What can go wrong with a log.
+//! Errors of a WAL.
 
 use std::error::Error;
 use std::fmt;
@@ -6,32 +6,31 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zonelake_schemas::error::ErrorKind;
-use zonelake_schemas::{Lsn, ShardId};
+use zonelake_schemas::{ErrorKind, Lsn, ShardId};
 
-use crate::folder::SegmentId;
+use crate::segment_id::SegmentId;
 
-/// Why an operation of the log failed. It can be cloned, since the first failure of a log is the answer to all later calls.
+/// Error of an operation. It can be cloned, since the first failure of a WAL is the result of all later calls.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum WalError {
-    /// The file system failed. Where it did so in a write or sync, the log takes no more writes until it is opened again.
+    /// The file system failed. After a failed write or sync the WAL takes no more writes until it is opened again.
     #[error("cannot {action} {}: {cause}", path.display())]
     Io {
-        /// What was attempted.
+        /// Operation that was attempted.
         action: &'static str,
-        /// On which file or folder.
+        /// File or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         cause: Arc<io::Error>,
     },
-    /// The disk is full. Nothing was written, and the log goes on once there is space.
+    /// The disk is full. Nothing was written, and the WAL goes on once there is space.
     #[error("no space for {needed_bytes} bytes of {}: {free_bytes} bytes are free", path.display())]
     NoSpace {
-        /// The file that was to be made, to grow or to be written.
+        /// File that was to be made, to grow or to be written.
         path: PathBuf,
-        /// What was needed.
+        /// Bytes that were needed.
         needed_bytes: u64,
-        /// What the file system says it has; 0 where it does not say.
+        /// Bytes that are free; 0 where the file system does not tell.
         free_bytes: u64,
     },
     /// Bytes that were durable once are not as they were written.
@@ -40,40 +39,40 @@ pub enum WalError {
     /// The folder holds a segment of another shard.
     #[error("{} belongs to shard {found}, not to shard {expected}", path.display())]
     WrongShard {
-        /// The segment.
+        /// File of the segment.
         path: PathBuf,
-        /// The shard whose folder it should be.
+        /// Shard whose folder it should be.
         expected: ShardId,
-        /// The shard that wrote it.
+        /// Shard that wrote it.
         found: ShardId,
     },
     /// The segment was written by a newer release.
     #[error(
-        "{} has log format version {found}, and this release reads versions up to {known}: start the newer release", path.display()
+        "{} has WAL format version {found}, and this release reads versions up to {known}: start the newer release", path.display()
     )]
     NewerVersion {
-        /// The segment.
+        /// File of the segment.
         path: PathBuf,
-        /// Its version.
+        /// Version of the segment.
         found: u32,
-        /// The newest version that this release reads.
+        /// Newest version that this release reads.
         known: u32,
     },
     /// A setting cannot be used.
     #[error("setting {name} {problem}")]
     Setting {
-        /// The field of [`WalOptions`](crate::WalOptions).
+        /// Field of [`WalOptions`](crate::WalOptions).
         name: &'static str,
-        /// What is wrong with it, and what would be right.
+        /// Rule that the value breaks.
         problem: String,
     },
     /// A group without records was to be appended.
     #[error("a group must have at least one record")]
     EmptyGroup,
-    /// The group is larger than any block may be. Nothing was written, and the log goes on.
+    /// The group is larger than any block may be. Nothing was written, and the WAL goes on.
     #[error("a group of {bytes} bytes is over the limit of {limit_bytes} bytes")]
     GroupTooLarge {
-        /// Length of its block.
+        /// Length of the group's block.
         bytes: u64,
         /// [`WalOptions::block_bytes_max`](crate::WalOptions::block_bytes_max).
         limit_bytes: u64,
@@ -81,31 +80,31 @@ pub enum WalError {
     /// The group does not fit into the current segment: the caller has to roll. Nothing was written.
     #[error("a group of {bytes} bytes does not fit into the {left_bytes} bytes that the segment has left")]
     SegmentFull {
-        /// Length of its block.
+        /// Length of the group's block.
         bytes: u64,
-        /// What the segment has left.
+        /// Bytes that the segment has left.
         left_bytes: u64,
     },
-    /// Whoever replays refused a record.
+    /// The receiver of replayed records refused one.
     #[error("record with LSN {lsn} in segment {segment} was refused at replay: {cause}")]
     Refused {
-        /// The record.
+        /// LSN of the record.
         lsn: Lsn,
-        /// Its segment.
+        /// Segment of the record.
         segment: SegmentId,
-        /// What the receiver said.
+        /// Error of the receiver.
         cause: Arc<dyn Error + Send + Sync>,
     },
-    /// An earlier write or sync failed, so that it is unknown what the disk holds; only opening the log again tells.
-    #[error("the log takes no more writes since this happened: {first}")]
+    /// An earlier write or sync failed, so that the content of the disk is unknown; only opening the WAL again tells.
+    #[error("the WAL takes no more writes since this happened: {first}")]
     Poisoned {
-        /// The first failure.
+        /// First failure.
         first: Arc<WalError>,
     },
 }
 
 impl WalError {
-    /// What the caller can do about it.
+    /// Kind of the error: what the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { .. } | Self::NoSpace { .. } => ErrorKind::Retry,
@@ -130,51 +129,51 @@ impl WalError {
     }
 }
 
-/// One place where a log is not as it was written.
+/// One position at which a WAL is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// The file.
+    /// File.
     pub path: PathBuf,
     /// Position in the file, in bytes.
     pub offset: u64,
-    /// The first record that is affected, as far as that can be known; 0 where it cannot.
+    /// First record that is affected, as far as that can be known; 0 where it cannot.
     pub lsn: Lsn,
-    /// What is wrong there.
+    /// Kind of the damage.
     pub kind: DamageKind,
 }
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, offset, lsn, kind } = self;
-        write!(f, "the log is damaged: {} at byte {offset}, LSN {lsn}: {kind}", path.display())
+        write!(f, "the WAL is damaged: {} at byte {offset}, LSN {lsn}: {kind}", path.display())
     }
 }
 
-/// What is wrong at a place of a log.
+/// Kind of a damage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DamageKind {
     /// The header of the segment is not whole.
     SegmentHeader,
     /// The header names another segment than the file's name does.
     SegmentName {
-        /// The segment in the header.
+        /// Segment in the header.
         found: SegmentId,
     },
     /// The segment belongs to another shard than the rest of its folder.
     ForeignShard {
-        /// The shard in the header.
+        /// Shard in the header.
         found: ShardId,
     },
     /// Segments between this one and an earlier one are missing.
     SegmentsMissing {
-        /// The first that is missing.
+        /// First segment that is missing.
         first: SegmentId,
-        /// The last that is missing.
+        /// Last segment that is missing.
         last: SegmentId,
     },
     /// The segment does not start with the LSN behind its predecessor.
     FirstLsn {
-        /// The LSN in its header.
+        /// LSN in the header.
         found: Lsn,
     },
     /// A block is not whole although what stands behind it was written later.
@@ -195,22 +194,22 @@ impl fmt::Display for DamageKind {
     }
 }
 
-/// Why a block is not whole.
+/// Fault of a block that is not whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockFault {
     /// There is no block where one must be.
     Absent,
-    /// Its header is not as it was written.
+    /// The header is not as it was written.
     Header,
-    /// It ends behind the end of the file.
+    /// The block ends behind the end of the file.
     Cut,
-    /// Its body is not as it was written.
+    /// The body is not as it was written.
     Body,
     /// The checksums are right, and the records do not fill the body.
     Layout,
-    /// It is whole, and not the next one.
+    /// The block is whole, and not the next one.
     Lsn {
-        /// The LSN that it starts with.
+        /// LSN that the block starts with.
         found: Lsn,
     },
 }

@@ -1,15 +1,14 @@
-//! The files of a log: their names, how a segment comes to be and how it goes.
+//! The files of a WAL: their names, how a segment is made and how it is released.
 //!
 //! | name | what |
 //! |---|---|
-//! | `segment-<id>.wal` | a segment of the log; its header is durable before it has this name |
-//! | `segment-<id>.new` | a segment being made; of no value after a crash, and removed by the next open |
+//! | `segment-<id>.wal` | a segment; its header is durable before it has this name |
+//! | `segment-<id>.new` | a segment being made; worthless after a crash, and removed by the next open |
 //! | `spare-<id>.new` | a spare being made ahead of its use; the same |
-//! | `spare-<id>.wal` | a released segment, kept with its space for later use; its content is of no value |
+//! | `spare-<id>.wal` | a released segment, kept with its space for later use; its content is worthless |
 //!
-//! Ids are written with 20 decimal digits. Files of other names are left alone.
+//! Ids are written with 20 decimal digits. Files of other names are ignored.
 
-use std::fmt;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,35 +19,22 @@ use zonelake_schemas::{Lsn, ShardId};
 use crate::disk::{Disk, DiskFile, is_no_space};
 use crate::error::WalError;
 use crate::format::{BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::segment::{LogFile, OpenSegment};
+use crate::segment_id::SegmentId;
 
-/// Number of a segment: it grows by one and is never used again, even when the file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SegmentId(pub u64);
-
-impl fmt::Display for SegmentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl SegmentId {
-    pub(crate) fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
-
-/// What the name of a file in the folder says.
+/// Role of a file in the folder, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum FileRole {
     Segment(SegmentId),
     Unfinished,
     Spare(SegmentId),
     Unknown,
 }
 
-impl Role {
-    fn of(name: &str) -> Self {
+impl FileRole {
+    fn from_name(name: &str) -> Self {
         let id = |digits: &str| {
+            // Only the form that this code writes: `parse` would take a sign and other lengths too.
             let plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
             digits.parse().ok().filter(|_| plain).map(SegmentId)
         };
@@ -72,61 +58,44 @@ impl Role {
     }
 }
 
-/// A file of the log.
-#[derive(Debug, Clone)]
-pub(crate) struct LogFile {
-    pub(crate) id: SegmentId,
-    pub(crate) path: PathBuf,
-    pub(crate) bytes: u64,
-}
-
-/// What a folder holds.
+/// Content of a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    /// By id.
+    /// Segments by id.
     pub(crate) segments: Vec<LogFile>,
-    /// By id.
+    /// Spares by id.
     pub(crate) spares: Vec<LogFile>,
     pub(crate) unfinished: Vec<PathBuf>,
-    /// Names that are not the log's.
+    /// Names that are not the WAL's.
     pub(crate) unknown: Vec<String>,
 }
 
 impl Listing {
     pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<Self, WalError> {
         let mut entries = disk.list(dir).map_err(|error| WalError::io("list the folder", dir, error))?;
+        // Ids have a fixed width in names, so the order of names is the order of ids.
         entries.sort_unstable();
         let mut listing = Self::default();
         for entry in entries {
             let path = dir.join(&entry.name);
-            match Role::of(&entry.name) {
-                Role::Segment(id) => listing.segments.push(LogFile { id, path, bytes: entry.bytes }),
-                Role::Spare(id) => listing.spares.push(LogFile { id, path, bytes: entry.bytes }),
-                Role::Unfinished => listing.unfinished.push(path),
-                Role::Unknown => listing.unknown.push(entry.name),
+            match FileRole::from_name(&entry.name) {
+                FileRole::Segment(id) => listing.segments.push(LogFile { id, path, bytes: entry.bytes }),
+                FileRole::Spare(id) => listing.spares.push(LogFile { id, path, bytes: entry.bytes }),
+                FileRole::Unfinished => listing.unfinished.push(path),
+                FileRole::Unknown => listing.unknown.push(entry.name),
             }
         }
         Ok(listing)
     }
 }
 
-/// A segment that blocks can be written to.
-#[derive(Debug)]
-pub(crate) struct OpenSegment {
-    pub(crate) file: Box<dyn DiskFile>,
-    pub(crate) path: PathBuf,
-    pub(crate) header: SegmentHeader,
-    /// Length of the file.
-    pub(crate) file_bytes: u64,
-}
-
-/// A shorter file is made as fast as it is prepared.
+/// Minimum length that is prepared ahead: a shorter file is made as fast as it is prepared.
 const PREPARED_BYTES_MIN: u64 = 1 << 20;
 
-/// A file for a segment that has not got its name yet, and the path that it has so far.
+/// A file for a segment that has no segment's name yet, and its present path.
 type NamelessFile = (Box<dyn DiskFile>, PathBuf);
 
-/// Makes and recycles the files of one log.
+/// Makes and recycles the files of one WAL.
 #[derive(Debug)]
 pub(crate) struct Folder {
     pub(crate) disk: Arc<dyn Disk>,
@@ -134,13 +103,13 @@ pub(crate) struct Folder {
     pub(crate) shard: ShardId,
     pub(crate) segment_bytes: u64,
     pub(crate) spare_segments_max: usize,
-    /// The oldest first.
+    /// Spares, oldest first.
     pub(crate) spares: Vec<LogFile>,
-    /// What is being made where there is no spare.
+    /// File in the making where there is no spare.
     pub(crate) preparing: Option<Preparing>,
 }
 
-/// A file on its way to be a spare.
+/// A file that is being made as a spare.
 #[derive(Debug)]
 pub(crate) struct Preparing {
     path: PathBuf,
@@ -152,23 +121,27 @@ impl Folder {
         self.dir.join(format!("segment-{:020}.wal", id.0))
     }
 
-    /// Takes over the spares of a listing, removes what no longer counts, and makes the names that are there durable.
-    pub(crate) fn adopt(&mut self, listing: Listing) -> Result<(), WalError> {
+    /// Keeps the spares of a listing, removes surplus and unfinished files, and makes the names that are there durable.
+    pub(crate) fn keep_spares(&mut self, listing: Listing) -> Result<(), WalError> {
         for path in &listing.unfinished {
             self.remove(path)?;
         }
         let mut spares = listing.spares;
+        // The settings may allow fewer spares than before.
         for surplus in spares.drain(self.spare_segments_max.min(spares.len())..) {
             self.remove(&surplus.path)?;
         }
+        // Synced also where nothing was removed: a process may have died between naming a segment and syncing the
+        // folder, and the name would then be lost with the power.
         self.spares = spares;
         self.sync()
     }
 
     /// Starts a segment in a spare file or a new one. When this returns, segment and name are durable.
     ///
-    /// With an error of space nothing has changed; after another error it is unknown whether the segment exists.
+    /// After [`WalError::NoSpace`] nothing has changed; after another error it is unknown whether the segment exists.
     pub(crate) fn start_segment(&mut self, id: SegmentId, first_lsn: Lsn) -> Result<OpenSegment, WalError> {
+        // A new salt for each life of a file: blocks of the earlier life are then not taken for blocks of this one.
         let salt = self.disk.random().map_err(|error| WalError::io("draw a salt for", &self.dir, error))?;
         let header = SegmentHeader { id, first_lsn, salt, shard: self.shard };
         let path = self.segment_path(id);
@@ -178,7 +151,8 @@ impl Folder {
         };
         // The header goes first and the name second, so that a file of a segment's name always has a segment's header.
         if let Err(error) = self.write_header(&*file, &present_path, &header) {
-            let _already_failed = self.disk.remove(&present_path);
+            // Best effort: the first error is the one to report, and the next open removes what is left.
+            self.disk.remove(&present_path).ok();
             return Err(error);
         }
         let renamed = self.disk.rename(&present_path, &path);
@@ -187,9 +161,10 @@ impl Folder {
         Ok(OpenSegment { file, path, header, file_bytes: self.segment_bytes })
     }
 
-    /// Sees to it that the segment after `id` finds a file whose space has been written before: in one whose space is only
-    /// reserved, each sync has to make durable as well what of the space is in use now, and now and then waits long for it.
+    /// Begins to make a file for the segment after `id` whose space is written before its use. Where space is only
+    /// reserved, each sync must also log in the file system's journal which part is in use, and sometimes waits long.
     pub(crate) fn prepare_for_next(&mut self, id: SegmentId) {
+        // One file ahead is enough: the next one is begun when it is in use.
         if self.segment_bytes < PREPARED_BYTES_MIN || !self.spares.is_empty() || self.preparing.is_some() {
             return;
         }
@@ -197,9 +172,10 @@ impl Folder {
         self.preparing = self.disk.make_zeroed(path.clone(), self.segment_bytes).map(|done| Preparing { path, done });
     }
 
-    /// Lets go of a segment's file: keeps it as a spare, or removes it. The folder is synced, so that segments always
-    /// go in their order.
+    /// Releases a segment's file: keeps it as a spare, or removes it. The folder is synced each time, so that after a power
+    /// loss the oldest segments are the missing ones and never one between others.
     pub(crate) fn retire(&mut self, segment: &LogFile) -> Result<(), WalError> {
+        // A segment that was lengthened for one large group has another size, and is removed.
         if self.spares.len() < self.spare_segments_max && segment.bytes == self.segment_bytes {
             let path = self.dir.join(format!("spare-{:020}.wal", segment.id.0));
             let renamed = self.disk.rename(&segment.path, &path);
@@ -219,7 +195,7 @@ impl Folder {
         self.disk.sync_dir(&self.dir).map_err(|error| WalError::io("sync the folder", &self.dir, error))
     }
 
-    /// The error for an attempt of which nothing is left: that of a full disk has a name of its own.
+    /// The error for an attempt that left nothing behind: a full disk has a variant of its own.
     pub(crate) fn space_or_io(
         &self,
         action: &'static str,
@@ -230,6 +206,7 @@ impl Folder {
         if !is_no_space(&error) {
             return WalError::io(action, path, error);
         }
+        // Only for the message; 0 says that the file system did not tell.
         let free_bytes = self.disk.free_bytes(&self.dir).unwrap_or(0);
         WalError::NoSpace { path: path.to_owned(), needed_bytes, free_bytes }
     }
@@ -238,11 +215,12 @@ impl Folder {
         if self.spares.is_empty()
             && let Some(path) = self.take_prepared()
         {
+            // The thread that wrote the zeros had a handle of its own.
             let opened = self.disk.open(&path).map_err(|error| WalError::io("open", &path, error))?;
             return Ok(Some((opened, path)));
         }
         while let Some(spare) = self.spares.pop() {
-            // Where the size of segments was changed in the settings, spares of the old size are of no use.
+            // After a change of the segment size in the settings, spares of the old size are useless.
             if spare.bytes == self.segment_bytes {
                 let opened = self.disk.open(&spare.path);
                 let file = opened.map_err(|error| WalError::io("open", &spare.path, error))?;
@@ -253,14 +231,14 @@ impl Folder {
         Ok(None)
     }
 
-    /// What was prepared, if it is there.
+    /// The prepared file, if it is finished.
     fn take_prepared(&mut self) -> Option<PathBuf> {
         let done = match self.preparing.as_ref()?.done.try_recv() {
             Err(TryRecvError::Empty) => return None,
             Ok(result) => result.is_ok(),
             Err(TryRecvError::Disconnected) => false,
         };
-        // Where it has failed, making the segment will fail too, and say why.
+        // A failure is not reported here: making the segment will then fail too, and give the reason.
         self.preparing.take().filter(|_| done).map(|prepared| prepared.path)
     }
 
@@ -271,8 +249,8 @@ impl Folder {
         match made {
             Ok(file) => Ok((file, path)),
             Err(error) => {
-                // What is left of the attempt would hold space that others need; the next open tries once more.
-                let _already_failed = self.disk.remove(&path);
+                // Best effort: what is left of the attempt would hold space that others need, and the next open removes it.
+                self.disk.remove(&path).ok();
                 Err(self.space_or_io("make", &path, self.segment_bytes, error))
             }
         }
@@ -288,7 +266,7 @@ impl Folder {
     }
 }
 
-/// Writes all parts from a position on, in as many calls as the file takes; with an error comes the number of bytes that
+/// Writes all parts from a position on, in as many calls as the file takes. An error comes with the number of bytes that
 /// were written before it.
 pub(crate) fn write_all_at(
     file: &dyn DiskFile,
@@ -296,6 +274,7 @@ pub(crate) fn write_all_at(
     offset: u64,
 ) -> Result<(), (u64, std::io::Error)> {
     let mut written = 0;
+    // Drops empty parts at the front, which would make a write of nothing look like an error.
     IoSlice::advance_slices(&mut parts, 0);
     while !parts.is_empty() {
         match file.write_at(parts, offset + written) {

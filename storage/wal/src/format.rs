@@ -1,6 +1,6 @@
-//! The bytes of the log. Everything is little endian. This is version 1.
+//! The bytes of the WAL. Everything is little endian. This is version 1.
 //!
-//! A log is a folder of segments. A segment is a file of a fixed length, given at its creation: one header of 4096
+//! A WAL is a folder of segments. A segment is a file of a fixed length, given at its creation: one header of 4096
 //! bytes, then blocks one behind the other up to the first that is not valid. A segment whose first block is larger
 //! than that is as long as the block needs.
 //!
@@ -31,7 +31,7 @@
 //! | 32 | 4 | CRC-32C of the body |
 //! | 36 | 4 | CRC-32C of segment id (8 bytes), salt (8 bytes) and the bytes 0..36 of this header |
 //!
-//! The body follows at once: the records, each of them
+//! The body follows immediately: the records, each of them
 //! | offset | bytes | content |
 //! |---|---|---|
 //! | 0 | 4 | length of the payload in bytes |
@@ -42,7 +42,7 @@
 //! Behind the last block stand 40 zero bytes, or fewer where the file ends; the same write puts them there.
 //!
 //! # Why stale bytes are never taken for a block
-//! A recycled file still holds the blocks of its earlier life, and payloads hold whatever a sender likes. The
+//! A recycled file still holds the blocks of its earlier life, and payloads hold any bytes that a sender likes. The
 //! checksum of a header covers the segment id and the salt, which no sender can know, and a block counts only with exactly
 //! the LSN that comes next. The checksum of the header covers the one of the body, so that together they cover every byte;
 //! they are two so that a length can be trusted although the body is torn.
@@ -52,7 +52,7 @@
 
 use zonelake_schemas::{Lsn, ShardId};
 
-use crate::folder::SegmentId;
+use crate::segment_id::SegmentId;
 
 /// Version of the format that this code writes, and the newest that it reads.
 pub(crate) const VERSION: u32 = 1;
@@ -69,7 +69,7 @@ pub(crate) const RECORD_HEADER_BYTES: usize = 8;
 /// Blocks and records start at multiples of this.
 pub(crate) const ALIGN_BYTES: usize = 8;
 
-/// What the first 4 bytes of a block are.
+/// First 4 bytes of a block.
 pub(crate) const BLOCK_MAGIC: [u8; 4] = *b"ZLBK";
 
 const SEGMENT_MAGIC: [u8; 8] = *b"ZLWALSEG";
@@ -86,12 +86,12 @@ pub(crate) struct SegmentHeader {
     pub(crate) shard: ShardId,
 }
 
-/// Why the header of a segment cannot be used.
+/// Fault of a segment's header that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SegmentHeaderFault {
-    /// It is damaged.
+    /// The header is damaged.
     Damaged,
-    /// It is whole, and of a version that this code does not know.
+    /// The header is whole, and of a version that this code does not know.
     Newer(u32),
 }
 
@@ -116,6 +116,7 @@ impl SegmentHeader {
         {
             return Err(SegmentHeaderFault::Damaged);
         }
+        // The version counts only with a right checksum: a newer version is then known not to be damage.
         match u32_at(bytes, 8) {
             VERSION => {}
             version if version > VERSION => return Err(SegmentHeaderFault::Newer(version)),
@@ -134,7 +135,7 @@ impl SegmentHeader {
     }
 }
 
-/// What makes a block one of a certain life of a certain segment.
+/// Seal of the blocks of one life of one segment: a block of another segment, or of the file's earlier life, does not fit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seal {
     salt: u64,
@@ -175,6 +176,7 @@ impl BlockHeader {
 
     /// The header in these bytes, where they are a whole one of this segment.
     pub(crate) fn decode(bytes: &[u8], seal: &Seal) -> Option<Self> {
+        // The cheap comparisons first: a search for blocks asks at every multiple of 8.
         if bytes.len() < BLOCK_HEADER_BYTES
             || bytes[..4] != BLOCK_MAGIC
             || u64_at(bytes, 8) != seal.salt
@@ -208,12 +210,13 @@ pub(crate) fn record_bytes(payload_bytes: usize) -> u64 {
 
 /// The payloads of a body whose checksum is right; `None` where their lengths do not add up to it.
 pub(crate) fn payloads(body: &[u8], record_count: u32) -> Option<Vec<&[u8]>> {
-    // A record has at least its header, which bounds what an absurd count could reserve.
+    // A record has at least its header, so that an absurd count reserves no more than the body has bytes.
     let mut payloads = Vec::with_capacity((record_count as usize).min(body.len() / RECORD_HEADER_BYTES));
     let mut rest = body;
     for _ in 0..record_count {
-        let (head, behind) = rest.split_at_checked(RECORD_HEADER_BYTES)?;
-        let length = u32_at(head, 0) as usize;
+        let (header, behind) = rest.split_at_checked(RECORD_HEADER_BYTES)?;
+        let length = u32_at(header, 0) as usize;
+        // The checksum covers the padding, which is therefore not looked at again.
         let (padded, behind) = behind.split_at_checked(length.next_multiple_of(ALIGN_BYTES))?;
         payloads.push(&padded[..length]);
         rest = behind;

@@ -1,4 +1,4 @@
-//! Reading a whole log without changing it, for operators: what it holds, and every damage that can be found.
+//! Inspection of a whole WAL without changing it, for operators: its content, and every damage that can be found.
 
 use std::path::{Path, PathBuf};
 
@@ -6,65 +6,66 @@ use zonelake_schemas::{Lsn, ShardId};
 
 use crate::disk::Disk;
 use crate::error::{Damage, DamageKind, WalError};
-use crate::folder::{Listing, LogFile, SegmentId};
+use crate::folder::Listing;
 use crate::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::replay::{Header, Tail, TornTail, check_successor, judge_tail, missing_between, read_header};
-use crate::wal::SegmentInfo;
+use crate::replay::{Header, Tail, TornTail, check_successor, classify_tail, missing_between, read_header};
+use crate::segment::{LogFile, SegmentInfo};
+use crate::segment_id::SegmentId;
 use crate::walk::SegmentReader;
 
-/// What a log holds, and what is wrong with it.
+/// Content of a WAL, and its damage.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WalReport {
-    /// The segments whose headers are whole, the oldest first.
+    /// Segments whose headers are whole, oldest first.
     pub segments: Vec<SegmentReport>,
-    /// All damage, in the order of the log.
+    /// All damage, in the order of the segments.
     pub damages: Vec<Damage>,
-    /// The rest of a group that was never acknowledged. It is no damage: the next start drops it.
+    /// Rest of a group that was never acknowledged. That is no damage: the next start drops it.
     pub torn_tail: Option<TornTail>,
     /// Files kept for recycling.
     pub spare_files: u64,
-    /// Their length.
+    /// Length of these files.
     pub spare_bytes: u64,
-    /// Files that are not the log's.
+    /// Files that are not the WAL's.
     pub unknown_files: Vec<String>,
 }
 
 impl WalReport {
-    /// Whether no damage was found.
+    /// True where no damage was found.
     pub fn is_sound(&self) -> bool {
         self.damages.is_empty()
     }
 
-    /// Records that can be read.
+    /// Number of records that can be read.
     pub fn records(&self) -> u64 {
         self.segments.iter().map(|segment| segment.records).sum()
     }
 
-    /// The LSN that the next record would get; `None` where there is no segment.
+    /// LSN that the next record would get; `None` where there is no segment.
     pub fn next_lsn(&self) -> Option<Lsn> {
         self.segments.last().map(|segment| Lsn(segment.info.last_lsn.0 + 1))
     }
 }
 
-/// What a segment holds.
+/// Content of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentReport {
-    /// Its file.
+    /// File of the segment.
     pub path: PathBuf,
-    /// The shard that wrote it.
+    /// Shard that wrote it.
     pub shard: ShardId,
-    /// Number, LSNs and length up to the last whole block.
+    /// Id, LSNs and length up to the last whole block.
     pub info: SegmentInfo,
     /// Whole blocks.
     pub blocks: u64,
     /// Records in whole blocks.
     pub records: u64,
-    /// Bytes of their payloads.
+    /// Bytes of the payloads of these records.
     pub payload_bytes: u64,
 }
 
-/// Reads all of a log, whatever its shard, and reports each damage by file, offset and LSN. Nothing is changed. After a damage
-/// it goes on with the next whole block.
+/// Reads all of a WAL, of any shard, and reports each damage by file, offset and LSN. Nothing is changed. After a damage
+/// the next whole block follows.
 ///
 /// # Errors
 /// [`WalError::Io`] where the folder or a file cannot be read, and [`WalError::NewerVersion`].
@@ -78,6 +79,7 @@ pub fn inspect(disk: &dyn Disk, dir: &Path) -> Result<WalReport, WalError> {
     };
     let mut headers = Vec::with_capacity(listing.segments.len());
     for file in &listing.segments {
+        // All headers first: whether the end of a segment is torn or damaged depends on the next one.
         headers.push((file, read_header(disk, file)?));
     }
     let mut previous: Option<SegmentId> = None;
@@ -93,8 +95,9 @@ pub fn inspect(disk: &dyn Disk, dir: &Path) -> Result<WalReport, WalError> {
             }
         };
         report.add_damage(file, 0, header.first_lsn, missing);
-        let home = report.segments.first().map_or(header.shard, |first| first.shard);
-        let foreign = (header.shard != home).then_some(DamageKind::ForeignShard { found: header.shard });
+        // The first segment decides which shard the folder belongs to.
+        let shard = report.segments.first().map_or(header.shard, |first| first.shard);
+        let foreign = (header.shard != shard).then_some(DamageKind::ForeignShard { found: header.shard });
         report.add_damage(file, 0, header.first_lsn, foreign);
         report.read_segment(disk, file, header, next)?;
     }
@@ -124,8 +127,9 @@ impl WalReport {
                 payload_bytes += block.payloads.iter().map(|payload| payload.len() as u64).sum::<u64>();
                 Ok(())
             })?;
+            // A chain may be found in several parts, with damage between them.
             blocks += end.blocks;
-            let tail = judge_tail(&mut reader, header, &end)?;
+            let tail = classify_tail(&mut reader, header, &end)?;
             let damaged = Some(DamageKind::Block(end.fault));
             match (tail, next) {
                 (Tail::Damaged { resume: Some(resume) }, _) => {
@@ -137,7 +141,7 @@ impl WalReport {
                 (_, Some((next_file, Header::Whole(next)))) => {
                     self.damages.extend(check_successor(file, &end, next, &next_file.path));
                 }
-                // What is not there cannot tell a torn end from a damaged one: a segment that has a successor has no torn end.
+                // A segment that has a successor was left whole, so that its end is damaged and not torn.
                 (Tail::Torn, Some((_, Header::Bad(_)))) => {
                     self.add_damage(file, end.offset, end.next_lsn, damaged);
                 }

@@ -1,34 +1,39 @@
-//! Write-ahead log of one shard: opaque records, appended in groups, each group durable before it is acknowledged.
+#![doc = include_str!("../README.md")]
 //!
-//! The modules, in the order in which a record meets them:
+//! # Modules
+//! In the order in which a record meets them:
 //!
-//! - [`wal`](Wal): append, roll, release
+//! - `wal`: append, roll, release
 //! - `format`: the bytes of segments, blocks and records
-//! - `folder`: the files of a log, their names, creation and recycling
+//! - `segment`, `segment_id`: one segment and its file; ids of segments
+//! - `folder`: the files of a WAL, their names, creation and recycling
 //! - `walk`: reading a segment block by block
-//! - `replay`: opening a log after a stop, a crash or a power loss
-//! - `inspect`: reading a whole log without changing it
-//! - [`disk`]: the file system, as a trait, with the machine's implementation
-//! - [`memory_disk`]: its twin in memory, which loses power, fills up and fails on request
+//! - `replay`: opening a WAL after a stop, a crash or a power loss
+//! - `inspect`: reading a whole WAL without changing it
+//! - `disk`: the file system, as a trait
+//! - `real_disk`: the file system of the machine
+//! - `memory_disk`: a file system in memory, which loses power, fills up and fails on request
 //! - `error`: what can go wrong
-//!
-//! What [`Wal::append`] acknowledges survives a crash of the process and a loss of power, as far as the disk keeps its
-//! promise that synced data stays. It does not survive the loss of the disk.
 
-pub mod disk;
+mod disk;
 mod error;
 mod folder;
 mod format;
 mod inspect;
-pub mod memory_disk;
+mod memory_disk;
+mod real_disk;
 mod replay;
+mod segment;
+mod segment_id;
 mod wal;
 mod walk;
 
-pub use disk::{Disk, DiskFile, RealDisk};
+pub use disk::{DirEntry, Disk, DiskFile};
 pub use error::{BlockFault, Damage, DamageKind, WalError};
-pub use folder::SegmentId;
 pub use inspect::{SegmentReport, WalReport, inspect};
 pub use memory_disk::MemoryDisk;
+pub use real_disk::RealDisk;
 pub use replay::{ReplaySummary, ReplayedRecord, TornTail};
-pub use wal::{RecordParts, SegmentInfo, Wal, WalOptions};
+pub use segment::SegmentInfo;
+pub use segment_id::SegmentId;
+pub use wal::{RecordParts, Wal, WalOptions};

@@ -1,8 +1,8 @@
-//! Opening a log: every record is read back, in order, and the log is made ready to go on.
+//! Opening a WAL: every record is read back, in order, and the WAL is made ready to go on.
 //!
-//! What is found at the end of the newest segment is judged so: zeros, or bytes that are not a whole block and behind which
-//! no later block stands, are what a stop, a crash or a power loss leaves; they were never acknowledged, and are zeroed.
-//! A bad block anywhere else is damage, and the log does not open.
+//! The end of the newest segment is classified so: zeros, or bytes that are not a whole block and behind which no later
+//! block stands, are what a stop, a crash or a power loss leaves. They were never acknowledged, and are zeroed. A bad block
+//! anywhere else is damage, and the WAL does not open.
 
 use std::cmp::Ordering;
 use std::error::Error;
@@ -15,9 +15,10 @@ use zonelake_schemas::Lsn;
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::{BlockFault, Damage, DamageKind, WalError};
-use crate::folder::{Folder, Listing, LogFile, OpenSegment, SegmentId, write_all_at};
+use crate::folder::{Folder, Listing, write_all_at};
 use crate::format::{SEGMENT_HEADER_BYTES, SegmentHeader, SegmentHeaderFault, VERSION};
-use crate::wal::{HeldSegment, SegmentInfo};
+use crate::segment::{HeldSegment, LogFile, OpenSegment, SegmentInfo};
+use crate::segment_id::SegmentId;
 use crate::walk::{ChainEnd, SegmentReader};
 
 /// Zeros that are written at a time.
@@ -26,15 +27,15 @@ const ZEROS_BYTES: usize = 1 << 20;
 /// A record as it is read back.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplayedRecord<'a> {
-    /// Its number.
+    /// LSN of the record.
     pub lsn: Lsn,
-    /// The segment that holds it.
+    /// Segment that holds the record.
     pub segment: SegmentId,
-    /// What was appended, in one piece that starts at a multiple of 8 bytes in memory.
+    /// Payload as it was appended, in one piece that starts at a multiple of 8 bytes in memory.
     pub payload: &'a [u8],
 }
 
-/// What a replay has found.
+/// Findings of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplaySummary {
     /// Segments, the empty ones too.
@@ -45,24 +46,24 @@ pub struct ReplaySummary {
     pub records: u64,
     /// Bytes of headers and blocks.
     pub bytes: u64,
-    /// The LSN of the oldest record; the next LSN where there is none.
+    /// LSN of the oldest record; the next LSN where there is none.
     pub first_lsn: Lsn,
-    /// The LSN that the next record gets.
+    /// LSN that the next record gets.
     pub next_lsn: Lsn,
-    /// What was dropped at the end.
+    /// Rest of a group that was dropped at the end.
     pub torn: Option<TornTail>,
 }
 
 /// The rest of a group that was not acknowledged before a crash or a power loss.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TornTail {
-    /// The newest segment.
+    /// File of the newest segment.
     pub path: PathBuf,
-    /// Where the group begins, in bytes.
+    /// Position at which the group begins, in bytes.
     pub offset: u64,
-    /// The LSN that its first record had; it is given out again.
+    /// LSN that the first record of the group had; it is given out again.
     pub lsn: Lsn,
-    /// Length of the group's block, where its header is whole.
+    /// Length of the group's block, where the header is whole.
     pub bytes: Option<u64>,
 }
 
@@ -72,18 +73,18 @@ impl fmt::Display for TornTail {
     }
 }
 
-/// A log as replay leaves it, ready for the next append.
+/// A WAL as replay leaves it, ready for the next append.
 #[derive(Debug)]
 pub(crate) struct Replayed {
     pub(crate) summary: ReplaySummary,
-    /// The oldest first; the last one is `current`.
+    /// Segments, oldest first; the last one is `current`.
     pub(crate) segments: Vec<HeldSegment>,
     pub(crate) current: OpenSegment,
-    /// Where the next block goes.
+    /// Position of the next block.
     pub(crate) end_offset: u64,
 }
 
-/// What a segment's file turned out to be.
+/// Header of a segment's file, or the damage in its place.
 #[derive(Debug)]
 pub(crate) enum Header {
     Whole(SegmentHeader),
@@ -104,25 +105,26 @@ pub(crate) fn read_header(disk: &dyn Disk, file: &LogFile) -> Result<Header, Wal
     })
 }
 
-/// What the end of the newest segment's chain of blocks means.
+/// Class of the end of the newest segment's chain of blocks.
 #[derive(Debug)]
 pub(crate) enum Tail {
-    /// Nothing was begun there.
+    /// Nothing was begun behind the last block.
     Clean,
-    /// What is there was never acknowledged.
+    /// The bytes behind the last block were never acknowledged.
     Torn,
-    /// What is there was durable once; the chain goes on at this place, where it does so at all.
+    /// The bytes behind the last block were durable once; the chain goes on at `resume`, if at all.
     Damaged { resume: Option<(u64, Lsn)> },
 }
 
-/// Judges the end of the newest segment's chain of blocks.
-pub(crate) fn judge_tail(
+/// Classifies the end of the newest segment's chain of blocks.
+pub(crate) fn classify_tail(
     reader: &mut SegmentReader<'_>,
     header: &SegmentHeader,
     end: &ChainEnd,
 ) -> Result<Tail, WalError> {
     let resume = reader.find_behind(&header.seal(), end)?;
     Ok(match end.fault {
+        // A block is only begun when the one before it is durable: a later one proves that this one was.
         _ if resume.is_some() => Tail::Damaged { resume },
         BlockFault::Absent => Tail::Clean,
         BlockFault::Header | BlockFault::Cut | BlockFault::Body => Tail::Torn,
@@ -131,7 +133,7 @@ pub(crate) fn judge_tail(
     })
 }
 
-/// Replays a log, and starts one where the folder has none.
+/// Replays a WAL, and starts one where the folder has none.
 pub(crate) fn replay<E: Into<Box<dyn Error + Send + Sync>>>(
     folder: &mut Folder,
     start_lsn: Lsn,
@@ -141,23 +143,28 @@ pub(crate) fn replay<E: Into<Box<dyn Error + Send + Sync>>>(
     let made = disk.create_dir_all(&folder.dir);
     made.map_err(|error| WalError::io("make the folder", &folder.dir, error))?;
     let listing = Listing::read(&*disk, &folder.dir)?;
+    // All headers first: a WAL of another shard or version, or with a segment missing, hands on no record.
     let headers = check_headers(folder, &listing)?;
-    let mut replay = Replay { folder, each, summary: ReplaySummary::of_empty(start_lsn), segments: Vec::new() };
+    let mut replay = Replay { folder, each, summary: ReplaySummary::empty(start_lsn), segments: Vec::new() };
     let mut newest = None;
     for (index, (file, header)) in listing.segments.iter().zip(&headers).enumerate() {
         let end = replay.read_segment(file, header)?;
         match headers.get(index + 1) {
             Some(next) => {
+                // A segment is left only when its last block is durable, so its blocks must lead up to the next
+                // segment.
                 if let Some(damage) = check_successor(file, &end, next, &listing.segments[index + 1].path) {
                     return Err(WalError::Damaged(Box::new(damage)));
                 }
             }
-            None => newest = Some((replay.settle(file, header, &end)?, end.offset)),
+            None => newest = Some((replay.restore_tail(file, header, &end)?, end.offset)),
         }
     }
     let Replay { mut summary, mut segments, .. } = replay;
+    // A spare has had the id in its name, and no id is used twice.
     let first_id = listing.spares.last().map_or(SegmentId(1), |spare| spare.id.next());
-    folder.adopt(listing)?;
+    // Only after all segments are read: a damaged WAL is left as it is, spares and all.
+    folder.keep_spares(listing)?;
     let (current, end_offset) = match newest {
         Some(newest) => newest,
         None => (folder.start_segment(first_id, start_lsn)?, SEGMENT_HEADER_BYTES as u64),
@@ -171,7 +178,7 @@ pub(crate) fn replay<E: Into<Box<dyn Error + Send + Sync>>>(
 }
 
 impl ReplaySummary {
-    fn of_empty(start_lsn: Lsn) -> Self {
+    fn empty(start_lsn: Lsn) -> Self {
         Self { segments: 0, blocks: 0, records: 0, bytes: 0, first_lsn: start_lsn, next_lsn: start_lsn, torn: None }
     }
 }
@@ -185,6 +192,7 @@ fn check_headers(folder: &Folder, listing: &Listing) -> Result<Vec<SegmentHeader
             Header::Whole(header) => header,
             Header::Bad(kind) => return Err(WalError::damaged(&file.path, 0, Lsn(0), kind)),
         };
+        // Two shards that were swapped would give their rows to the wrong streams.
         if header.shard != folder.shard {
             let path = file.path.clone();
             return Err(WalError::WrongShard { path, expected: folder.shard, found: header.shard });
@@ -228,11 +236,13 @@ struct Replay<'a, E> {
 }
 
 impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
-    /// Hands on the records of a segment, up to where its chain of blocks ends.
+    /// Hands on the records of a segment, up to the end of its chain of blocks.
     fn read_segment(&mut self, file: &LogFile, header: &SegmentHeader) -> Result<ChainEnd, WalError> {
         let opened = self.folder.disk.open_read_only(&file.path);
         let opened = opened.map_err(|error| WalError::io("open", &file.path, error))?;
         let mut reader = SegmentReader::new(&*opened, &file.path)?;
+        // The blocks of a segment are handed on while it is read: a replay holds one block in memory, and not the
+        // segment.
         let each = &mut self.each;
         let end = reader.read_chain(&header.seal(), SEGMENT_HEADER_BYTES as u64, header.first_lsn, &mut |block| {
             for (lsn, payload) in (block.first_lsn.0..).map(Lsn).zip(block.payloads) {
@@ -244,6 +254,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
             }
             Ok(())
         })?;
+        // Earlier segments were released, so the first LSN is that of the oldest one left.
         if self.segments.is_empty() {
             self.summary.first_lsn = header.first_lsn;
         }
@@ -258,12 +269,17 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
     }
 
     /// Makes sure that the newest segment ends with its last whole block, durably, and leaves it ready to be written.
-    fn settle(&mut self, file: &LogFile, header: &SegmentHeader, end: &ChainEnd) -> Result<OpenSegment, WalError> {
+    fn restore_tail(
+        &mut self,
+        file: &LogFile,
+        header: &SegmentHeader,
+        end: &ChainEnd,
+    ) -> Result<OpenSegment, WalError> {
         let path = &file.path;
         let io = |action| move |error| WalError::io(action, path, error);
         let opened = self.folder.disk.open(path).map_err(io("open"))?;
         let mut reader = SegmentReader::new(&*opened, path)?;
-        let torn = match judge_tail(&mut reader, header, end)? {
+        let torn = match classify_tail(&mut reader, header, end)? {
             Tail::Damaged { .. } => {
                 return Err(WalError::damaged(path, end.offset, end.next_lsn, DamageKind::Block(end.fault)));
             }
@@ -277,6 +293,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
             }
             None => None,
         };
+        // A file that is shorter than a segment gets its length back, so that appends find the space reserved.
         let wanted_bytes = self.folder.segment_bytes;
         let grown = opened.preallocate(wanted_bytes);
         grown.map_err(|error| self.folder.space_or_io("restore the length of", path, wanted_bytes, error))?;
@@ -285,6 +302,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
             let tail = TornTail { path: path.clone(), offset: end.offset, lsn: end.next_lsn, bytes: end.claimed_bytes };
             tracing::warn!(%tail, bytes = tail.bytes, "dropped the rest of a group that was never acknowledged");
             self.summary.torn = Some(tail);
+            // Zeroed before anything is written there, so that no rest of the torn group stands behind later blocks.
             zero(&*opened, end.offset, file_bytes).map_err(io("clear the torn end of"))?;
         }
         // The last block may be one whose sync failed: then memory holds it, the disk does not, and a sync alone would
@@ -295,13 +313,14 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
         }
         opened.sync_data().map_err(io("sync"))?;
         if let Some(held) = self.segments.last_mut() {
+            // The length decides later whether the file can be a spare.
             held.file.bytes = file_bytes;
         }
         Ok(OpenSegment { file: opened, path: path.clone(), header: *header, file_bytes })
     }
 }
 
-/// Writes zeros.
+/// Writes zeros from one position up to another.
 fn zero(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<()> {
     let zeros = vec![0; ZEROS_BYTES];
     let mut offset = from;

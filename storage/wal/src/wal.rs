@@ -1,4 +1,4 @@
-//! The log of one shard, as its single writer sees it.
+//! The WAL of one shard, as its single writer sees it.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -10,35 +10,37 @@ use zonelake_schemas::{Lsn, ShardId};
 
 use crate::disk::Disk;
 use crate::error::WalError;
-use crate::folder::{Folder, LogFile, OpenSegment, SegmentId, write_all_at};
+use crate::folder::{Folder, write_all_at};
 use crate::format::{
     ALIGN_BYTES, BLOCK_HEADER_BYTES, BlockHeader, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, record_bytes,
 };
 use crate::replay::{ReplaySummary, Replayed, ReplayedRecord, replay};
+use crate::segment::{HeldSegment, OpenSegment, SegmentInfo};
+use crate::segment_id::SegmentId;
 
 /// The payload of a record, in pieces that are written one behind the other, so that nobody has to copy them together.
 pub type RecordParts<'a> = &'a [&'a [u8]];
 
-/// What stands behind records that end unaligned, and behind the last block.
+/// Padding behind records that end unaligned, and behind the last block.
 const ZEROS: [u8; BLOCK_HEADER_BYTES] = [0; BLOCK_HEADER_BYTES];
 
-/// Settings of a log.
+/// Settings of a WAL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalOptions {
-    /// The folder of this log alone. It is made where it does not exist.
+    /// Folder of this WAL alone; made where it does not exist.
     pub dir: PathBuf,
-    /// The shard that the log belongs to; another shard's folder is refused.
+    /// Shard that the WAL belongs to; another shard's folder is refused.
     pub shard: ShardId,
     /// Length of a segment's file in bytes, at least 8 KiB. A long segment rolls seldom; a short one frees its space
     /// sooner. A group that is longer than this gets a segment of its own length.
     pub segment_bytes: u64,
-    /// The first LSN of a log without segments, at least 1. A log that has segments goes on where they end.
+    /// First LSN of a WAL without segments, at least 1. A WAL that has segments goes on where they end.
     pub start_lsn: Lsn,
-    /// How many released segments are kept for recycling. Each holds its space; where there is none, a roll has to make a
-    /// file, and the first writes to it cost the file system more than later ones.
+    /// Released segments that are kept for recycling. Each holds its space; where there is none, a roll has to make a file,
+    /// and the first writes to it cost the file system more than later ones.
     pub spare_segments: usize,
-    /// The longest block that [`Wal::append`] accepts, in bytes, at least 64 and less than 4 GiB. Replay needs this much
-    /// memory at once.
+    /// Length of the longest block that [`Wal::append`] accepts, in bytes, at least 64 and less than 4 GiB. Replay needs
+    /// this much memory.
     pub block_bytes_max: u64,
 }
 
@@ -64,12 +66,15 @@ impl WalOptions {
 
     fn check(&self) -> Result<(), WalError> {
         let problem = |name, problem: &str| Err(WalError::Setting { name, problem: problem.to_owned() });
+        // A segment has at least as many bytes for blocks as for its header.
         if self.segment_bytes < 2 * SEGMENT_HEADER_BYTES as u64 {
             return problem("segment_bytes", "must be at least 8192");
         }
+        // A block header has 32 bits for the length of its body.
         if self.block_bytes_max < 64 || self.block_bytes_max > u64::from(u32::MAX) {
             return problem("block_bytes_max", "must be at least 64 and less than 4 GiB");
         }
+        // An empty segment has one less than its first LSN for its last one.
         if self.start_lsn < Lsn(1) {
             return problem("start_lsn", "must be at least 1");
         }
@@ -77,68 +82,33 @@ impl WalOptions {
     }
 }
 
-/// What a segment holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SegmentInfo {
-    /// Its number.
-    pub id: SegmentId,
-    /// The LSN of its first record.
-    pub first_lsn: Lsn,
-    /// The LSN of its last record; one less than the first where it is empty.
-    pub last_lsn: Lsn,
-    /// Bytes of its header and blocks: what a replay reads. The file may be longer.
-    pub bytes: u64,
-}
-
-impl SegmentInfo {
-    /// Whether it holds no record.
-    pub fn is_empty(&self) -> bool {
-        self.last_lsn < self.first_lsn
-    }
-}
-
-/// A segment and its file.
-#[derive(Debug)]
-pub(crate) struct HeldSegment {
-    pub(crate) info: SegmentInfo,
-    pub(crate) file: LogFile,
-}
-
-impl HeldSegment {
-    pub(crate) fn empty(open: &OpenSegment) -> Self {
-        let (id, first_lsn) = (open.header.id, open.header.first_lsn);
-        let bytes = SEGMENT_HEADER_BYTES as u64;
-        Self {
-            info: SegmentInfo { id, first_lsn, last_lsn: Lsn(first_lsn.0 - 1), bytes },
-            file: LogFile { id, path: open.path.clone(), bytes: open.file_bytes },
-        }
-    }
-}
-
 /// The write-ahead log of one shard. It has one writer and no lock; the folder must not be open twice.
 ///
-/// After an error of a write or a sync it is unknown what the disk holds, so that every later call that would write fails
-/// with that first error; the way on is to open the log again.
+/// Records that [`Wal::append`] has acknowledged survive a process crash and a power loss, as far as the disk keeps synced
+/// data. They do not survive the loss of the disk.
+///
+/// After an error of a write or a sync the content of the disk is unknown. Every later call that would write then fails
+/// with that first error, until the WAL is opened again.
 #[derive(Debug)]
 pub struct Wal {
     folder: Folder,
     block_bytes_max: u64,
-    /// The oldest first, never empty; the last one is `current`.
+    /// Segments, oldest first, never empty; the last one is `current`.
     segments: VecDeque<HeldSegment>,
     current: OpenSegment,
-    /// Where the next block goes in the current segment.
+    /// Position of the next block in the current segment.
     end_offset: u64,
     next_lsn: Lsn,
     failure: Option<Arc<WalError>>,
-    /// The headers of the records of one group, kept for their space.
+    /// Headers of the records of one group; held only so that their memory is used again.
     record_headers: Vec<[u8; RECORD_HEADER_BYTES]>,
 }
 
 impl Wal {
-    /// Opens a log: hands every record to `each`, oldest first and without a gap, drops what a power loss has left of a
+    /// Opens a WAL: hands every record to `each`, oldest first and without a gap, drops what a power loss has left of a
     /// group that was never acknowledged, and goes on behind the last record.
     ///
-    /// What was handed to `each` is durable when this returns, and not before.
+    /// Records that were handed to `each` are durable when this returns, and not before.
     ///
     /// # Errors
     /// [`WalError::Damaged`], [`WalError::WrongShard`] and [`WalError::NewerVersion`], which leave the folder as it was;
@@ -177,28 +147,28 @@ impl Wal {
         self.next_lsn
     }
 
-    /// Bytes that a group takes in the log: what [`Self::must_roll`] is asked about.
+    /// Bytes that a group takes in the WAL, as [`Self::must_roll`] wants them.
     pub fn group_bytes(records: &[RecordParts<'_>]) -> u64 {
         let payload_bytes = |parts: &RecordParts<'_>| parts.iter().map(|part| part.len()).sum();
         BLOCK_HEADER_BYTES as u64 + records.iter().map(|parts| record_bytes(payload_bytes(parts))).sum::<u64>()
     }
 
-    /// Whether a group of this size, as [`Self::group_bytes`] counts it, needs another segment than the current one. An
-    /// empty segment takes any group.
+    /// True where a group of this size, as [`Self::group_bytes`] counts it, needs a new segment. An empty segment takes any
+    /// group.
     pub fn must_roll(&self, group_bytes: u64) -> bool {
         !self.current_segment().is_empty() && group_bytes > self.left_bytes()
     }
 
-    /// The segment that the next group goes to. Where it is empty, the caller's state belongs at the head of that group.
+    /// The segment that the next group goes to. Where it is empty, the caller's state belongs first into that group.
     pub fn current_segment(&self) -> &SegmentInfo {
-        &self.segments.back().expect("a log always has a current segment").info
+        &self.segments.back().expect("a WAL always has a current segment").info
     }
 
     /// Starts a new segment, durably; the caller then puts its state first into the next group. An empty current segment
     /// is as good as new and stays.
     ///
     /// # Errors
-    /// [`WalError::NoSpace`], after which the log goes on with the current segment; [`WalError::Io`], which poisons;
+    /// [`WalError::NoSpace`], after which the WAL goes on with the current segment; [`WalError::Io`], which poisons;
     /// [`WalError::Poisoned`].
     pub fn roll(&mut self) -> Result<SegmentId, WalError> {
         self.check_usable()?;
@@ -207,6 +177,7 @@ impl Wal {
             return Ok(current.id);
         }
         let id = current.id.next();
+        // A failure leaves the current segment as it is; only one that may have left a half-made segment poisons.
         let started = self.folder.start_segment(id, self.next_lsn);
         self.current = started.map_err(|error| self.fail(error))?;
         self.end_offset = SEGMENT_HEADER_BYTES as u64;
@@ -214,8 +185,8 @@ impl Wal {
         Ok(id)
     }
 
-    /// Appends the records as one group: with one write and one sync, all of them or none. On return they survive a crash and
-    /// a loss of power. Returns the LSN of the first; the others follow by one.
+    /// Appends the records as one group: with one write and one sync, all of them or none. On return they survive a process
+    /// crash and a power loss. Returns the LSN of the first; the others follow by one.
     ///
     /// # Errors
     /// [`WalError::SegmentFull`] where [`Self::must_roll`] says so, [`WalError::GroupTooLarge`], [`WalError::EmptyGroup`] and
@@ -223,43 +194,48 @@ impl Wal {
     pub fn append(&mut self, records: &[RecordParts<'_>]) -> Result<Lsn, WalError> {
         self.check_usable()?;
         let bytes = Self::group_bytes(records);
-        self.make_room(records.len(), bytes)?;
+        self.ensure_capacity(records.len(), bytes)?;
         let first_lsn = self.next_lsn;
         self.write_block(records, bytes)?;
+        // The next block is only begun once this one is synced: replay takes a block behind a bad one for proof of damage.
         let synced = self.current.file.sync_data();
         synced.map_err(|error| self.fail(WalError::io("sync", &self.current.path, error)))?;
+        // Only now: with a failed write or sync neither LSNs nor space are taken.
         self.end_offset += bytes;
         self.next_lsn = Lsn(first_lsn.0 + records.len() as u64);
-        let info = &mut self.segments.back_mut().expect("a log always has a current segment").info;
+        let info = &mut self.segments.back_mut().expect("a WAL always has a current segment").info;
         info.last_lsn = Lsn(self.next_lsn.0 - 1);
         info.bytes = self.end_offset;
+        // Early enough that the file is there when the segment is full, late enough that an idle shard makes none.
         if self.end_offset > self.current.file_bytes / 2 {
             self.folder.prepare_for_next(self.current.header.id);
         }
         Ok(first_lsn)
     }
 
-    /// The segments that the log holds, the oldest first; the last one is the current one.
+    /// All segments, oldest first; the last one is the current one.
     pub fn segments(&self) -> impl Iterator<Item = &SegmentInfo> {
         self.segments.iter().map(|segment| &segment.info)
     }
 
-    /// Lets the segments up to this one go, the oldest first, each durably. Their files are kept for recycling, or removed.
-    /// The current segment stays, whatever is asked for.
+    /// Releases the segments up to this one, oldest first, each durably. Their files are kept for recycling, or removed.
+    /// The current segment always stays.
     ///
     /// # Errors
     /// [`WalError::Io`], which poisons; [`WalError::Poisoned`].
     pub fn release_through(&mut self, id: SegmentId) -> Result<(), WalError> {
         self.check_usable()?;
         while self.segments.len() > 1 && self.segments[0].info.id <= id {
+            // Released one by one and in order: whatever a power loss leaves begins without a gap.
             let retired = self.folder.retire(&self.segments[0].file);
             retired.map_err(|error| self.fail(error))?;
+            // Dropped from the list once its file is gone.
             self.segments.pop_front();
         }
         Ok(())
     }
 
-    /// Bytes that the current segment's file has left.
+    /// Bytes left in the current segment's file.
     fn left_bytes(&self) -> u64 {
         self.current.file_bytes.saturating_sub(self.end_offset)
     }
@@ -271,16 +247,18 @@ impl Wal {
         }
     }
 
-    /// Keeps the first failure, unless it is one that has left nothing behind.
+    /// Remembers the first failure, unless it has left nothing behind.
     fn fail(&mut self, error: WalError) -> WalError {
         if !matches!(error, WalError::NoSpace { .. }) {
+            // After a failed sync the kernel may report success for pages that it has dropped, so nothing may be
+            // written behind them.
             self.failure.get_or_insert_with(|| Arc::new(error.clone()));
         }
         error
     }
 
-    /// Sees to it that a group may be written at the end of the current segment.
-    fn make_room(&mut self, records: usize, bytes: u64) -> Result<(), WalError> {
+    /// Checks that a group may be written at the end of the current segment, which grows where it is empty.
+    fn ensure_capacity(&mut self, records: usize, bytes: u64) -> Result<(), WalError> {
         if records == 0 {
             return Err(WalError::EmptyGroup);
         }
@@ -293,22 +271,24 @@ impl Wal {
         if !self.current_segment().is_empty() {
             return Err(WalError::SegmentFull { bytes, left_bytes: self.left_bytes() });
         }
+        // An empty segment takes any group, also one longer than a segment: it then gets the length that the group needs.
         let wanted_bytes = self.end_offset + bytes;
         if let Err(error) = self.current.file.preallocate(wanted_bytes) {
             let error = self.folder.space_or_io("lengthen", &self.current.path, wanted_bytes, error);
             return Err(self.fail(error));
         }
         self.current.file_bytes = wanted_bytes;
-        self.segments.back_mut().expect("a log always has a current segment").file.bytes = wanted_bytes;
+        self.segments.back_mut().expect("a WAL always has a current segment").file.bytes = wanted_bytes;
         Ok(())
     }
 
-    /// Writes a group as a block, unsynced, with the zeros behind it that end the log.
+    /// Writes a group as a block, unsynced, with the zeros behind it that end the WAL.
     fn write_block(&mut self, records: &[RecordParts<'_>], bytes: u64) -> Result<(), WalError> {
         assert!(self.end_offset.is_multiple_of(ALIGN_BYTES as u64), "blocks start at multiples of {ALIGN_BYTES}");
+        // Payloads are written from where they are, without a copy.
         let part_count = self.make_record_headers(records);
         let mut slices = Vec::with_capacity(part_count + 2);
-        // The first place is for the header of the block, which is known last.
+        // The first part is the header of the block, which is known last: it has the checksum of the others.
         slices.push(IoSlice::new(&[]));
         for (header, parts) in self.record_headers.iter().zip(records) {
             slices.push(IoSlice::new(header));
@@ -322,15 +302,19 @@ impl Wal {
             first_lsn: self.next_lsn,
             record_count: u32::try_from(records.len()).expect("each record takes 8 bytes of a block below 4 GiB"),
             body_bytes: u32::try_from(bytes - BLOCK_HEADER_BYTES as u64).expect("blocks are below 4 GiB"),
+            // The first slice is still empty, so this is the checksum of the body alone.
             body_checksum: slices.iter().fold(0, |checksum, slice| crc32c::crc32c_append(checksum, slice)),
         }
         .encode(&self.current.header.seal());
+        // All of the group goes out in one write: header, body, and the zeros that end the chain.
         slices[0] = IoSlice::new(&block_header);
+        // Zeros end the chain of blocks, also in a recycled file; where the file ends there, it ends the chain itself.
         let behind_bytes = usize::try_from(self.left_bytes() - bytes).unwrap_or(usize::MAX);
         slices.push(IoSlice::new(&ZEROS[..ZEROS.len().min(behind_bytes)]));
         let written = write_all_at(&*self.current.file, &mut slices, self.end_offset);
         written.map_err(|(written_bytes, error)| {
             let path = &self.current.path;
+            // A full disk that has taken nothing leaves the WAL as it was, and the caller may go on later.
             let error = match written_bytes {
                 0 => self.folder.space_or_io("write", path, bytes, error),
                 _ => WalError::io("write", path, error),
@@ -339,7 +323,7 @@ impl Wal {
         })
     }
 
-    /// Fills `record_headers` for a group, and returns how many parts it has, headers and padding included.
+    /// Fills `record_headers` for a group, and returns its number of parts, headers and padding included.
     fn make_record_headers(&mut self, records: &[RecordParts<'_>]) -> usize {
         self.record_headers.clear();
         let mut part_count = 0;

@@ -1,4 +1,4 @@
-//! Reading a segment block by block, as far as its blocks are whole, and judging what stands behind them.
+//! Reading a segment block by block, as far as its blocks are whole, and looking for blocks behind that end.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::disk::DiskFile;
 use crate::error::{BlockFault, WalError};
 use crate::format::{ALIGN_BYTES, BLOCK_HEADER_BYTES, BLOCK_MAGIC, BlockHeader, SEGMENT_HEADER_BYTES, Seal, payloads};
 
-/// What is read at a time, at least: blocks are often small.
+/// Bytes that are read at a time, at least: blocks are often small.
 const READ_AHEAD_BYTES: usize = 1 << 18;
 
 /// A whole block.
@@ -18,21 +18,21 @@ pub(crate) struct Block<'a> {
     pub(crate) payloads: Vec<&'a [u8]>,
 }
 
-/// A whole block, or why there is none, with its header where that is whole.
+/// A whole block, or the fault, with the block's header where that is whole.
 type Found<'a> = Result<(BlockHeader, Block<'a>), (BlockFault, Option<BlockHeader>)>;
 
-/// Where the chain of whole blocks ends.
+/// End of the chain of whole blocks.
 #[derive(Debug, Clone)]
 pub(crate) struct ChainEnd {
-    /// The LSN that the next block would start with.
+    /// LSN that the next block would start with.
     pub(crate) next_lsn: Lsn,
-    /// Where the next block would start.
+    /// Position of the next block.
     pub(crate) offset: u64,
-    /// Where the last whole block starts, where there is one.
+    /// Position of the last whole block, if there is one.
     pub(crate) last_block: Option<u64>,
-    /// Whole blocks.
+    /// Number of whole blocks.
     pub(crate) blocks: u64,
-    /// What keeps the chain from going on; [`BlockFault::Absent`] where there are zeros or nothing at all.
+    /// Fault that ends the chain; [`BlockFault::Absent`] where there are zeros or nothing at all.
     pub(crate) fault: BlockFault,
     /// Length of the block at the end of the chain, as its header says, where that is whole.
     pub(crate) claimed_bytes: Option<u64>,
@@ -60,9 +60,11 @@ impl<'a> SegmentReader<'a> {
         let length = usize::try_from(self.file_bytes.saturating_sub(offset)).map_or(length, |rest| rest.min(length));
         let buffered = offset.checked_sub(self.buffer_offset).and_then(|skip| usize::try_from(skip).ok());
         let buffered = buffered.filter(|skip| skip.checked_add(length).is_some_and(|end| end <= self.buffer.len()));
+        // Small blocks are mostly in the buffer already.
         if let Some(skip) = buffered {
             return Ok(&self.buffer[skip..skip + length]);
         }
+        // The buffer begins at the position that is asked for, so that payloads in it stay aligned to 8 bytes.
         self.buffer.resize(length.max(READ_AHEAD_BYTES), 0);
         let read = self.file.read_at(&mut self.buffer, offset);
         let read = read.map_err(|error| WalError::io("read", self.path, error))?;
@@ -71,7 +73,7 @@ impl<'a> SegmentReader<'a> {
         Ok(&self.buffer[..length.min(read)])
     }
 
-    /// The header's bytes, fewer than a header's where the file is shorter.
+    /// The bytes of the segment's header; fewer where the file is shorter.
     pub(crate) fn segment_header(&mut self) -> Result<&[u8], WalError> {
         self.bytes_at(0, SEGMENT_HEADER_BYTES)
     }
@@ -112,8 +114,7 @@ impl<'a> SegmentReader<'a> {
     }
 
     /// Position and first LSN of the first block behind the end of a chain that was written after that end was synced.
-    /// Where there is one, what stands at the end is damage; where there is none, it is what a power loss left of
-    /// the last write.
+    /// With such a block, the bytes at the end are damage; without one, they are what a power loss left of the last write.
     ///
     /// A header is enough: a block is only begun when the one before it is durable.
     pub(crate) fn find_behind(&mut self, seal: &Seal, end: &ChainEnd) -> Result<Option<(u64, Lsn)>, WalError> {
@@ -131,23 +132,28 @@ impl<'a> SegmentReader<'a> {
                     return Ok(Some((offset + at as u64, header.first_lsn)));
                 }
             }
+            // Goes on at the next aligned position that the buffer did not hold a whole header for.
             let searched = (bytes.len() - BLOCK_HEADER_BYTES) / ALIGN_BYTES * ALIGN_BYTES + ALIGN_BYTES;
             offset += searched as u64;
         }
     }
 
-    /// The block at the end of the chain so far, or why there is none, with its header where that is whole.
+    /// The block at the end of the chain so far, or the fault, with the block's header where that is whole.
     fn read_block(&mut self, seal: &Seal, end: &ChainEnd) -> Result<Found<'_>, WalError> {
         let bytes = self.bytes_at(end.offset, BLOCK_HEADER_BYTES)?;
+        // Zeros are what a write leaves behind its block, and what a new file consists of.
         if bytes.iter().all(|byte| *byte == 0) {
             return Ok(Err((BlockFault::Absent, None)));
         }
         let Some(header) = BlockHeader::decode(bytes, seal) else {
             return Ok(Err((BlockFault::Header, None)));
         };
+        // A whole block with another LSN was written by nobody who followed the protocol; the caller decides what it
+        // means.
         if header.first_lsn != end.next_lsn {
             return Ok(Err((BlockFault::Lsn { found: header.first_lsn }, Some(header))));
         }
+        // A torn write can leave a header whose body the file never got.
         if end.offset + header.block_bytes() > self.file_bytes {
             return Ok(Err((BlockFault::Cut, Some(header))));
         }

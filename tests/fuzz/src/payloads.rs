@@ -96,7 +96,7 @@ impl Server {
         let gateway = Gateway { auto_register: false, ..Gateway::clone(&gateway) };
         registry.register_devices(gateway.zone, &["a", "b"]).expect("devices can be registered");
         let table = TableDef::from_toml(TABLE).expect("the declaration is good");
-        let tables = registry.adopt_tables(&[table, rejected_table()]).expect("tables can be made");
+        let tables = registry.register_tables(&[table, rejected_table()]).expect("tables can be made");
         let named = |name: &str| {
             Arc::clone(tables.iter().find(|table| table.def.name == name).expect("it was adopted just now"))
         };

@@ -98,7 +98,7 @@ fn column(field: &FieldDef) -> Result<StructField, String> {
     let metadata =
         [("comment", comment), ("unit", field.unit.clone())].into_iter().filter(|(_, text)| !text.is_empty());
     let metadata = metadata.map(|(key, text)| (key, MetadataValue::from(text)));
-    Ok(StructField::new(&field.name, data_type(field.kept())?, true).with_metadata(metadata))
+    Ok(StructField::new(&field.name, data_type(field.storage_type())?, true).with_metadata(metadata))
 }
 
 fn data_type(kept: StorageType) -> Result<DataType, String> {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::inode::{Chance, Inode};
+use crate::memory_disk::inode::Inode;
+use crate::memory_disk::rng::Rng;
 
 /// The two states of a disk and the faults to come.
 #[derive(Debug, Clone)]
 pub(super) struct State {
-    pub(super) chance: Chance,
+    pub(super) rng: Rng,
     pub(super) dirs: BTreeSet<PathBuf>,
     pub(super) inodes: Vec<Inode>,
     pub(super) names: BTreeMap<PathBuf, usize>,
@@ -28,7 +29,7 @@ impl State {
     /// An empty disk without a limit.
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            chance: Chance::new(seed),
+            rng: Rng::new(seed),
             dirs: BTreeSet::new(),
             inodes: Vec::new(),
             names: BTreeMap::new(),
@@ -56,7 +57,7 @@ impl State {
         self.check_power()
     }
 
-    /// Makes something durable: all of it, or where this sync is to fail, what chance decides.
+    /// Makes something durable: all of it, or where this sync is to fail, what the random numbers decide.
     pub(super) fn sync(&mut self, sync: impl FnOnce(&mut Self, bool)) -> io::Result<()> {
         let failure = self.sync_failure;
         self.sync_failure = failure.and_then(|left| left.checked_sub(1));
@@ -64,7 +65,7 @@ impl State {
             self.change(|state| sync(state, false))?;
             return Err(io::Error::other("the medium failed"));
         }
-        if self.power_cut == Some(0) && self.chance.coin() {
+        if self.power_cut == Some(0) && self.rng.coin() {
             return self.change(|_| ());
         }
         self.change(|state| sync(state, true))
@@ -83,9 +84,9 @@ impl State {
         self.dirs
             .extend(self.names.keys().filter_map(|path| path.parent()).flat_map(Path::ancestors).map(Path::to_owned));
         self.name_changes.clear();
-        let Self { inodes, chance, .. } = self;
+        let Self { inodes, rng, .. } = self;
         for inode in inodes {
-            inode.tear(chance);
+            inode.tear(rng);
             inode.forget();
         }
     }
@@ -97,11 +98,11 @@ impl State {
         self.name_changes.push(change);
     }
 
-    /// Carries the changes of a folder's names over to the medium: all of them, or each as chance decides. What did not
+    /// Carries the changes of a folder's names over to the medium: all of them, or each as the random numbers decide. What did not
     /// get there may do so later, since file systems keep a journal of names or stop.
     pub(super) fn sync_names(&mut self, dir: &Path, whole: bool) {
         for change in std::mem::take(&mut self.name_changes) {
-            if change.is_in(dir) && (whole || self.chance.coin()) {
+            if change.is_in(dir) && (whole || self.rng.coin()) {
                 change.apply(&mut self.durable_names);
             } else {
                 self.name_changes.push(change);

@@ -200,7 +200,7 @@ fn a_newer_version_of_the_format_is_refused_with_words() {
         content[12..16].copy_from_slice(&checksum.to_le_bytes());
     });
     let text = refusal(&disk).to_string();
-    assert!(text.contains("log format version 2, and this release reads versions up to 1"), "{text}");
+    assert!(text.contains("WAL format version 2, and this release reads versions up to 1"), "{text}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ const NEW_ZONE: NewZone<'_> = NewZone {
 };
 
 #[test]
-fn a_new_registry_has_the_reference_places_and_a_key_for_each_zone_as_a_whole() {
+fn a_new_registry_has_the_reference_zones_and_a_key_for_each_zone_as_a_whole() {
     let folder = tempfile::tempdir().unwrap();
     let registry = open(folder.path());
     let codes: Vec<_> = registry.provinces().iter().map(|province| province.code.to_string()).collect();
@@ -44,9 +44,12 @@ fn a_new_registry_has_the_reference_places_and_a_key_for_each_zone_as_a_whole() 
     let keys: HashSet<_> = zones.iter().map(|zone| zone.key).collect();
     assert_eq!(keys, (1..=36).map(DeviceKey).collect());
     for zone in &zones {
-        let place = registry.place(zone.key).unwrap();
-        assert_eq!((place.province.as_deref(), place.zone.as_deref()), (Some(&*zone.province), Some(&*zone.code)));
-        assert_eq!((place.site.as_deref(), place.device.as_deref()), (None, None));
+        let location = registry.location(zone.key).unwrap();
+        assert_eq!(
+            (location.province.as_deref(), location.zone.as_deref()),
+            (Some(&*zone.province), Some(&*zone.code))
+        );
+        assert_eq!((location.site.as_deref(), location.device.as_deref()), (None, None));
     }
     let sites: Vec<_> =
         registry.sites().iter().map(|site| (site.zone_code.to_string(), site.code.to_string())).collect();
@@ -58,7 +61,7 @@ fn a_new_registry_has_the_reference_places_and_a_key_for_each_zone_as_a_whole() 
 }
 
 #[test]
-fn reference_places_are_put_in_once_and_what_was_added_or_set_stays() {
+fn reference_zones_are_inserted_once_and_what_was_added_or_set_stays() {
     let folder = tempfile::tempdir().unwrap();
     let registry = open(folder.path());
     registry.add_province("gia-lai", "Gia Lai").unwrap();
@@ -72,12 +75,12 @@ fn reference_places_are_put_in_once_and_what_was_added_or_set_stays() {
     let zone = registry.zone(id).unwrap();
     assert_eq!((&*zone.code, &*zone.province, zone.area_ha), ("thu-nghiem", "gia-lai", Some(12.5)));
     assert!(!zone.auto_register);
-    assert_eq!(registry.place(zone.key).unwrap().zone.as_deref(), Some("thu-nghiem"));
+    assert_eq!(registry.location(zone.key).unwrap().zone.as_deref(), Some("thu-nghiem"));
     assert!(!registry.zone_by_code("vung-ang").unwrap().auto_register);
 }
 
 #[test]
-fn a_place_that_is_there_or_cannot_be_is_refused_by_name() {
+fn a_province_zone_or_site_that_exists_or_cannot_be_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let registry = open(folder.path());
     for (result, words) in [
@@ -114,10 +117,10 @@ fn a_device_keeps_its_key_and_keys_have_no_gaps() {
 
     let registry = open(folder.path());
     assert_eq!(registry.device(zone, "pump-2"), Some(DeviceKey(38)));
-    assert_eq!(registry.places().len(), 40);
-    let place = registry.place(DeviceKey(40)).unwrap();
-    assert_eq!((place.province.as_deref(), place.zone.as_deref()), (Some("dak-lak"), Some("hoa-phu")));
-    assert_eq!((place.site.as_deref(), place.device.as_deref()), (None, Some("pump-1")));
+    assert_eq!(registry.locations().len(), 40);
+    let location = registry.location(DeviceKey(40)).unwrap();
+    assert_eq!((location.province.as_deref(), location.zone.as_deref()), (Some("dak-lak"), Some("hoa-phu")));
+    assert_eq!((location.site.as_deref(), location.device.as_deref()), (None, Some("pump-1")));
     let devices = registry.devices();
     let names: Vec<_> = devices.iter().map(|device| (&*device.zone_code, &*device.name)).collect();
     assert_eq!(names, [("vung-ang", "pump-1"), ("vung-ang", "pump-2"), ("vung-ang", "pump-3"), ("hoa-phu", "pump-1")]);
@@ -133,7 +136,7 @@ fn a_bad_device_name_or_zone_refuses_the_call_and_registers_none_of_it() {
     assert_eq!(registry.device(zone, "good"), None);
     let error = registry.register_devices(ZoneId(99), &["good"]).unwrap_err();
     assert!(error.to_string().contains("zone \"99\""), "{error}");
-    assert_eq!(registry.places().len(), 36);
+    assert_eq!(registry.locations().len(), 36);
 }
 
 #[test]
@@ -166,11 +169,11 @@ fn the_same_device_registered_by_many_threads_and_processes_at_once_has_one_key(
     assert_eq!(all[0].iter().collect::<HashSet<_>>().len(), 40);
     let report = registries[1].check().unwrap();
     assert!(report.is_sound(), "{report:?}");
-    assert_eq!((report.devices, report.places), (40, 76));
+    assert_eq!((report.devices, report.locations), (40, 76));
 }
 
 #[test]
-fn whoever_finds_a_device_finds_its_place_while_others_are_being_registered() {
+fn a_reader_that_finds_a_device_finds_its_location_while_others_are_being_registered() {
     let folder = tempfile::tempdir().unwrap();
     let registry = open(folder.path());
     let zone = vung_ang(&registry);
@@ -182,8 +185,8 @@ fn whoever_finds_a_device_finds_its_place_while_others_are_being_registered() {
             while !done.load(Ordering::Acquire) {
                 for name in &names {
                     if let Some(key) = registry.device(zone, name) {
-                        let place = registry.place(key).unwrap();
-                        assert_eq!(place.device.as_deref(), Some(name.as_str()));
+                        let location = registry.location(key).unwrap();
+                        assert_eq!(location.device.as_deref(), Some(name.as_str()));
                         seen += 1;
                     }
                 }
@@ -201,7 +204,7 @@ fn whoever_finds_a_device_finds_its_place_while_others_are_being_registered() {
 }
 
 #[test]
-fn a_device_that_moves_gets_a_new_key_and_its_old_key_keeps_the_old_place() {
+fn a_device_that_moves_gets_a_new_key_and_its_old_key_keeps_the_old_location() {
     let folder = tempfile::tempdir().unwrap();
     let registry = open(folder.path());
     let zone = vung_ang(&registry);
@@ -216,13 +219,13 @@ fn a_device_that_moves_gets_a_new_key_and_its_old_key_keeps_the_old_place() {
     let reopened = open(folder.path());
     for registry in [&registry, &reopened] {
         assert_eq!(registry.device(zone, "stack-1"), Some(new));
-        assert_eq!(registry.place(old).unwrap().site, None);
-        assert_eq!(registry.place(new).unwrap().site.as_deref(), Some("formosa-ha-tinh"));
+        assert_eq!(registry.location(old).unwrap().site, None);
+        assert_eq!(registry.location(new).unwrap().site.as_deref(), Some("formosa-ha-tinh"));
         assert_eq!(registry.devices().len(), 1);
         assert!(registry.check().unwrap().is_sound());
     }
     let out = reopened.assign_device_site("vung-ang", "stack-1", None).unwrap();
-    assert_eq!(reopened.place(out).unwrap().site, None);
+    assert_eq!(reopened.location(out).unwrap().site, None);
     for (zone, device, site) in [("vung-ang", "x", None), ("vung-ang", "stack-1", Some("x")), ("x", "stack-1", None)] {
         assert!(matches!(reopened.assign_device_site(zone, device, site), Err(RegistryError::Unknown { .. })));
     }

@@ -1,21 +1,12 @@
-//! A file system in memory that behaves as badly as a real one may: it loses power, tears writes, fails and fills up when told
-//! to, and always in the same way for the same seed.
-//!
-//! It keeps two states of everything: what programs see, and what is on the medium. A sync carries the one over to the other.
-//! At a loss of power the medium is all that is left, and of what was not synced some is there and some is not: each 512-byte
-//! sector of a write, each length, and each name of a folder for itself.
+//! The disk in memory, its open files, and the faults that it is told to have.
 
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::{DirEntry, Disk, DiskFile};
-
-mod inode;
-mod state;
-
-use inode::Inode;
-use state::State;
+use crate::memory_disk::inode::Inode;
+use crate::memory_disk::state::State;
 
 /// The disk in memory. Clones are the same disk.
 #[derive(Debug, Clone)]
@@ -39,7 +30,7 @@ impl MemoryDisk {
         self.state().capacity_bytes = bytes;
     }
 
-    /// Whether writes may take fewer bytes than they are given.
+    /// Sets whether writes may take fewer bytes than they are given.
     pub fn set_short_writes(&self, short: bool) {
         self.state().short_writes = short;
     }
@@ -73,12 +64,12 @@ impl MemoryDisk {
         state.power_cut = None;
     }
 
-    /// Whether the power is on.
+    /// True while the power is on.
     pub fn is_powered(&self) -> bool {
         self.state().powered
     }
 
-    /// What programs see of a file; `None` where there is none.
+    /// Content of a file as programs see it; `None` where there is none.
     pub fn read(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.state();
         state.names.get(path).map(|inode| state.inodes[*inode].seen().to_vec())
@@ -186,7 +177,7 @@ impl Disk for MemoryDisk {
     fn random(&self) -> io::Result<u64> {
         let mut state = self.state();
         state.check_power()?;
-        Ok(state.chance.next())
+        Ok(state.rng.next())
     }
 }
 
@@ -201,7 +192,7 @@ impl MemoryDisk {
 struct MemoryFile {
     disk: MemoryDisk,
     inode: usize,
-    /// The time between two losses of power in which it was opened.
+    /// Number of the time between two losses of power in which the file was opened.
     life: u64,
     writable: bool,
 }
@@ -248,7 +239,7 @@ impl DiskFile for MemoryFile {
             }
         }
         if state.short_writes && bytes.len() > 1 {
-            let taken = 1 + state.chance.below(bytes.len());
+            let taken = 1 + state.rng.below(bytes.len());
             bytes.truncate(taken);
         }
         let end = offset + bytes.len() as u64;
@@ -270,7 +261,7 @@ impl DiskFile for MemoryFile {
         let inode = self.inode;
         state.sync(|state, whole| match whole {
             true => state.inodes[inode].sync(),
-            false => state.inodes[inode].tear(&mut state.chance),
+            false => state.inodes[inode].tear(&mut state.rng),
         })
     }
 }

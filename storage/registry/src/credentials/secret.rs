@@ -1,17 +1,21 @@
 //! Secrets: random text, digests, and comparison in constant time.
 
+use std::sync::LazyLock;
+
+use data_encoding::{Encoding, Specification};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
-use crate::RegistryError;
+use crate::error::RegistryError;
 
-/// What every gateway's token begins with.
+/// Beginning of every gateway's token.
 pub(crate) const TOKEN_PREFIX: &str = "zl_";
 /// Random bytes in a token: 256 bits.
 const TOKEN_BYTES: usize = 32;
 /// Random bytes in a first password: 120 bits.
 const PASSWORD_BYTES: usize = 15;
-/// Five bits a character; what looks alike (l and 1, o and 0) is left out.
-const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// Letters of base32: lower case, and without what looks alike (l and 1, o and 0).
+const ALPHABET: &str = "abcdefghijkmnpqrstuvwxyz23456789";
 
 /// SHA-256.
 pub(crate) type Sha256Digest = [u8; 32];
@@ -42,32 +46,19 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> Sha256Digest {
     hasher.finalize().into()
 }
 
-/// Whether two digests are equal, in a time that does not depend on where they differ.
+/// Compares two digests in a time that does not depend on where they differ.
 pub(crate) fn digests_are_equal(left: &Sha256Digest, right: &Sha256Digest) -> bool {
-    let difference = left.iter().zip(right).fold(0u8, |all, (a, b)| all | (a ^ b));
-    std::hint::black_box(difference) == 0
+    left.ct_eq(right).into()
 }
 
 /// Five bits a character, the first bits first; a rest of less than five bits is filled with zeros.
 fn text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity((bytes.len() * 8).div_ceil(5));
-    let (mut bits, mut held) = (0u32, 0u32);
-    for byte in bytes {
-        bits = (bits << 8) | u32::from(*byte);
-        held += 8;
-        while held >= 5 {
-            held -= 5;
-            text.push(letter(bits >> held));
-        }
-    }
-    if held > 0 {
-        text.push(letter(bits << (5 - held)));
-    }
-    text
-}
-
-fn letter(bits: u32) -> char {
-    char::from(ALPHABET[(bits & 31) as usize])
+    static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
+        let mut specification = Specification::new();
+        specification.symbols.push_str(ALPHABET);
+        specification.encoding().expect("32 different ASCII letters, without padding, are an encoding")
+    });
+    BASE32.encode(bytes)
 }
 
 #[cfg(test)]
@@ -91,6 +82,27 @@ mod tests {
             let mut changed = base;
             changed[bit / 8] ^= 1 << (bit % 8);
             assert_ne!(text(&changed), text(&base), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn text_is_base32_of_rfc_4648_in_letters_of_our_own() {
+        // Section 10 of the RFC, without its padding.
+        let rfc = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        for (bytes, expected) in [
+            ("", ""),
+            ("f", "MY"),
+            ("fo", "MZXQ"),
+            ("foo", "MZXW6"),
+            ("foob", "MZXW6YQ"),
+            ("fooba", "MZXW6YTB"),
+            ("foobar", "MZXW6YTBOI"),
+        ] {
+            let ours = expected.bytes().map(|letter| {
+                let value = rfc.iter().position(|other| *other == letter).unwrap();
+                char::from(ALPHABET.as_bytes()[value])
+            });
+            assert_eq!(text(bytes.as_bytes()), ours.collect::<String>(), "{bytes}");
         }
     }
 

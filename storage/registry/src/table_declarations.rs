@@ -1,5 +1,6 @@
-//! What is declared: the tables that are built in, and what the operator's settings folder adds to them.
+//! Table declarations: the tables that are built in, and what the operator's settings folder adds to them.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use zonelake_schemas::reference::SYSTEM_TABLES;
@@ -9,7 +10,7 @@ use zonelake_schemas::{ErrorKind, TableDef, TableError};
 /// Bytes that one declaration may have.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// What is wrong with the settings folder. Each message names the file.
+/// Fault in the settings folder. Each message names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum DeclaredError {
     /// The folder or a file in it cannot be read.
@@ -17,15 +18,15 @@ pub enum DeclaredError {
     Read {
         /// The folder or file.
         path: PathBuf,
-        /// Why.
-        source: std::io::Error,
+        /// Error of the system.
+        source: io::Error,
     },
     /// A file is not a declaration, or cannot go with the others.
     #[error("{path}: {source}")]
     Declaration {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Fault of the declaration.
         source: TableError,
     },
     /// A file declares a table of a name that the system has for itself.
@@ -41,16 +42,16 @@ pub enum DeclaredError {
     TooLong {
         /// The file.
         path: PathBuf,
-        /// Its length.
+        /// Length of the file.
         bytes: u64,
     },
 }
 
 impl DeclaredError {
-    /// What the operator can do about it.
+    /// Kind of the error: what the operator can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => ErrorKind::Permission,
             Self::Read { .. } | Self::Declaration { .. } | Self::SystemTable { .. } | Self::TooLong { .. } => {
                 ErrorKind::Input
             }
@@ -60,11 +61,15 @@ impl DeclaredError {
 
 /// The built-in tables, then what every `*.toml` of the folder adds, in the order of the files' names: a file that names
 /// a table declared before adds its fields, another name adds a table. Where there is no such folder, the built-in ones.
+///
+/// # Errors
+/// [`DeclaredError`], for the first file that is wrong.
 pub fn declared_tables(folder: &Path) -> Result<Vec<TableDef>, DeclaredError> {
     let mut tables = builtin_tables();
     for path in declarations_in(folder)? {
         let invalid = |source| DeclaredError::Declaration { path: path.clone(), source };
         let more = TableDef::from_toml(&read(&path)?).map_err(invalid)?;
+        // The system fills these tables itself, and would write into the operator's.
         if SYSTEM_TABLES.contains(&more.name.as_str()) {
             return Err(DeclaredError::SystemTable { path, name: more.name });
         }
@@ -81,7 +86,7 @@ fn declarations_in(folder: &Path) -> Result<Vec<PathBuf>, DeclaredError> {
     let unreadable = |source| DeclaredError::Read { path: folder.into(), source };
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(unreadable(error)),
     };
     let mut paths = Vec::new();
@@ -91,6 +96,7 @@ fn declarations_in(folder: &Path) -> Result<Vec<PathBuf>, DeclaredError> {
             paths.push(path);
         }
     }
+    // The order of a listing is that of the file system; the result must not depend on it.
     paths.sort_unstable();
     Ok(paths)
 }
@@ -98,6 +104,7 @@ fn declarations_in(folder: &Path) -> Result<Vec<PathBuf>, DeclaredError> {
 fn read(path: &Path) -> Result<String, DeclaredError> {
     let unreadable = |source| DeclaredError::Read { path: path.into(), source };
     let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+    // Asked before it is read: someone may put anything into the folder.
     if bytes > FILE_BYTES_MAX {
         return Err(DeclaredError::TooLong { path: path.into(), bytes });
     }

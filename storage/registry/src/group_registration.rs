@@ -1,5 +1,5 @@
-//! Registrations of devices and producers that wait for the file at the same time become durable in one transaction: when
-//! thousands of gateways come for the first time, each sync of the disk is for many of them.
+//! Group commit of registrations: those of devices and producers that wait for the file simultaneously become durable in
+//! one transaction. When thousands of gateways come for the first time, each sync of the disk is for many of them.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -8,78 +8,68 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, params};
 use zonelake_schemas::{GatewayId, ZoneId};
 
-use crate::devices::{DevicesPerZone, insert_place, next_key};
-use crate::store::Load;
-use crate::{Registry, RegistryError};
-
-/// What is to be registered.
-#[derive(Debug)]
-pub(crate) enum Registration {
-    Devices { zone: ZoneId, names: Vec<String> },
-    Producer { gateway: GatewayId, name: String },
-}
-
-/// A registration on its way.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    registration: Registration,
-    /// Set by whoever has written it.
-    outcome: Mutex<Option<Result<(), RegistryError>>>,
-}
-
-/// All that wait for the writer.
-pub(crate) type WaitingList = Mutex<Vec<Arc<Waiting>>>;
+use crate::error::RegistryError;
+use crate::index::devices::{DEVICES_PER_ZONE_MAX, DevicesPerZone};
+use crate::index::locations::{insert_location, next_key};
+use crate::index::producers::PRODUCERS_PER_GATEWAY_MAX;
+use crate::registration::{PendingRegistration, Registration};
+use crate::registry::Registry;
+use crate::sqlite::database::Load;
 
 impl Registry {
-    /// Registers, together with all that wait meanwhile, what memory does not know yet. When this returns, it is durable and
-    /// in memory.
+    /// Registers, together with all registrations that are pending, what memory does not know yet. When this returns, it is
+    /// durable and in memory.
     pub(crate) fn register(&self, registration: Registration) -> Result<(), RegistryError> {
-        let mine = Arc::new(Waiting { registration, outcome: Mutex::default() });
-        lock(&self.waiting).push(Arc::clone(&mine));
+        let mine = Arc::new(PendingRegistration { registration, outcome: Mutex::default() });
+        // Added before the writer is waited for, so that the call which has the writer now, or gets it first, takes it along.
+        lock(&self.pending).push(Arc::clone(&mine));
         let mut writer = self.lock_writer();
         if let Some(outcome) = lock(&mine.outcome).take() {
             return outcome;
         }
-        let mut all = mem::take(&mut *lock(&self.waiting));
-        // A transaction that took it along may have failed as a whole.
-        if !all.iter().any(|waiting| Arc::ptr_eq(waiting, &mine)) {
-            all.push(Arc::clone(&mine));
+        let mut group = mem::take(&mut *lock(&self.pending));
+        // A transaction that took it along may have failed as a whole; this call then tries once more for itself.
+        if !group.iter().any(|pending| Arc::ptr_eq(pending, &mine)) {
+            group.push(Arc::clone(&mine));
         }
         let outcomes = self.write_as(&mut writer, &[Load::Locations, Load::Producers], |connection, per_zone| {
-            let mut joined = Joined::new(self, connection, per_zone);
-            all.iter().map(|waiting| joined.insert(&waiting.registration)).collect::<Result<Vec<_>, _>>()
+            let mut transaction = GroupRegistration::new(self, connection, per_zone);
+            group.iter().map(|pending| transaction.insert(&pending.registration)).collect::<Result<Vec<_>, _>>()
         })?;
-        for (waiting, outcome) in all.iter().zip(outcomes) {
-            *lock(&waiting.outcome) = Some(outcome);
+        // Set while the writer is still held: the others look for their outcome once they get it.
+        for (pending, outcome) in group.iter().zip(outcomes) {
+            *lock(&pending.outcome) = Some(outcome);
         }
         lock(&mine.outcome).take().unwrap_or(Ok(()))
     }
 }
 
 /// One transaction of several registrations.
-struct Joined<'a> {
+#[derive(Debug)]
+struct GroupRegistration<'a> {
     registry: &'a Registry,
     connection: &'a Connection,
     per_zone: &'a DevicesPerZone,
     next_key: u32,
-    /// What this transaction has inserted, which memory does not have yet.
+    /// Devices that this transaction has inserted, which memory does not have yet.
     devices: HashSet<(ZoneId, &'a str)>,
-    devices_of: HashMap<ZoneId, usize>,
+    devices_by_zone: HashMap<ZoneId, usize>,
+    /// Producers that this transaction has inserted, which memory does not have yet.
     producers: HashSet<(GatewayId, &'a str)>,
-    producers_of: HashMap<GatewayId, usize>,
+    producers_by_gateway: HashMap<GatewayId, usize>,
 }
 
-impl<'a> Joined<'a> {
+impl<'a> GroupRegistration<'a> {
     fn new(registry: &'a Registry, connection: &'a Connection, per_zone: &'a DevicesPerZone) -> Self {
         Self {
             registry,
             connection,
             per_zone,
-            next_key: next_key(&registry.places()),
+            next_key: next_key(&registry.locations.load()),
             devices: HashSet::new(),
-            devices_of: HashMap::new(),
+            devices_by_zone: HashMap::new(),
             producers: HashSet::new(),
-            producers_of: HashMap::new(),
+            producers_by_gateway: HashMap::new(),
         }
     }
 
@@ -91,44 +81,79 @@ impl<'a> Joined<'a> {
             Registration::Producer { gateway, name } => self.insert_producer(*gateway, name),
         };
         match inserted {
+            // After an error of SQLite part of the registration may be inserted, so the whole transaction has to go.
             Err(error @ RegistryError::Sqlite { .. }) => Err(error),
             other => Ok(other),
         }
     }
 
     fn insert_devices(&mut self, zone: ZoneId, names: &'a [String]) -> Result<(), RegistryError> {
+        let known = &self.registry.devices;
         let mut new: Vec<&str> = names
             .iter()
             .map(String::as_str)
-            .filter(|name| self.registry.device(zone, name).is_none() && !self.devices.contains(&(zone, name)))
+            .filter(|name| known.get(zone, name).is_none() && !self.devices.contains(&(zone, name)))
             .collect();
+        // One call may have a name twice.
         new.sort_unstable();
         new.dedup();
-        let inserted = self.devices_of.get(&zone).copied().unwrap_or(0);
-        self.registry.check_room(zone, self.per_zone, inserted + new.len())?;
+        self.check_devices(zone, new.len())?;
         let now_us = self.registry.clock.wall_us();
         for name in &new {
-            insert_place(self.connection, self.next_key, zone.0, None, Some(name), now_us)
+            insert_location(self.connection, self.next_key, zone.0, None, Some(name), now_us)
                 .map_err(|source| self.registry.sqlite(source))?;
             self.next_key += 1;
         }
-        *self.devices_of.entry(zone).or_default() += new.len();
+        // Counted, since memory learns of these devices only after the commit.
+        *self.devices_by_zone.entry(zone).or_default() += new.len();
         self.devices.extend(new.into_iter().map(|name| (zone, name)));
         Ok(())
     }
 
     fn insert_producer(&mut self, gateway: GatewayId, name: &'a str) -> Result<(), RegistryError> {
-        if self.registry.known_producer(gateway, name).is_some() || self.producers.contains(&(gateway, name)) {
+        let producers = self.registry.producers.read().unwrap_or_else(PoisonError::into_inner);
+        let (is_known, in_memory) = (producers.id(gateway, name).is_some(), producers.count(gateway));
+        // Given back before the disk is used: lookups must not wait for it.
+        drop(producers);
+        if is_known || self.producers.contains(&(gateway, name)) {
             return Ok(());
         }
-        let inserted = self.producers_of.get(&gateway).copied().unwrap_or(0);
-        self.registry.check_room_for_producer(gateway, inserted)?;
+        self.check_producer(gateway, in_memory)?;
         self.connection
             .prepare_cached("INSERT INTO producers (gateway, name, created_us) VALUES (?1, ?2, ?3)")
             .and_then(|mut insert| insert.execute(params![gateway.0, name, self.registry.clock.wall_us()]))
             .map_err(|source| self.registry.sqlite(source))?;
         self.producers.insert((gateway, name));
-        *self.producers_of.entry(gateway).or_default() += 1;
+        *self.producers_by_gateway.entry(gateway).or_default() += 1;
+        Ok(())
+    }
+
+    /// Refuses devices of an unknown zone, and those above the zone's limit.
+    fn check_devices(&self, zone: ZoneId, more: usize) -> Result<(), RegistryError> {
+        let zones = self.registry.zones.load();
+        let Some(known) = zones.zone(zone) else {
+            return Err(RegistryError::Unknown { what: "zone", name: zone.to_string() });
+        };
+        let in_memory = self.per_zone.get(&zone).copied().unwrap_or(0);
+        let inserted = self.devices_by_zone.get(&zone).copied().unwrap_or(0);
+        if in_memory + inserted + more > DEVICES_PER_ZONE_MAX {
+            let name = known.code.to_string();
+            return Err(RegistryError::Limit { what: "devices", name, limit: DEVICES_PER_ZONE_MAX });
+        }
+        Ok(())
+    }
+
+    /// Refuses a producer of an unknown gateway, and one above the gateway's limit.
+    fn check_producer(&self, gateway: GatewayId, in_memory: usize) -> Result<(), RegistryError> {
+        let gateways = self.registry.gateways.load();
+        let Some(known) = gateways.gateway(gateway) else {
+            return Err(RegistryError::Unknown { what: "gateway", name: gateway.to_string() });
+        };
+        let inserted = self.producers_by_gateway.get(&gateway).copied().unwrap_or(0);
+        if in_memory + inserted >= PRODUCERS_PER_GATEWAY_MAX {
+            let (name, limit) = (known.name.clone(), PRODUCERS_PER_GATEWAY_MAX);
+            return Err(RegistryError::Limit { what: "producers", name, limit });
+        }
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! What a new registry starts with: the provinces, zones and sites of the reference data. It is put in once; what an
-//! operator changes afterwards stays.
+//! Reference data of a new registry: provinces, zones and sites. They are inserted once; what an operator changes
+//! afterwards stays.
 
 use std::path::Path;
 
@@ -7,18 +7,19 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::Deserialize;
 use zonelake_schemas::reference::{PROVINCES, SITES, ZONES_CSV};
 
-use crate::RegistryError;
-use crate::devices::insert_place;
-use crate::zones::{NewZone, insert_province, insert_site, insert_zone};
+use crate::error::RegistryError;
+use crate::index::locations::insert_location;
+use crate::index::zones::{NewZone, insert_province, insert_site, insert_zone};
 
-/// Puts the reference data into a file that has never had it.
+/// Inserts the reference data into a file that has never had it.
 pub(crate) fn seed(connection: &mut Connection, path: &Path, now_us: i64) -> Result<(), RegistryError> {
     let sqlite = |source| RegistryError::Sqlite { path: path.into(), source };
     if is_seeded(connection).map_err(sqlite)? {
         return Ok(());
     }
+    // Immediate: two processes that open a new file both want to write, and the second one waits.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
-    // Another process may have been faster.
+    // Another process may have been faster: only inside the transaction is the answer final.
     if is_seeded(&transaction).map_err(sqlite)? {
         return Ok(());
     }
@@ -26,7 +27,7 @@ pub(crate) fn seed(connection: &mut Connection, path: &Path, now_us: i64) -> Res
     transaction.commit().map_err(sqlite)
 }
 
-/// Name of the fact that the reference data has been put in.
+/// Name of the fact that the reference data has been inserted.
 const SEEDED: &str = "reference_seeded";
 
 fn is_seeded(connection: &Connection) -> rusqlite::Result<bool> {
@@ -39,14 +40,16 @@ fn insert_reference(transaction: &Transaction<'_>, now_us: i64) -> rusqlite::Res
     for province in PROVINCES {
         insert_province(transaction, province.code, province.name)?;
     }
+    // The file has no location yet, so the keys begin with 1.
     for (zone, key) in reference_zones().iter().zip(1..) {
         let id = insert_zone(transaction, &zone.as_new(), now_us)?;
-        insert_place(transaction, key, id, None, None, now_us)?;
+        insert_location(transaction, key, id, None, None, now_us)?;
     }
     for site in SITES {
         let zone: u32 = transaction.query_row("SELECT id FROM zones WHERE code = ?1", [site.zone], |row| row.get(0))?;
         insert_site(transaction, zone, site.code, site.name, now_us)?;
     }
+    // The fact is in the same transaction as the data, so that the data is there once or not at all.
     transaction.execute("INSERT INTO facts (name, value) VALUES (?1, ?2)", params![SEEDED, now_us.to_string()])?;
     Ok(())
 }

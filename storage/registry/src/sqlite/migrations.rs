@@ -3,9 +3,10 @@
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
-/// Brings a file up to date. Another process may be doing the same at the same time.
+/// Brings a file up to date. Another process may be doing the same simultaneously.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), rusqlite_migration::Error> {
     let migrations = Migrations::from_slice(STEPS);
+    // An error may only mean that another process was faster; then nothing is pending any more.
     migrations.to_latest(connection).or_else(|error| match migrations.pending_migrations(connection) {
         Ok(0) => Ok(()),
         _ => Err(error),
@@ -99,10 +100,10 @@ CREATE TABLE table_versions (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What the PostgreSQL door recognises a password by; null where the password was set before there was such a door.
+/// The keys that a password is verified by over SCRAM; null where a version without PostgreSQL's protocol set it.
 const SCRAM: &str = "ALTER TABLE admins ADD COLUMN scram BLOB";
 
-/// Roles in the place of the one administrator, who is the first of them. What is null is limited by the server alone.
+/// Roles instead of the one administrator, who is the first of them. What is null is limited by the server alone.
 const ROLES: &str = "
 CREATE TABLE roles (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

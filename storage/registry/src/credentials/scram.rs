@@ -1,32 +1,34 @@
-//! What a password is recognised by over SCRAM-SHA-256 (RFC 5802, RFC 7677), as the PostgreSQL protocol asks for it: keys
-//! derived from the password, from which neither the password nor what a client proves itself with can be made.
+//! The keys of a password for SCRAM-SHA-256 (RFC 5802, RFC 7677), as the PostgreSQL protocol asks for it. Neither the
+//! password nor what a client proves itself with can be made from them.
 //!
-//! Stored, 84 bytes, numbers big-endian:
+//! Stored, 84 bytes, numbers big-endian, version 1 (a length other than 84 is not read):
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
-//! | 0 | 4 | iterations |
+//! | 0 | 4 | iterations, at least 1 |
 //! | 4 | 16 | salt |
 //! | 20 | 32 | StoredKey |
 //! | 52 | 32 | ServerKey |
 //!
 //! Clients normalise a password by SASLprep (RFC 4013), which leaves ASCII as it is, and characters in their composed form.
-//! Here a password is taken as it was set: one with characters that SASLprep changes does not open this door.
+//! Here a password is taken as it was set: one with characters that SASLprep changes is refused over SCRAM.
 
+use std::array;
 use std::fmt;
 
-use crate::RegistryError;
-use crate::secret::{Sha256Digest, digests_are_equal, random, sha256};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::credentials::secret::{Sha256Digest, digests_are_equal, random, sha256};
+use crate::error::RegistryError;
 
 /// Bytes of the salt.
 pub const SCRAM_SALT_BYTES: usize = 16;
-/// Times that HMAC is applied. PostgreSQL has 4,096; each connection costs a client so many, about 10 ms here, and
-/// whoever has the file so many for each guess.
+/// Applications of HMAC. PostgreSQL has 4,096. Each connection costs a client so many, about 10 ms here, and an attacker
+/// who has the file so many for each guess.
 const ITERATIONS: u32 = 32_768;
 /// Bytes of the stored form.
 const STORED_BYTES: usize = 4 + SCRAM_SALT_BYTES + 32 + 32;
-/// Bytes of a block of SHA-256.
-const BLOCK_BYTES: usize = 64;
 
 /// The keys of a password.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,34 +43,31 @@ pub struct ScramVerifier {
 
 impl fmt::Debug for ScramVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the keys, which must not get into the server log.
         f.debug_struct("ScramVerifier").field("iterations", &self.iterations).finish_non_exhaustive()
     }
 }
 
 impl ScramVerifier {
-    /// The keys of a password, under a new salt. Takes tens of milliseconds.
-    pub(crate) fn of_password(password: &str) -> Result<Self, RegistryError> {
-        Ok(Self::derive(password, random()?, ITERATIONS))
-    }
-
-    fn derive(password: &str, salt: [u8; SCRAM_SALT_BYTES], iterations: u32) -> Self {
-        let salted = salted_password(password.as_bytes(), &salt, iterations);
-        let stored_key = sha256(&[&hmac(&salted, &[b"Client Key"])]);
-        Self { salt, iterations, stored_key, server_key: hmac(&salted, &[b"Server Key"]) }
-    }
-
-    /// Whether `proof` is that of a client which knows the password, over the messages of the exchange; if so, the
-    /// signature by which the server proves itself.
+    /// The signature by which the server proves itself, over the messages of the exchange; `None` where `proof` is not that
+    /// of a client which knows the password.
     pub fn server_signature(&self, messages: &[u8], proof: &Sha256Digest) -> Option<Sha256Digest> {
         let client_signature = hmac(&self.stored_key, &[messages]);
-        let client_key: Sha256Digest = std::array::from_fn(|index| proof[index] ^ client_signature[index]);
+        let client_key: Sha256Digest = array::from_fn(|index| proof[index] ^ client_signature[index]);
         digests_are_equal(&sha256(&[&client_key]), &self.stored_key).then(|| hmac(&self.server_key, &[messages]))
     }
 
+    /// The keys of a password, under a new salt. Takes tens of milliseconds.
+    pub(crate) fn from_password(password: &str) -> Result<Self, RegistryError> {
+        Ok(Self::derive(password, random()?, ITERATIONS))
+    }
+
+    /// The stored form.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         [&self.iterations.to_be_bytes()[..], &self.salt, &self.stored_key, &self.server_key].concat()
     }
 
+    /// Reads the stored form; `None` where it is damaged.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != STORED_BYTES {
             return None;
@@ -80,42 +79,48 @@ impl ScramVerifier {
         let iterations = u32::from_be_bytes(*iterations);
         (iterations > 0).then_some(Self { salt: *salt, iterations, stored_key: *stored_key, server_key: *server_key })
     }
+
+    fn derive(password: &str, salt: [u8; SCRAM_SALT_BYTES], iterations: u32) -> Self {
+        let salted = salted_password(password.as_bytes(), &salt, iterations);
+        // RFC 5802, section 3: the client's key is stored hashed, so that the file does not let anyone in.
+        let stored_key = sha256(&[&hmac(&salted, &[b"Client Key"])]);
+        Self { salt, iterations, stored_key, server_key: hmac(&salted, &[b"Server Key"]) }
+    }
 }
 
-/// The salt that a user is shown who does not exist: made of the name and a secret, so that it is the same each time.
+/// The salt that a client is told for a user who does not exist: made of the name and a secret, so that it is the same each
+/// time and nobody finds out which names there are.
 pub fn made_up_salt(secret: &[u8; 32], user: &str) -> [u8; SCRAM_SALT_BYTES] {
     let whole = hmac(secret, &[user.as_bytes()]);
-    std::array::from_fn(|index| whole[index])
+    array::from_fn(|index| whole[index])
 }
 
 /// PBKDF2 with HMAC-SHA-256 and one block (RFC 8018, section 5.2).
 fn salted_password(password: &[u8], salt: &[u8], iterations: u32) -> Sha256Digest {
-    let mut last = hmac(password, &[salt, &1u32.to_be_bytes()]);
-    let mut all = last;
-    for _ in 1..iterations {
-        last = hmac(password, &[&last]);
-        all.iter_mut().zip(last).for_each(|(all, last)| *all ^= last);
-    }
-    all
+    pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password, salt, iterations)
 }
 
-/// HMAC-SHA-256 (RFC 2104).
+/// HMAC-SHA-256 (RFC 2104) of all parts, one behind the other.
 fn hmac(key: &[u8], parts: &[&[u8]]) -> Sha256Digest {
-    let mut block = [0u8; BLOCK_BYTES];
-    if key.len() > BLOCK_BYTES {
-        block[..32].copy_from_slice(&sha256(&[key]));
-    } else {
-        block[..key.len()].copy_from_slice(key);
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    for part in parts {
+        mac.update(part);
     }
-    let inner_key = block.map(|byte| byte ^ 0x36);
-    let outer_key = block.map(|byte| byte ^ 0x5c);
-    let inner: Vec<&[u8]> = std::iter::once(&inner_key[..]).chain(parts.iter().copied()).collect();
-    sha256(&[&outer_key, &sha256(&inner)])
+    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pbkdf2_is_that_of_rfc_7914() {
+        // Section 11, the first 32 of 64 bytes: one block is the same whatever follows it.
+        let once = salted_password(b"passwd", b"salt", 1);
+        assert_eq!(hex(&once), "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc");
+        let often = salted_password(b"Password", b"NaCl", 80_000);
+        assert_eq!(hex(&often), "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56");
+    }
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -151,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_is_stored_reads_back_and_a_damaged_one_does_not() {
-        let verifier = ScramVerifier::of_password("correct horse").unwrap();
+        let verifier = ScramVerifier::from_password("correct horse").unwrap();
         let bytes = verifier.to_bytes();
         assert_eq!(ScramVerifier::from_bytes(&bytes).as_ref(), Some(&verifier));
         assert_eq!(ScramVerifier::from_bytes(&bytes[1..]), None);

@@ -10,15 +10,15 @@ use std::time::Duration;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use super::{DirEntry, Disk, DiskFile};
+use crate::disk::{DirEntry, Disk, DiskFile};
 
-/// Most parts that one call of the system takes (`IOV_MAX` of Linux).
+/// Maximum number of parts that one call of the system takes (`IOV_MAX` of Linux).
 const PARTS_MAX: usize = 1024;
 
 /// Zeros that are written at a time where a file system cannot reserve space.
 const ZEROS_BYTES: usize = 1 << 20;
 
-/// Rest after each of them where a file is made beside others that are synced: the disk is theirs first.
+/// Pause after each of them where a file is made while others are synced: the disk is theirs first.
 const ZEROS_PAUSE: Duration = Duration::from_millis(3);
 
 /// The machine's file system.
@@ -34,10 +34,12 @@ impl Disk for RealDisk {
         if let Some(parent) = parent {
             self.create_dir_all(parent)?;
         }
+        // Another process may have made it in the meantime.
         match fs::create_dir(dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
+        // The name of a folder is durable once its parent is synced; the parents came first.
         self.sync_dir(parent.unwrap_or(Path::new(".")))
     }
 
@@ -104,16 +106,18 @@ impl Disk for RealDisk {
         let make = move || {
             let result = make_zeroed(&path, bytes);
             if result.is_err() {
-                let _already_failed = fs::remove_file(&path);
+                // Best effort: the error of the write is the one to report, and the next open removes what is left.
+                fs::remove_file(&path).ok();
             }
-            // A log that was closed meanwhile removes what is left when it is opened again.
-            let _ = done.send(result);
+            // A WAL that was closed meanwhile removes the file when it is opened again.
+            done.send(result).ok();
         };
         std::thread::Builder::new().name("log-spare".into()).spawn(make).ok().map(|_| made)
     }
 
     fn random(&self) -> io::Result<u64> {
         let mut bytes = [0; 8];
+        // The salt must not be predictable, so a seeded generator will not do.
         File::open("/dev/urandom")?.read_exact(&mut bytes)?;
         Ok(u64::from_le_bytes(bytes))
     }
@@ -134,6 +138,7 @@ impl DiskFile for RealFile {
         let mut filled = 0;
         while filled < buffer.len() {
             match self.file.read_at(&mut buffer[filled..], offset + filled as u64) {
+                // Only the end of the file may make a read short: callers take a short read for that.
                 Ok(0) => break,
                 Ok(bytes) => filled += bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -154,12 +159,14 @@ impl DiskFile for RealFile {
 
     fn preallocate(&self, bytes: u64) -> io::Result<()> {
         let present = self.len_bytes()?;
+        // A file is never shortened: behind the wanted length may be blocks.
         if present >= bytes {
             return Ok(());
         }
         loop {
             match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, bytes) {
                 Err(Errno::INTR) => {}
+                // Not every file system can reserve space.
                 Err(Errno::OPNOTSUPP | Errno::NOSYS) => return write_zeros(&self.file, present, bytes),
                 result => return Ok(result?),
             }
@@ -171,9 +178,10 @@ impl DiskFile for RealFile {
     }
 }
 
-/// Each part is synced before the next, so that no other sync has to wait for much of it.
+/// Writes a file of zeros. Each part is synced before the next, so that no other sync has to wait for much of it.
 fn make_zeroed(path: &Path, bytes: u64) -> io::Result<()> {
     let file = RealFile { file: File::options().write(true).create(true).truncate(true).open(path)? };
+    // Reserved first, so that a full disk shows before a megabyte is written.
     file.preallocate(bytes)?;
     let zeros = vec![0; ZEROS_BYTES];
     let mut offset = 0;

@@ -1,0 +1,17 @@
+//! What the registry keeps in memory, and how each part is read from SQLite. Nothing here knows the registry itself.
+//!
+//! Parts that refer to others are read after them: zones first, then the rest.
+//!
+//! - `zones`: provinces, zones and sites
+//! - `devices`: devices by zone and name
+//! - `locations`: rows of the table `places`, the location behind each device key
+//! - `gateways`: gateways by id and by token
+//! - `producers`: named producers of each gateway
+//! - `roles`: roles, with what their passwords are verified by
+
+pub(crate) mod devices;
+pub(crate) mod gateways;
+pub(crate) mod locations;
+pub(crate) mod producers;
+pub(crate) mod roles;
+pub(crate) mod zones;
