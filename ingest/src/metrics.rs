@@ -9,7 +9,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use zonelake_storage::Entry;
 
-use crate::pipeline::BatchSummary;
+use crate::pipeline::pipeline::BatchSummary;
 
 /// Counters of the write side. A reading is one non-null value.
 #[derive(Debug)]

@@ -24,8 +24,8 @@ use super::ipc_limits::{check_batch, open};
 use super::sent_arrow::SentArrow;
 use super::sharing::without_waste;
 use super::wire_schema::{Target, WireColumn, WireSchema};
-use crate::devices::{DeviceNames, NamedRows};
-use crate::validate::{self, ReadingFaults, RowFaults, Rows, quality_of_code};
+use crate::rows::devices::{DeviceNames, NamedRows};
+use crate::rows::validate::{self, ReadingFaults, RowFaults, Rows, quality_of_code};
 use crate::{DecodeLimits, Decoded, Refusal, Source};
 
 /// Decodes the messages of one stream for one table.

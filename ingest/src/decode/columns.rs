@@ -19,7 +19,7 @@ use zonelake_schemas::{FieldDef, RejectReason, StorageType};
 
 use super::dictionary::TextColumn;
 use super::numbers::{NumberRule, exact_decimals_32, exact_decimals_64, least_and_greatest};
-use crate::validate::{ReadingFaults, RowFaults};
+use crate::rows::validate::{ReadingFaults, RowFaults};
 use crate::{DecodeLimits, Refusal};
 
 /// A field of the table with what it accepts.

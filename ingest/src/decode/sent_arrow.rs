@@ -11,8 +11,8 @@ use zonelake_schemas::decimal::POWERS;
 use super::columns::to_us;
 use super::dictionary::{Dictionary, TextColumn};
 use super::wire_schema::{WireColumn, WireSchema};
-use crate::rejected::{content_number, content_text, content_time};
-use crate::validate::Sent;
+use crate::rows::rejected::{content_number, content_text, content_time};
+use crate::rows::validate::Sent;
 
 /// A batch as it was sent: its columns in their physical types, with the dictionaries in force.
 pub(crate) struct SentArrow<'a> {

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::Precision;
 use super::parse::{FieldValue, Line, Lines};
-use crate::rejected::{content_number, content_text, content_time};
-use crate::validate::Sent;
+use crate::rows::rejected::{content_number, content_text, content_time};
+use crate::rows::validate::Sent;
 
 /// The lines of a batch: where each row's line begins in the payload.
 pub(crate) struct SentLines<'a> {

@@ -18,8 +18,8 @@ use super::sent_line::SentLines;
 use crate::decode::columns::{FieldRule, Number, narrow};
 use crate::decode::numbers::NumberRule;
 use crate::decode::wire_schema::{unknown_column, wrong_type};
-use crate::devices::DeviceNames;
-use crate::validate::{
+use crate::rows::devices::DeviceNames;
+use crate::rows::validate::{
     ReadingFaults, RowFaults, Rows, check_sites, latest_us, quality_of_code, quality_of_text, time_fault,
 };
 use crate::{Decoded, Refusal, Source};

@@ -10,7 +10,7 @@ use arrow_flight::sql::{CommandStatementIngest, TableExistsOption, TableNotExist
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::StreamExt;
 use tonic::Status;
-use zonelake_ingest::http_write::{WriteSink, WriteState};
+use zonelake_http::write::routes::{WriteSink, WriteState};
 use zonelake_ingest::{ArrowDecoder, Decoded, Source};
 use zonelake_registry::{Gateway, RegisteredTable};
 use zonelake_schemas::reject::REJECTED;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use quinn::{Connection, VarInt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::server::STRANGER_WINDOW_BYTES;
+use crate::endpoint::STRANGER_WINDOW_BYTES;
 
 /// One connection.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use zonelake_registry::{NAME_BYTES_MAX, RegistryError, device_name_is_valid};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{DeviceKey, ErrorKind, RejectReason, ZoneId};
 
-use crate::validate::RowFaults;
+use crate::rows::validate::RowFaults;
 use crate::{Refusal, Source};
 
 /// Keys of the names in a list that only grows, by position; resolved when a row first needs them.

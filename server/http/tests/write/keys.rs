@@ -9,8 +9,8 @@ use axum::http::Request;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 use zonelake_ingest::DecodeLimits;
-use zonelake_ingest::http_write::{WriteState, write_router};
-use zonelake_ingest::shares::GatewayShares;
+use zonelake_http::write::routes::{WriteState, write_router};
+use zonelake_ingest::pipeline::gateway_quota::GatewayShares;
 
 use crate::dialogue::{Running, Setting};
 

@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use zonelake_schemas::wire::control::RefusedCode;
 
-use super::WriteError;
-use crate::Refusal;
+use crate::write::routes::WriteError;
+use zonelake_ingest::Refusal;
 
 /// Header that counts rejected rows and readings.
 pub(super) const REJECTED_HEADER: &str = "x-zonelake-rejected";

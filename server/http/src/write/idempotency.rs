@@ -16,8 +16,8 @@
 use axum::http::HeaderMap;
 use twox_hash::{XxHash3_64, XxHash3_128};
 
-use super::answer::Failure;
-use crate::line::Precision;
+use crate::write::error::Failure;
+use zonelake_ingest::line::Precision;
 
 /// Name of the header.
 const HEADER: &str = "idempotency-key";

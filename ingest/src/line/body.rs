@@ -7,7 +7,7 @@ use zonelake_registry::{Gateway, RegisteredTable, Registry};
 use zonelake_schemas::reject::REJECTED;
 use zonelake_schemas::{Epoch, Lane};
 
-use super::answer::FaultyLines;
+use zonelake_http::write::error::FaultyLines;
 use crate::line::Precision;
 use crate::line::parse::{Line, Lines};
 use crate::line::table_rows::{LineRows, LineTable};

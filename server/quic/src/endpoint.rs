@@ -13,12 +13,12 @@ use tokio_util::task::TaskTracker;
 use zonelake_schemas::wire::ALPN;
 
 use crate::admission::{Admission, AdmissionLimits, Verdict};
-use crate::metrics::IngestMetrics;
-use crate::peer::Peer;
-use crate::pipeline::Pipeline;
-use crate::receiving::ReceivingRuntime;
+use zonelake_ingest::metrics::IngestMetrics;
+use crate::connection::Peer;
+use zonelake_ingest::pipeline::pipeline::Pipeline;
+use crate::receive_thread::ReceivingRuntime;
 use crate::session::{SessionOptions, Sessions};
-use crate::shares::GatewayShares;
+use zonelake_ingest::pipeline::gateway_quota::GatewayShares;
 
 /// Where the endpoint listens and what it allows.
 #[derive(Debug, Clone)]

@@ -10,8 +10,8 @@ use flate2::read::MultiGzDecoder;
 use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::answer::Failure;
-use crate::DecodeLimits;
+use crate::write::error::Failure;
+use zonelake_ingest::DecodeLimits;
 
 /// A body as it came, with its share of the budget.
 pub(super) struct Body {

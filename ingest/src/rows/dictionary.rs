@@ -12,8 +12,8 @@ use zonelake_schemas::Quality;
 use zonelake_schemas::wire::control::RefusedCode;
 
 use crate::Refusal;
-use crate::devices::DeviceSlots;
-use crate::validate::quality_of_text;
+use crate::rows::devices::DeviceSlots;
+use crate::rows::validate::quality_of_text;
 
 /// A dictionary, as far as it has been sent.
 pub(crate) struct Dictionary {

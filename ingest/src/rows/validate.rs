@@ -14,8 +14,8 @@ use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{DeviceKey, Lane, Quality, RejectReason};
 
 use crate::decode::columns::to_us;
-use crate::decode::dictionary::{TextColumn, constant_boolean};
-use crate::rejected::RejectedRows;
+use crate::rows::dictionary::{TextColumn, constant_boolean};
+use crate::rows::rejected::RejectedRows;
 use crate::{Decoded, Refusal, Source};
 
 /// Rows that are rejected whole, each for the first reason that was found.

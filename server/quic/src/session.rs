@@ -25,15 +25,15 @@ use zonelake_schemas::wire::frame::{
 use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey};
 use zonelake_storage::{Entry, Numbered, Outcome, Rows, Table};
 
-use crate::credentials::gateway_of;
-use crate::decode::arrow::ArrowDecoder;
-use crate::decode::{Decoded, Source};
-use crate::limits::DecodeLimits;
-use crate::line::{LineDecoder, Precision};
-use crate::peer::Peer;
-use crate::pipeline::{BatchSummary, Pending, Pipeline, Reply, SessionId, StreamEvent};
-use crate::refusal::Refusal;
-use crate::shares::GatewayShares;
+use zonelake_net::gateway_token::gateway_of;
+use zonelake_ingest::decode::arrow::ArrowDecoder;
+use zonelake_ingest::decode::{Decoded, Source};
+use zonelake_ingest::limits::DecodeLimits;
+use zonelake_ingest::line::{LineDecoder, Precision};
+use crate::connection::Peer;
+use zonelake_ingest::pipeline::pipeline::{BatchSummary, Pending, Pipeline, Reply, SessionId, StreamEvent};
+use zonelake_ingest::refusal::Refusal;
+use zonelake_ingest::pipeline::gateway_quota::GatewayShares;
 
 /// Limits of a stream.
 #[derive(Debug, Clone)]

@@ -10,10 +10,10 @@ use zonelake_schemas::{BatchNumber, GatewayId, Lane};
 use zonelake_storage::{Entry, Outcome, RequestKey, Rows, Table};
 
 use crate::Decoded;
-use crate::http_write::{WriteError, WriteSink, Written};
-use crate::pipeline::{Pending, PendingRequest, Pipeline, Reply};
+use zonelake_http::write::routes::{WriteError, WriteSink, Written};
+use crate::pipeline::pipeline::{Pending, PendingRequest, Pipeline, Reply};
 use crate::refusal::Refusal;
-use crate::session::split_decoded;
+use zonelake_quic::session::split_decoded;
 
 impl WriteSink for Arc<Pipeline> {
     fn room(&self) -> Result<(), WriteError> {

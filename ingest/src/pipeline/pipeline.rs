@@ -1,5 +1,5 @@
 //! The shards as the rest of the server sees them: a bounded queue and a thread each. What the thread does is in
-//! [`shard_writer`](crate::shard_writer).
+//! [`shard_writer`](crate::pipeline::shard_writer).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,12 +12,12 @@ use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
 use zonelake_storage::streams::home_of;
 use zonelake_storage::{BATCH_LOG_BYTES_MAX, Entry, Outcome, RequestKey, Shard, Store, Table, shard_for};
 
-use crate::budget::Budget;
+use crate::pipeline::budget::Budget;
 use crate::health::Health;
 use crate::metrics::IngestMetrics;
 use crate::refusal::Refusal;
-use crate::shard_writer::ShardWriter;
-use crate::space::SpaceGuard;
+use crate::pipeline::shard_writer::ShardWriter;
+use crate::pipeline::disk_space::SpaceGuard;
 
 /// Limits of what is in flight between the network and the logs.
 #[derive(Debug, Clone)]

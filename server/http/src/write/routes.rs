@@ -48,13 +48,13 @@ use zonelake_schemas::ErrorKind;
 use zonelake_schemas::clock::Clock;
 use zonelake_storage::RequestKey;
 
-use self::answer::{Dialect, Failure};
-use self::lines::LinesArgs;
-use crate::Decoded;
-use crate::credentials::gateway_of;
-use crate::limits::DecodeLimits;
-use crate::line::Precision;
-use crate::shares::GatewayShares;
+use crate::write::error::{Dialect, Failure};
+use zonelake_ingest::line::body::LinesArgs;
+use zonelake_ingest::Decoded;
+use zonelake_net::gateway_token::gateway_of;
+use zonelake_ingest::limits::DecodeLimits;
+use zonelake_ingest::line::Precision;
+use zonelake_ingest::pipeline::gateway_quota::GatewayShares;
 
 /// Where decoded rows become durable.
 pub trait WriteSink: Send + Sync + 'static {

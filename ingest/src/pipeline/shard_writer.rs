@@ -13,9 +13,9 @@ use zonelake_wal::WalError;
 
 use crate::health::Health;
 use crate::metrics::IngestMetrics;
-use crate::pipeline::{Command, Pending, PendingRequest, Reply, SessionId, StreamEvent};
+use crate::pipeline::pipeline::{Command, Pending, PendingRequest, Reply, SessionId, StreamEvent};
 use crate::refusal::Refusal;
-use crate::space::{LOOK_EVERY, enough};
+use crate::pipeline::disk_space::{LOOK_EVERY, enough};
 use crate::verdicts::{fenced, refuse_by_verdict, taken_over};
 
 /// The writer of one shard: it commits groups, opens streams and keeps their owners apart. It has no thread of its own,

@@ -18,8 +18,8 @@ use zonelake_schemas::wire::control::Rejection;
 use zonelake_schemas::{FieldDef, Lane, RejectReason, StorageType};
 
 use crate::Source;
-use crate::decode::dictionary::constant_boolean;
-use crate::validate::{Rows, Sent};
+use crate::rows::dictionary::constant_boolean;
+use crate::rows::validate::{Rows, Sent};
 
 /// Rejected rows and readings of one batch, gathered column by column.
 #[derive(Debug, Default)]
