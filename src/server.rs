@@ -20,16 +20,11 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use zonelake_flight::flight_route;
-use zonelake_quic::admission::AdmissionLimits;
-use zonelake_ingest::pipeline::flusher::Flusher;
-use zonelake_ingest::metrics::IngestMetrics;
-use zonelake_ingest::pipeline::pipeline::{Pipeline, PipelineOptions};
-use zonelake_quic::endpoint::{QuicOptions, QuicServer};
-use zonelake_quic::session::SessionOptions;
-use zonelake_ingest::pipeline::gateway_quota::GatewayShares;
-use zonelake_ingest::{DecodeLimits, http_write};
+use zonelake_http::write::write_router;
+use zonelake_ingest::{DecodeLimits, Flusher, GatewayQuota, IngestMetrics, Pipeline, PipelineOptions, WriteState};
 use zonelake_postgres::PostgresServer;
 use zonelake_query::{QueryEngine, QueryOptions, http_sql};
+use zonelake_quic::{AdmissionLimits, QuicOptions, QuicServer, SessionOptions};
 use zonelake_registry::declared_tables;
 use zonelake_schemas::clock::{Clock, SystemClock};
 use zonelake_storage::{KeyLimits, Recovered, Store, StoreArgs, StoreOptions};
@@ -133,7 +128,7 @@ impl Server {
         };
         let write = write_state(&pipeline, settings);
         let routes = inside_routes(inside)
-            .merge(http_write::write_router(Arc::clone(&write)))
+            .merge(write_router(Arc::clone(&write)))
             .merge(flight_route(Arc::clone(&engine), write))
             .merge(http_sql::sql_routes(engine));
         let (http, http_has_tls) = start_http(settings, routes).await?;
@@ -272,18 +267,18 @@ fn quic_certificate(settings: &Settings) -> Result<TlsFiles, Failure> {
     }
 }
 
-fn write_state(pipeline: &Arc<Pipeline>, settings: &Settings) -> Arc<http_write::WriteState<Arc<Pipeline>>> {
+fn write_state(pipeline: &Arc<Pipeline>, settings: &Settings) -> Arc<WriteState<Arc<Pipeline>>> {
     let store = pipeline.store();
     let limits = DecodeLimits { frame_bytes_max: settings.http.body_bytes_max, ..decode_limits(settings) };
     let tables = store.tables().iter().map(|(name, table)| (name.clone(), Arc::clone(&table.registered)));
     let budget_kib = settings.ingest.buffered_bytes_max.max(limits.frame_bytes_max as u64).div_ceil(1024);
-    Arc::new(http_write::WriteState {
+    Arc::new(WriteState {
         registry: Arc::clone(store.registry()),
         tables: Arc::new(tables.collect()),
         rejected: Arc::clone(&store.rejected().registered),
         sink: Arc::clone(pipeline),
         clock: Arc::clone(store.clock()),
-        shares: GatewayShares::new(budget_kib * 1024, limits.frame_bytes_max),
+        gateway_quota: GatewayQuota::new(budget_kib * 1024, limits.frame_bytes_max),
         limits,
         body_budget: Arc::new(Semaphore::new(usize::try_from(budget_kib).unwrap_or(Semaphore::MAX_PERMITS))),
     })

@@ -9,7 +9,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use zonelake_storage::Entry;
 
-use crate::pipeline::pipeline::BatchSummary;
+use crate::pipeline::command::BatchSummary;
 
 /// Counters of the write side. A reading is one non-null value.
 #[derive(Debug)]
@@ -118,7 +118,8 @@ impl IngestMetrics {
         }
     }
 
-    pub(crate) fn count_stored(&self, batch: &BatchSummary) {
+    /// Counts a batch that was stored now, and not before.
+    pub fn count_stored(&self, batch: &BatchSummary) {
         self.rows.inc_by(batch.rows);
         self.readings.inc_by(batch.readings);
         self.rejected_rows.inc_by(batch.rejected_rows);

@@ -7,7 +7,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry as Metrics;
-use zonelake_ingest::pipeline::pipeline::Pipeline;
+use zonelake_ingest::Pipeline;
 use zonelake_postgres::PostgresMetrics;
 
 /// Adds the gauges of the pipeline and of the store below it.

@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
-use zonelake_ingest::health::Health;
+use zonelake_ingest::Health;
 use zonelake_query::credentials::Credentials;
 use zonelake_registry::ADMIN_USER;
 use zonelake_storage::Store;
@@ -206,7 +206,7 @@ pub(crate) fn inside_routes(inside: Inside) -> Router {
 }
 
 async fn health(State(inside): State<Inside>) -> Response {
-    let troubles = inside.health.troubles();
+    let troubles = inside.health.degraded_components();
     let (status, word) =
         if troubles.is_empty() { (StatusCode::OK, "pass") } else { (StatusCode::SERVICE_UNAVAILABLE, "fail") };
     let mut body = serde_json::json!({"name": "zonelake", "status": word});

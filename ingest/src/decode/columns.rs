@@ -17,10 +17,12 @@ use zonelake_schemas::columns::{null_column, storage_type};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{FieldDef, RejectReason, StorageType};
 
-use super::dictionary::TextColumn;
 use super::numbers::{NumberRule, exact_decimals_32, exact_decimals_64, least_and_greatest};
-use crate::rows::validate::{ReadingFaults, RowFaults};
-use crate::{DecodeLimits, Refusal};
+use crate::limits::DecodeLimits;
+use crate::refusal::Refusal;
+use crate::rows::dictionary::TextColumn;
+use crate::rows::faults::{ReadingFaults, RowFaults};
+use crate::rows::instant::to_us;
 
 /// A field of the table with what it accepts.
 #[derive(Debug, Clone)]
@@ -182,16 +184,6 @@ fn timestamps(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut 
     each_value::<TimestampMicrosecondType>(rule, source.len(), source.nulls(), faults, |row| {
         to_us(source.value(row), *unit).ok_or(RejectReason::OutOfRange)
     })
-}
-
-/// An instant in microseconds; parts of one are cut off towards the past. `None` where 64 bits do not hold it.
-pub(crate) fn to_us(value: i64, unit: TimeUnit) -> Option<i64> {
-    match unit {
-        TimeUnit::Second => value.checked_mul(1_000_000),
-        TimeUnit::Millisecond => value.checked_mul(1_000),
-        TimeUnit::Microsecond => Some(value),
-        TimeUnit::Nanosecond => Some(value.div_euclid(1_000)),
-    }
 }
 
 /// A text column as its field keeps it. Text over the limit is no reading. `bytes_left` is what the text columns of the

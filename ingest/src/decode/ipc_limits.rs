@@ -21,7 +21,7 @@ use arrow::datatypes::DataType;
 use arrow::ipc::{self, CompressionType, Message, MetadataVersion, RecordBatch};
 use zonelake_schemas::wire::control::RefusedCode;
 
-use crate::Refusal;
+use crate::refusal::Refusal;
 
 /// A message whose metadata is a verified flatbuffer and whose body has the length that it claims.
 pub(crate) struct Encapsulated<'a> {

@@ -8,11 +8,11 @@ use arrow::util::display::array_value_to_string;
 use serde_json::{Map, Value};
 use zonelake_schemas::decimal::POWERS;
 
-use super::columns::to_us;
-use super::dictionary::{Dictionary, TextColumn};
 use super::wire_schema::{WireColumn, WireSchema};
+use crate::rows::checked_rows::Sent;
+use crate::rows::dictionary::{Dictionary, TextColumn};
+use crate::rows::instant::to_us;
 use crate::rows::rejected::{content_number, content_text, content_time};
-use crate::rows::validate::Sent;
 
 /// A batch as it was sent: its columns in their physical types, with the dictionaries in force.
 pub(crate) struct SentArrow<'a> {

@@ -10,7 +10,7 @@ use zonelake_schemas::table::FIELDS_MAX;
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{StorageType, TableDef};
 
-use crate::Refusal;
+use crate::refusal::Refusal;
 
 /// What a sent column is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

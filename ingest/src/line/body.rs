@@ -7,30 +7,50 @@ use zonelake_registry::{Gateway, RegisteredTable, Registry};
 use zonelake_schemas::reject::REJECTED;
 use zonelake_schemas::{Epoch, Lane};
 
-use zonelake_http::write::error::FaultyLines;
-use crate::line::Precision;
-use crate::line::parse::{Line, Lines};
-use crate::line::table_rows::{LineRows, LineTable};
-use crate::{DecodeLimits, Decoded, Refusal, Source};
+use super::parse::{Line, Lines};
+use super::precision::Precision;
+use super::table_rows::{LineRows, LineTable};
+use crate::batch::{BatchContext, DecodedBatch};
+use crate::limits::DecodeLimits;
+use crate::refusal::Refusal;
 
-/// What the lines are decoded with.
-pub(super) struct LinesArgs<'a> {
-    pub(super) registry: &'a Registry,
-    pub(super) tables: &'a BTreeMap<String, Arc<RegisteredTable>>,
-    pub(super) rejected: &'a RegisteredTable,
-    pub(super) gateway: &'a Gateway,
-    pub(super) limits: &'a DecodeLimits,
-    pub(super) precision: Precision,
-    pub(super) now_us: i64,
+/// Everything that the lines of one request are decoded with.
+#[derive(Debug)]
+pub struct LinesArgs<'a> {
+    /// Registry of devices and locations. Decoding may register devices there, which writes to disk and blocks.
+    pub registry: &'a Registry,
+    /// Tables by name. The table `rejected` may be among them; it cannot be written to.
+    pub tables: &'a BTreeMap<String, Arc<RegisteredTable>>,
+    /// The table `rejected`.
+    pub rejected: &'a RegisteredTable,
+    /// The gateway that sent the request.
+    pub gateway: &'a Gateway,
+    /// Limits of the request.
+    pub limits: &'a DecodeLimits,
+    /// Unit of the timestamps.
+    pub precision: Precision,
+    /// The server's clock, microseconds since 1970, UTC.
+    pub now_us: i64,
 }
 
 /// A decoded request.
 #[derive(Debug)]
-pub(super) struct DecodedLines {
+pub struct DecodedLines {
     /// Batches to store, each within the limits of a batch.
-    pub(super) batches: Vec<(Arc<RegisteredTable>, Decoded)>,
-    /// Lines that could not be read.
-    pub(super) faulty: Option<FaultyLines>,
+    pub batches: Vec<(Arc<RegisteredTable>, DecodedBatch)>,
+    /// Lines that could not be read; none where all could.
+    pub faulty: Option<FaultyLines>,
+}
+
+/// Lines that could not be stored, of a request whose other lines are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultyLines {
+    /// Line number, from 1, and fault of the first ones.
+    pub named: Vec<(usize, String)>,
+    /// Count of all of them.
+    pub count: usize,
+    /// True where other lines of the request were read.
+    pub is_partial: bool,
 }
 
 /// A table that the request has lines of.
@@ -41,8 +61,11 @@ struct OpenTable<'a> {
     rows_max: usize,
 }
 
-/// Decodes the lines of a request. An error means that nothing of it can be stored now.
-pub(super) fn decode(payload: &[u8], args: &LinesArgs<'_>) -> Result<DecodedLines, Refusal> {
+/// Decodes the lines of a request.
+///
+/// # Errors
+/// Refuses the whole request where its devices cannot be registered; then nothing of it is stored.
+pub fn decode_lines(payload: &[u8], args: &LinesArgs<'_>) -> Result<DecodedLines, Refusal> {
     let mut open: BTreeMap<&str, OpenTable<'_>> = BTreeMap::new();
     let mut decoded = DecodedLines { batches: Vec::new(), faulty: None };
     let mut lines = Lines::new(payload, 0);
@@ -59,16 +82,16 @@ pub(super) fn decode(payload: &[u8], args: &LinesArgs<'_>) -> Result<DecodedLine
                 rows += 1;
                 let full = open.get_mut(name).filter(|table| table.rows.len() == table.rows_max);
                 if let Some(table) = full {
-                    let source = args.source(table.registered);
-                    let next = LineRows::new(&mut table.table, args.precision, &source);
-                    let batch = std::mem::replace(&mut table.rows, next).finish(&mut table.table, payload, &source)?;
+                    let context = args.batch_context(table.registered);
+                    let next = LineRows::new(&mut table.table, args.precision, &context);
+                    let batch = std::mem::replace(&mut table.rows, next).finish(&mut table.table, payload, &context)?;
                     decoded.batches.push((Arc::clone(table.registered), batch));
                 }
             }
         }
     }
     for mut table in open.into_values().filter(|table| table.rows.len() > 0) {
-        let batch = table.rows.finish(&mut table.table, payload, &args.source(table.registered))?;
+        let batch = table.rows.finish(&mut table.table, payload, &args.batch_context(table.registered))?;
         decoded.batches.push((Arc::clone(table.registered), batch));
     }
     if let Some(faulty) = &mut decoded.faulty {
@@ -77,7 +100,7 @@ pub(super) fn decode(payload: &[u8], args: &LinesArgs<'_>) -> Result<DecodedLine
     Ok(decoded)
 }
 
-/// Adds a line to the rows of its table; gives back the table's name, or what is wrong.
+/// Adds a line to the rows of its table; gives back the table's name, or the fault of the line.
 fn add<'a>(
     line: &Line<'a>,
     open: &mut BTreeMap<&'a str, OpenTable<'a>>,
@@ -89,13 +112,13 @@ fn add<'a>(
         .get_key_value(&*measurement)
         .filter(|(name, _)| *name != REJECTED)
         .ok_or_else(|| format!("there is no table {:?}", measurement.chars().take(64).collect::<String>()))?;
-    let source = args.source(registered);
+    let context = args.batch_context(registered);
     let table = open.entry(name.as_str()).or_insert_with(|| {
         let mut table = LineTable::new(&registered.def);
-        let rows = LineRows::new(&mut table, args.precision, &source);
+        let rows = LineRows::new(&mut table, args.precision, &context);
         OpenTable { registered, table, rows, rows_max: args.limits.rows_max(&registered.def) }
     });
-    table.rows.push(&mut table.table, line, &source).map_err(|refusal| refusal.message)?;
+    table.rows.push(&mut table.table, line, &context).map_err(|refusal| refusal.message)?;
     Ok(name)
 }
 
@@ -108,8 +131,8 @@ fn note(faulty: &mut Option<FaultyLines>, line: usize, what: String, named_max: 
 }
 
 impl LinesArgs<'_> {
-    fn source<'s>(&'s self, table: &'s RegisteredTable) -> Source<'s> {
-        Source {
+    fn batch_context<'s>(&'s self, table: &'s RegisteredTable) -> BatchContext<'s> {
+        BatchContext {
             registry: self.registry,
             gateway: self.gateway,
             producer: "http",

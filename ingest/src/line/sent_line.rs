@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::Precision;
 use super::parse::{FieldValue, Line, Lines};
+use super::precision::Precision;
+use crate::rows::checked_rows::Sent;
 use crate::rows::rejected::{content_number, content_text, content_time};
-use crate::rows::validate::Sent;
 
 /// The lines of a batch: where each row's line begins in the payload.
 pub(crate) struct SentLines<'a> {

@@ -12,17 +12,19 @@ use arrow::datatypes::{Decimal32Type, Decimal64Type, Float64Type, Int64Type, Tim
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{Quality, RejectReason, StorageType, TableDef};
 
-use super::Precision;
 use super::parse::{FieldValue, Line, Raw};
+use super::precision::Precision;
 use super::sent_line::SentLines;
+use crate::batch::{BatchContext, DecodedBatch};
 use crate::decode::columns::{FieldRule, Number, narrow};
 use crate::decode::numbers::NumberRule;
 use crate::decode::wire_schema::{unknown_column, wrong_type};
+use crate::refusal::Refusal;
+use crate::rows::checked_rows::CheckedRows;
 use crate::rows::devices::DeviceNames;
-use crate::rows::validate::{
-    ReadingFaults, RowFaults, Rows, check_sites, latest_us, quality_of_code, quality_of_text, time_fault,
-};
-use crate::{Decoded, Refusal, Source};
+use crate::rows::faults::{ReadingFaults, RowFaults};
+use crate::rows::quality::{quality_of_code, quality_of_text};
+use crate::rows::validate::{self, check_sites, latest_us, time_fault};
 
 /// What is known of a table from batch to batch.
 #[derive(Debug)]
@@ -110,19 +112,19 @@ enum Cell<'a> {
 }
 
 impl<'a> LineRows<'a> {
-    pub(crate) fn new(table: &mut LineTable, precision: Precision, source: &Source<'_>) -> Self {
-        table.devices.trim(source.limits.dictionary_values_max);
+    pub(crate) fn new(table: &mut LineTable, precision: Precision, context: &BatchContext<'_>) -> Self {
+        table.devices.trim(context.limits.dictionary_values_max);
         Self {
             precision,
-            now_us: source.now_us,
-            latest_us: latest_us(source),
+            now_us: context.now_us,
+            latest_us: latest_us(context),
             columns: table.rules.iter().map(|_| None).collect(),
             times_us: Vec::new(),
             devices: Vec::new(),
             device_nulls: NullBufferBuilder::new(0),
             qualities: Vec::new(),
             row_faults: RowFaults::default(),
-            reading_faults: ReadingFaults::new(source.limits.rejected_rows_max),
+            reading_faults: ReadingFaults::new(context.limits.rejected_rows_max),
             sites: Vec::new(),
             starts: Vec::new(),
             cells: Vec::new(),
@@ -136,15 +138,20 @@ impl<'a> LineRows<'a> {
 
     /// Adds the row of a line. Refuses columns that the table does not have or cannot take; nothing of the line is kept
     /// then.
-    pub(crate) fn push(&mut self, table: &mut LineTable, line: &Line<'a>, source: &Source<'_>) -> Result<(), Refusal> {
+    pub(crate) fn push(
+        &mut self,
+        table: &mut LineTable,
+        line: &Line<'a>,
+        context: &BatchContext<'_>,
+    ) -> Result<(), Refusal> {
         table.lines += 1;
         self.cells.clear();
         let mut head = Head::default();
         for (position, &(name, value)) in line.tags.iter().enumerate() {
-            self.bind(table, &mut head, position, name, FieldValue::String(value), source)?;
+            self.bind(table, &mut head, position, name, FieldValue::String(value), context)?;
         }
         for (position, &(name, value)) in (line.tags.len()..).zip(&line.fields) {
-            self.bind(table, &mut head, position, name, value, source)?;
+            self.bind(table, &mut head, position, name, value, context)?;
         }
         let row = self.len();
         let time_us = line.timestamp.map_or(Some(self.now_us), |timestamp| self.precision.to_us(timestamp));
@@ -179,11 +186,11 @@ impl<'a> LineRows<'a> {
         position: usize,
         name: Raw<'a>,
         value: FieldValue<'a>,
-        source: &Source<'_>,
+        context: &BatchContext<'_>,
     ) -> Result<(), Refusal> {
         match table.field(position, name)? {
-            Some(field) => self.bind_field(table, field, value, source),
-            None => bind_head(head, table, &text(name)?, value, source),
+            Some(field) => self.bind_field(table, field, value, context),
+            None => bind_head(head, table, &text(name)?, value, context),
         }
     }
 
@@ -193,14 +200,14 @@ impl<'a> LineRows<'a> {
         table: &mut LineTable,
         field: usize,
         value: FieldValue<'a>,
-        source: &Source<'_>,
+        context: &BatchContext<'_>,
     ) -> Result<(), Refusal> {
         let rule = &table.rules[field];
         let name = &table.def.fields[field].name;
         if std::mem::replace(&mut table.set_by[field], table.lines) == table.lines {
             return Err(Refusal::new(RefusedCode::BadPayload, format!("{name} stands twice in the line")));
         }
-        let cell = match bind_value(rule, value, self.precision, source.limits.text_bytes_max)? {
+        let cell = match bind_value(rule, value, self.precision, context.limits.text_bytes_max)? {
             Some(Ok(cell)) => cell,
             Some(Err(reason)) => Cell::Fault(reason),
             None => return Err(wrong_type(name, &table.def, kind_of(value), line_expected(rule.kept))),
@@ -225,20 +232,20 @@ impl<'a> LineRows<'a> {
         mut self,
         table: &mut LineTable,
         payload: &[u8],
-        source: &Source<'_>,
-    ) -> Result<Decoded, Refusal> {
+        context: &BatchContext<'_>,
+    ) -> Result<DecodedBatch, Refusal> {
         let rows = self.len();
         let nulls = self.device_nulls.finish();
         let mut row_faults = self.row_faults;
-        let devices = table.devices.keys(&self.devices, nulls.as_ref(), source, &mut row_faults)?;
-        check_sites(self.sites.iter().map(|(row, site)| (*row, &**site)), &devices, source, &mut row_faults);
+        let devices = table.devices.keys(&self.devices, nulls.as_ref(), context, &mut row_faults)?;
+        check_sites(self.sites.iter().map(|(row, site)| (*row, &**site)), &devices, context, &mut row_faults);
         let fields = self.columns.into_iter().zip(&table.rules).map(|(column, rule)| {
             column.map(|mut column| {
                 column.pad_to(rows);
                 column.finish(rule)
             })
         });
-        let batch = Rows {
+        let batch = CheckedRows {
             times_us: self.times_us.into(),
             devices,
             qualities: self.qualities,
@@ -247,7 +254,7 @@ impl<'a> LineRows<'a> {
             reading_faults: self.reading_faults,
         };
         let sent = SentLines { payload, starts: &self.starts, precision: self.precision, now_us: self.now_us };
-        batch.finish(source, &sent)
+        validate::split(batch, context, &sent)
     }
 }
 
@@ -257,7 +264,7 @@ fn bind_head<'a>(
     table: &LineTable,
     name: &str,
     value: FieldValue<'a>,
-    source: &Source<'_>,
+    context: &BatchContext<'_>,
 ) -> Result<(), Refusal> {
     let string = |value: FieldValue<'a>| match value {
         FieldValue::String(raw) => Ok(raw),
@@ -267,7 +274,7 @@ fn bind_head<'a>(
         ("device", value) => head.device = Some(string(value)?),
         ("site", value) => head.site = Some(text(string(value)?)?),
         ("province" | "zone", value) => {
-            let registered = if name == "zone" { &source.gateway.zone_code } else { &source.gateway.province };
+            let registered = if name == "zone" { &context.gateway.zone_code } else { &context.gateway.province };
             let stated = text(string(value)?)?;
             if !stated.is_empty() && *stated != **registered {
                 head.fault = head.fault.or(Some(RejectReason::WrongPlace));

@@ -1,4 +1,4 @@
-//! Bytes that may be in flight, and who waits for them.
+//! Bytes that may be in flight; senders wait for them.
 
 use std::sync::Arc;
 
@@ -17,18 +17,19 @@ impl Budget {
         Self { kib, free: Arc::new(Semaphore::new(kib as usize)) }
     }
 
-    /// All of it.
+    /// Bytes of the whole budget.
     pub(crate) fn bytes(&self) -> u64 {
         1024 * u64::from(self.kib)
     }
 
-    /// Waits for room. What is larger than the whole waits until it is alone.
-    pub(crate) async fn take(&self, bytes: u64) -> OwnedSemaphorePermit {
+    /// Waits until so many bytes are free. A request larger than the whole budget waits until it is alone.
+    pub(crate) async fn acquire(&self, bytes: u64) -> OwnedSemaphorePermit {
+        // At least 4 KiB: the smallest batch takes about as much beside its rows.
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).max(4).min(self.kib);
         Arc::clone(&self.free).acquire_many_owned(kib).await.expect("a budget is never closed")
     }
 
-    pub(crate) fn taken_bytes(&self) -> u64 {
+    pub(crate) fn acquired_bytes(&self) -> u64 {
         1024 * (self.kib as usize - self.free.available_permits()) as u64
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::pipeline::pipeline::Pipeline;
+use super::pipeline::Pipeline;
 
 /// A running flusher.
 #[derive(Debug)]

@@ -1,23 +1,22 @@
-//! The shards as the rest of the server sees them: a bounded queue and a thread each. What the thread does is in
-//! [`shard_writer`](crate::pipeline::shard_writer).
+//! The shards as the rest of the server sees them: a bounded queue and a thread each. `shard_writer` is what the thread
+//! runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use futures::channel::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc, oneshot};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
 use zonelake_storage::streams::home_of;
-use zonelake_storage::{BATCH_LOG_BYTES_MAX, Entry, Outcome, RequestKey, Shard, Store, Table, shard_for};
+use zonelake_storage::{BATCH_LOG_BYTES_MAX, Entry, Shard, Store, Table, shard_for};
 
-use crate::pipeline::budget::Budget;
+use super::budget::Budget;
+use super::command::{Command, PendingBatch, PendingRequest, SessionId};
+use super::disk_space::DiskSpaceGuard;
+use super::shard_writer::ShardWriter;
 use crate::health::Health;
 use crate::metrics::IngestMetrics;
 use crate::refusal::Refusal;
-use crate::pipeline::shard_writer::ShardWriter;
-use crate::pipeline::disk_space::SpaceGuard;
 
 /// Limits of what is in flight between the network and the logs.
 #[derive(Debug, Clone)]
@@ -39,109 +38,9 @@ pub struct Pipeline {
     decoders: Semaphore,
     next_session: AtomicU64,
     metrics: Arc<IngestMetrics>,
-    space: SpaceGuard,
+    disk_space: DiskSpaceGuard,
     health: Arc<Health>,
     threads: std::sync::Mutex<Vec<std::thread::JoinHandle<()>>>,
-}
-
-/// One attempt of a gateway to send on a stream. A later one takes the stream over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionId(pub u64);
-
-/// A batch on its way, with whoever waits for it.
-#[derive(Debug)]
-pub struct Pending {
-    /// The batch.
-    pub entry: Entry,
-    /// Session that sent it; absent where batches are not numbered.
-    pub session: Option<SessionId>,
-    /// Its shares of the budgets, given back with the answer.
-    pub permits: Option<Vec<OwnedSemaphorePermit>>,
-    /// Where the answer goes.
-    pub reply: Reply,
-}
-
-/// Where the answer to a batch goes.
-#[derive(Debug)]
-pub enum Reply {
-    /// To the writer of a stream's acknowledgements, with what they are to say. The channel is one that takes no memory while
-    /// it is empty, which is how those of thousands of streams are.
-    Stream(UnboundedSender<StreamEvent>, Box<BatchSummary>),
-    /// To one waiting task.
-    Once(oneshot::Sender<Result<Outcome, Refusal>>),
-}
-
-/// What a stream's writer learns.
-#[derive(Debug)]
-pub enum StreamEvent {
-    /// A batch is done with.
-    Done(Box<BatchSummary>, Result<Outcome, Refusal>),
-    /// The reader refuses to go on, after so many submitted batches.
-    Refused {
-        /// Why.
-        refusal: Refusal,
-        /// Batch at fault; 0 where none is.
-        number: BatchNumber,
-        /// Batches that the reader had submitted.
-        submitted: u64,
-    },
-    /// The gateway has ended its side, after so many submitted batches.
-    Finished {
-        /// Batches that the reader had submitted.
-        submitted: u64,
-    },
-}
-
-/// What an acknowledgement says of a batch.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct BatchSummary {
-    /// Its number.
-    pub number: BatchNumber,
-    /// Monotonic time at which it had arrived.
-    pub arrived: Duration,
-    /// Rows for the table.
-    pub rows: u64,
-    /// Readings in them.
-    pub readings: u64,
-    /// Rows rejected.
-    pub rejected_rows: u64,
-    /// Single readings rejected.
-    pub rejected_readings: u64,
-    /// Why.
-    pub rejections: Vec<zonelake_schemas::wire::control::Rejection>,
-}
-
-/// A request without numbers, stored as a whole or not at all, and once under its key.
-#[derive(Debug)]
-pub struct PendingRequest {
-    /// What its gateway calls it.
-    pub request: RequestKey,
-    /// Its batches; they are one group of the log, hence [`REQUEST_BYTES_MAX`].
-    pub entries: Vec<Entry>,
-    /// Its shares of the budgets, given back with the answer.
-    pub permits: Vec<OwnedSemaphorePermit>,
-    /// Where the answer goes.
-    pub reply: oneshot::Sender<Result<Outcome, Refusal>>,
-}
-
-/// What a shard's thread is told.
-pub(crate) enum Command {
-    Append(Box<Pending>),
-    Request(Box<PendingRequest>),
-    Open {
-        producer: ProducerId,
-        epoch: Epoch,
-        stream: StreamKey,
-        session: SessionId,
-        reply: oneshot::Sender<Result<BatchNumber, Refusal>>,
-    },
-    Close {
-        producer: ProducerId,
-        stream: StreamKey,
-        session: SessionId,
-    },
-    Committed,
-    Stop,
 }
 
 impl Pipeline {
@@ -170,7 +69,7 @@ impl Pipeline {
             batches: Budget::new(options.buffered_bytes_max / 2),
             decoders: Semaphore::new(decoders),
             next_session: AtomicU64::new(1),
-            space: SpaceGuard::new(Arc::clone(&store)),
+            disk_space: DiskSpaceGuard::new(Arc::clone(&store)),
             metrics,
             health,
             threads: std::sync::Mutex::new(threads),
@@ -188,9 +87,9 @@ impl Pipeline {
         &self.metrics
     }
 
-    /// Whether the disk has room: to be asked before a batch is decoded, which may register devices.
-    pub fn space(&self) -> &SpaceGuard {
-        &self.space
+    /// The check of free disk space. It comes before a batch is decoded, since decoding may register devices.
+    pub fn disk_space(&self) -> &DiskSpaceGuard {
+        &self.disk_space
     }
 
     /// Bytes of the budget of the frames in flight.
@@ -205,19 +104,19 @@ impl Pipeline {
 
     /// Waits until a table has room for more rows. To be called first, with nothing in hand, so that the senders of a
     /// table whose flush falls behind hold nothing that others wait for.
-    pub async fn table_has_room(&self, table: &Table) {
+    pub async fn wait_for_capacity(&self, table: &Table) {
         table.room(self.store.options().live_bytes_max).await;
     }
 
     /// Reserves room for a frame before it is read. It is given back once the frame is decoded and its batch has room
     /// by [`reserve_batch`](Self::reserve_batch).
     pub async fn reserve_frame(&self, bytes: usize) -> OwnedSemaphorePermit {
-        self.frames.take(bytes as u64).await
+        self.frames.acquire(bytes as u64).await
     }
 
     /// A place among the decoders, of which there is one for each core: a batch may be far larger than its frame, and
     /// how large is known only when it is decoded.
-    pub async fn decoder(&self) -> SemaphorePermit<'_> {
+    pub async fn decoder_permit(&self) -> SemaphorePermit<'_> {
         self.decoders.acquire().await.expect("it is never closed")
     }
 
@@ -227,12 +126,12 @@ impl Pipeline {
     /// Refuses a batch that is too large for the log.
     pub async fn reserve_batch(&self, entry: &Entry) -> Result<OwnedSemaphorePermit, Refusal> {
         check_size(entry)?;
-        Ok(self.batches.take(entry.memory_bytes()).await)
+        Ok(self.batches.acquire(entry.memory_bytes()).await)
     }
 
     /// Bytes of frames and batches in flight.
     pub fn bytes_in_flight(&self) -> u64 {
-        self.frames.taken_bytes() + self.batches.taken_bytes()
+        self.frames.acquired_bytes() + self.batches.acquired_bytes()
     }
 
     /// Opens a stream: the answer is its last durable number. Batches of earlier sessions of this stream are refused
@@ -246,8 +145,8 @@ impl Pipeline {
         let session = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
         let (reply, answer) = oneshot::channel();
         let command = Command::Open { producer, epoch, stream, session, reply };
-        self.sender(producer).send(command).await.map_err(|_| shutting_down())?;
-        let last = answer.await.map_err(|_| shutting_down())??;
+        self.sender(producer).send(command).await.map_err(|_closed| Refusal::shutting_down())?;
+        let last = answer.await.map_err(|_closed| Refusal::shutting_down())??;
         Ok((session, last))
     }
 
@@ -259,16 +158,16 @@ impl Pipeline {
 
     /// Submits a batch: to the shard of its producer, or of its gateway where it is not numbered. Waits while the shard's
     /// queue is full.
-    pub async fn submit(&self, pending: Pending) -> Result<(), Refusal> {
+    pub async fn submit(&self, pending: PendingBatch) -> Result<(), Refusal> {
         let home = pending.entry.numbered.map_or(home_of(pending.entry.gateway), |batch| batch.producer);
-        self.sender(home).send(Command::Append(Box::new(pending))).await.map_err(|_| shutting_down())
+        self.sender(home).send(Command::Append(Box::new(pending))).await.map_err(|_closed| Refusal::shutting_down())
     }
 
     /// Reserves room for the decoded batches of a request with a key, until it is answered, as [`reserve_batch`](Self::reserve_batch).
     ///
     /// # Errors
     /// Refuses a request that is too large for one step.
-    pub async fn reserve_request(&self, entries: &[Entry]) -> Result<OwnedSemaphorePermit, Refusal> {
+    pub(crate) async fn reserve_request(&self, entries: &[Entry]) -> Result<OwnedSemaphorePermit, Refusal> {
         let bytes: u64 = entries.iter().map(Entry::log_bytes).sum();
         if bytes > REQUEST_BYTES_MAX {
             return Err(Refusal::new(
@@ -278,13 +177,13 @@ impl Pipeline {
                 ),
             ));
         }
-        Ok(self.batches.take(entries.iter().map(Entry::memory_bytes).sum()).await)
+        Ok(self.batches.acquire(entries.iter().map(Entry::memory_bytes).sum()).await)
     }
 
     /// Submits a request with a key, to the shard of its gateway. Waits while the shard's queue is full.
-    pub async fn submit_request(&self, pending: PendingRequest) -> Result<(), Refusal> {
+    pub(crate) async fn submit_request(&self, pending: PendingRequest) -> Result<(), Refusal> {
         let home = home_of(pending.request.gateway);
-        self.sender(home).send(Command::Request(Box::new(pending))).await.map_err(|_| shutting_down())
+        self.sender(home).send(Command::Request(Box::new(pending))).await.map_err(|_closed| Refusal::shutting_down())
     }
 
     /// Tells the shards that rows have gone into files, so that they let go of their logs.
@@ -329,11 +228,7 @@ fn check_size(entry: &Entry) -> Result<(), Refusal> {
     ))
 }
 
-fn shutting_down() -> Refusal {
-    Refusal::new(RefusedCode::ShuttingDown, "the server is stopping; what was not acknowledged is to be sent again")
-}
-
 /// Bytes that a request with a key may take in the log, where it is one block.
-pub const REQUEST_BYTES_MAX: u64 = 64 << 20;
+const REQUEST_BYTES_MAX: u64 = 64 << 20;
 /// Batches in the queue of one shard; senders wait beyond that.
 const QUEUE_MAX: usize = 4_096;

@@ -11,12 +11,11 @@ use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
 use zonelake_storage::{Entry, Outcome, Shard, ShardError, Store};
 use zonelake_wal::WalError;
 
+use super::command::{Command, PendingBatch, PendingRequest, Reply, SessionId, StreamEvent};
+use super::disk_space::{CHECK_EVERY, check_free_bytes};
 use crate::health::Health;
 use crate::metrics::IngestMetrics;
-use crate::pipeline::pipeline::{Command, Pending, PendingRequest, Reply, SessionId, StreamEvent};
-use crate::refusal::Refusal;
-use crate::pipeline::disk_space::{LOOK_EVERY, enough};
-use crate::verdicts::{fenced, refuse_by_verdict, taken_over};
+use crate::refusal::{Refusal, accepted};
 
 /// The writer of one shard: it commits groups, opens streams and keeps their owners apart. It has no thread of its own,
 /// so that a simulation can drive it.
@@ -61,7 +60,7 @@ impl ShardWriter {
     }
 
     pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Command>) {
-        let mut group: Vec<Pending> = Vec::new();
+        let mut group: Vec<PendingBatch> = Vec::new();
         let mut group_bytes = 0;
         while let Some(command) = queue.blocking_recv() {
             let began = self.store.clock().monotonic();
@@ -135,28 +134,29 @@ impl ShardWriter {
                 }
                 Ok(last)
             }
-            Ok(Err(later)) => Err(fenced(later)),
+            Ok(Err(later)) => Err(Refusal::fenced(later)),
             Err(error) => Err(self.refusal_of(&error)),
         }
     }
 
     /// Makes a group durable, shows its rows, and answers whoever waits for its batches.
-    pub fn commit(&mut self, group: &mut Vec<Pending>) {
+    pub fn commit(&mut self, group: &mut Vec<PendingBatch>) {
         if group.is_empty() {
             return;
         }
         if let Err(refusal) = self.can_write() {
             return group.drain(..).for_each(|pending| answer(pending, Err(refusal.clone())));
         }
-        let (mine, lost): (Vec<Pending>, Vec<Pending>) = group.drain(..).partition(|pending| self.owns(pending));
-        lost.into_iter().for_each(|pending| answer(pending, Err(taken_over())));
+        let (mine, lost): (Vec<PendingBatch>, Vec<PendingBatch>) =
+            group.drain(..).partition(|pending| self.owns(pending));
+        lost.into_iter().for_each(|pending| answer(pending, Err(Refusal::taken_over())));
         let began = self.store.clock().monotonic();
-        let (entries, waiting): (Vec<Entry>, Vec<Waiting>) = mine.into_iter().map(Waiting::split).unzip();
+        let (entries, waiting): (Vec<Entry>, Vec<PendingReply>) = mine.into_iter().map(PendingReply::split).unzip();
         match self.shard.append(&entries) {
             Ok(outcomes) => {
                 self.metrics.count_group(&entries, self.store.clock().monotonic().saturating_sub(began));
                 for ((waiting, entry), outcome) in waiting.into_iter().zip(&entries).zip(outcomes) {
-                    waiting.answer(refuse_by_verdict(outcome, entry));
+                    waiting.answer(accepted(outcome, entry));
                 }
             }
             Err(error) => {
@@ -197,7 +197,7 @@ impl ShardWriter {
         }
     }
 
-    fn owns(&self, pending: &Pending) -> bool {
+    fn owns(&self, pending: &PendingBatch) -> bool {
         match (&pending.entry.numbered, pending.session) {
             (Some(batch), Some(session)) => self.owners.get(&(batch.producer, batch.stream)) == Some(&session),
             _ => true,
@@ -220,11 +220,11 @@ impl ShardWriter {
         }
         let now = self.store.clock().monotonic();
         if let Some((at, found)) = &self.space_checked
-            && now.saturating_sub(*at) < LOOK_EVERY
+            && now.saturating_sub(*at) < CHECK_EVERY
         {
             return found.clone();
         }
-        let found = enough(self.shard.free_bytes(), self.store.options().free_bytes_min);
+        let found = check_free_bytes(self.shard.free_bytes(), self.store.options().free_bytes_min);
         if let (Err(refusal), true) = (&found, self.space_checked.as_ref().is_none_or(|(_, before)| before.is_ok())) {
             tracing::error!("{refusal}");
         }
@@ -257,13 +257,13 @@ impl ShardWriter {
 }
 
 /// What is left of a pending batch while its entry is being written.
-struct Waiting {
+struct PendingReply {
     reply: Reply,
     _permits: Option<Vec<OwnedSemaphorePermit>>,
 }
 
-impl Waiting {
-    fn split(pending: Pending) -> (Entry, Self) {
+impl PendingReply {
+    fn split(pending: PendingBatch) -> (Entry, Self) {
         (pending.entry, Self { reply: pending.reply, _permits: pending.permits })
     }
 
@@ -276,8 +276,8 @@ impl Waiting {
     }
 }
 
-fn answer(pending: Pending, result: Result<Outcome, Refusal>) {
-    Waiting::split(pending).1.answer(result);
+fn answer(pending: PendingBatch, result: Result<Outcome, Refusal>) {
+    PendingReply::split(pending).1.answer(result);
 }
 
 /// Time from one group commit to the next while several batches come meanwhile. It bounds the syncs of a second, and what

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 
 use arrow::buffer::NullBuffer;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use zonelake_registry::{NAME_BYTES_MAX, RegistryError, device_name_is_valid};
+use zonelake_registry::{NAME_BYTES_MAX, device_name_is_valid};
 use zonelake_schemas::wire::control::RefusedCode;
-use zonelake_schemas::{DeviceKey, ErrorKind, RejectReason, ZoneId};
+use zonelake_schemas::{DeviceKey, RejectReason, ZoneId};
 
-use crate::rows::validate::RowFaults;
-use crate::{Refusal, Source};
+use super::faults::RowFaults;
+use crate::batch::BatchContext;
+use crate::refusal::Refusal;
 
 /// Keys of the names in a list that only grows, by position; resolved when a row first needs them.
 #[derive(Debug, Default)]
@@ -37,11 +38,11 @@ impl DeviceSlots {
         &mut self,
         rows: &NamedRows<'_>,
         name: impl Fn(usize) -> Option<&'n str>,
-        source: &Source<'_>,
+        context: &BatchContext<'_>,
         faults: &mut RowFaults,
     ) -> Result<Vec<u32>, Refusal> {
-        rows.check_devices(source.limits.batch_devices_max)?;
-        self.refresh(rows.values, source);
+        rows.check_devices(context.limits.batch_devices_max)?;
+        self.refresh(rows.values, context);
         if rows.nulls.is_none() {
             let keys: Vec<u32> = rows.indices.iter().map(|&index| self.keys[at(index)]).collect();
             if keys.iter().fold(true, |all, &key| all & is_key(key)) {
@@ -56,7 +57,7 @@ impl DeviceSlots {
                 unseen.push(at(index));
             }
         }
-        let resolved = self.resolve(&unseen, name, source);
+        let resolved = self.resolve(&unseen, name, context);
         let keys = rows.indices.iter().enumerate().map(|(row, &index)| {
             let key = if is_null(row) { BAD } else { self.keys[at(index)] };
             match key {
@@ -76,10 +77,10 @@ impl DeviceSlots {
         resolved.map(|()| keys)
     }
 
-    fn refresh(&mut self, values: usize, source: &Source<'_>) {
-        let moves = source.registry.device_moves();
-        if moves != self.moves || self.zone != source.gateway.zone {
-            (self.moves, self.zone) = (moves, source.gateway.zone);
+    fn refresh(&mut self, values: usize, context: &BatchContext<'_>) {
+        let moves = context.registry.device_moves();
+        if moves != self.moves || self.zone != context.gateway.zone {
+            (self.moves, self.zone) = (moves, context.gateway.zone);
             self.keys.clear();
         }
         if self.keys.len() < values {
@@ -91,27 +92,29 @@ impl DeviceSlots {
         &mut self,
         unseen: &[usize],
         name: impl Fn(usize) -> Option<&'n str>,
-        source: &Source<'_>,
+        context: &BatchContext<'_>,
     ) -> Result<(), Refusal> {
-        let zone = source.gateway.zone;
+        let zone = context.gateway.zone;
         let mut unknown: HashMap<&str, Vec<usize>> = HashMap::new();
         for &index in unseen {
             match name(index).filter(|name| device_name_is_valid(name)) {
                 None => self.keys[index] = BAD,
-                Some(name) => match source.registry.device(zone, name) {
+                Some(name) => match context.registry.device(zone, name) {
                     Some(key) => self.keys[index] = key.0,
                     None => unknown.entry(name).or_default().push(index),
                 },
             }
         }
-        if unknown.is_empty() || !source.gateway.auto_register {
+        if unknown.is_empty() || !context.gateway.auto_register {
             return Ok(());
         }
         let (names, positions): (Vec<&str>, Vec<Vec<usize>>) = unknown.into_iter().unzip();
-        let per_hour_max = source.limits.new_devices_per_hour_max;
-        let register = || source.registry.register_devices_of(source.gateway, &names, per_hour_max);
-        let keys = while_others_go_on(register);
-        let keys = keys.map_err(|error| not_registered(&names, &error))?;
+        let per_hour_max = context.limits.new_devices_per_hour_max;
+        let register = || context.registry.register_devices_of(context.gateway, &names, per_hour_max);
+        let keys = run_blocking(register).map_err(|error| {
+            let what = format!("{} new devices", names.len());
+            Refusal::not_registered(what, &error, RefusedCode::Internal)
+        })?;
         for (DeviceKey(key), positions) in keys.into_iter().zip(positions) {
             for index in positions {
                 self.keys[index] = key;
@@ -121,8 +124,9 @@ impl DeviceSlots {
     }
 }
 
-/// Does what waits for the disk: the other tasks of this thread go on elsewhere.
-fn while_others_go_on<T>(wait: impl FnOnce() -> T) -> T {
+/// Runs what waits for the disk. On a runtime of several threads the other tasks of this thread are moved elsewhere; on
+/// one of a single thread, and outside of any, there is nothing to move.
+fn run_blocking<T>(wait: impl FnOnce() -> T) -> T {
     match Handle::try_current() {
         Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(wait),
         _ => wait(),
@@ -181,22 +185,13 @@ impl DeviceNames {
         &mut self,
         numbers: &[i32],
         nulls: Option<&NullBuffer>,
-        source: &Source<'_>,
+        context: &BatchContext<'_>,
         faults: &mut RowFaults,
     ) -> Result<Vec<u32>, Refusal> {
         let names = &self.names;
         let rows = NamedRows { indices: numbers, nulls, values: names.len() };
-        self.slots.keys(&rows, |index| names.get(index).map(|name| &**name), source, faults)
+        self.slots.keys(&rows, |index| names.get(index).map(|name| &**name), context, faults)
     }
-}
-
-fn not_registered(names: &[&str], error: &RegistryError) -> Refusal {
-    let code = match (error, error.kind()) {
-        (RegistryError::Limit { .. }, _) => RefusedCode::Limit,
-        (_, ErrorKind::Retry) => RefusedCode::Unavailable,
-        _ => RefusedCode::Internal,
-    };
-    Refusal::new(code, format!("{} new devices cannot be registered: {error}", names.len()))
 }
 
 fn at(index: i32) -> usize {

@@ -2,7 +2,7 @@
 
 use std::hash::Hasher;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{
     DataType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
@@ -11,9 +11,9 @@ use twox_hash::XxHash3_64;
 use zonelake_schemas::Quality;
 use zonelake_schemas::wire::control::RefusedCode;
 
-use crate::Refusal;
-use crate::rows::devices::DeviceSlots;
-use crate::rows::validate::quality_of_text;
+use super::devices::DeviceSlots;
+use super::quality::quality_of_text;
+use crate::refusal::Refusal;
 
 /// A dictionary, as far as it has been sent.
 pub(crate) struct Dictionary {
@@ -197,10 +197,4 @@ where
     i32: TryFrom<T>,
 {
     indices.iter().map(|&index| i32::try_from(index).unwrap_or(-1)).collect()
-}
-
-/// A column of one boolean.
-pub(crate) fn constant_boolean(value: bool, rows: usize) -> BooleanArray {
-    use arrow::buffer::BooleanBuffer;
-    BooleanArray::new(if value { BooleanBuffer::new_set(rows) } else { BooleanBuffer::new_unset(rows) }, None)
 }

@@ -12,14 +12,13 @@ use arrow::array::{
 };
 use arrow::error::ArrowError;
 use serde_json::{Map, Value};
-use zonelake_schemas::columns::{LOG_FIXED, null_column, timestamp};
+use zonelake_schemas::columns::{LOG_FIXED, constant_boolean, null_column, timestamp};
 use zonelake_schemas::table::{DIGITS_32, DIGITS_64};
 use zonelake_schemas::wire::control::Rejection;
 use zonelake_schemas::{FieldDef, Lane, RejectReason, StorageType};
 
-use crate::Source;
-use crate::rows::dictionary::constant_boolean;
-use crate::rows::validate::{Rows, Sent};
+use super::checked_rows::{CheckedRows, Sent};
+use crate::batch::BatchContext;
 
 /// Rejected rows and readings of one batch, gathered column by column.
 #[derive(Debug, Default)]
@@ -36,7 +35,7 @@ pub(crate) struct RejectedRows {
     tally: BTreeMap<RejectReason, (u64, String)>,
 }
 
-/// One of them.
+/// One rejected row or reading.
 struct Item<'a> {
     row: Option<usize>,
     field: Option<&'a str>,
@@ -49,30 +48,30 @@ struct Item<'a> {
 
 impl RejectedRows {
     /// Gathers what is rejected of a batch.
-    pub(crate) fn of(rows: &Rows, source: &Source<'_>, sent: &dyn Sent) -> Self {
+    pub(crate) fn from_rows(rows: &CheckedRows, context: &BatchContext<'_>, sent: &dyn Sent) -> Self {
         let mut rejected = Self::default();
-        let table = &source.table.def;
+        let table = &context.table.def;
         let mut beyond: BTreeMap<(Option<u16>, RejectReason), u64> = BTreeMap::new();
         for (row, reason) in rows.row_faults.iter() {
-            if rejected.positions.len() < source.limits.rejected_rows_max {
+            if rejected.positions.len() < context.limits.rejected_rows_max {
                 let content = sent.row(row, None);
-                let message = describe_row(reason, &content, source);
-                rejected.push_item(row, None, reason, message, content, rows, source);
+                let message = describe_row(reason, &content, context);
+                rejected.push_item(row, None, reason, message, content, rows, context);
             } else {
                 *beyond.entry((None, reason)).or_default() += 1;
             }
         }
-        for fault in &rows.reading_faults.kept {
+        for fault in &rows.reading_faults.listed {
             let row = fault.row as usize;
             if rows.row_faults.get(row).is_some() {
                 continue;
             }
             rejected.readings += 1;
-            if rejected.positions.len() < source.limits.rejected_rows_max {
+            if rejected.positions.len() < context.limits.rejected_rows_max {
                 let field = &table.fields[usize::from(fault.field)];
                 let content = sent.row(row, Some(&field.name));
-                let message = describe_reading(fault.reason, &content, field, source);
-                rejected.push_item(row, Some(&field.name), fault.reason, message, content, rows, source);
+                let message = describe_reading(fault.reason, &content, field, context);
+                rejected.push_item(row, Some(&field.name), fault.reason, message, content, rows, context);
             } else {
                 *beyond.entry((Some(fault.field), fault.reason)).or_default() += 1;
             }
@@ -83,7 +82,7 @@ impl RejectedRows {
         }
         for ((field, reason), count) in beyond {
             let field = field.map(|field| table.fields[usize::from(field)].name.as_str());
-            rejected.push_beyond(field, reason, count, source);
+            rejected.push_beyond(field, reason, count, context);
         }
         rejected
     }
@@ -101,15 +100,15 @@ impl RejectedRows {
         reason: RejectReason,
         message: String,
         content: Map<String, Value>,
-        rows: &Rows,
-        source: &Source<'_>,
+        rows: &CheckedRows,
+        context: &BatchContext<'_>,
     ) {
         let device = match rows.devices[row] {
             0 => content
                 .get("device")
                 .and_then(Value::as_str)
-                .and_then(|name| source.registry.device(source.gateway.zone, name))
-                .unwrap_or(source.gateway.zone_key),
+                .and_then(|name| context.registry.device(context.gateway.zone, name))
+                .unwrap_or(context.gateway.zone_key),
             key => zonelake_schemas::DeviceKey(key),
         };
         let (count, first) = self.tally.entry(reason).or_default();
@@ -127,27 +126,27 @@ impl RejectedRows {
                 device: device.0,
                 quality: rows.qualities[row],
             },
-            source,
+            context,
         );
     }
 
-    fn push_beyond(&mut self, field: Option<&str>, reason: RejectReason, count: u64, source: &Source<'_>) {
+    fn push_beyond(&mut self, field: Option<&str>, reason: RejectReason, count: u64, context: &BatchContext<'_>) {
         self.tally.entry(reason).or_default().0 += count;
         let what = if field.is_some() { "readings" } else { "rows" };
-        let limit = source.limits.rejected_rows_max;
+        let limit = context.limits.rejected_rows_max;
         let message = format!("{count} more {what} of this batch; {limit} are kept one by one");
-        let (device, quality) = (source.gateway.zone_key.0, 0);
-        self.push(Item { row: None, field, reason, message, content: None, device, quality }, source);
+        let (device, quality) = (context.gateway.zone_key.0, 0);
+        self.push(Item { row: None, field, reason, message, content: None, device, quality }, context);
     }
 
-    fn push(&mut self, item: Item<'_>, source: &Source<'_>) {
+    fn push(&mut self, item: Item<'_>, context: &BatchContext<'_>) {
         self.devices.push(item.device);
         self.qualities.push(item.quality);
         self.positions.push(item.row.map(|row| row.try_into().unwrap_or(i64::MAX)));
         self.fields.append_option(item.field);
         self.reasons.append_value(item.reason.name());
         self.bytes += item.message.len() + item.content.as_ref().map_or(0, String::len);
-        if self.bytes <= source.limits.rejected_bytes_max {
+        if self.bytes <= context.limits.rejected_bytes_max {
             self.messages.append_value(item.message);
             self.contents.append_option(item.content);
         } else {
@@ -157,38 +156,41 @@ impl RejectedRows {
     }
 
     /// The rows in the log schema of the table, time 0, and the counts by reason.
-    pub(crate) fn finish(mut self, source: &Source<'_>) -> Result<(Option<RecordBatch>, Vec<Rejection>), ArrowError> {
+    pub(crate) fn finish(
+        mut self,
+        context: &BatchContext<'_>,
+    ) -> Result<(Option<RecordBatch>, Vec<Rejection>), ArrowError> {
         let rows = self.positions.len();
         if rows == 0 {
             return Ok((None, Vec::new()));
         }
-        let schema = &source.rejected.schemas.log;
+        let schema = &context.rejected.schemas.log;
         let same = |text: &str| -> ArrayRef {
             let mut column = StringBuilder::with_capacity(rows, rows * text.len());
             (0..rows).for_each(|_| column.append_value(text));
             Arc::new(column.finish())
         };
         let number = |number: Option<u64>| -> ArrayRef {
-            let number = source.number.and(number).map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+            let number = context.number.and(number).map(|number| i64::try_from(number).unwrap_or(i64::MAX));
             Arc::new(Int64Array::from(vec![number; rows]))
         };
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(TimestampMicrosecondArray::from(vec![0; rows]).with_data_type(timestamp())),
             Arc::new(UInt32Array::from(self.devices)),
             Arc::new(UInt8Array::from(self.qualities)),
-            Arc::new(constant_boolean(source.lane == Lane::Backfill, rows)),
+            Arc::new(constant_boolean(context.lane == Lane::Backfill, rows)),
         ];
         for field in &schema.fields()[LOG_FIXED..] {
             columns.push(match field.name().as_str() {
-                "table_name" => same(&source.table.def.name),
+                "table_name" => same(&context.table.def.name),
                 "field" => Arc::new(self.fields.finish()),
                 "reason" => Arc::new(self.reasons.finish()),
                 "message" => Arc::new(self.messages.finish()),
                 "content" => Arc::new(self.contents.finish()),
-                "gateway" => same(&source.gateway.name),
-                "producer" => same(source.producer),
-                "epoch" => number(Some(source.epoch.0)),
-                "batch" => number(source.number.map(|number| number.0)),
+                "gateway" => same(&context.gateway.name),
+                "producer" => same(context.producer),
+                "epoch" => number(Some(context.epoch.0)),
+                "batch" => number(context.number.map(|number| number.0)),
                 "row" => Arc::new(Int64Array::from(std::mem::take(&mut self.positions))),
                 _ => null_column(field.data_type(), rows),
             });
@@ -204,9 +206,9 @@ impl RejectedRows {
     }
 }
 
-fn describe_row(reason: RejectReason, content: &Map<String, Value>, source: &Source<'_>) -> String {
+fn describe_row(reason: RejectReason, content: &Map<String, Value>, context: &BatchContext<'_>) -> String {
     let sent = |name: &str| content.get(name).map_or_else(|| "null".to_owned(), Value::to_string);
-    let gateway = source.gateway;
+    let gateway = context.gateway;
     match reason {
         RejectReason::BadDevice => {
             format!("device {} is no name: 1 to 128 bytes of UTF-8 without control characters", sent("device"))
@@ -229,7 +231,7 @@ fn describe_row(reason: RejectReason, content: &Map<String, Value>, source: &Sou
         RejectReason::FutureTime => format!(
             "time {} is more than {} s ahead of the server's clock",
             sent("time"),
-            source.limits.future_us_max / 1_000_000
+            context.limits.future_us_max / 1_000_000
         ),
         RejectReason::BadQuality => format!("quality {} is on no scale that is known", sent("quality")),
         other => other.name().to_owned(),
@@ -240,7 +242,7 @@ fn describe_reading(
     reason: RejectReason,
     content: &Map<String, Value>,
     field: &FieldDef,
-    source: &Source<'_>,
+    context: &BatchContext<'_>,
 ) -> String {
     let name = &field.name;
     let sent = content.get(name).map_or_else(|| "null".to_owned(), Value::to_string);
@@ -260,7 +262,7 @@ fn describe_reading(
             }
             _ => format!("{name}: {sent} has more digits than a double holds"),
         },
-        RejectReason::TooLong => format!("{name}: text of over {} bytes", source.limits.text_bytes_max),
+        RejectReason::TooLong => format!("{name}: text of over {} bytes", context.limits.text_bytes_max),
         other => format!("{name}: {}", other.name()),
     }
 }
@@ -288,7 +290,7 @@ pub(crate) fn content_time(time_us: i64) -> Value {
     }
 }
 
-/// Entries of `Decoded::rejections`.
+/// Entries of `DecodedBatch::rejections`.
 const REJECTIONS_MAX: usize = 16;
 /// Longest text in the content of a rejected row.
 const CONTENT_TEXT_BYTES_MAX: usize = 1_024;

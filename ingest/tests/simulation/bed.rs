@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use zonelake_ingest::metrics::IngestMetrics;
+use zonelake_ingest::IngestMetrics;
 use zonelake_registry::{Gateway, Registry};
 use zonelake_schemas::TableDef;
 use zonelake_schemas::clock::Clock;

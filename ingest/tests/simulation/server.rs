@@ -8,10 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::channel::mpsc;
 use prost::Message;
-use zonelake_ingest::pipeline::pipeline::{Pending, Reply, SessionId, StreamEvent};
-use zonelake_quic::session::split_decoded;
-use zonelake_ingest::pipeline::shard_writer::ShardWriter;
-use zonelake_ingest::{ArrowDecoder, DecodeLimits, LineDecoder, Precision, Refusal, Source};
+use zonelake_ingest::{
+    ArrowDecoder, BatchContext, DecodeLimits, LineDecoder, PendingBatch, Precision, Refusal, Reply, SessionId,
+    ShardWriter, StreamEvent, split_decoded,
+};
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused};
 use zonelake_schemas::wire::frame::{FrameHeader, FrameKind, HEADER_BYTES, control_frame, split_batch};
@@ -42,7 +42,7 @@ pub struct FlushRun {
 
 pub enum Command {
     Open { link: usize },
-    Append(Box<Pending>),
+    Append(Box<PendingBatch>),
     Committed,
 }
 
@@ -276,12 +276,12 @@ fn pending(
     events: &mpsc::UnboundedSender<StreamEvent>,
     body: Bytes,
     bug: Option<Bug>,
-) -> Result<(BatchNumber, Pending), Broken> {
+) -> Result<(BatchNumber, PendingBatch), Broken> {
     let (number, payload) = split_batch(&body).map_err(|error| error.to_string())?;
     let payload = body.slice_ref(payload);
     let limits = DecodeLimits::default();
     let of = &mut open.of;
-    let source = Source {
+    let context = BatchContext {
         registry: &bed.registry,
         gateway: &bed.gateway,
         producer: &of.producer_name,
@@ -294,8 +294,8 @@ fn pending(
         limits: &limits,
     };
     let (digest, decoded) = match &mut of.decoder {
-        Decoder::Arrow(decoder) => (decoder.digest(&payload), decoder.decode(payload, &source)),
-        Decoder::Line(decoder) => (decoder.digest(&payload), decoder.decode(&payload, &source)),
+        Decoder::Arrow(decoder) => (decoder.digest(&payload), decoder.decode(payload, &context)),
+        Decoder::Line(decoder) => (decoder.digest(&payload), decoder.decode(&payload, &context)),
     };
     let decoded = decoded.map_err(|refusal| format!("a good batch is refused: {refusal}"))?;
     let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| refusal.to_string())?;
@@ -310,7 +310,7 @@ fn pending(
         rejected,
     };
     let reply = Reply::Stream(events.clone(), Box::new(summary));
-    Ok((number, Pending { entry, session: Some(open.id), permits: None, reply }))
+    Ok((number, PendingBatch { entry, session: Some(open.id), permits: None, reply }))
 }
 
 fn refused(refusal: &Refusal, number: BatchNumber) -> Vec<u8> {

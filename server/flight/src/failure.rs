@@ -4,7 +4,7 @@ use arrow::error::ArrowError;
 use arrow_flight::error::FlightError;
 use tonic::{Code, Status};
 use zonelake_ingest::Refusal;
-use zonelake_http::write::routes::WriteError;
+use zonelake_ingest::WriteError;
 use zonelake_query::{QueryError, QueryErrorCode};
 use zonelake_schemas::wire::control::RefusedCode;
 

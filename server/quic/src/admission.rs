@@ -1,10 +1,10 @@
-//! Who may connect: limits of connections and handshakes, and when an address has to prove itself first. Pure state:
-//! the endpoint asks with each first packet, and does what it is told.
+//! Admission of connections: limits of connections and handshakes, and when an address must be validated first. Pure
+//! state: the endpoint asks with each Initial packet, and does what it is told.
 //!
-//! A handshake costs this side a signature and some kilobytes, and costs the other side one packet, whose sender address
-//! may be forged. So the first few of a second are taken as they come; beyond that a packet is answered with a retry token,
-//! which costs nothing to keep and comes back only from an address that exists. What such an address may then do is
-//! limited for itself, so that who asks too much is the only one to be refused.
+//! A handshake costs the server a signature and some kilobytes, and costs the client one packet, whose sender address may
+//! be forged. So the first few of a second are accepted as they come. Beyond that a packet is answered with a Retry token
+//! (RFC 9000, section 8.1), which the server need not store and which comes back only from an address that exists. A
+//! validated address has limits of its own, so that only the address that asks too much is refused.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -17,9 +17,9 @@ pub struct AdmissionLimits {
     pub connections_max: usize,
     /// Connections from one address.
     pub connections_per_address_max: usize,
-    /// Handshakes in flight; a quarter of them with addresses that are not proven.
+    /// Handshakes in flight; a quarter of them with addresses that are not validated.
     pub handshakes_max: usize,
-    /// Handshakes that begin in a second, from one proven address, and from all others together.
+    /// Handshakes that begin in a second, from one validated address, and from all others together.
     pub handshakes_per_second_max: u32,
 }
 
@@ -34,25 +34,25 @@ impl Default for AdmissionLimits {
     }
 }
 
-/// What to do with the first packet of a connection.
+/// Decision on the Initial packet of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Begin the handshake; a place is taken.
+pub(crate) enum AdmissionDecision {
+    /// Begin the handshake; a slot is taken.
     Accept,
-    /// Ask for proof of the address.
+    /// Answer with a Retry token, which validates the address.
     Retry,
     /// Refuse, for this reason.
     Refuse(&'static str),
 }
 
-/// Connections and handshakes as they are.
+/// Counts of connections and handshakes.
 #[derive(Debug)]
 pub(crate) struct Admission {
     limits: AdmissionLimits,
     connections: usize,
     handshakes: usize,
-    handshakes_unproven: usize,
-    unproven: Allowance,
+    handshakes_unvalidated: usize,
+    unvalidated: Allowance,
     addresses: HashMap<IpAddr, Address>,
 }
 
@@ -71,52 +71,60 @@ struct Allowance {
 
 impl Admission {
     pub(crate) fn new(limits: AdmissionLimits) -> Self {
-        let unproven = Allowance::full(&limits, Duration::ZERO);
-        Self { limits, connections: 0, handshakes: 0, handshakes_unproven: 0, unproven, addresses: HashMap::new() }
+        let unvalidated = Allowance::full(&limits, Duration::ZERO);
+        Self {
+            limits,
+            connections: 0,
+            handshakes: 0,
+            handshakes_unvalidated: 0,
+            unvalidated,
+            addresses: HashMap::new(),
+        }
     }
 
-    /// Judges a first packet at monotonic time `now`; `is_proven`: its sender has shown that it receives at `address`.
-    pub(crate) fn judge(&mut self, address: IpAddr, is_proven: bool, now: Duration) -> Verdict {
+    /// Decides on an Initial packet at monotonic time `now`. `is_validated`: its sender has shown that it receives at
+    /// `address`.
+    pub(crate) fn decide(&mut self, address: IpAddr, is_validated: bool, now: Duration) -> AdmissionDecision {
         let address = owner_of(address);
-        if !is_proven {
-            let few = self.handshakes_unproven < (self.limits.handshakes_max / 4).max(1);
-            if !few || !self.unproven.take(&self.limits, now) {
-                return Verdict::Retry;
+        if !is_validated {
+            let few = self.handshakes_unvalidated < (self.limits.handshakes_max / 4).max(1);
+            if !few || !self.unvalidated.take(&self.limits, now) {
+                return AdmissionDecision::Retry;
             }
         }
         if self.connections >= self.limits.connections_max {
-            return Verdict::Refuse("too many connections are open in all");
+            return AdmissionDecision::Refuse("too many connections are open in all");
         }
         if self.handshakes >= self.limits.handshakes_max {
-            return Verdict::Refuse("too many handshakes are in flight");
+            return AdmissionDecision::Refuse("too many handshakes are in flight");
         }
-        self.forget_quiet(now);
+        self.forget_idle(now);
         let limits = &self.limits;
         let of_address = self
             .addresses
             .entry(address)
             .or_insert_with(|| Address { connections: 0, allowance: Allowance::full(limits, now) });
         if of_address.connections >= limits.connections_per_address_max {
-            return Verdict::Refuse("too many connections are open from this address");
+            return AdmissionDecision::Refuse("too many connections are open from this address");
         }
-        // Only its own packets count against an address: forged ones would lock it out.
-        if is_proven && !of_address.allowance.take(limits, now) {
-            return Verdict::Refuse("too many handshakes from this address");
+        // Only packets that the address surely sent count against it: forged ones would lock it out.
+        if is_validated && !of_address.allowance.take(limits, now) {
+            return AdmissionDecision::Refuse("too many handshakes from this address");
         }
         of_address.connections += 1;
         self.connections += 1;
         self.handshakes += 1;
-        self.handshakes_unproven += usize::from(!is_proven);
-        Verdict::Accept
+        self.handshakes_unvalidated += usize::from(!is_validated);
+        AdmissionDecision::Accept
     }
 
-    /// A handshake has come to its end, good or bad. Its place stays taken.
-    pub(crate) fn handle_handshake_ended(&mut self, was_proven: bool) {
+    /// Notes the end of a handshake, good or bad. Its slot stays taken.
+    pub(crate) fn handle_handshake_ended(&mut self, was_validated: bool) {
         self.handshakes -= 1;
-        self.handshakes_unproven -= usize::from(!was_proven);
+        self.handshakes_unvalidated -= usize::from(!was_validated);
     }
 
-    /// A place is free again.
+    /// Notes the end of a connection, which frees its slot.
     pub(crate) fn handle_closed(&mut self, address: IpAddr) {
         self.connections -= 1;
         if let Some(of_address) = self.addresses.get_mut(&owner_of(address)) {
@@ -124,8 +132,8 @@ impl Admission {
         }
     }
 
-    /// Bounds what is remembered of addresses: beyond the limit those go that have no connection and a full allowance.
-    fn forget_quiet(&mut self, now: Duration) {
+    /// Bounds the addresses in memory: beyond the limit those go that have no connection and a full allowance.
+    fn forget_idle(&mut self, now: Duration) {
         if self.addresses.len() >= 2 * self.limits.connections_max.max(ADDRESSES_KEPT) {
             let second = Duration::from_secs(1);
             self.addresses.retain(|_, of| of.connections > 0 || now.saturating_sub(of.allowance.as_of) < second);
@@ -151,7 +159,7 @@ impl Allowance {
     }
 }
 
-/// What counts as one address: of IPv6 the first 64 bits, since one machine has all of the rest.
+/// The address that is counted: of IPv6 the first 64 bits, since one machine has all of the rest.
 fn owner_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
@@ -159,7 +167,7 @@ fn owner_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Addresses that are remembered without looking for quiet ones.
+/// Addresses that are kept without a look for idle ones.
 const ADDRESSES_KEPT: usize = 1_024;
 
 #[cfg(test)]
@@ -178,36 +186,40 @@ mod tests {
     }
 
     #[test]
-    fn the_first_unproven_ones_are_taken_and_further_ones_are_asked_for_proof() {
+    fn the_first_unvalidated_ones_are_accepted_and_further_ones_get_a_retry_token() {
         let mut admission = Admission::new(LIMITS);
         let now = Duration::from_secs(5);
-        assert_eq!(admission.judge(address(1), false, now), Verdict::Accept);
-        assert_eq!(admission.judge(address(2), false, now), Verdict::Accept);
-        assert_eq!(admission.judge(address(3), false, now), Verdict::Retry, "a quarter of eight is in flight");
+        assert_eq!(admission.decide(address(1), false, now), AdmissionDecision::Accept);
+        assert_eq!(admission.decide(address(2), false, now), AdmissionDecision::Accept);
+        assert_eq!(
+            admission.decide(address(3), false, now),
+            AdmissionDecision::Retry,
+            "a quarter of eight is in flight"
+        );
         admission.handle_handshake_ended(false);
-        assert_eq!(admission.judge(address(3), false, now), Verdict::Accept);
+        assert_eq!(admission.decide(address(3), false, now), AdmissionDecision::Accept);
         admission.handle_handshake_ended(false);
-        assert_eq!(admission.judge(address(4), false, now), Verdict::Retry, "three in this second");
-        assert_eq!(admission.judge(address(4), true, now), Verdict::Accept);
-        assert_eq!(admission.judge(address(4), false, now + Duration::from_millis(400)), Verdict::Accept);
+        assert_eq!(admission.decide(address(4), false, now), AdmissionDecision::Retry, "three in this second");
+        assert_eq!(admission.decide(address(4), true, now), AdmissionDecision::Accept);
+        assert_eq!(admission.decide(address(4), false, now + Duration::from_millis(400)), AdmissionDecision::Accept);
     }
 
     #[test]
     fn an_address_is_refused_for_what_it_does_itself_and_others_are_not() {
         let mut admission = Admission::new(LIMITS);
         for _ in 0..3 {
-            assert_eq!(admission.judge(address(1), true, Duration::ZERO), Verdict::Accept);
+            assert_eq!(admission.decide(address(1), true, Duration::ZERO), AdmissionDecision::Accept);
             admission.handle_handshake_ended(true);
         }
-        let fast = Verdict::Refuse("too many handshakes from this address");
-        assert_eq!(admission.judge(address(1), true, Duration::ZERO), fast);
-        assert_eq!(admission.judge(address(2), true, Duration::ZERO), Verdict::Accept);
+        let fast = AdmissionDecision::Refuse("too many handshakes from this address");
+        assert_eq!(admission.decide(address(1), true, Duration::ZERO), fast);
+        assert_eq!(admission.decide(address(2), true, Duration::ZERO), AdmissionDecision::Accept);
         let later = Duration::from_secs(1);
-        assert_eq!(admission.judge(address(1), true, later), Verdict::Accept);
-        let many = Verdict::Refuse("too many connections are open from this address");
-        assert_eq!(admission.judge(address(1), true, later), many);
+        assert_eq!(admission.decide(address(1), true, later), AdmissionDecision::Accept);
+        let many = AdmissionDecision::Refuse("too many connections are open from this address");
+        assert_eq!(admission.decide(address(1), true, later), many);
         admission.handle_closed(address(1));
-        assert_eq!(admission.judge(address(1), true, later), Verdict::Accept);
+        assert_eq!(admission.decide(address(1), true, later), AdmissionDecision::Accept);
     }
 
     #[test]
@@ -215,12 +227,12 @@ mod tests {
         let mut admission = Admission::new(LIMITS);
         for n in 0..3u16 {
             let address = IpAddr::from([0x2001, 0xdb8, 0, 7, n, n, n, n]);
-            assert_eq!(admission.judge(address, true, Duration::ZERO), Verdict::Accept);
+            assert_eq!(admission.decide(address, true, Duration::ZERO), AdmissionDecision::Accept);
         }
-        let fast = Verdict::Refuse("too many handshakes from this address");
-        assert_eq!(admission.judge(IpAddr::from([0x2001, 0xdb8, 0, 7, 9, 9, 9, 9]), true, Duration::ZERO), fast);
+        let fast = AdmissionDecision::Refuse("too many handshakes from this address");
+        assert_eq!(admission.decide(IpAddr::from([0x2001, 0xdb8, 0, 7, 9, 9, 9, 9]), true, Duration::ZERO), fast);
         let other = IpAddr::from([0x2001, 0xdb8, 0, 8, 0, 0, 0, 1]);
-        assert_eq!(admission.judge(other, true, Duration::ZERO), Verdict::Accept);
+        assert_eq!(admission.decide(other, true, Duration::ZERO), AdmissionDecision::Accept);
         admission.handle_closed(IpAddr::from([0x2001, 0xdb8, 0, 7, 0, 0, 0, 0]));
         assert_eq!(admission.addresses[&owner_of(IpAddr::from([0x2001, 0xdb8, 0, 7, 1, 1, 1, 1]))].connections, 2);
     }
@@ -229,16 +241,16 @@ mod tests {
     fn handshakes_in_flight_and_connections_are_limited_in_all() {
         let mut admission = Admission::new(LIMITS);
         for n in 0..8 {
-            assert_eq!(admission.judge(address(n), true, Duration::ZERO), Verdict::Accept);
+            assert_eq!(admission.decide(address(n), true, Duration::ZERO), AdmissionDecision::Accept);
         }
-        let in_flight = Verdict::Refuse("too many handshakes are in flight");
-        assert_eq!(admission.judge(address(8), true, Duration::ZERO), in_flight);
+        let in_flight = AdmissionDecision::Refuse("too many handshakes are in flight");
+        assert_eq!(admission.decide(address(8), true, Duration::ZERO), in_flight);
         (0..8).for_each(|_| admission.handle_handshake_ended(true));
         for n in 8..10 {
-            assert_eq!(admission.judge(address(n), true, Duration::ZERO), Verdict::Accept);
+            assert_eq!(admission.decide(address(n), true, Duration::ZERO), AdmissionDecision::Accept);
         }
-        let in_all = Verdict::Refuse("too many connections are open in all");
-        assert_eq!(admission.judge(address(10), true, Duration::ZERO), in_all);
+        let in_all = AdmissionDecision::Refuse("too many connections are open in all");
+        assert_eq!(admission.decide(address(10), true, Duration::ZERO), in_all);
     }
 
     #[test]
@@ -246,7 +258,7 @@ mod tests {
         let mut admission = Admission::new(LIMITS);
         for n in 0..100_000u32 {
             let at = Duration::from_millis(n.into());
-            assert_eq!(admission.judge(IpAddr::from(n.to_be_bytes()), true, at), Verdict::Accept);
+            assert_eq!(admission.decide(IpAddr::from(n.to_be_bytes()), true, at), AdmissionDecision::Accept);
             admission.handle_handshake_ended(true);
             admission.handle_closed(IpAddr::from(n.to_be_bytes()));
             assert!(admission.addresses.len() <= 2 * ADDRESSES_KEPT);

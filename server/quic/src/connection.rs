@@ -1,27 +1,28 @@
-//! A connection as its streams share it: whether a gateway is known behind it, and what it may hold.
+//! A connection as its streams share it: authenticated or not, and the bytes that it may hold.
 
 use std::sync::{Arc, OnceLock};
 
 use quinn::{Connection, VarInt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::endpoint::STRANGER_WINDOW_BYTES;
+use crate::limits::UNAUTHENTICATED_WINDOW_BYTES;
 
-/// One connection.
+/// State of one connection.
 #[derive(Debug)]
-pub struct Peer {
+pub(crate) struct ConnectionState {
     connection: Connection,
-    /// What its batches may hold until they are acknowledged.
+    /// Bytes that its batches may hold until they are acknowledged.
     unacked: Arc<Semaphore>,
-    /// What its receive window grows by once a gateway is known.
+    /// Bytes that its receive window grows by with the first valid token.
     more_bytes: u32,
+    /// Free part of the receive windows of all connections, KiB.
     windows: Arc<Semaphore>,
-    /// Set once a gateway is known: its share of the windows of all connections.
-    known: OnceLock<Option<OwnedSemaphorePermit>>,
+    /// Set with the first valid token: the permit for the grown window, where one was free.
+    authenticated: OnceLock<Option<OwnedSemaphorePermit>>,
 }
 
-impl Peer {
-    /// A connection of a stranger. `windows` is what is left of the receive windows of all connections, in KiB.
+impl ConnectionState {
+    /// An unauthenticated connection. `windows` is the free part of the receive windows of all connections, in KiB.
     pub(crate) fn new(
         connection: Connection,
         unacked_bytes_max: usize,
@@ -29,25 +30,26 @@ impl Peer {
         windows: Arc<Semaphore>,
     ) -> Self {
         let unacked = Arc::new(Semaphore::new(unacked_bytes_max));
-        Self { connection, unacked, more_bytes, windows, known: OnceLock::new() }
+        Self { connection, unacked, more_bytes, windows, authenticated: OnceLock::new() }
     }
 
-    /// What its batches may hold until they are acknowledged, bytes.
+    /// Permits for the bytes that its batches may hold until they are acknowledged.
     pub(crate) fn unacked(&self) -> &Arc<Semaphore> {
         &self.unacked
     }
 
-    /// Whether a gateway has shown its token.
-    pub(crate) fn is_known(&self) -> bool {
-        self.known.get().is_some()
+    /// True once a stream was opened with a valid token.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.authenticated.get().is_some()
     }
 
-    /// A gateway has shown its token: it may send further ahead, where the windows of all connections leave room.
-    pub(crate) fn handle_known(&self) {
-        self.known.get_or_init(|| {
-            let share = Arc::clone(&self.windows).try_acquire_many_owned(self.more_bytes.div_ceil(1024)).ok()?;
-            self.connection.set_receive_window(VarInt::from_u32(STRANGER_WINDOW_BYTES + self.more_bytes));
-            Some(share)
+    /// Notes a valid token: the gateway may send further ahead, where the windows of all connections leave that free.
+    pub(crate) fn handle_authenticated(&self) {
+        self.authenticated.get_or_init(|| {
+            // Never waits: a connection whose window cannot grow is slower on a distant link, and still goes on.
+            let permit = Arc::clone(&self.windows).try_acquire_many_owned(self.more_bytes.div_ceil(1024)).ok()?;
+            self.connection.set_receive_window(VarInt::from_u32(UNAUTHENTICATED_WINDOW_BYTES + self.more_bytes));
+            Some(permit)
         });
     }
 }

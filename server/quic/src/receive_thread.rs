@@ -1,8 +1,8 @@
 //! The thread that takes packets from the system.
 //!
-//! Where thousands of connections have work, a task of the common runtime gets its next turn only behind all of theirs,
-//! and meanwhile the socket's buffer runs over: each packet lost so is sent and handled once more. A thread of its own is
-//! given its turn by the system, whatever is waiting in the runtime.
+//! Where thousands of connections have work, a task of the common runtime runs again only after all of theirs. Meanwhile
+//! the socket's buffer overflows, and each packet lost so is sent and handled once more. A thread of its own is scheduled
+//! by the system, whatever waits in the runtime.
 
 use std::future::Future;
 use std::io;
@@ -15,12 +15,12 @@ use quinn::{AsyncTimer, AsyncUdpSocket, TokioRuntime};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// Runs what receives for one endpoint on a thread of its own, and its connections in the runtime that it is started in.
-/// The thread ends with the endpoint.
+/// A runtime that receives for one endpoint on a thread of its own, and runs connections in the runtime that it was started
+/// in. The thread ends with the endpoint.
 pub(crate) struct ReceivingRuntime {
     connections: Handle,
     receiving: Handle,
-    /// Takes what the thread is to run.
+    /// Sender of the future that the thread runs; taken with the first one.
     driver: Mutex<Option<oneshot::Sender<Driver>>>,
 }
 
@@ -53,14 +53,14 @@ impl quinn::Runtime for ReceivingRuntime {
     fn spawn(&self, future: Driver) {
         let first = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         match first {
-            // The thread waits for it.
+            // The thread waits for nothing else; if it is gone, so is the runtime that it had.
             Some(sender) => drop(sender.send(future)),
             None => drop(self.connections.spawn(future)),
         }
     }
 
     fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        // So that it is the thread itself that is woken when packets come.
+        // The socket is registered with the thread's own reactor, so that packets wake the thread itself.
         let _within = self.receiving.enter();
         TokioRuntime.wrap_udp_socket(socket)
     }
@@ -124,8 +124,8 @@ mod tests {
         let (begun, busy) = mpsc::channel();
         runtime.spawn(async move {
             begun.send(()).unwrap();
-            // Ends with the other side.
-            let _ = held.recv();
+            // Ends with an error, when the sender is dropped.
+            held.recv().ok();
         });
         busy.recv().unwrap();
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -9,57 +9,57 @@ use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use zonelake_ingest::{DecodeLimits, WriteError};
 
-use crate::write::error::Failure;
-use zonelake_ingest::DecodeLimits;
+use super::error::HttpError;
 
-/// A body as it came, with its share of the budget.
+/// A body as it was sent, with its permit of the budget.
 pub(super) struct Body {
     bytes: Bytes,
     is_gzip: bool,
     permit: OwnedSemaphorePermit,
 }
 
-/// Reads a body. Its bytes are taken from the budget first: what it says that it has, or the most that it may have.
-pub(super) async fn read(request: Request, limits: &DecodeLimits, budget: &Arc<Semaphore>) -> Result<Body, Failure> {
+/// Reads a body. Its bytes are taken from the budget first: the stated ones, or the maximum where none are stated.
+pub(super) async fn read(request: Request, limits: &DecodeLimits, budget: &Arc<Semaphore>) -> Result<Body, HttpError> {
     let encoding = request.headers().get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").to_owned());
     let is_gzip = match encoding.as_deref().map(str::trim) {
         None | Some("" | "identity") => false,
         Some("gzip" | "x-gzip") => true,
-        Some(other) => return Err(Failure::unsupported_encoding(other)),
+        Some(other) => return Err(HttpError::unsupported_encoding(other)),
     };
     let bytes_max = stated_bytes(&request, limits)?;
     let read = async {
         let permit = Arc::clone(budget).acquire_many_owned(permits(bytes_max)).await;
-        let permit = permit.map_err(|_closed| Failure::not_written(super::WriteError::ShuttingDown))?;
+        let permit = permit.map_err(|_closed| HttpError::not_written(WriteError::ShuttingDown))?;
         let mut bytes = BytesMut::new();
         let mut chunks = request.into_body().into_data_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| Failure::invalid(format!("the body broke off: {error}")))?;
+            let chunk = chunk.map_err(|error| HttpError::invalid(format!("the body broke off: {error}")))?;
             if bytes.len() + chunk.len() > bytes_max {
-                return Err(Failure::too_large(bytes_max));
+                return Err(HttpError::too_large(bytes_max));
             }
             bytes.extend_from_slice(&chunk);
         }
         Ok(Body { bytes: bytes.freeze(), is_gzip, permit })
     };
-    tokio::time::timeout(limits.body_timeout, read).await.map_err(|_elapsed| Failure::too_slow())?
+    tokio::time::timeout(limits.body_timeout, read).await.map_err(|_elapsed| HttpError::too_slow())?
 }
 
-/// Bytes that the body of a request says that it has, or the most that it may have.
-pub(super) fn stated_bytes(request: &Request, limits: &DecodeLimits) -> Result<usize, Failure> {
+/// Bytes of a body as the request states them, or the maximum where it does not.
+pub(super) fn stated_bytes(request: &Request, limits: &DecodeLimits) -> Result<usize, HttpError> {
     let stated = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let bytes_max = stated.unwrap_or(limits.frame_bytes_max);
-    if bytes_max > limits.frame_bytes_max { Err(Failure::too_large(limits.frame_bytes_max)) } else { Ok(bytes_max) }
+    if bytes_max > limits.frame_bytes_max { Err(HttpError::too_large(limits.frame_bytes_max)) } else { Ok(bytes_max) }
 }
 
-/// Decompresses a body where it is compressed. What it grows by is taken from the budget as it grows; where the budget is
-/// used up, the request is refused rather than kept waiting with what it holds.
+/// Decompresses a body where it is compressed. Its growth is taken from the budget step by step. Where the budget is used
+/// up, the request is refused: waiting with bytes in hand, requests could wait for one another for ever.
 pub(super) fn decompress(
     body: Body,
     limits: &DecodeLimits,
     budget: &Arc<Semaphore>,
-) -> Result<(Bytes, OwnedSemaphorePermit), Failure> {
+) -> Result<(Bytes, OwnedSemaphorePermit), HttpError> {
     let Body { bytes, is_gzip, mut permit } = body;
     if !is_gzip {
         return Ok((bytes, permit));
@@ -68,14 +68,14 @@ pub(super) fn decompress(
     let mut plain = Vec::new();
     loop {
         let more = Arc::clone(budget).try_acquire_many_owned(permits(STEP_BYTES));
-        permit.merge(more.map_err(|_used_up| Failure::busy())?);
+        permit.merge(more.map_err(|_used_up| HttpError::busy())?);
         let before = plain.len();
         (&mut decoder)
             .take(STEP_BYTES as u64)
             .read_to_end(&mut plain)
-            .map_err(|error| Failure::invalid(format!("the body is not valid gzip: {error}")))?;
+            .map_err(|error| HttpError::invalid(format!("the body is not valid gzip: {error}")))?;
         if plain.len() > limits.decompressed_bytes_max {
-            return Err(Failure::too_large(limits.decompressed_bytes_max));
+            return Err(HttpError::too_large(limits.decompressed_bytes_max));
         }
         if plain.len() - before < STEP_BYTES {
             return Ok((plain.into(), permit));

@@ -1,30 +1,25 @@
-//! Answers to what went wrong, in the words of either version of the interface.
+//! Responses to requests that are not stored, or not all of them, in the words of either version of the interface.
 
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use zonelake_ingest::{FaultyLines, Refusal, WriteError};
 use zonelake_schemas::wire::control::RefusedCode;
-
-use crate::write::routes::WriteError;
-use zonelake_ingest::Refusal;
 
 /// Header that counts rejected rows and readings.
 pub(super) const REJECTED_HEADER: &str = "x-zonelake-rejected";
 
-/// Header of an answer to a request that had been stored before.
-pub(super) const REPLAYED_HEADER: &str = "idempotency-replayed";
-
-/// Which version of the interface a request spoke.
+/// Version of the interface that a request is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(super) enum ApiVersion {
     V1,
     V2,
 }
 
 /// A request that was not stored, or not all of it.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct HttpError {
     status: StatusCode,
     /// Code of version 2.
     code: &'static str,
@@ -35,18 +30,7 @@ pub(super) struct Failure {
     retry_after_s: Option<u64>,
 }
 
-/// Lines that could not be stored, of a request whose other lines are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FaultyLines {
-    /// Number, from 1, and what is wrong, of the first ones.
-    pub(super) named: Vec<(usize, String)>,
-    /// All of them.
-    pub(super) count: usize,
-    /// Whether other lines of the request were read.
-    pub(super) is_partial: bool,
-}
-
-impl Failure {
+impl HttpError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), dropped: None, rejected: 0, retry_after_s: None }
     }
@@ -88,8 +72,8 @@ impl Failure {
     pub(super) fn refused(refusal: Refusal) -> Self {
         match refusal.code {
             RefusedCode::Unavailable | RefusedCode::ShuttingDown => {
-                let failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", refusal.message);
-                Self { retry_after_s: Some(1), ..failure }
+                let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", refusal.message);
+                Self { retry_after_s: Some(1), ..error }
             }
             RefusedCode::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request too large", refusal.message),
             RefusedCode::Limit => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable entity", refusal.message),
@@ -109,8 +93,8 @@ impl Failure {
                 return Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable entity", message);
             }
         };
-        let failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
-        Self { retry_after_s: Some(retry_after_s), ..failure }
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+        Self { retry_after_s: Some(retry_after_s), ..error }
     }
 
     pub(super) fn faulty_lines(faulty: &FaultyLines, rejected: u64) -> Self {
@@ -123,11 +107,11 @@ impl Failure {
         Self { dropped: Some(faulty.count), rejected, ..Self::invalid(message) }
     }
 
-    pub(super) fn response(self, dialect: Dialect) -> Response {
-        let body = match (dialect, self.dropped) {
-            (Dialect::V2, _) => json!({"code": self.code, "message": self.message}),
-            (Dialect::V1, Some(dropped)) => json!({"error": format!("{} dropped={dropped}", self.message)}),
-            (Dialect::V1, None) => json!({"error": self.message}),
+    pub(super) fn response(self, version: ApiVersion) -> Response {
+        let body = match (version, self.dropped) {
+            (ApiVersion::V2, _) => json!({"code": self.code, "message": self.message}),
+            (ApiVersion::V1, Some(dropped)) => json!({"error": format!("{} dropped={dropped}", self.message)}),
+            (ApiVersion::V1, None) => json!({"error": self.message}),
         };
         let mut response = (self.status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response();
         let headers = response.headers_mut();

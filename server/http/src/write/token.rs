@@ -1,4 +1,4 @@
-//! Where clients put their token.
+//! The token of a request, in each form in which clients send it.
 //!
 //! | where | form |
 //! |---|---|
@@ -13,8 +13,8 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// The token of a request. A header that cannot be read counts as none, whatever the parameters say.
-pub(super) fn token(headers: &HeaderMap, parameters: &HashMap<String, String>) -> Option<String> {
+/// The token of a request. An `Authorization` that cannot be read counts as no token, whatever the parameters say.
+pub(super) fn find(headers: &HeaderMap, parameters: &HashMap<String, String>) -> Option<String> {
     let Some(header) = headers.get(AUTHORIZATION) else { return parameters.get("p").cloned() };
     let (scheme, value) = header.to_str().ok()?.trim().split_once(' ')?;
     let value = value.trim();
@@ -27,7 +27,7 @@ pub(super) fn token(headers: &HeaderMap, parameters: &HashMap<String, String>) -
     }
 }
 
-/// Base64 of RFC 4648, section 4, with or without its padding.
+/// Base64 of RFC 4648, section 4, with or without its padding, which some clients leave out.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -42,7 +42,7 @@ mod tests {
         if let Some(header) = header {
             headers.insert(AUTHORIZATION, header.parse().unwrap());
         }
-        token(&headers, &parameter.map(|p| ("p".to_owned(), p.to_owned())).into_iter().collect())
+        find(&headers, &parameter.map(|p| ("p".to_owned(), p.to_owned())).into_iter().collect())
     }
 
     #[test]

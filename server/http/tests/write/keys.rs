@@ -1,32 +1,10 @@
-//! Requests under a key through the pipeline, as the HTTP door hands them on.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+//! Requests under a key through the pipeline, as the HTTP interface hands them on.
 
 use axum::body::Body;
 use axum::http::Request;
-use tokio::sync::Semaphore;
 use tower::ServiceExt;
-use zonelake_ingest::DecodeLimits;
-use zonelake_http::write::routes::{WriteState, write_router};
-use zonelake_ingest::pipeline::gateway_quota::GatewayShares;
 
-use crate::dialogue::{Running, Setting};
-
-fn router(server: &Running) -> axum::Router {
-    let tables = server.store.tables().iter().map(|(name, table)| (name.clone(), Arc::clone(&table.registered)));
-    write_router(Arc::new(WriteState {
-        registry: Arc::clone(server.store.registry()),
-        tables: Arc::new(tables.collect::<BTreeMap<_, _>>()),
-        rejected: Arc::clone(&server.store.rejected().registered),
-        sink: Arc::clone(&server.pipeline),
-        clock: Arc::clone(server.store.clock()),
-        limits: DecodeLimits::default(),
-        body_budget: Arc::new(Semaphore::new(64 << 10)),
-        shares: GatewayShares::new(64 << 20, 1 << 20),
-    }))
-}
+use crate::fixture::Setting;
 
 async fn write(router: &axum::Router, token: &str, key: &str, lines: &str) -> (u16, bool) {
     let request = Request::post("/api/v2/write")
@@ -34,8 +12,8 @@ async fn write(router: &axum::Router, token: &str, key: &str, lines: &str) -> (u
         .header("Idempotency-Key", key)
         .body(Body::from(lines.to_owned()))
         .unwrap();
-    let answer = router.clone().oneshot(request).await.unwrap();
-    (answer.status().as_u16(), answer.headers().contains_key("idempotency-replayed"))
+    let response = router.clone().oneshot(request).await.unwrap();
+    (response.status().as_u16(), response.headers().contains_key("idempotency-replayed"))
 }
 
 const LINES: &str =
@@ -46,7 +24,7 @@ async fn a_request_that_is_repeated_while_the_first_is_under_way_is_stored_once_
     let setting = Setting::new();
     let server = setting.start().await;
     let (token, other) = (server.token("g", "vung-ang"), server.token("h", "phu-vinh"));
-    let router = router(&server);
+    let router = server.router();
     let writes: Vec<_> = (0..8)
         .map(|_| {
             let (router, token) = (router.clone(), token.clone());
@@ -72,24 +50,16 @@ async fn a_request_that_found_no_room_is_stored_by_its_repetition_and_a_restart_
     setting.free_bytes_min = u64::MAX;
     let server = setting.start().await;
     let token = server.token("g", "vung-ang");
-    assert_eq!(write(&router(&server), &token, "k", LINES).await.0, 503);
+    assert_eq!(write(&server.router(), &token, "k", LINES).await.0, 503);
     assert_eq!(server.rows("environment") + server.rows("energy"), 0);
     server.shut_down().await;
 
     setting.free_bytes_min = 0;
     let server = setting.start().await;
-    assert_eq!(write(&router(&server), &token, "k", LINES).await, (204, false));
+    assert_eq!(write(&server.router(), &token, "k", LINES).await, (204, false));
     server.shut_down().await;
 
     let server = setting.start().await;
-    assert_eq!(write(&router(&server), &token, "k", LINES).await, (204, true));
+    assert_eq!(write(&server.router(), &token, "k", LINES).await, (204, true));
     assert_eq!((server.rows("environment"), server.rows("energy")), (1, 1));
-}
-
-impl Running {
-    async fn shut_down(self) {
-        let pipeline = Arc::clone(&self.pipeline);
-        self.server.stop(Duration::from_secs(5)).await;
-        pipeline.stop().await;
-    }
 }

@@ -1,33 +1,36 @@
 //! The write endpoints over real connections on the loopback.
 
-mod fixture;
-
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fixture::{Fixture, StoppedClock, column_text};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::sync::Semaphore;
-use zonelake_http::write::routes::{WriteError, WriteSink, WriteState, Written, write_router};
-use zonelake_ingest::pipeline::gateway_quota::GatewayShares;
-use zonelake_ingest::{DecodeLimits, Decoded};
+use zonelake_http::write::write_router;
+use zonelake_ingest::{DecodeLimits, DecodedBatch, GatewayQuota, WriteError, WriteSink, WriteState, Written};
 use zonelake_registry::{Gateway, RegisteredTable};
 use zonelake_storage::RequestKey;
+
+use crate::fixture::{Fixture, StoppedClock, column_text};
 
 /// Keeps what is written, or fails as it is told.
 #[derive(Debug, Default, Clone)]
 struct Kept {
-    written: Arc<Mutex<Vec<(String, Decoded)>>>,
+    written: Arc<Mutex<Vec<(String, DecodedBatch)>>>,
     error: Arc<Mutex<Option<WriteError>>>,
     keys: Arc<Mutex<HashMap<u128, u64>>>,
 }
 
 impl WriteSink for Kept {
-    async fn write(&self, _: &Arc<Gateway>, table: &Arc<RegisteredTable>, decoded: Decoded) -> Result<(), WriteError> {
+    async fn write(
+        &self,
+        _: &Arc<Gateway>,
+        table: &Arc<RegisteredTable>,
+        decoded: DecodedBatch,
+    ) -> Result<(), WriteError> {
         if let Some(error) = self.error.lock().unwrap().clone() {
             return Err(error);
         }
@@ -35,14 +38,14 @@ impl WriteSink for Kept {
         Ok(())
     }
 
-    fn room(&self) -> Result<(), WriteError> {
+    fn check_free_space(&self) -> Result<(), WriteError> {
         self.error.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 
     async fn write_once(
         &self,
         request: RequestKey,
-        lines: Vec<(Arc<RegisteredTable>, Decoded)>,
+        lines: Vec<(Arc<RegisteredTable>, DecodedBatch)>,
     ) -> Result<Written, WriteError> {
         if let Some(error) = self.error.lock().unwrap().clone() {
             return Err(error);
@@ -57,11 +60,11 @@ impl WriteSink for Kept {
 
 impl Kept {
     /// What comes under a key is kept as any other; the shard's part of it is tested where the shards are.
-    fn keep(&self, table: &Arc<RegisteredTable>, decoded: Decoded) {
+    fn keep(&self, table: &Arc<RegisteredTable>, decoded: DecodedBatch) {
         self.written.lock().unwrap().push((table.def.name.clone(), decoded));
     }
 
-    fn take(&self) -> Vec<(String, Decoded)> {
+    fn take(&self) -> Vec<(String, DecodedBatch)> {
         std::mem::take(&mut *self.written.lock().unwrap())
     }
 }
@@ -94,7 +97,7 @@ impl Server {
             clock: Arc::new(StoppedClock),
             limits,
             body_budget: Arc::new(Semaphore::new(64 << 10)),
-            shares: GatewayShares::new(64 << 20, 1 << 20),
+            gateway_quota: GatewayQuota::new(64 << 20, 1 << 20),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();

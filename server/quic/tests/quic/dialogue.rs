@@ -15,12 +15,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 use zonelake_gateway::{ArrowEncoder, Compression, EncodedBatch};
-use zonelake_ingest::DecodeLimits;
-use zonelake_quic::admission::AdmissionLimits;
-use zonelake_ingest::metrics::IngestMetrics;
-use zonelake_ingest::pipeline::pipeline::{Pipeline, PipelineOptions};
-use zonelake_quic::endpoint::{QuicOptions, QuicServer};
-use zonelake_quic::session::SessionOptions;
+use zonelake_ingest::{DecodeLimits, IngestMetrics, Pipeline, PipelineOptions};
+use zonelake_quic::{AdmissionLimits, QuicOptions, QuicServer, SessionOptions};
 use zonelake_schemas::clock::{Clock, SystemClock};
 use zonelake_schemas::tables::builtin_tables;
 use zonelake_schemas::wire::ALPN;
@@ -31,7 +27,7 @@ use zonelake_storage::{Store, StoreArgs, StoreOptions, Table};
 use zonelake_tablelog::ParquetOptions;
 use zonelake_wal::{Disk, RealDisk};
 
-/// Greatest frame that the test server takes.
+/// Maximum frame that the test server takes.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
 
 pub struct Setting {

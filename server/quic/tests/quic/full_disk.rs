@@ -68,7 +68,7 @@ async fn a_numbered_stream_goes_on_where_it_stood_when_a_full_disk_has_room_agai
     assert_eq!(server.rows("environment"), 400 * 2_000);
     let (_, opened) = server.opened(open(&token, "p")).await;
     assert_eq!(opened.last_number, 400);
-    assert!(server.pipeline.health().troubles().is_empty(), "a full disk stops no shard");
+    assert!(server.pipeline.health().degraded_components().is_empty(), "a full disk stops no shard");
 }
 
 #[tokio::test(flavor = "multi_thread")]

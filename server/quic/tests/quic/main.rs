@@ -1,9 +1,8 @@
-//! The QUIC door on a real socket, spoken to frame by frame: what is stored, what is refused, and in which words.
+//! The QUIC interface on a real socket, spoken to frame by frame: what is stored, what is refused, and in which words.
 
 mod dialogue;
 mod forward;
 mod full_disk;
-mod http_keys;
 mod large_batches;
 mod limits;
 mod numbering;

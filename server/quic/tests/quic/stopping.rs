@@ -44,15 +44,15 @@ async fn a_shard_whose_disk_fails_stops_and_health_says_so() {
     let (mut dialogue, _) = server.opened(open(&token, "p")).await;
     dialogue.send_batch(1, &batch_of("pm2_5", doubles(&[1.0]))).await;
     dialogue.acknowledged(1).await;
-    assert!(server.pipeline.health().troubles().is_empty());
+    assert!(server.pipeline.health().degraded_components().is_empty());
 
     disk.fail_sync_after(0);
     dialogue.send_batch(2, &batch_of("pm2_5", doubles(&[2.0]))).await;
     let refused = dialogue.answer().await.refused();
     assert_eq!((refused.code(), refused.number, refused.last_number), (RefusedCode::Unavailable, 2, 1));
     assert!(refused.message.contains("has stopped"), "{}", refused.message);
-    let troubles = server.pipeline.health().troubles();
-    assert!(troubles.len() == 1 && troubles[0].contains("has stopped"), "{troubles:?}");
+    let degraded = server.pipeline.health().degraded_components();
+    assert!(degraded.len() == 1 && degraded[0].contains("has stopped"), "{degraded:?}");
     assert_eq!(server.rows("environment"), 1);
 }
 
