@@ -1,4 +1,4 @@
-//! What the write side counts, for `/metrics`.
+//! Counters of the write side, for `/metrics`.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -22,13 +22,13 @@ pub struct IngestMetrics {
     pub rejected_rows: Counter,
     /// Readings that went to `rejected`.
     pub rejected_readings: Counter,
-    /// Batches that were known already.
+    /// Batches that had been stored before.
     pub repeated_batches: Counter,
     /// Batches and streams refused.
     pub refusals: Counter,
     /// QUIC connections that are open.
     pub connections: Gauge,
-    /// First packets that were answered with a retry token.
+    /// Initial packets that were answered with a Retry token.
     pub handshakes_retried: Counter,
     /// Connections that were closed after too long a silence.
     pub connections_lost: Counter,
@@ -48,7 +48,7 @@ pub struct IngestMetrics {
 }
 
 impl IngestMetrics {
-    /// Counters that `registry` shows.
+    /// Counters that are registered in `registry`.
     pub fn new(registry: &mut Registry) -> Self {
         let counter = |registry: &mut Registry, name: &str, help: &str| {
             let counter = Counter::default();

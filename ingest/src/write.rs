@@ -31,7 +31,8 @@ pub trait WriteSink: Send + Sync + 'static {
         decoded: DecodedBatch,
     ) -> impl Future<Output = Result<(), WriteError>> + Send;
 
-    /// Checks that the disk has space for more. The check comes before a request is decoded, which may register devices.
+    /// Checks that the disk has space for more. The check comes before a request is decoded, which may register
+    /// devices.
     ///
     /// # Errors
     /// `Unavailable` while the disk is nearly full.
@@ -142,6 +143,7 @@ impl WriteSink for Arc<Pipeline> {
             summaries.push(summary);
             entries.push(unsequenced(request.gateway, table, stored, rejected));
         }
+        // All tables first, and the budget behind them: the same order as everywhere, with nothing in hand.
         for entry in &entries {
             wait_for_capacity(self, &entry.table).await?;
         }
@@ -164,6 +166,7 @@ impl WriteSink for Arc<Pipeline> {
     ) -> Result<(), WriteError> {
         let table = stored_table(self, table)?;
         let (summary, stored, rejected) = split_decoded(BatchNumber(0), decoded)?;
+        // A request of faulty lines alone has nothing to store.
         if stored.is_none() && rejected.is_none() {
             return Ok(());
         }
@@ -193,6 +196,7 @@ async fn wait_for_capacity(pipeline: &Pipeline, table: &Table) -> Result<(), Wri
     })
 }
 
+/// An entry without a sequence number. It goes on the live lane and to the shard of its gateway.
 fn unsequenced(gateway: GatewayId, table: &Arc<Table>, stored: Option<Rows>, rejected: Option<Rows>) -> Entry {
     Entry { numbered: None, gateway, lane: Lane::Live, table: Arc::clone(table), stored, rejected }
 }

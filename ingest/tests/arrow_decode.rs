@@ -519,7 +519,7 @@ fn dictionaries_may_grow_by_deltas_and_be_replaced() {
     assert_eq!(replaced, [first[1], first[0]]);
     assert!(digest_ab != digest_abc && digest_ab != digest_ba);
 
-    // A sender that starts anew sends the grown dictionary whole; its content is the same.
+    // A sender that starts again sends the grown dictionary whole; its content is the same.
     let mut fresh = ArrowDecoder::new(&fixture.table, fixture.limits.clone());
     let sent = messages(&batch(vec![("time", times(3)), ("device", devices(&["a", "b", "c"]))]));
     fresh.handle_schema(&sent.schema).unwrap();

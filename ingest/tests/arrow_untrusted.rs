@@ -21,15 +21,15 @@ use proptest::prelude::*;
 use zonelake_ingest::ArrowDecoder;
 use zonelake_schemas::wire::control::RefusedCode;
 
-/// Notes the greatest single reservation.
+/// Notes the largest single reservation.
 struct Watched;
 
-static GREATEST: AtomicUsize = AtomicUsize::new(0);
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: it hands everything to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Watched {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        GREATEST.fetch_max(layout.size(), Ordering::Relaxed);
+        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.alloc(layout) }
     }
@@ -40,7 +40,7 @@ unsafe impl GlobalAlloc for Watched {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        GREATEST.fetch_max(size, Ordering::Relaxed);
+        LARGEST.fetch_max(size, Ordering::Relaxed);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -180,10 +180,10 @@ fn a_claim_of_four_gibibytes_uncompressed_reserves_nothing() {
             found += 1;
             let mut lying = body.to_vec();
             lying[at..at + 8].copy_from_slice(&(4i64 << 30).to_le_bytes());
-            GREATEST.store(0, Ordering::Relaxed);
+            LARGEST.store(0, Ordering::Relaxed);
             let refusal = decoder.decode(lying.into(), &fixture.context()).unwrap_err();
             assert_eq!(refusal.code, RefusedCode::TooLarge, "{refusal}");
-            assert!(GREATEST.load(Ordering::Relaxed) < 1 << 30);
+            assert!(LARGEST.load(Ordering::Relaxed) < 1 << 30);
         }
         assert!(found >= 3, "{codec:?}: {found} claims found");
     }

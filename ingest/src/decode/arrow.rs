@@ -1,7 +1,7 @@
 //! The decoder of one stream of Arrow IPC messages: schema, dictionaries, batches.
 //!
-//! Buffers stay where the message has them: a column that is kept as it was sent shares the payload's memory, unless it
-//! would keep much more of the payload alive than it uses.
+//! Buffers stay where the message has them: a column that is stored as it was sent shares the payload's memory, unless
+//! it would hold much more of the payload in memory than it uses.
 
 use std::collections::HashMap;
 
@@ -99,9 +99,11 @@ impl ArrowDecoder {
         let text =
             TextColumn::plain(decoded.column(0)).expect("the schema's check lets only dictionaries of text pass");
 
+        // A dictionary that is not a delta replaces the one of the same id.
         if !sent.isDelta() {
             self.dictionaries.remove(&id);
         }
+        // The limit of bytes is that of all dictionaries of the stream together.
         let others: usize = self.dictionaries.iter().filter(|(other, _)| **other != id).map(|(_, d)| d.bytes()).sum();
         let dictionary = self.dictionaries.entry(id).or_default();
         dictionary.extend(&text, values_max, bytes_max.saturating_sub(others))?;
@@ -135,6 +137,7 @@ impl ArrowDecoder {
         let qualities = columns.qualities(&mut faults)?;
         columns.check_locations(context, &mut faults)?;
         let devices = devices(schema, &batch, &mut self.dictionaries, &mut self.names, context, &mut faults)?;
+        // Built again: `devices` has borrowed the dictionaries for itself.
         let columns = Columns { schema, batch: &batch, dictionaries: &self.dictionaries };
         if let Some(sites) = columns.text(Target::Site)? {
             let stated = (0..sites.len()).filter_map(|row| Some((row, sites.get(row)?)));
@@ -145,12 +148,14 @@ impl ArrowDecoder {
         let rows = CheckedRows { times_us, devices, qualities, fields, row_faults: faults, reading_faults };
         let sent = SentArrow { schema, batch: &batch, dictionaries: &self.dictionaries };
         let mut decoded = validate::split(rows, context, &sent)?;
+        // Last, when it is known which rows are stored at all.
         let stored = decoded.stored.take().map(|stored| without_waste(stored, &payload));
         decoded.stored = stored.transpose().map_err(|error| Refusal::schema_mismatch(&error))?;
         Ok(decoded)
     }
 
     fn mix_digest(&mut self) {
+        // The same payload means other rows under another schema or dictionary.
         let mut hasher = XxHash3_64::with_seed(0);
         for column in self.schema.iter().flat_map(|schema| &schema.columns) {
             hasher.write(column.name.as_bytes());
@@ -255,7 +260,7 @@ impl<'a> Columns<'a> {
             let rule = &rules[index];
             let mut faults = FieldFaults { field: rule.index, rows, readings };
             fields[index] = Some(match self.text_of(column, array)? {
-                Some(text) if rule.kept == StorageType::Utf8 => {
+                Some(text) if rule.storage == StorageType::Utf8 => {
                     texts(&text, context.limits, &mut text_bytes_left, &mut faults)?
                 }
                 _ => convert(rule, &column.data_type, array, faults),
@@ -288,9 +293,9 @@ fn devices(
         return keys;
     }
     let is_null: Vec<bool> = (0..text.len()).map(|row| text.get(row).is_none()).collect();
-    let numbers: Vec<i32> = (0..text.len()).map(|row| text.get(row).map_or(0, |name| names.number(name))).collect();
+    let indices: Vec<i32> = (0..text.len()).map(|row| text.get(row).map_or(0, |name| names.index(name))).collect();
     let nulls = is_null.contains(&true).then(|| is_null.iter().map(|null| !null).collect());
-    names.keys(&numbers, nulls.as_ref(), context, faults)
+    names.keys(&indices, nulls.as_ref(), context, faults)
 }
 
 /// Reads the columns of a checked batch; full validation of arrow-ipc is on.

@@ -1,4 +1,4 @@
-//! What an Arrow batch held in one row, as JSON for the table `rejected`.
+//! The content of one row of an Arrow batch, as JSON for the table `rejected`.
 
 use std::collections::HashMap;
 

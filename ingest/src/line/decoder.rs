@@ -32,8 +32,8 @@ impl LineDecoder {
     /// Decodes one batch of lines. Devices may be registered, which blocks.
     ///
     /// # Errors
-    /// Refuses the whole batch where a line cannot be read, is for another table, names a column that the table does not
-    /// have or cannot take, or where there are too many rows. The message begins with the line's number.
+    /// Refuses the whole batch where a line cannot be read, is for another table, names a column that the table does
+    /// not have or cannot take, or where there are too many rows. The message begins with the line's number.
     pub fn decode(&mut self, payload: &[u8], context: &BatchContext<'_>) -> Result<DecodedBatch, Refusal> {
         let rows_max = context.limits.rows_max(&context.table.def);
         let mut rows = LineRows::new(&mut self.table, self.precision, context);

@@ -32,8 +32,8 @@ pub struct PendingBatch {
 /// Receiver of the outcome of a batch.
 #[derive(Debug)]
 pub enum Reply {
-    /// The writer of a stream's acknowledgements, with the content of the acknowledgement. An empty channel of this kind
-    /// takes no memory, and those of thousands of idle streams are empty.
+    /// The writer of a stream's acknowledgements, with the content of the acknowledgement. An empty channel of this
+    /// kind takes no memory, and those of thousands of idle streams are empty.
     Stream(UnboundedSender<StreamEvent>, Box<BatchSummary>),
     /// One waiting task.
     Once(oneshot::Sender<Result<Outcome, Refusal>>),
@@ -113,8 +113,8 @@ pub(crate) enum Command {
     Stop,
 }
 
-/// Splits a decoded batch into the content of its acknowledgement and the rows for the WAL: those of its table, and those
-/// of the table `rejected`.
+/// Splits a decoded batch into the content of its acknowledgement and the rows for the WAL: those of its table, and
+/// those of the table `rejected`.
 ///
 /// # Errors
 /// `Internal` where the rows are not what storage takes: a fault of our own.

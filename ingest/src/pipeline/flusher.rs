@@ -1,4 +1,4 @@
-//! The thread that flushes what is due, apart from the threads that take readings in.
+//! The thread that flushes tables when they are due, apart from the threads that store readings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,9 @@ pub struct Flusher {
 
 impl Flusher {
     /// Starts the thread.
+    ///
+    /// # Errors
+    /// Passes on the error of the system, where it grants no thread or no runtime.
     pub fn start(pipeline: Arc<Pipeline>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
@@ -27,18 +30,18 @@ impl Flusher {
 
     /// Ends the thread after the flush that it is at.
     pub async fn stop(self) {
-        // A flusher that has ended on its own needs no telling.
-        let _ = self.stop.send(());
+        // A flusher that has ended on its own needs no signal.
+        self.stop.send(()).ok();
         let thread = self.thread;
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
-            tracing::error!("the flusher's thread has panicked; its rows are in the log");
+            tracing::error!("the flusher's thread has panicked; its rows are in the WAL");
         }
     }
 }
 
 async fn run(pipeline: Arc<Pipeline>, mut stopped: oneshot::Receiver<()>) {
-    let mut pause = LOOK_EVERY;
+    let mut pause = CHECK_EVERY;
     while tokio::time::timeout(pause, &mut stopped).await.is_err() {
         let (mut failed, mut flushed_any) = (false, false);
         for (table, result) in pipeline.store().flush_due().await {
@@ -61,22 +64,23 @@ async fn run(pipeline: Arc<Pipeline>, mut stopped: oneshot::Receiver<()>) {
                     pipeline.health().flush_has_failed(table.name());
                     tracing::error!(
                         table = table.name(),
-                        "flush failed, will be tried again; rows stay in memory and in the log: {error}"
+                        "flush failed, will be tried again; rows stay in memory and in the WAL: {error}"
                     );
                 }
             }
         }
+        // Also after a failure: other tables may have been flushed, and their segments can be released.
         pipeline.committed().await;
-        // What was flushed may have been a part of what is due.
+        // A flush takes a part of the rows that are due: the next one follows without a pause.
         pause = match (failed, flushed_any) {
             (true, _) => PAUSE_AFTER_FAILURE,
             (false, true) => Duration::ZERO,
-            (false, false) => LOOK_EVERY,
+            (false, false) => CHECK_EVERY,
         };
     }
 }
 
-/// How often it looks for what is due.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Interval at which tables are checked for rows that are due.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 /// Pause after a failed flush.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);

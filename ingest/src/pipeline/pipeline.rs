@@ -18,7 +18,7 @@ use crate::health::Health;
 use crate::metrics::IngestMetrics;
 use crate::refusal::Refusal;
 
-/// Limits of what is in flight between the network and the logs.
+/// Limits of the bytes in flight between the network and the WAL.
 #[derive(Debug, Clone)]
 pub struct PipelineOptions {
     /// Bytes in flight: half of them for frames as they cross the network, until they are decoded, and half for decoded
@@ -45,12 +45,16 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Starts a thread for each shard.
+    ///
+    /// # Errors
+    /// Passes on the error of the system, where it grants no thread.
     pub fn start(
         store: Arc<Store>,
         shards: Vec<Shard>,
         options: &PipelineOptions,
         metrics: Arc<IngestMetrics>,
     ) -> std::io::Result<Self> {
+        // Two at least: with one, a batch whose devices are being registered would hold up all others.
         let decoders = std::thread::available_parallelism().map_or(1, usize::from).max(2);
         let health = Arc::new(Health::default());
         let mut senders = Vec::new();
@@ -77,12 +81,12 @@ impl Pipeline {
         })
     }
 
-    /// The store below.
+    /// Store of the rows.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
-    /// Counters.
+    /// Counters of the write side.
     pub fn metrics(&self) -> &Arc<IngestMetrics> {
         &self.metrics
     }
@@ -97,33 +101,33 @@ impl Pipeline {
         self.frames.bytes()
     }
 
-    /// What keeps it from its work.
+    /// Degraded components of the write side.
     pub fn health(&self) -> &Arc<Health> {
         &self.health
     }
 
-    /// Waits until a table has room for more rows. To be called first, with nothing in hand, so that the senders of a
-    /// table whose flush falls behind hold nothing that others wait for.
+    /// Waits until a table has capacity for more rows. To be called first, with nothing in hand, so that the senders of
+    /// a table whose flush falls behind hold nothing that others wait for.
     pub async fn wait_for_capacity(&self, table: &Table) {
         table.room(self.store.options().live_bytes_max).await;
     }
 
-    /// Reserves room for a frame before it is read. It is given back once the frame is decoded and its batch has room
-    /// by [`reserve_batch`](Self::reserve_batch).
+    /// Reserves the bytes of a frame before it is read. The permit ends once the frame is decoded and its batch
+    /// reserved by [`reserve_batch`](Self::reserve_batch).
     pub async fn reserve_frame(&self, bytes: usize) -> OwnedSemaphorePermit {
         self.frames.acquire(bytes as u64).await
     }
 
-    /// A place among the decoders, of which there is one for each core: a batch may be far larger than its frame, and
-    /// how large is known only when it is decoded.
+    /// A permit to decode, of which there is one for each core. A batch may be far larger than its frame, and its size
+    /// is known only when it is decoded; so memory in flight is bounded by the budget and one batch for each permit.
     pub async fn decoder_permit(&self) -> SemaphorePermit<'_> {
         self.decoders.acquire().await.expect("it is never closed")
     }
 
-    /// Reserves room for a decoded batch, until it is acknowledged. Whoever has it waits for nothing but the shard.
+    /// Reserves the bytes of a decoded batch, until it is acknowledged. Its holder waits for nothing but the shard.
     ///
     /// # Errors
-    /// Refuses a batch that is too large for the log.
+    /// Refuses a batch that is too large for the WAL.
     pub async fn reserve_batch(&self, entry: &Entry) -> Result<OwnedSemaphorePermit, Refusal> {
         check_size(entry)?;
         Ok(self.batches.acquire(entry.memory_bytes()).await)
@@ -134,36 +138,45 @@ impl Pipeline {
         self.frames.acquired_bytes() + self.batches.acquired_bytes()
     }
 
-    /// Opens a stream: the answer is its last durable number. Batches of earlier sessions of this stream are refused
-    /// from now on.
+    /// Opens a stream; gives back its session and its last durable sequence number. Batches of earlier sessions of this
+    /// stream are refused from now on.
+    ///
+    /// # Errors
+    /// Refuses a fenced epoch, and every stream while the shard cannot write or the server stops.
     pub async fn open_stream(
         &self,
         producer: ProducerId,
         epoch: Epoch,
         stream: StreamKey,
     ) -> Result<(SessionId, BatchNumber), Refusal> {
+        // Relaxed: ids only have to differ. Their order with other memory does not matter.
         let session = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
-        let (reply, answer) = oneshot::channel();
+        let (reply, opened) = oneshot::channel();
         let command = Command::Open { producer, epoch, stream, session, reply };
         self.sender(producer).send(command).await.map_err(|_closed| Refusal::shutting_down())?;
-        let last = answer.await.map_err(|_closed| Refusal::shutting_down())??;
+        let last = opened.await.map_err(|_closed| Refusal::shutting_down())??;
         Ok((session, last))
     }
 
-    /// Forgets a session that submits nothing more. Its batches under way are stored all the same.
+    /// Forgets a session that submits nothing more. Its batches in flight are stored all the same.
     pub async fn close_stream(&self, producer: ProducerId, stream: StreamKey, session: SessionId) {
         // A shard that has ended has forgotten it already.
-        let _ = self.sender(producer).send(Command::Close { producer, stream, session }).await;
+        self.sender(producer).send(Command::Close { producer, stream, session }).await.ok();
     }
 
-    /// Submits a batch: to the shard of its producer, or of its gateway where it is not numbered. Waits while the shard's
-    /// queue is full.
+    /// Submits a batch: to the shard of its producer, or of its gateway where it is unsequenced. Waits while the
+    /// shard's queue is full.
+    ///
+    /// # Errors
+    /// `ShuttingDown` where the shard has stopped. Other refusals come back by the batch's [`Reply`](crate::Reply).
     pub async fn submit(&self, pending: PendingBatch) -> Result<(), Refusal> {
+        // A producer always has the same shard, so that order and sequence numbers need no lock.
         let home = pending.entry.numbered.map_or(home_of(pending.entry.gateway), |batch| batch.producer);
         self.sender(home).send(Command::Append(Box::new(pending))).await.map_err(|_closed| Refusal::shutting_down())
     }
 
-    /// Reserves room for the decoded batches of a request with a key, until it is answered, as [`reserve_batch`](Self::reserve_batch).
+    /// Reserves the bytes of the decoded batches of a request with a key, until its outcome is known, as
+    /// [`reserve_batch`](Self::reserve_batch).
     ///
     /// # Errors
     /// Refuses a request that is too large for one step.
@@ -173,7 +186,7 @@ impl Pipeline {
             return Err(Refusal::new(
                 RefusedCode::TooLarge,
                 format!(
-                    "the request takes {bytes} bytes in the log; a request with a key is stored in one step and may take {REQUEST_BYTES_MAX}: send smaller ones"
+                    "the request takes {bytes} bytes in the WAL; a request with a key is stored in one step and may take {REQUEST_BYTES_MAX}: send smaller ones"
                 ),
             ));
         }
@@ -186,25 +199,28 @@ impl Pipeline {
         self.sender(home).send(Command::Request(Box::new(pending))).await.map_err(|_closed| Refusal::shutting_down())
     }
 
-    /// Tells the shards that rows have gone into files, so that they let go of their logs.
+    /// Tells the shards that rows have gone into files, so that they release segments of the WAL.
     pub async fn committed(&self) {
         for shard in &self.shards {
-            // A shard that has stopped has nothing to let go of.
-            let _ = shard.send(Command::Committed).await;
+            // A shard that has stopped has nothing to release.
+            shard.send(Command::Committed).await.ok();
         }
     }
 
-    /// Waits until everything submitted is done with and the threads have ended. Nothing can be submitted afterwards.
+    /// Waits until everything submitted is stored or refused and the threads have ended. Nothing can be submitted
+    /// afterwards.
     pub async fn stop(&self) {
+        // Taken out, so that a second call has nothing to join.
         let threads = std::mem::take(&mut *self.threads.lock().expect("nothing panics while it holds this lock"));
         for shard in &self.shards {
-            // A shard that has stopped already needs no telling.
-            let _ = shard.send(Command::Stop).await;
+            // A shard that has stopped already needs no command.
+            shard.send(Command::Stop).await.ok();
         }
+        // Joining blocks, and the shards still have groups to sync.
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {
                 if thread.join().is_err() {
-                    tracing::error!("a shard's thread has panicked; what it had acknowledged is in its log");
+                    tracing::error!("a shard's thread has panicked; what it had acknowledged is in its WAL");
                 }
             }
         });
@@ -224,11 +240,11 @@ fn check_size(entry: &Entry) -> Result<(), Refusal> {
     }
     Err(Refusal::new(
         RefusedCode::TooLarge,
-        format!("a batch of {bytes} bytes as it is kept; the limit is {BATCH_LOG_BYTES_MAX}. Send fewer rows in one"),
+        format!("a batch of {bytes} bytes as it is stored; the limit is {BATCH_LOG_BYTES_MAX}. Send fewer rows in one"),
     ))
 }
 
-/// Bytes that a request with a key may take in the log, where it is one block.
+/// Bytes that a request with a key may take in the WAL, where it is one block.
 const REQUEST_BYTES_MAX: u64 = 64 << 20;
-/// Batches in the queue of one shard; senders wait beyond that.
+/// Commands in the queue of one shard; senders wait beyond that.
 const QUEUE_MAX: usize = 4_096;

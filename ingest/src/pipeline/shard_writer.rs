@@ -1,5 +1,6 @@
-//! What a shard's thread does: it drains its queue, makes the batches durable with one sync, shows their rows, and answers
-//! each sender.
+//! The work of a shard's thread: it drains its queue, makes the batches durable with one sync, publishes their rows,
+//! and replies to each sender. A reply of success comes after the sync: the batch survives a crash of the process and a
+//! loss of power, but not the loss of the disk.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,17 +18,17 @@ use crate::health::Health;
 use crate::metrics::IngestMetrics;
 use crate::refusal::{Refusal, accepted};
 
-/// The writer of one shard: it commits groups, opens streams and keeps their owners apart. It has no thread of its own,
-/// so that a simulation can drive it.
+/// Writer of one shard: it commits groups, opens streams and tells their owners apart. The writer has no thread of its
+/// own, so that a simulation can drive it.
 #[derive(Debug)]
 pub struct ShardWriter {
     store: Arc<Store>,
     shard: Shard,
     /// The latest session of each stream that is open.
     owners: HashMap<(ProducerId, StreamKey), SessionId>,
-    /// Why this shard no longer writes.
+    /// Refusal of everything, once this shard no longer writes.
     failed: Option<Refusal>,
-    /// When free space was last looked at, and what was found.
+    /// Monotonic time of the last check of free space, and its result.
     space_checked: Option<(Duration, Result<(), Refusal>)>,
     group_bytes_max: u64,
     metrics: Arc<IngestMetrics>,
@@ -35,7 +36,7 @@ pub struct ShardWriter {
 }
 
 impl ShardWriter {
-    /// The writer of one shard.
+    /// A writer of one shard.
     pub fn new(store: Arc<Store>, shard: Shard, group_bytes_max: u64, metrics: Arc<IngestMetrics>) -> Self {
         Self {
             store,
@@ -49,12 +50,12 @@ impl ShardWriter {
         }
     }
 
-    /// The shard below.
+    /// Shard of this writer.
     pub fn shard(&self) -> &Shard {
         &self.shard
     }
 
-    /// Why this shard no longer writes, where it does not.
+    /// Refusal of everything, where this shard no longer writes.
     pub fn failed(&self) -> Option<&Refusal> {
         self.failed.as_ref()
     }
@@ -69,6 +70,7 @@ impl ShardWriter {
                 match command {
                     Command::Append(pending) => {
                         let bytes = pending.entry.log_bytes();
+                        // A group is one block of the WAL, so its size is bounded before the batch joins it.
                         if group_bytes + bytes > self.group_bytes_max {
                             self.commit(&mut group);
                             group_bytes = 0;
@@ -77,6 +79,7 @@ impl ShardWriter {
                         group.push(*pending);
                     }
                     Command::Stop => return self.commit(&mut group),
+                    // Batches in front of a command are stored first: an `Open` answers with the last durable number.
                     other => {
                         self.commit(&mut group);
                         group_bytes = 0;
@@ -88,6 +91,8 @@ impl ShardWriter {
                 }
                 next = queue.try_recv().ok();
             }
+            // A sync costs the same for one batch as for a hundred. Where batches come together, the next group waits
+            // for more of them; senders have their replies by then and do not wait for this.
             let is_busy = group.len() > 1;
             self.commit(&mut group);
             group_bytes = 0;
@@ -100,12 +105,13 @@ impl ShardWriter {
     fn handle(&mut self, command: Command) {
         match command {
             Command::Open { producer, epoch, stream, session, reply } => {
-                let answer = self.open(producer, epoch, stream, session);
-                // A gateway that is gone already needs no answer.
-                let _ = reply.send(answer);
+                let opened = self.open(producer, epoch, stream, session);
+                // A gateway that is gone already needs no reply.
+                reply.send(opened).ok();
             }
             Command::Request(pending) => self.handle_request(*pending),
             Command::Close { producer, stream, session } => {
+                // A session that was taken over leaves its successor open.
                 if self.owners.get(&(producer, stream)) == Some(&session) {
                     self.owners.remove(&(producer, stream));
                     self.metrics.streams.dec();
@@ -116,7 +122,11 @@ impl ShardWriter {
         }
     }
 
-    /// Opens a stream for a session, which takes it over from any earlier one. The answer is its last durable number.
+    /// Opens a stream for a session, which takes it over from any earlier one. Gives back its last durable sequence
+    /// number.
+    ///
+    /// # Errors
+    /// Refuses a fenced epoch, and every stream while the shard cannot write.
     pub fn open(
         &mut self,
         producer: ProducerId,
@@ -129,6 +139,7 @@ impl ShardWriter {
         }
         match self.shard.open_stream(producer, epoch, stream) {
             Ok(Ok(last)) => {
+                // A takeover leaves the number of open streams as it was.
                 if self.owners.insert((producer, stream), session).is_none() {
                     self.metrics.streams.inc();
                 }
@@ -139,38 +150,39 @@ impl ShardWriter {
         }
     }
 
-    /// Makes a group durable, shows its rows, and answers whoever waits for its batches.
+    /// Makes a group durable with one sync, publishes its rows, and replies to the senders of its batches.
     pub fn commit(&mut self, group: &mut Vec<PendingBatch>) {
         if group.is_empty() {
             return;
         }
         if let Err(refusal) = self.can_write() {
-            return group.drain(..).for_each(|pending| answer(pending, Err(refusal.clone())));
+            return group.drain(..).for_each(|pending| reply(pending, Err(refusal.clone())));
         }
+        // A session that was taken over must not store behind the last number that its successor was told.
         let (mine, lost): (Vec<PendingBatch>, Vec<PendingBatch>) =
             group.drain(..).partition(|pending| self.owns(pending));
-        lost.into_iter().for_each(|pending| answer(pending, Err(Refusal::taken_over())));
+        lost.into_iter().for_each(|pending| reply(pending, Err(Refusal::taken_over())));
         let began = self.store.clock().monotonic();
-        let (entries, waiting): (Vec<Entry>, Vec<PendingReply>) = mine.into_iter().map(PendingReply::split).unzip();
+        let (entries, replies): (Vec<Entry>, Vec<PendingReply>) = mine.into_iter().map(PendingReply::split).unzip();
         match self.shard.append(&entries) {
             Ok(outcomes) => {
                 self.metrics.count_group(&entries, self.store.clock().monotonic().saturating_sub(began));
-                for ((waiting, entry), outcome) in waiting.into_iter().zip(&entries).zip(outcomes) {
-                    waiting.answer(accepted(outcome, entry));
+                for ((reply, entry), outcome) in replies.into_iter().zip(&entries).zip(outcomes) {
+                    reply.send(accepted(outcome, entry));
                 }
             }
             Err(error) => {
                 let refusal = self.refusal_of(&error);
-                waiting.into_iter().for_each(|waiting| waiting.answer(Err(refusal.clone())));
+                replies.into_iter().for_each(|reply| reply.send(Err(refusal.clone())));
             }
         }
         drop(entries);
-        self.hold_log_in_bounds();
+        self.bound_wal();
     }
 
     fn handle_request(&mut self, pending: PendingRequest) {
         let PendingRequest { request, entries, permits, reply } = pending;
-        let answer = self.can_write().and_then(|()| {
+        let result = self.can_write().and_then(|()| {
             let began = self.store.clock().monotonic();
             let outcome = self.shard.append_request(&request, &entries).map_err(|error| self.refusal_of(&error))?;
             match outcome {
@@ -186,17 +198,19 @@ impl ShardWriter {
             }
         });
         drop((entries, permits));
-        // Whoever has gone away in the meantime may ask again.
-        let _ = reply.send(answer);
-        self.hold_log_in_bounds();
+        // A client that has gone away in the meantime may repeat the request under its key.
+        reply.send(result).ok();
+        self.bound_wal();
     }
 
-    fn hold_log_in_bounds(&self) {
+    /// Forces a flush of the tables that hold more of the WAL than it may take.
+    fn bound_wal(&self) {
         if self.shard.log_bytes() > self.store.options().log_bytes_max {
             self.shard.tables_that_hold_the_log().iter().for_each(|table| table.force_flush());
         }
     }
 
+    /// True where the batch is unsequenced, or its session is the latest one of its stream.
     fn owns(&self, pending: &PendingBatch) -> bool {
         match (&pending.entry.numbered, pending.session) {
             (Some(batch), Some(session)) => self.owners.get(&(batch.producer, batch.stream)) == Some(&session),
@@ -204,16 +218,17 @@ impl ShardWriter {
         }
     }
 
-    /// Lets go of the log whose rows are in files.
+    /// Releases the segments of the WAL whose rows are in files.
     pub fn release(&mut self) {
         if self.failed.is_none()
             && let Err(error) = self.shard.release()
         {
+            // Nobody waits for a release; the refusal is for those who come next.
             self.refusal_of(&error);
         }
     }
 
-    /// Whether there is room on the disk and the log works. The disk is asked twice a second at most.
+    /// Refuses while the disk is nearly full or the WAL cannot be written. The disk is asked twice a second at most.
     fn can_write(&mut self) -> Result<(), Refusal> {
         if let Some(refusal) = &self.failed {
             return Err(refusal.clone());
@@ -225,6 +240,7 @@ impl ShardWriter {
             return found.clone();
         }
         let found = check_free_bytes(self.shard.free_bytes(), self.store.options().free_bytes_min);
+        // Logged once for each time that the disk fills, not twice a second.
         if let (Err(refusal), true) = (&found, self.space_checked.as_ref().is_none_or(|(_, before)| before.is_ok())) {
             tracing::error!("{refusal}");
         }
@@ -232,12 +248,16 @@ impl ShardWriter {
         found
     }
 
+    /// The refusal for an error of the shard. An error that leaves the WAL in doubt stops the shard until a restart,
+    /// whose replay finds out what is durable.
     fn refusal_of(&mut self, error: &ShardError) -> Refusal {
         if let ShardError::Wal(WalError::NoSpace { .. }) = error {
             tracing::error!(shard = %self.shard.id(), "{error}");
             return Refusal::new(
                 RefusedCode::Unavailable,
-                format!("{error}; nothing of this batch is stored. Make room on the server; sending resumes by itself"),
+                format!(
+                    "{error}; nothing of this batch is stored. Make room on the server; sending resumes automatically"
+                ),
             );
         }
         if let ShardError::Wal(WalError::GroupTooLarge { .. }) = error {
@@ -245,7 +265,7 @@ impl ShardWriter {
             return Refusal::new(RefusedCode::TooLarge, format!("{error}; nothing of this batch is stored"));
         }
         let message = format!(
-            "shard {} cannot write its log and has stopped: {error}. What was acknowledged is safe; restart the server once the disk is well",
+            "shard {} cannot write its WAL and has stopped: {error}. What was acknowledged is safe; restart the server once the disk is well",
             self.shard.id()
         );
         tracing::error!("{message}");
@@ -256,7 +276,7 @@ impl ShardWriter {
     }
 }
 
-/// What is left of a pending batch while its entry is being written.
+/// The rest of a pending batch while its entry is being written.
 struct PendingReply {
     reply: Reply,
     _permits: Option<Vec<OwnedSemaphorePermit>>,
@@ -267,8 +287,9 @@ impl PendingReply {
         (pending.entry, Self { reply: pending.reply, _permits: pending.permits })
     }
 
-    fn answer(self, result: Result<Outcome, Refusal>) {
-        // Whoever has gone away in the meantime learns of it by asking for the last number.
+    /// Replies, and ends the permits of the batch with that.
+    fn send(self, result: Result<Outcome, Refusal>) {
+        // A gateway that has gone away in the meantime learns its last number when it opens the stream again.
         match self.reply {
             Reply::Stream(sender, summary) => drop(sender.unbounded_send(StreamEvent::Done(summary, result))),
             Reply::Once(sender) => drop(sender.send(result)),
@@ -276,10 +297,10 @@ impl PendingReply {
     }
 }
 
-fn answer(pending: PendingBatch, result: Result<Outcome, Refusal>) {
-    PendingReply::split(pending).1.answer(result);
+fn reply(pending: PendingBatch, result: Result<Outcome, Refusal>) {
+    PendingReply::split(pending).1.send(result);
 }
 
-/// Time from one group commit to the next while several batches come meanwhile. It bounds the syncs of a second, and what
-/// each costs beside its batches; a batch that comes alone waits for nothing.
+/// Time from one group commit to the next while several batches come meanwhile. It bounds the number of syncs in a
+/// second and their cost; a batch that comes alone waits for nothing.
 const GROUP_EVERY: Duration = Duration::from_millis(2);

@@ -1,5 +1,5 @@
 //! Device names to registry keys: each name is looked up once per stream, unknown ones are registered in one durable
-//! step per batch, before anything of the batch goes into the log.
+//! step per batch, before anything of the batch goes into the WAL.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ pub(crate) struct DeviceSlots {
     moves: u64,
 }
 
-/// Where the names of a batch's rows stand in the list.
+/// Positions of the names of a batch's rows in the list.
 pub(crate) struct NamedRows<'a> {
     /// Position of each row's name; of a null row, anything.
     pub(crate) indices: &'a [i32],
@@ -41,8 +41,10 @@ impl DeviceSlots {
         context: &BatchContext<'_>,
         faults: &mut RowFaults,
     ) -> Result<Vec<u32>, Refusal> {
+        // Before any name is looked up or registered.
         rows.check_devices(context.limits.batch_devices_max)?;
         self.refresh(rows.values, context);
+        // Most batches name devices that are all known: one pass without a branch finds that.
         if rows.nulls.is_none() {
             let keys: Vec<u32> = rows.indices.iter().map(|&index| self.keys[at(index)]).collect();
             if keys.iter().fold(true, |all, &key| all & is_key(key)) {
@@ -53,6 +55,7 @@ impl DeviceSlots {
         let mut unseen = Vec::new();
         for (row, &index) in rows.indices.iter().enumerate() {
             if !is_null(row) && faults.get(row).is_none() && self.keys[at(index)] == UNSEEN {
+                // Marked at once, so that a name of many rows is looked up once.
                 self.keys[at(index)] = UNKNOWN;
                 unseen.push(at(index));
             }
@@ -79,6 +82,7 @@ impl DeviceSlots {
 
     fn refresh(&mut self, values: usize, context: &BatchContext<'_>) {
         let moves = context.registry.device_moves();
+        // A device that moves gets a new key, so that the keys of before are void for rows from now on.
         if moves != self.moves || self.zone != context.gateway.zone {
             (self.moves, self.zone) = (moves, context.gateway.zone);
             self.keys.clear();
@@ -152,44 +156,44 @@ impl NamedRows<'_> {
     }
 }
 
-/// Names met in rows that come without a dictionary, numbered as they come.
+/// Names of rows that come without a dictionary, indexed as they come.
 #[derive(Debug, Default)]
 pub(crate) struct DeviceNames {
-    numbers: HashMap<Box<str>, i32>,
+    indices: HashMap<Box<str>, i32>,
     names: Vec<Box<str>>,
     slots: DeviceSlots,
 }
 
 impl DeviceNames {
-    /// Forgets all names when there are `values_max` or more. Numbers given out before are void then.
+    /// Forgets all names when there are `values_max` or more. Indices given out before are void then.
     pub(crate) fn trim(&mut self, values_max: usize) {
         if self.names.len() >= values_max {
             *self = Self::default();
         }
     }
 
-    /// The number of a name. All that are too long for a device count as one, so that they fill no memory.
-    pub(crate) fn number(&mut self, name: &str) -> i32 {
+    /// The index of a name. All that are too long for a device count as one, so that they fill no memory.
+    pub(crate) fn index(&mut self, name: &str) -> i32 {
         let name = if name.len() > NAME_BYTES_MAX { "" } else { name };
-        if let Some(&number) = self.numbers.get(name) {
-            return number;
+        if let Some(&index) = self.indices.get(name) {
+            return index;
         }
-        let number = i32::try_from(self.names.len()).expect("a batch has fewer rows than 2^31");
+        let index = i32::try_from(self.names.len()).expect("a batch has fewer rows than 2^31");
         self.names.push(name.into());
-        self.numbers.insert(name.into(), number);
-        number
+        self.indices.insert(name.into(), index);
+        index
     }
 
     /// The key of each row's device; see [`DeviceSlots::keys`].
     pub(crate) fn keys(
         &mut self,
-        numbers: &[i32],
+        indices: &[i32],
         nulls: Option<&NullBuffer>,
         context: &BatchContext<'_>,
         faults: &mut RowFaults,
     ) -> Result<Vec<u32>, Refusal> {
         let names = &self.names;
-        let rows = NamedRows { indices: numbers, nulls, values: names.len() };
+        let rows = NamedRows { indices, nulls, values: names.len() };
         self.slots.keys(&rows, |index| names.get(index).map(|name| &**name), context, faults)
     }
 }
@@ -199,11 +203,15 @@ fn at(index: i32) -> usize {
 }
 
 fn is_key(key: u32) -> bool {
+    // One comparison for both ends: 0 wraps to the largest number.
     key.wrapping_sub(1) < UNKNOWN - 1
 }
 
+/// A name that no row has needed yet.
 const UNSEEN: u32 = 0;
+/// A name that no device can have.
 const BAD: u32 = u32::MAX;
+/// A name that the registry does not know.
 const UNKNOWN: u32 = u32::MAX - 1;
 
 #[cfg(test)]

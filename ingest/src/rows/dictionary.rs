@@ -166,7 +166,7 @@ impl<'a> Indexed<'a> {
             _ => narrowed(array.as_primitive::<UInt64Type>().values()),
         };
         let values = u32::try_from(dictionary.len()).unwrap_or(u32::MAX);
-        // A negative index is a great one without its sign.
+        // Without its sign a negative index is a large one, so that one comparison finds both.
         let in_range = |index: i32| index.cast_unsigned() < values;
         if indices.iter().fold(true, |all, &index| all & in_range(index)) {
             return Ok(Self { indices, nulls, dictionary });

@@ -63,6 +63,7 @@ impl RejectedRows {
         }
         for fault in &rows.reading_faults.listed {
             let row = fault.row as usize;
+            // A row that is rejected whole carries its readings in its content.
             if rows.row_faults.get(row).is_some() {
                 continue;
             }
@@ -134,7 +135,7 @@ impl RejectedRows {
         self.tally.entry(reason).or_default().0 += count;
         let what = if field.is_some() { "readings" } else { "rows" };
         let limit = context.limits.rejected_rows_max;
-        let message = format!("{count} more {what} of this batch; {limit} are kept one by one");
+        let message = format!("{count} more {what} of this batch; {limit} are stored one by one");
         let (device, quality) = (context.gateway.zone_key.0, 0);
         self.push(Item { row: None, field, reason, message, content: None, device, quality }, context);
     }

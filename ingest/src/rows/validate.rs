@@ -1,5 +1,5 @@
-//! The rules of rows and readings, and the batch split by them: the acceptable rows in the log schema, the others as rows
-//! of the table `rejected`.
+//! The rules of rows and readings, and the batch split by them: the acceptable rows in the log schema, the others as
+//! rows of the table `rejected`.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The server: the real decoders, shard writers, logs, live rows and flush, driven step by step in place of their threads
-//! and tasks.
+//! The server: the real decoders, shard writers, logs, live rows and flush, driven step by step in place of their
+//! threads and tasks.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -18,10 +18,10 @@ use zonelake_schemas::wire::frame::{FrameHeader, FrameKind, HEADER_BYTES, contro
 use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey};
 use zonelake_storage::{Entry, FlushError, Flushed, Numbered, Shard, Store, Table, shard_for};
 
-use crate::bed::Bed;
 use crate::bug::Bug;
-use crate::chance::SimClock;
+use crate::harness::Harness;
 use crate::oracle::Broken;
+use crate::rng::SimClock;
 
 pub struct Server {
     pub store: Arc<Store>,
@@ -88,8 +88,8 @@ pub struct Began {
 }
 
 impl Server {
-    pub fn new(store: Arc<Store>, shards: Vec<Shard>, bed: &Bed, bug: Option<Bug>) -> Self {
-        let writer = |shard| ShardWriter::new(Arc::clone(&store), shard, u64::MAX, Arc::clone(&bed.metrics));
+    pub fn new(store: Arc<Store>, shards: Vec<Shard>, harness: &Harness, bug: Option<Bug>) -> Self {
+        let writer = |shard| ShardWriter::new(Arc::clone(&store), shard, u64::MAX, Arc::clone(&harness.metrics));
         let writers: Vec<ShardWriter> = shards.into_iter().map(writer).collect();
         let queues = writers.iter().map(|_| VecDeque::new()).collect();
         Self { store, writers, queues, sessions: BTreeMap::new(), flush: None, bug, next_session: 1 }
@@ -101,8 +101,15 @@ impl Server {
         self.sessions.insert(link, session);
     }
 
-    /// Takes bytes that have come up a link. Returns what is to go down at once, which is nothing without a planted bug.
-    pub fn handle_bytes(&mut self, link: usize, bytes: &[u8], bed: &Bed, now: &SimClock) -> Result<Vec<u8>, Broken> {
+    /// Takes bytes that have come up a link. Returns what is to go down at once, which is nothing without a planted
+    /// bug.
+    pub fn handle_bytes(
+        &mut self,
+        link: usize,
+        bytes: &[u8],
+        harness: &Harness,
+        now: &SimClock,
+    ) -> Result<Vec<u8>, Broken> {
         let mut at_once = Vec::new();
         let Some(session) = self.sessions.get_mut(&link) else { return Ok(at_once) };
         session.received.extend_from_slice(bytes);
@@ -118,7 +125,7 @@ impl Server {
             }
             let frame: Vec<u8> = session.received.drain(..HEADER_BYTES + header.body_bytes).collect();
             let body = Bytes::from(frame).slice(HEADER_BYTES..);
-            self.handle_frame(link, header.kind, body, bed, now, &mut at_once)?;
+            self.handle_frame(link, header.kind, body, harness, now, &mut at_once)?;
         }
         Ok(at_once)
     }
@@ -128,7 +135,7 @@ impl Server {
         link: usize,
         kind: FrameKind,
         body: Bytes,
-        bed: &Bed,
+        harness: &Harness,
         now: &SimClock,
         at_once: &mut Vec<u8>,
     ) -> Result<(), Broken> {
@@ -136,7 +143,7 @@ impl Server {
         let session = self.sessions.get_mut(&link).expect("it is there");
         match (&mut session.stage, kind) {
             (Stage::New, FrameKind::Open) => {
-                let opening = opening(&self.store, bed, &Open::decode(body).map_err(|error| error.to_string())?)?;
+                let opening = opening(&self.store, harness, &Open::decode(body).map_err(|error| error.to_string())?)?;
                 let shard = usize::from(shard_for(opening.producer, shards).0);
                 session.stage = Stage::Asked(Box::new(opening));
                 self.queues[shard].push_back(Command::Open { link });
@@ -151,7 +158,7 @@ impl Server {
             }
             (Stage::Open(open), FrameKind::Batch) => {
                 let shard = usize::from(shard_for(open.of.producer, shards).0);
-                let (number, pending) = pending(&self.store, bed, now, open, &session.events, body, self.bug)?;
+                let (number, pending) = pending(&self.store, harness, now, open, &session.events, body, self.bug)?;
                 if self.bug == Some(Bug::AcknowledgedEarly) {
                     at_once.extend(control_frame(FrameKind::Ack, &Ack { number: number.0, ..Ack::default() }));
                 }
@@ -257,20 +264,20 @@ impl Server {
     }
 }
 
-fn opening(store: &Store, bed: &Bed, open: &Open) -> Result<Opening, Broken> {
+fn opening(store: &Store, harness: &Harness, open: &Open) -> Result<Opening, Broken> {
     let table = store.tables().get(&open.table).cloned().ok_or("no such table")?;
     let decoder = match open.encoding() {
         Encoding::Arrow => Decoder::Arrow(ArrowDecoder::new(&table.registered, DecodeLimits::default())),
         _ => Decoder::Line(LineDecoder::new(&table.registered, Precision::Nanoseconds)),
     };
-    let producer = bed.registry.producer(bed.gateway.id, &open.producer).map_err(|error| error.to_string())?;
+    let producer = harness.registry.producer(harness.gateway.id, &open.producer).map_err(|error| error.to_string())?;
     let lane = Lane::from_number(open.lane).ok_or("no such lane")?;
     Ok(Opening { producer_name: open.producer.clone(), producer, epoch: Epoch(open.epoch), lane, table, decoder })
 }
 
 fn pending(
     store: &Store,
-    bed: &Bed,
+    harness: &Harness,
     now: &SimClock,
     open: &mut OpenSession,
     events: &mpsc::UnboundedSender<StreamEvent>,
@@ -282,8 +289,8 @@ fn pending(
     let limits = DecodeLimits::default();
     let of = &mut open.of;
     let context = BatchContext {
-        registry: &bed.registry,
-        gateway: &bed.gateway,
+        registry: &harness.registry,
+        gateway: &harness.gateway,
         producer: &of.producer_name,
         epoch: of.epoch,
         number: Some(number),
@@ -303,7 +310,7 @@ fn pending(
     let numbered = Numbered { producer: of.producer, epoch: of.epoch, stream, number, digest };
     let entry = Entry {
         numbered: (bug != Some(Bug::NumbersIgnored)).then_some(numbered),
-        gateway: bed.gateway.id,
+        gateway: harness.gateway.id,
         lane: of.lane,
         table: Arc::clone(&of.table),
         stored,

@@ -1,7 +1,7 @@
 //! The way back to the gateway: acknowledgements of batches, and the refusal that ends a stream.
 //!
-//! An acknowledgement says that the batches up to its sequence number are durable and visible to queries. They survive a
-//! crash of the process and a loss of power.
+//! An acknowledgement says that the batches up to its sequence number are durable and visible to queries. They survive
+//! a crash of the process and a loss of power.
 
 use std::sync::Arc;
 use std::time::Duration;

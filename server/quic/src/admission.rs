@@ -1,10 +1,10 @@
 //! Admission of connections: limits of connections and handshakes, and when an address must be validated first. Pure
 //! state: the endpoint asks with each Initial packet, and does what it is told.
 //!
-//! A handshake costs the server a signature and some kilobytes, and costs the client one packet, whose sender address may
-//! be forged. So the first few of a second are accepted as they come. Beyond that a packet is answered with a Retry token
-//! (RFC 9000, section 8.1), which the server need not store and which comes back only from an address that exists. A
-//! validated address has limits of its own, so that only the address that asks too much is refused.
+//! A handshake costs the server a signature and some kilobytes, and costs the client one packet, whose sender address
+//! may be forged. So the first few of a second are accepted as they come. Beyond that a packet is answered with a Retry
+//! token (RFC 9000, section 8.1), which the server need not store and which comes back only from an address that
+//! exists. A validated address has limits of its own, so that only the address that asks too much is refused.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -18,19 +18,16 @@ pub(crate) async fn read_frame(
     Ok(Some((header.kind, read_body(receive, header.body_bytes).await?)))
 }
 
-/// Reads a frame's header; `None` at the end of the stream between two frames. Once its first byte has come, the rest must
-/// arrive within `wait`.
+/// Reads a frame's header; `None` at the end of the stream between two frames. Once its first byte has come, the rest
+/// must arrive within `wait`.
 pub(crate) async fn read_header(
     receive: &mut RecvStream,
     bytes_max: usize,
     wait: Duration,
 ) -> Result<Option<FrameHeader>, Refusal> {
     let mut bytes = [0; HEADER_BYTES];
-    let begun = match receive.read(&mut bytes).await {
-        Ok(Some(begun)) => begun,
-        // The end; or the connection is lost, or the gateway has reset the stream, and nobody is left to tell.
-        Ok(None) | Err(_) => return Ok(None),
-    };
+    // Otherwise the end; or the connection is lost, or the gateway has reset the stream, and nobody is left to tell.
+    let Ok(Some(begun)) = receive.read(&mut bytes).await else { return Ok(None) };
     let rest = tokio::time::timeout(wait, receive.read_exact(&mut bytes[begun..])).await;
     match rest.map_err(|_elapsed| too_slow(wait))? {
         Ok(()) => {}

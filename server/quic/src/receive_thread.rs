@@ -1,8 +1,8 @@
 //! The thread that takes packets from the system.
 //!
-//! Where thousands of connections have work, a task of the common runtime runs again only after all of theirs. Meanwhile
-//! the socket's buffer overflows, and each packet lost so is sent and handled once more. A thread of its own is scheduled
-//! by the system, whatever waits in the runtime.
+//! Where thousands of connections have work, a task of the common runtime runs again only after all of theirs.
+//! Meanwhile the socket's buffer overflows, and each packet lost so is sent and handled once more. A thread of its own
+//! is scheduled by the system, whatever waits in the runtime.
 
 use std::future::Future;
 use std::io;
@@ -15,8 +15,8 @@ use quinn::{AsyncTimer, AsyncUdpSocket, TokioRuntime};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// A runtime that receives for one endpoint on a thread of its own, and runs connections in the runtime that it was started
-/// in. The thread ends with the endpoint.
+/// A runtime that receives for one endpoint on a thread of its own, and runs connections in the runtime that it was
+/// started in. The thread ends with the endpoint.
 pub(crate) struct ReceivingRuntime {
     connections: Handle,
     receiving: Handle,

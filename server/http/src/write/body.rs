@@ -53,8 +53,8 @@ pub(super) fn stated_bytes(request: &Request, limits: &DecodeLimits) -> Result<u
     if bytes_max > limits.frame_bytes_max { Err(HttpError::too_large(limits.frame_bytes_max)) } else { Ok(bytes_max) }
 }
 
-/// Decompresses a body where it is compressed. Its growth is taken from the budget step by step. Where the budget is used
-/// up, the request is refused: waiting with bytes in hand, requests could wait for one another for ever.
+/// Decompresses a body where it is compressed. Its growth is taken from the budget step by step. Where the budget is
+/// used up, the request is refused: waiting with bytes in hand, requests could wait for one another for ever.
 pub(super) fn decompress(
     body: Body,
     limits: &DecodeLimits,

@@ -1,5 +1,5 @@
-//! The header `Idempotency-Key`: a client's own name for one request, so that the request is stored once however often it
-//! is repeated, also while the first one is still in flight.
+//! The header `Idempotency-Key`: a client's own name for one request, so that the request is stored once however often
+//! it is repeated, also while the first one is still in flight.
 //!
 //! | what | how |
 //! |---|---|
@@ -9,9 +9,9 @@
 //! | same key, same body and precision | the response as if it were stored now, with `Idempotency-Replayed: true` |
 //! | same key, other body or precision | 422, nothing is stored |
 //!
-//! A request with a key is stored in one step, all its tables or none. After any response but 204 and 400, or none, nothing is
-//! known to be stored, and the same request may be repeated under the same key. After 400 the good lines are stored; the
-//! fixed ones are a new request, with a key of its own.
+//! A request with a key is stored in one step, all its tables or none. After any response but 204 and 400, or none,
+//! nothing is known to be stored, and the same request may be repeated under the same key. After 400 the good lines are
+//! stored; the fixed ones are a new request, with a key of its own.
 
 use axum::http::HeaderMap;
 use twox_hash::{XxHash3_64, XxHash3_128};

@@ -11,8 +11,8 @@
 //! names the faulty lines. Rows and readings that are not acceptable are no faulty lines: they go to the table
 //! `rejected`, and the header `x-zonelake-rejected` counts them.
 //!
-//! 204 means: durable and visible to queries. A request with the header `Idempotency-Key` is stored in one step and once,
-//! however often it is repeated; see `idempotency`. One without is stored again when it is repeated after a lost
+//! 204 means: durable and visible to queries. A request with the header `Idempotency-Key` is stored in one step and
+//! once, however often it is repeated; see `idempotency`. One without is stored again when it is repeated after a lost
 //! response, and each table of its body for itself.
 //!
 //! | status | meaning | to do |

@@ -129,7 +129,7 @@ async fn live_batches_are_not_held_up_by_a_spool_that_drains_beside_them() {
     let (count, median, worst) = (waits.len(), waits[waits.len() / 2], waits[waits.len() - 1]);
     let took = clock.monotonic() - drains_since;
     eprintln!(
-        "beside {} bytes of back-fill in {took:?}: {count} live batches, median {median:?}, worst {worst:?}",
+        "next to {} bytes of back-fill in {took:?}: {count} live batches, median {median:?}, worst {worst:?}",
         backlog.bytes
     );
     assert!(count >= 5, "live batches went through while the spool drained: {count}");
@@ -172,7 +172,7 @@ async fn a_full_spool_refuses_what_is_new_or_drops_what_is_oldest_as_its_owner_w
             WhenFull::DropOldest => assert!(refusals == 0 && dropped > 0),
         }
         assert_eq!(server.rows("environment") - before, 500 * (taken - dropped as usize));
-        assert!(forwarder.send(rows(1)).await.is_ok(), "there is room again");
+        assert!(forwarder.send(rows(1)).await.is_ok(), "there is capacity again");
         drained(&forwarder).await;
         forwarder.close().await;
         // The other kind begins as a producer that has lost its state: its own folder, a later epoch.

@@ -1,4 +1,5 @@
-//! A full disk, seen from a gateway: refused with the word to come again, and its numbers go on when there is room.
+//! A full disk, seen from a gateway: refused with the word to come again, and its numbers go on when there is space
+//! again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,8 @@ async fn on_disk(capacity_bytes: u64, free_bytes_min: u64) -> (MemoryDisk, Setti
     (disk, setting, server)
 }
 
-/// Sends batches, resuming after each refusal as a gateway does, until this number is acknowledged. Returns the refusals.
+/// Sends batches, resuming after each refusal as a gateway does, until this number is acknowledged. Returns the
+/// refusals.
 async fn send_through(server: &Running, token: &str, last: u64, mut when_refused: impl FnMut(&Refused)) -> u64 {
     let batch = batch_at(1_767_225_600_000_000, "pm2_5", doubles(&vec![1.5; 2_000]));
     let mut refusals = 0;
@@ -97,6 +99,6 @@ async fn with_too_little_free_space_no_device_is_registered() {
     let refused = dialogue.answer().await.refused();
     assert_eq!(refused.code(), RefusedCode::Unavailable);
     assert!(refused.message.contains("nearly full") && refused.retry_after_ms > 0, "{}", refused.message);
-    assert!(server.store.registry().devices().is_empty(), "nothing is registered into the room that must stay free");
+    assert!(server.store.registry().devices().is_empty(), "nothing is registered into the space that must stay free");
     assert_eq!(server.rows("environment"), 0);
 }

@@ -9,7 +9,7 @@ use zonelake_schemas::wire::control::{Open, RefusedCode};
 
 use crate::dialogue::{Setting, batch_at, doubles, encode, open};
 
-/// A batch in which every row of two columns has the same long text: small on the wire, large in the log.
+/// A batch in which every row of two columns has the same long text: small on the wire, large in the WAL.
 fn repeated_text(rows: usize, text_bytes: usize) -> EncodedBatch {
     let now = 1_767_225_600_000_000;
     let text = |value: &str| -> ArrayRef {
@@ -29,7 +29,7 @@ async fn a_batch_that_is_too_large_for_the_log_is_refused_and_its_shard_goes_on(
     let token = server.token("g", "vung-ang");
     let assets = Open { table: "assets".into(), ..open(&token, "p") };
     let (mut dialogue, _) = server.opened(assets.clone()).await;
-    // 2 columns of 1,100 times 64 KiB: 144 MB, over what one block of the log holds.
+    // 2 columns of 1,100 times 64 KiB: 144 MB, over what one block of the WAL holds.
     dialogue.send_batch(1, &repeated_text(1_100, 64 << 10)).await;
     let refused = dialogue.answer().await.refused();
     assert_eq!((refused.code(), refused.number), (RefusedCode::TooLarge, 1), "{}", refused.message);

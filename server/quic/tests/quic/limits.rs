@@ -1,4 +1,4 @@
-//! Every limit of the QUIC door, exceeded: a clear word for the offender, nothing of it stored, and others go on.
+//! Every limit of the QUIC interface, exceeded: a clear word for the offender, nothing of it stored, and others go on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -188,8 +188,8 @@ async fn a_connection_without_a_token_is_closed_in_time_and_one_with_a_token_is_
     let silent = server.connect().await;
     let (wrong, answer) = server.open(open("zl_wrong", "p")).await;
     assert_eq!(answer.refused().code(), RefusedCode::Token);
-    for stranger in [&silent, &wrong.connection] {
-        let closed = tokio::time::timeout(Duration::from_secs(4), stranger.closed()).await;
+    for unauthenticated in [&silent, &wrong.connection] {
+        let closed = tokio::time::timeout(Duration::from_secs(4), unauthenticated.closed()).await;
         let reason = closed.expect("two seconds are allowed here").to_string();
         assert!(reason.contains("no stream was opened with a token"), "{reason}");
     }
@@ -217,7 +217,7 @@ async fn what_a_stranger_can_put_into_memory_is_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_gateway_that_sends_slowly_on_all_its_streams_leaves_room_for_others() {
-    // Room for two frames, and as much for what is decoded: the share of one gateway is one of the frames.
+    // A budget of two frames, and as much for what is decoded: the quota of one gateway is one of the frames.
     let mut setting = Setting::new();
     setting.pipeline.buffered_bytes_max = 4 * FRAME_BYTES_MAX as u64;
     let server = setting.start().await;

@@ -89,7 +89,7 @@ async fn a_later_epoch_fences_the_earlier_and_a_later_connection_takes_its_strea
     let mut later = open(&token, "p");
     later.epoch = 2;
     let (mut later, opened) = server.opened(later).await;
-    assert_eq!(opened.last_number, 0, "numbers begin anew");
+    assert_eq!(opened.last_number, 0, "numbers begin again");
     same.send_batch(3, &batch).await;
     assert_eq!(same.answer().await.refused().code(), RefusedCode::Fenced);
     later.send_batch(1, &batch).await;

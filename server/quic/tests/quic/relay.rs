@@ -1,5 +1,5 @@
-//! A relay of UDP packets in front of the server: it changes its port towards the server, as an address translation or a
-//! handover does, and loses packets in either direction, as a dead link does.
+//! A relay of UDP packets in front of the server: it changes its port towards the server, as an address translation or
+//! a handover does, and loses packets in either direction, as a dead link does.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A table without room holds its own senders and nobody else.
+//! A table without capacity holds its own senders and nobody else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +68,7 @@ async fn senders_of_other_tables_go_on_while_one_table_has_no_room() {
     }
     // Time for all of them to fill whatever they can fill.
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(server.rows("environment"), 12 + ROWS, "the table has no room for more");
+    assert_eq!(server.rows("environment"), 12 + ROWS, "the table has no capacity for more");
 
     let (mut other, _) = server.opened(production(&token, "other")).await;
     let mut same = Dialogue::on(same).await;

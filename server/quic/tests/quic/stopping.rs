@@ -1,4 +1,5 @@
-//! A server, a shard and a stream that stop: what was taken is acknowledged and kept, and gateways and operators are told.
+//! A server, a shard and a stream that stop: what was taken is acknowledged and kept, and gateways and operators are
+//! told.
 
 use std::sync::Arc;
 use std::time::Duration;

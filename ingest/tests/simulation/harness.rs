@@ -1,5 +1,5 @@
-//! What all runs of a thread share: a registry on disk, whose own durability is SQLite's, with everything in it that runs
-//! need, so that no run changes it.
+//! What all runs of a thread share: a registry on disk, whose own durability is SQLite's, with everything in it that
+//! runs need, so that no run changes it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use zonelake_schemas::TableDef;
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::reject::rejected_table;
 
-use crate::chance::START_US;
+use crate::rng::START_US;
 
-pub struct Bed {
+pub struct Harness {
     pub runtime: tokio::runtime::Runtime,
     pub registry: Arc<Registry>,
     pub gateway: Arc<Gateway>,
@@ -35,7 +35,7 @@ impl Clock for StoppedClock {
     }
 }
 
-impl Bed {
+impl Harness {
     pub fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let registry = Registry::open(&folder.path().join("registry.sqlite"), Arc::new(StoppedClock)).unwrap();

@@ -9,16 +9,16 @@ use zonelake_tablelog::parquet_file::FileIds;
 
 /// Numbers that look random and follow from a seed (SplitMix64, Steele, Lea and Flood 2014).
 #[derive(Debug, Clone)]
-pub struct Chance {
+pub struct Rng {
     state: u64,
 }
 
-impl Chance {
+impl Rng {
     pub fn new(seed: u64) -> Self {
         // Neighbouring seeds begin far apart.
-        let mut chance = Self { state: seed ^ 0x5a0e_1ace };
-        chance.state = chance.next();
-        chance
+        let mut rng = Self { state: seed ^ 0x5a0e_1ace };
+        rng.state = rng.next();
+        rng
     }
 
     pub fn next(&mut self) -> u64 {
