@@ -33,7 +33,7 @@ pub(crate) const REGISTRY_FILE: &str = "registry.sqlite";
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ControlOptions {
     /// Address of a server to administer over the network, in place of a data folder on this machine
-    #[arg(long, value_name = "URL", conflicts_with_all = ["config", "data"])]
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
     pub server: Option<String>,
 
     #[command(flatten)]

@@ -14,7 +14,7 @@ use zonelake_benches::workload::{
     ArrowForm, HUNDREDTHS_TABLE, Rows, START_US, Walks, Wire, Workload, hundredths_table,
 };
 use zonelake_gateway::{ArrowEncoder, Compression, EncodedBatch};
-use zonelake_ingest::{ArrowDecoder, DecodeLimits, Decoded, Source};
+use zonelake_ingest::{ArrowDecoder, BatchContext, DecodeLimits, DecodedBatch};
 use zonelake_registry::{Gateway, Registry};
 use zonelake_schemas::clock::SystemClock;
 use zonelake_schemas::columns::log;
@@ -119,8 +119,8 @@ impl Bed {
         Sender { walks: self.workload.walks(&devices), names, zone }
     }
 
-    pub fn source<'a>(&'a self, table: &'a Table, zone: usize) -> Source<'a> {
-        Source {
+    pub fn source<'a>(&'a self, table: &'a Table, zone: usize) -> BatchContext<'a> {
+        BatchContext {
             registry: self.store.registry(),
             gateway: &self.gateways[zone],
             producer: "ladder",
@@ -196,7 +196,7 @@ impl Sender {
 }
 
 /// All rows of a batch; none may have been rejected.
-pub fn stored(decoded: Decoded, rows: usize) -> RecordBatch {
+pub fn stored(decoded: DecodedBatch, rows: usize) -> RecordBatch {
     assert!(decoded.rejected.is_none(), "nothing of the workload is rejected: {:?}", decoded.rejections);
     assert!(decoded.rows == rows as u64 && decoded.readings == 8 * rows as u64, "every reading counts");
     decoded.stored.expect("rows were stored")

@@ -1,51 +1,41 @@
-//! From a gateway to durable acknowledgement, in the order in which a reading passes:
+#![doc = include_str!("../README.md")]
 //!
-//! - [`limits`]: how much one message may hold
-//! - [`decode`]: Arrow IPC messages, checked and brought to the table's columns
-//! - [`mod@line`]: line protocol, brought to the same columns
-//! - `devices`: device names to registry keys, once per name
-//! - `validate`: what a row and a reading must satisfy, and what becomes of those that do not
-//! - `rejected`: rows of the table `rejected`
-//! - [`shares`]: how much of what is in flight may be of one gateway
-//! - [`space`]: whether the disk has room for more
-//! - [`refusal`]: why a batch or a stream is refused
-//! - [`http_write`]: line protocol over HTTP; [`unnumbered`]: its way to the shards
-//! - [`admission`]: who may connect; [`server`]: the QUIC endpoint; `peer`: a connection on it, and what it may hold
-//! - [`session`]: one stream of batches on a connection
-//! - `credentials`: from a token to its gateway
-//! - [`pipeline`]: the shards' queues and threads; [`shard_writer`]: what makes batches durable; `budget`: bytes in flight;
-//!   `verdicts`: numbers that are refused
-//! - [`flusher`]: the thread that brings rows into files
-//! - [`metrics`]: what all of it counts; [`health`]: what keeps it from its work
+//! # Modules, in the order in which a batch passes
+//!
+//! - `limits`: the limits of one message, batch or request
+//! - `batch`: the context of a batch, and a decoded batch
+//! - `decode`: Arrow IPC messages, checked and brought to the table's columns
+//! - `line`: line protocol, brought to the same columns
+//! - `rows`: the checks of rows and readings, devices by name, and rows of the table `rejected`
+//! - `pipeline`: quotas, queues and threads of the shards, and the flusher
+//! - `write`: writes without sequence numbers, for HTTP and Flight SQL
+//! - `refusal`: refusals of batches and streams, in words for the sender
+//! - `metrics`: counters for `/metrics`; `health`: degraded components for `/health`
 
-pub mod admission;
-mod budget;
-mod credentials;
-pub mod decode;
-mod devices;
-pub mod flusher;
-pub mod health;
-pub mod http_write;
-pub mod limits;
-pub mod line;
-pub mod metrics;
-mod peer;
-pub mod pipeline;
-mod receiving;
-pub mod refusal;
-mod rejected;
-pub mod server;
-pub mod session;
-pub mod shard_writer;
-pub mod shares;
-pub mod space;
-pub mod unnumbered;
-mod validate;
-mod verdicts;
+mod batch;
+mod decode;
+mod health;
+mod limits;
+mod line;
+mod metrics;
+mod pipeline;
+mod refusal;
+mod rows;
+mod write;
 
-pub use credentials::gateway_of;
+pub use batch::{BatchContext, DecodedBatch};
 pub use decode::arrow::ArrowDecoder;
-pub use decode::{Decoded, Source};
+pub use health::Health;
 pub use limits::DecodeLimits;
-pub use line::{LineDecoder, Precision};
+pub use line::body::{DecodedLines, FaultyLines, LinesArgs, decode_lines};
+pub use line::decoder::LineDecoder;
+pub use line::precision::Precision;
+pub use metrics::IngestMetrics;
+pub use pipeline::command::{BatchSummary, PendingBatch, Reply, SessionId, StreamEvent, split_decoded};
+pub use pipeline::disk_space::DiskSpaceGuard;
+pub use pipeline::flusher::Flusher;
+pub use pipeline::gateway_quota::GatewayQuota;
+pub use pipeline::pipeline::{Pipeline, PipelineOptions};
+pub use pipeline::shard_writer::ShardWriter;
 pub use refusal::Refusal;
+pub use write::{WriteError, WriteSink, WriteState, Written};

@@ -1,4 +1,4 @@
-//! What the write side counts, for `/metrics`.
+//! Counters of the write side, for `/metrics`.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use zonelake_storage::Entry;
 
-use crate::pipeline::BatchSummary;
+use crate::pipeline::command::BatchSummary;
 
 /// Counters of the write side. A reading is one non-null value.
 #[derive(Debug)]
@@ -22,13 +22,13 @@ pub struct IngestMetrics {
     pub rejected_rows: Counter,
     /// Readings that went to `rejected`.
     pub rejected_readings: Counter,
-    /// Batches that were known already.
+    /// Batches that had been stored before.
     pub repeated_batches: Counter,
     /// Batches and streams refused.
     pub refusals: Counter,
     /// QUIC connections that are open.
     pub connections: Gauge,
-    /// First packets that were answered with a retry token.
+    /// Initial packets that were answered with a Retry token.
     pub handshakes_retried: Counter,
     /// Connections that were closed after too long a silence.
     pub connections_lost: Counter,
@@ -48,7 +48,7 @@ pub struct IngestMetrics {
 }
 
 impl IngestMetrics {
-    /// Counters that `registry` shows.
+    /// Counters that are registered in `registry`.
     pub fn new(registry: &mut Registry) -> Self {
         let counter = |registry: &mut Registry, name: &str, help: &str| {
             let counter = Counter::default();
@@ -118,7 +118,8 @@ impl IngestMetrics {
         }
     }
 
-    pub(crate) fn count_stored(&self, batch: &BatchSummary) {
+    /// Counts a batch that was stored now, and not before.
+    pub fn count_stored(&self, batch: &BatchSummary) {
         self.rows.inc_by(batch.rows);
         self.readings.inc_by(batch.readings);
         self.rejected_rows.inc_by(batch.rejected_rows);

@@ -14,7 +14,7 @@ use arrow::datatypes::{Float64Type, Int8Type, Int32Type, UInt16Type};
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::IpcWriteOptions;
 use fixture::{Fixture, NOW_US, Sender, batch, column_text, messages, reasons, rejections, stored_devices};
-use zonelake_ingest::{ArrowDecoder, Decoded, Refusal};
+use zonelake_ingest::{ArrowDecoder, DecodedBatch, Refusal};
 use zonelake_schemas::Lane;
 use zonelake_schemas::TableDef;
 use zonelake_schemas::columns::log;
@@ -29,18 +29,18 @@ fn devices(names: &[&str]) -> ArrayRef {
 }
 
 /// Decodes one batch with a fresh decoder.
-fn decode(fixture: &Fixture, batch: &RecordBatch) -> Result<Decoded, Refusal> {
+fn decode(fixture: &Fixture, batch: &RecordBatch) -> Result<DecodedBatch, Refusal> {
     decode_with(fixture, batch, IpcWriteOptions::default())
 }
 
-fn decode_with(fixture: &Fixture, batch: &RecordBatch, options: IpcWriteOptions) -> Result<Decoded, Refusal> {
+fn decode_with(fixture: &Fixture, batch: &RecordBatch, options: IpcWriteOptions) -> Result<DecodedBatch, Refusal> {
     let messages = Sender::new(options).send(batch);
     let mut decoder = ArrowDecoder::new(&fixture.table, fixture.limits.clone());
     decoder.handle_schema(&messages.schema)?;
     for dictionary in messages.dictionaries {
         decoder.handle_dictionary(dictionary)?;
     }
-    decoder.decode(messages.batch, &fixture.source())
+    decoder.decode(messages.batch, &fixture.context())
 }
 
 /// Rows of device "a" with one field.
@@ -86,7 +86,7 @@ fn a_column_in_its_kept_type_shares_the_memory_of_the_message() {
     // An allocation begins at a multiple of 16, and the buffers in a message at multiples of 8.
     let frame = messages.batch;
     let range = frame.as_ptr_range();
-    let decoded = decoder.decode(frame, &fixture.source()).unwrap();
+    let decoded = decoder.decode(frame, &fixture.context()).unwrap();
     let stored = decoded.stored.unwrap();
     let values = stored.column_by_name("raw").unwrap().as_primitive::<Float64Type>().values();
     assert!(range.contains(&values.as_ptr().cast()));
@@ -103,7 +103,7 @@ fn a_column_that_uses_little_of_the_message_does_not_keep_it_alive() {
     frame.shrink_to_fit();
     let frame = bytes::Bytes::from(frame);
     // Times are 8 of the 20 bytes of a row; the rest is converted.
-    let decoded = decoder.decode(frame.clone(), &fixture.source()).unwrap();
+    let decoded = decoder.decode(frame.clone(), &fixture.context()).unwrap();
     assert!(frame.is_unique());
     assert_eq!(column_text(&decoded.stored.unwrap(), "time")[999], "2024-12-31T23:59:59.999001Z");
 }
@@ -335,12 +335,12 @@ fn where_the_zone_does_not_let_devices_register_unknown_ones_are_rejected_until_
     decoder.handle_schema(&sent.schema).unwrap();
     decoder.handle_dictionary(sent.dictionaries[0].clone()).unwrap();
     fixture.registry.register_devices(gateway.zone, &["a"]).unwrap();
-    let source = zonelake_ingest::Source { gateway: &gateway, ..fixture.source() };
-    let decoded = decoder.decode(sent.batch.clone(), &source).unwrap();
+    let context = zonelake_ingest::BatchContext { gateway: &gateway, ..fixture.context() };
+    let decoded = decoder.decode(sent.batch.clone(), &context).unwrap();
     assert_eq!(stored_devices(&decoded).len(), 1);
     assert_eq!(reasons(&decoded), [(1, "-".to_owned(), "unknown_device".to_owned())]);
     fixture.registry.register_devices(gateway.zone, &["b"]).unwrap();
-    let decoded = decoder.decode(sent.batch, &source).unwrap();
+    let decoded = decoder.decode(sent.batch, &context).unwrap();
     assert_eq!(decoded.rows, 2);
 }
 
@@ -351,10 +351,10 @@ fn a_device_that_moves_gets_its_new_key_from_the_next_batch_on() {
     let sent = messages(&batch(vec![("time", times(1)), ("device", devices(&["a"]))]));
     decoder.handle_schema(&sent.schema).unwrap();
     decoder.handle_dictionary(sent.dictionaries[0].clone()).unwrap();
-    let before = stored_devices(&decoder.decode(sent.batch.clone(), &fixture.source()).unwrap());
+    let before = stored_devices(&decoder.decode(sent.batch.clone(), &fixture.context()).unwrap());
     fixture.registry.add_site("vung-ang", "pier-2", "Pier 2").unwrap();
     let moved = fixture.registry.assign_device_site("vung-ang", "a", Some("pier-2")).unwrap();
-    let after = stored_devices(&decoder.decode(sent.batch, &fixture.source()).unwrap());
+    let after = stored_devices(&decoder.decode(sent.batch, &fixture.context()).unwrap());
     assert_ne!(before, after);
     assert_eq!(after, [moved.0]);
 }
@@ -396,8 +396,8 @@ fn the_lane_is_kept_with_each_row_and_each_rejection() {
     let mut decoder = ArrowDecoder::new(&fixture.table, fixture.limits.clone());
     decoder.handle_schema(&messages.schema).unwrap();
     decoder.handle_dictionary(messages.dictionaries[0].clone()).unwrap();
-    let source = zonelake_ingest::Source { lane: Lane::Backfill, ..fixture.source() };
-    let decoded = decoder.decode(messages.batch, &source).unwrap();
+    let context = zonelake_ingest::BatchContext { lane: Lane::Backfill, ..fixture.context() };
+    let decoded = decoder.decode(messages.batch, &context).unwrap();
     for part in [decoded.stored.unwrap(), decoded.rejected.unwrap()] {
         let backfill = part.column(log::BACKFILL).as_boolean();
         assert_eq!(backfill.true_count(), part.num_rows());
@@ -508,7 +508,7 @@ fn dictionaries_may_grow_by_deltas_and_be_replaced() {
         for dictionary in sent.dictionaries {
             decoder.handle_dictionary(dictionary).unwrap();
         }
-        (stored_devices(&decoder.decode(sent.batch, &fixture.source()).unwrap()), decoder.digest(b"x"), sizes.len())
+        (stored_devices(&decoder.decode(sent.batch, &fixture.context()).unwrap()), decoder.digest(b"x"), sizes.len())
     };
     let (first, digest_ab, sent) = decode(&["a", "b"]);
     assert_eq!(sent, 1);
@@ -519,7 +519,7 @@ fn dictionaries_may_grow_by_deltas_and_be_replaced() {
     assert_eq!(replaced, [first[1], first[0]]);
     assert!(digest_ab != digest_abc && digest_ab != digest_ba);
 
-    // A sender that starts anew sends the grown dictionary whole; its content is the same.
+    // A sender that starts again sends the grown dictionary whole; its content is the same.
     let mut fresh = ArrowDecoder::new(&fixture.table, fixture.limits.clone());
     let sent = messages(&batch(vec![("time", times(3)), ("device", devices(&["a", "b", "c"]))]));
     fresh.handle_schema(&sent.schema).unwrap();
@@ -569,12 +569,12 @@ fn messages_out_of_order_are_refused() {
     let sent = messages(&with_field("pm", Arc::new(Float64Array::from(vec![1.0]))));
     let mut decoder = ArrowDecoder::new(&fixture.table, fixture.limits.clone());
     let code = |result: Result<(), Refusal>| result.unwrap_err().code;
-    assert_eq!(code(decoder.decode(sent.batch.clone(), &fixture.source()).map(drop)), RefusedCode::Protocol);
+    assert_eq!(code(decoder.decode(sent.batch.clone(), &fixture.context()).map(drop)), RefusedCode::Protocol);
     assert_eq!(code(decoder.handle_dictionary(sent.dictionaries[0].clone())), RefusedCode::Protocol);
     assert_eq!(code(decoder.handle_schema(&sent.batch)), RefusedCode::BadPayload);
     decoder.handle_schema(&sent.schema).unwrap();
-    assert_eq!(code(decoder.decode(sent.batch.clone(), &fixture.source()).map(drop)), RefusedCode::Protocol);
-    assert_eq!(code(decoder.decode(sent.schema.clone(), &fixture.source()).map(drop)), RefusedCode::BadPayload);
+    assert_eq!(code(decoder.decode(sent.batch.clone(), &fixture.context()).map(drop)), RefusedCode::Protocol);
+    assert_eq!(code(decoder.decode(sent.schema.clone(), &fixture.context()).map(drop)), RefusedCode::BadPayload);
     assert_eq!(code(decoder.handle_dictionary(sent.batch.clone())), RefusedCode::BadPayload);
 }
 
@@ -586,7 +586,7 @@ fn an_index_outside_of_its_dictionary_is_refused() {
     let one = messages(&batch(vec![("time", times(1)), ("device", devices(&["a"]))]));
     decoder.handle_schema(&two.schema).unwrap();
     decoder.handle_dictionary(one.dictionaries[0].clone()).unwrap();
-    let refusal = decoder.decode(two.batch, &fixture.source()).unwrap_err();
+    let refusal = decoder.decode(two.batch, &fixture.context()).unwrap_err();
     assert_eq!(refusal.code, RefusedCode::BadPayload);
     assert!(refusal.message.contains("column device, row 1: index 1"), "{refusal}");
 }

@@ -21,15 +21,15 @@ use proptest::prelude::*;
 use zonelake_ingest::ArrowDecoder;
 use zonelake_schemas::wire::control::RefusedCode;
 
-/// Notes the greatest single reservation.
+/// Notes the largest single reservation.
 struct Watched;
 
-static GREATEST: AtomicUsize = AtomicUsize::new(0);
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: it hands everything to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Watched {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        GREATEST.fetch_max(layout.size(), Ordering::Relaxed);
+        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.alloc(layout) }
     }
@@ -40,7 +40,7 @@ unsafe impl GlobalAlloc for Watched {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        GREATEST.fetch_max(size, Ordering::Relaxed);
+        LARGEST.fetch_max(size, Ordering::Relaxed);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -76,7 +76,7 @@ fn run(fixture: &Fixture, messages: &Messages) -> Option<u64> {
     for dictionary in &messages.dictionaries {
         decoder.handle_dictionary(dictionary.clone()).ok()?;
     }
-    let decoded = decoder.decode(messages.batch.clone(), &fixture.source()).ok()?;
+    let decoded = decoder.decode(messages.batch.clone(), &fixture.context()).ok()?;
     assert_eq!(decoded.stored.map_or(0, |stored| stored.num_rows()) as u64, decoded.rows);
     Some(decoded.rows)
 }
@@ -146,12 +146,12 @@ fn a_message_cut_at_any_point_is_refused() {
         decoder.handle_dictionary(dictionary.clone()).unwrap();
     }
     for length in 0..whole.batch.len() {
-        let refusal = decoder.decode(whole.batch.slice(..length), &fixture.source()).unwrap_err();
+        let refusal = decoder.decode(whole.batch.slice(..length), &fixture.context()).unwrap_err();
         assert_eq!(refusal.code, RefusedCode::BadPayload);
     }
     let mut longer = whole.batch.to_vec();
     longer.push(0);
-    assert_eq!(decoder.decode(longer.into(), &fixture.source()).unwrap_err().code, RefusedCode::BadPayload);
+    assert_eq!(decoder.decode(longer.into(), &fixture.context()).unwrap_err().code, RefusedCode::BadPayload);
 }
 
 #[test]
@@ -180,10 +180,10 @@ fn a_claim_of_four_gibibytes_uncompressed_reserves_nothing() {
             found += 1;
             let mut lying = body.to_vec();
             lying[at..at + 8].copy_from_slice(&(4i64 << 30).to_le_bytes());
-            GREATEST.store(0, Ordering::Relaxed);
-            let refusal = decoder.decode(lying.into(), &fixture.source()).unwrap_err();
+            LARGEST.store(0, Ordering::Relaxed);
+            let refusal = decoder.decode(lying.into(), &fixture.context()).unwrap_err();
             assert_eq!(refusal.code, RefusedCode::TooLarge, "{refusal}");
-            assert!(GREATEST.load(Ordering::Relaxed) < 1 << 30);
+            assert!(LARGEST.load(Ordering::Relaxed) < 1 << 30);
         }
         assert!(found >= 3, "{codec:?}: {found} claims found");
     }
@@ -226,6 +226,6 @@ proptest! {
         for dictionary in whole.dictionaries {
             decoder.handle_dictionary(dictionary).unwrap();
         }
-        prop_assert!(decoder.decode(bytes, &fixture.source()).is_err());
+        prop_assert!(decoder.decode(bytes, &fixture.context()).is_err());
     }
 }

@@ -4,11 +4,11 @@ mod fixture;
 
 use fixture::{Fixture, NOW_US, column_text, reasons, rejections, stored_devices};
 use proptest::prelude::*;
-use zonelake_ingest::{Decoded, LineDecoder, Precision, Refusal};
+use zonelake_ingest::{DecodedBatch, LineDecoder, Precision, Refusal};
 use zonelake_schemas::wire::control::RefusedCode;
 
-fn decode(fixture: &Fixture, lines: &str) -> Result<Decoded, Refusal> {
-    LineDecoder::new(&fixture.table, Precision::Nanoseconds).decode(lines.as_bytes(), &fixture.source())
+fn decode(fixture: &Fixture, lines: &str) -> Result<DecodedBatch, Refusal> {
+    LineDecoder::new(&fixture.table, Precision::Nanoseconds).decode(lines.as_bytes(), &fixture.context())
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_faulty_line_refuses_its_batch_by_number_and_leaves_no_trace() {
         assert!(refusal.message.contains(words), "{line}: {refusal}");
     }
     let refusal = LineDecoder::new(&fixture.table, Precision::Nanoseconds)
-        .decode(b"t,device=\xFF\xFE pm=1\n", &fixture.source())
+        .decode(b"t,device=\xFF\xFE pm=1\n", &fixture.context())
         .unwrap_err();
     assert!(refusal.message.contains("not UTF-8"), "{refusal}");
     assert_eq!(fixture.key("new"), None);
@@ -142,8 +142,8 @@ fn a_faulty_line_refuses_its_batch_by_number_and_leaves_no_trace() {
 fn a_decoder_goes_on_after_a_refused_batch() {
     let fixture = Fixture::new();
     let mut decoder = LineDecoder::new(&fixture.table, Precision::Seconds);
-    assert!(decoder.decode(b"t,device=a pm=1,pm=1\n", &fixture.source()).is_err());
-    let decoded = decoder.decode(b"t,device=a pm=1 1735689600\nt,device=a pm=2 1\n", &fixture.source()).unwrap();
+    assert!(decoder.decode(b"t,device=a pm=1,pm=1\n", &fixture.context()).is_err());
+    let decoded = decoder.decode(b"t,device=a pm=1 1735689600\nt,device=a pm=2 1\n", &fixture.context()).unwrap();
     assert_eq!(column_text(decoded.stored.as_ref().unwrap(), "time"), ["2025-01-01T00:00:00Z", "1970-01-01T00:00:01Z"]);
 }
 
@@ -184,7 +184,7 @@ proptest! {
             }
             lines.push_str(&format!(" {time}\n"));
         }
-        let decoded = LineDecoder::new(&fixture.table, Precision::Microseconds).decode(lines.as_bytes(), &fixture.source()).unwrap();
+        let decoded = LineDecoder::new(&fixture.table, Precision::Microseconds).decode(lines.as_bytes(), &fixture.context()).unwrap();
         prop_assert!(decoded.rejected.is_none());
         let stored = |field: &str| fixture.stored(&decoded, field);
         let (pm, note, raw) = (stored("pm"), stored("note"), stored("raw"));

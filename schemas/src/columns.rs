@@ -174,6 +174,13 @@ pub fn null_column(data_type: &DataType, rows: usize) -> ArrayRef {
     })
 }
 
+/// A column of one boolean in every row.
+pub fn constant_boolean(value: bool, rows: usize) -> arrow::array::BooleanArray {
+    let values =
+        if value { arrow::buffer::BooleanBuffer::new_set(rows) } else { arrow::buffer::BooleanBuffer::new_unset(rows) };
+    arrow::array::BooleanArray::new(values, None)
+}
+
 fn shared_nulls(data_type: &DataType, rows: usize) -> ArrayRef {
     static SHARED: LazyLock<RwLock<HashMap<DataType, ArrayRef>>> = LazyLock::new(RwLock::default);
     // Nearly every call finds its type here, and readers do not wait for each other.

@@ -3,6 +3,7 @@
 //! - [`installation`]: a data folder with ports and settings of its own, and the server process on it
 //! - [`settings`]: the settings file, and what is wrong with one
 //! - [`gateways`]: credentials of gateways
+//! - [`control`]: the control channel of the commands
 //! - [`http`]: who is let in, and what a bad write is told
 //! - [`limits`]: limits of the HTTP door
 //! - [`demo`]: the README's first command
@@ -14,6 +15,7 @@
 //! - [`recovery_time`]: a start with a long log
 //! - [`damage`]: what `zonelake check` finds
 
+mod control;
 mod damage;
 mod demo;
 mod durability;

@@ -1,7 +1,7 @@
 //! The decoder of one stream of Arrow IPC messages: schema, dictionaries, batches.
 //!
-//! Buffers stay where the message has them: a column that is kept as it was sent shares the payload's memory, unless it
-//! would keep much more of the payload alive than it uses.
+//! Buffers stay where the message has them: a column that is stored as it was sent shares the payload's memory, unless
+//! it would hold much more of the payload in memory than it uses.
 
 use std::collections::HashMap;
 
@@ -19,14 +19,19 @@ use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{StorageType, TableDef};
 
 use super::columns::{FieldFaults, FieldRule, convert, texts};
-use super::dictionary::{Dictionary, Indexed, TextColumn};
 use super::ipc_limits::{check_batch, open};
 use super::sent_arrow::SentArrow;
 use super::sharing::without_waste;
 use super::wire_schema::{Target, WireColumn, WireSchema};
-use crate::devices::{DeviceNames, NamedRows};
-use crate::validate::{self, ReadingFaults, RowFaults, Rows, quality_of_code};
-use crate::{DecodeLimits, Decoded, Refusal, Source};
+use crate::batch::{BatchContext, DecodedBatch};
+use crate::limits::DecodeLimits;
+use crate::refusal::Refusal;
+use crate::rows::checked_rows::CheckedRows;
+use crate::rows::devices::{DeviceNames, NamedRows};
+use crate::rows::dictionary::{Dictionary, Indexed, TextColumn};
+use crate::rows::faults::{ReadingFaults, RowFaults};
+use crate::rows::quality::quality_of_code;
+use crate::rows::validate;
 
 /// Decodes the messages of one stream for one table.
 #[derive(Debug)]
@@ -94,9 +99,11 @@ impl ArrowDecoder {
         let text =
             TextColumn::plain(decoded.column(0)).expect("the schema's check lets only dictionaries of text pass");
 
+        // A dictionary that is not a delta replaces the one of the same id.
         if !sent.isDelta() {
             self.dictionaries.remove(&id);
         }
+        // The limit of bytes is that of all dictionaries of the stream together.
         let others: usize = self.dictionaries.iter().filter(|(other, _)| **other != id).map(|(_, d)| d.bytes()).sum();
         let dictionary = self.dictionaries.entry(id).or_default();
         dictionary.extend(&text, values_max, bytes_max.saturating_sub(others))?;
@@ -113,39 +120,42 @@ impl ArrowDecoder {
     ///
     /// # Errors
     /// Refuses the whole batch where it is not valid Arrow of the schema in force or is over a limit.
-    pub fn decode(&mut self, payload: Bytes, source: &Source<'_>) -> Result<Decoded, Refusal> {
+    pub fn decode(&mut self, payload: Bytes, context: &BatchContext<'_>) -> Result<DecodedBatch, Refusal> {
         let Some(schema) = &self.schema else { return Err(out_of_order("a batch before its schema")) };
         let opened = open(&payload)?;
         let message = opened.message;
         let sent = message.header_as_record_batch().ok_or_else(|| bad("the message is not a record batch"))?;
-        let rows_max = source.limits.rows_max(&self.table);
+        let rows_max = context.limits.rows_max(&self.table);
         let body = &payload[opened.body.clone()];
-        check_batch(&sent, body, &schema.physical_types, rows_max, source.limits.decompressed_bytes_max)?;
+        check_batch(&sent, body, &schema.physical_types, rows_max, context.limits.decompressed_bytes_max)?;
         let batch = read(&payload, &opened.body, sent, message.version(), Arc::clone(&schema.physical))?;
 
-        self.names.trim(source.limits.dictionary_values_max);
+        self.names.trim(context.limits.dictionary_values_max);
         let mut faults = RowFaults::default();
         let columns = Columns { schema, batch: &batch, dictionaries: &self.dictionaries };
-        let times_us = columns.times(source, &mut faults)?;
+        let times_us = columns.times(context, &mut faults)?;
         let qualities = columns.qualities(&mut faults)?;
-        columns.check_places(source, &mut faults)?;
-        let devices = devices(schema, &batch, &mut self.dictionaries, &mut self.names, source, &mut faults)?;
+        columns.check_locations(context, &mut faults)?;
+        let devices = devices(schema, &batch, &mut self.dictionaries, &mut self.names, context, &mut faults)?;
+        // Built again: `devices` has borrowed the dictionaries for itself.
         let columns = Columns { schema, batch: &batch, dictionaries: &self.dictionaries };
         if let Some(sites) = columns.text(Target::Site)? {
             let stated = (0..sites.len()).filter_map(|row| Some((row, sites.get(row)?)));
-            validate::check_sites(stated, &devices, source, &mut faults);
+            validate::check_sites(stated, &devices, context, &mut faults);
         }
-        let mut reading_faults = ReadingFaults::new(source.limits.rejected_rows_max);
-        let fields = columns.fields(&self.rules, source, &faults, &mut reading_faults)?;
-        let rows = Rows { times_us, devices, qualities, fields, row_faults: faults, reading_faults };
+        let mut reading_faults = ReadingFaults::new(context.limits.rejected_rows_max);
+        let fields = columns.fields(&self.rules, context, &faults, &mut reading_faults)?;
+        let rows = CheckedRows { times_us, devices, qualities, fields, row_faults: faults, reading_faults };
         let sent = SentArrow { schema, batch: &batch, dictionaries: &self.dictionaries };
-        let mut decoded = rows.finish(source, &sent)?;
+        let mut decoded = validate::split(rows, context, &sent)?;
+        // Last, when it is known which rows are stored at all.
         let stored = decoded.stored.take().map(|stored| without_waste(stored, &payload));
-        decoded.stored = stored.transpose().map_err(|error| validate::internal(&error))?;
+        decoded.stored = stored.transpose().map_err(|error| Refusal::schema_mismatch(&error))?;
         Ok(decoded)
     }
 
     fn mix_digest(&mut self) {
+        // The same payload means other rows under another schema or dictionary.
         let mut hasher = XxHash3_64::with_seed(0);
         for column in self.schema.iter().flat_map(|schema| &schema.columns) {
             hasher.write(column.name.as_bytes());
@@ -193,14 +203,18 @@ impl<'a> Columns<'a> {
         }
     }
 
-    fn times(&self, source: &Source<'_>, faults: &mut RowFaults) -> Result<arrow::buffer::ScalarBuffer<i64>, Refusal> {
+    fn times(
+        &self,
+        context: &BatchContext<'_>,
+        faults: &mut RowFaults,
+    ) -> Result<arrow::buffer::ScalarBuffer<i64>, Refusal> {
         let (column, array) = self.of(Target::Time).ok_or_else(|| bad("the schema has no column time"))?;
         let DataType::Timestamp(unit, _) = column.data_type else {
             (0..array.len()).for_each(|row| faults.set(row, array.len(), zonelake_schemas::RejectReason::BadTime));
             return Ok(vec![0; array.len()].into());
         };
         let times = array.as_primitive::<Int64Type>();
-        Ok(validate::times(times.values(), times.nulls(), unit, source, faults))
+        Ok(validate::times(times.values(), times.nulls(), unit, context, faults))
     }
 
     fn qualities(&self, faults: &mut RowFaults) -> Result<Vec<u8>, Refusal> {
@@ -222,11 +236,11 @@ impl<'a> Columns<'a> {
         Ok(qualities)
     }
 
-    fn check_places(&self, source: &Source<'_>, faults: &mut RowFaults) -> Result<(), Refusal> {
-        let gateway = source.gateway;
+    fn check_locations(&self, context: &BatchContext<'_>, faults: &mut RowFaults) -> Result<(), Refusal> {
+        let gateway = context.gateway;
         for (target, registered) in [(Target::Province, &gateway.province), (Target::Zone, &gateway.zone_code)] {
             if let Some(column) = self.text(target)? {
-                validate::check_place(&column, registered, faults);
+                validate::check_location(&column, registered, faults);
             }
         }
         Ok(())
@@ -235,19 +249,19 @@ impl<'a> Columns<'a> {
     fn fields(
         &self,
         rules: &[FieldRule],
-        source: &Source<'_>,
+        context: &BatchContext<'_>,
         rows: &RowFaults,
         readings: &mut ReadingFaults,
     ) -> Result<Vec<Option<ArrayRef>>, Refusal> {
         let mut fields = vec![None; rules.len()];
-        let mut text_bytes_left = source.limits.decompressed_bytes_max;
+        let mut text_bytes_left = context.limits.decompressed_bytes_max;
         for (column, array) in self.schema.columns.iter().zip(self.batch.columns()) {
             let Target::Field(index) = column.target else { continue };
             let rule = &rules[index];
             let mut faults = FieldFaults { field: rule.index, rows, readings };
             fields[index] = Some(match self.text_of(column, array)? {
-                Some(text) if rule.kept == StorageType::Utf8 => {
-                    texts(&text, source.limits, &mut text_bytes_left, &mut faults)?
+                Some(text) if rule.storage == StorageType::Utf8 => {
+                    texts(&text, context.limits, &mut text_bytes_left, &mut faults)?
                 }
                 _ => convert(rule, &column.data_type, array, faults),
             });
@@ -262,7 +276,7 @@ fn devices(
     batch: &RecordBatch,
     dictionaries: &mut HashMap<i64, Box<Dictionary>>,
     names: &mut DeviceNames,
-    source: &Source<'_>,
+    context: &BatchContext<'_>,
     faults: &mut RowFaults,
 ) -> Result<Vec<u32>, Refusal> {
     let columns = Columns { schema, batch, dictionaries };
@@ -274,14 +288,14 @@ fn devices(
         // The slots are taken out while the names are read, and put back whatever happens.
         let mut slots = std::mem::take(&mut dictionary.devices);
         let rows = NamedRows { indices: &indices, nulls: nulls.as_ref(), values };
-        let keys = slots.keys(&rows, |index| dictionary.get(index), source, faults);
+        let keys = slots.keys(&rows, |index| dictionary.get(index), context, faults);
         dictionary.devices = slots;
         return keys;
     }
     let is_null: Vec<bool> = (0..text.len()).map(|row| text.get(row).is_none()).collect();
-    let numbers: Vec<i32> = (0..text.len()).map(|row| text.get(row).map_or(0, |name| names.number(name))).collect();
+    let indices: Vec<i32> = (0..text.len()).map(|row| text.get(row).map_or(0, |name| names.index(name))).collect();
     let nulls = is_null.contains(&true).then(|| is_null.iter().map(|null| !null).collect());
-    names.keys(&numbers, nulls.as_ref(), source, faults)
+    names.keys(&indices, nulls.as_ref(), context, faults)
 }
 
 /// Reads the columns of a checked batch; full validation of arrow-ipc is on.

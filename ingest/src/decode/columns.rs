@@ -1,7 +1,7 @@
-//! Columns of a batch brought to the types in which they are kept.
+//! Columns of a batch brought to the types in which they are stored.
 //!
-//! A column that comes in its kept type with every value acceptable passes through without a copy: one loop finds its
-//! least and greatest value. Doubles for a decimal field are converted in one loop that checks itself; a run of values
+//! A column that comes in its storage type with every value acceptable passes through without a copy: one loop finds
+//! its minimum and maximum. Doubles for a decimal field are converted in one loop that checks itself; a run of values
 //! where that check fails is converted value by value. Whatever is not a reading becomes null and is noted.
 
 use std::sync::Arc;
@@ -13,22 +13,25 @@ use arrow::datatypes::{
     ArrowNativeType, DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
     Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
-use zonelake_schemas::columns::{arrow_type, null_column};
+use zonelake_schemas::columns::{null_column, arrow_type};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{FieldDef, RejectReason, StorageType};
 
-use super::dictionary::TextColumn;
-use super::numbers::{NumberRule, exact_decimals_32, exact_decimals_64, least_and_greatest};
-use crate::validate::{ReadingFaults, RowFaults};
-use crate::{DecodeLimits, Refusal};
+use super::numbers::{NumberRule, exact_decimals_32, exact_decimals_64, minimum_and_maximum};
+use crate::limits::DecodeLimits;
+use crate::refusal::Refusal;
+use crate::rows::dictionary::TextColumn;
+use crate::rows::faults::{ReadingFaults, RowFaults};
+use crate::rows::instant::to_us;
 
 /// A field of the table with what it accepts.
 #[derive(Debug, Clone)]
 pub(crate) struct FieldRule {
     pub(crate) index: u16,
     pub(crate) numbers: NumberRule,
-    pub(crate) kept: StorageType,
-    pub(crate) storage_type: DataType,
+    pub(crate) storage: StorageType,
+    /// Arrow type of `storage`.
+    pub(crate) data_type: DataType,
 }
 
 impl FieldRule {
@@ -39,14 +42,14 @@ impl FieldRule {
             .map(|(index, field)| Self {
                 index,
                 numbers: NumberRule::new(field),
-                kept: field.storage_type(),
-                storage_type: arrow_type(field.storage_type()),
+                storage: field.storage_type(),
+                data_type: arrow_type(field.storage_type()),
             })
             .collect()
     }
 }
 
-/// Where readings that are none are noted.
+/// List of faults, for the values of one field.
 pub(crate) struct FieldFaults<'a> {
     pub(crate) field: u16,
     pub(crate) rows: &'a RowFaults,
@@ -61,14 +64,14 @@ impl FieldFaults<'_> {
     }
 }
 
-/// Brings a number, boolean or timestamp column to the kept type of its field. `sent` is its type on the wire, which the
-/// schema's check has found acceptable; `array` has it in its physical type.
+/// Brings a number, boolean or timestamp column to the storage type of its field. `sent` is its type on the wire, which
+/// the schema's check has found acceptable; `array` has it in its physical type.
 pub(crate) fn convert(rule: &FieldRule, sent: &DataType, array: &ArrayRef, mut faults: FieldFaults<'_>) -> ArrayRef {
     if *sent == DataType::Null {
-        return null_column(&rule.storage_type, array.len());
+        return null_column(&rule.data_type, array.len());
     }
     let faults = &mut faults;
-    match rule.kept {
+    match rule.storage {
         StorageType::Boolean | StorageType::Utf8 => Arc::clone(array),
         StorageType::Timestamp => timestamps(rule, sent, array, faults),
         StorageType::Int64 => integers(rule, array, faults),
@@ -80,15 +83,15 @@ pub(crate) fn convert(rule: &FieldRule, sent: &DataType, array: &ArrayRef, mut f
 
 fn decimals_32(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut FieldFaults<'_>) -> ArrayRef {
     let numbers = rule.numbers;
-    let StorageType::Decimal32 { decimals } = rule.kept else { unreachable!("the caller has matched it") };
+    let StorageType::Decimal32 { decimals } = rule.storage else { unreachable!("the caller has matched it") };
     match sent {
         DataType::Decimal32(_, scale) if *scale == decimals.cast_signed() => {
             let source = array.as_primitive::<Int32Type>();
-            let (least, greatest) = least_and_greatest(source.values());
-            if i64::from(least) >= numbers.integer.0 && i64::from(greatest) <= numbers.integer.1 {
+            let (minimum, maximum) = minimum_and_maximum(source.values());
+            if i64::from(minimum) >= numbers.integer.0 && i64::from(maximum) <= numbers.integer.1 {
                 let values = source.values().clone();
-                let kept = PrimitiveArray::<Decimal32Type>::new(values, source.nulls().cloned());
-                return Arc::new(kept.with_data_type(rule.storage_type.clone()));
+                let column = PrimitiveArray::<Decimal32Type>::new(values, source.nulls().cloned());
+                return Arc::new(column.with_data_type(rule.data_type.clone()));
             }
         }
         DataType::Float64 => {
@@ -100,7 +103,7 @@ fn decimals_32(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut
                 &mut out,
                 |values, out| {
                     exact_decimals_32(values, numbers.power(), out)
-                        .is_some_and(|(least, greatest)| numbers.holds(i64::from(least), i64::from(greatest)))
+                        .is_some_and(|(minimum, maximum)| numbers.holds(i64::from(minimum), i64::from(maximum)))
                 },
                 each,
                 faults,
@@ -114,14 +117,14 @@ fn decimals_32(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut
 
 fn decimals_64(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut FieldFaults<'_>) -> ArrayRef {
     let numbers = rule.numbers;
-    let StorageType::Decimal64 { decimals } = rule.kept else { unreachable!("the caller has matched it") };
+    let StorageType::Decimal64 { decimals } = rule.storage else { unreachable!("the caller has matched it") };
     match sent {
         DataType::Decimal64(_, scale) if *scale == decimals.cast_signed() => {
             let source = array.as_primitive::<Int64Type>();
-            let (least, greatest) = least_and_greatest(source.values());
-            if numbers.holds(least, greatest) {
-                let kept = PrimitiveArray::<Decimal64Type>::new(source.values().clone(), source.nulls().cloned());
-                return Arc::new(kept.with_data_type(rule.storage_type.clone()));
+            let (minimum, maximum) = minimum_and_maximum(source.values());
+            if numbers.holds(minimum, maximum) {
+                let column = PrimitiveArray::<Decimal64Type>::new(source.values().clone(), source.nulls().cloned());
+                return Arc::new(column.with_data_type(rule.data_type.clone()));
             }
         }
         DataType::Float64 => {
@@ -133,7 +136,7 @@ fn decimals_64(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut
                 &mut out,
                 |values, out| {
                     exact_decimals_64(values, numbers.power(), out)
-                        .is_some_and(|(least, greatest)| numbers.holds(least, greatest))
+                        .is_some_and(|(minimum, maximum)| numbers.holds(minimum, maximum))
                 },
                 each,
                 faults,
@@ -148,10 +151,10 @@ fn decimals_64(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut
 fn doubles(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut FieldFaults<'_>) -> ArrayRef {
     let numbers = rule.numbers;
     if *sent == DataType::Float64 {
-        let (least, greatest) = numbers.double;
+        let (minimum, maximum) = numbers.double;
         let values = array.as_primitive::<Float64Type>().values();
         // A comparison with NaN is false, and the bounds are finite.
-        if values.iter().fold(true, |all, &value| all & (value >= least) & (value <= greatest)) {
+        if values.iter().fold(true, |all, &value| all & (value >= minimum) & (value <= maximum)) {
             return Arc::clone(array);
         }
     }
@@ -161,8 +164,8 @@ fn doubles(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut Fie
 fn integers(rule: &FieldRule, array: &ArrayRef, faults: &mut FieldFaults<'_>) -> ArrayRef {
     let numbers = rule.numbers;
     if let Some(source) = array.as_primitive_opt::<Int64Type>() {
-        let (least, greatest) = least_and_greatest(source.values());
-        if numbers.holds(least, greatest) {
+        let (minimum, maximum) = minimum_and_maximum(source.values());
+        if numbers.holds(minimum, maximum) {
             return Arc::clone(array);
         }
     }
@@ -176,26 +179,16 @@ fn timestamps(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut 
     let DataType::Timestamp(unit, _) = sent else { unreachable!("the schema's check lets only timestamps pass") };
     let source = array.as_primitive::<Int64Type>();
     if *unit == TimeUnit::Microsecond {
-        let kept = PrimitiveArray::<TimestampMicrosecondType>::new(source.values().clone(), source.nulls().cloned());
-        return Arc::new(kept.with_data_type(rule.storage_type.clone()));
+        let column = PrimitiveArray::<TimestampMicrosecondType>::new(source.values().clone(), source.nulls().cloned());
+        return Arc::new(column.with_data_type(rule.data_type.clone()));
     }
     each_value::<TimestampMicrosecondType>(rule, source.len(), source.nulls(), faults, |row| {
         to_us(source.value(row), *unit).ok_or(RejectReason::OutOfRange)
     })
 }
 
-/// An instant in microseconds; parts of one are cut off towards the past. `None` where 64 bits do not hold it.
-pub(crate) fn to_us(value: i64, unit: TimeUnit) -> Option<i64> {
-    match unit {
-        TimeUnit::Second => value.checked_mul(1_000_000),
-        TimeUnit::Millisecond => value.checked_mul(1_000),
-        TimeUnit::Microsecond => Some(value),
-        TimeUnit::Nanosecond => Some(value.div_euclid(1_000)),
-    }
-}
-
-/// A text column as its field keeps it. Text over the limit is no reading. `bytes_left` is what the text columns of the
-/// batch may still have together: rows may share one long text, and columns one buffer.
+/// A text column as its field stores it. Text over the limit is no reading. `bytes_left` is the limit that
+/// is left for the text columns of the batch together: rows may share one long text, and columns one buffer.
 pub(crate) fn texts(
     column: &TextColumn<'_>,
     limits: &DecodeLimits,
@@ -215,21 +208,21 @@ pub(crate) fn texts(
         take((array.offsets()[array.len()] - array.offsets()[0]).as_usize())?;
         return Ok(Arc::new((*array).clone()));
     }
-    let mut kept = StringBuilder::new();
+    let mut texts_out = StringBuilder::new();
     for row in 0..column.len() {
         match column.get(row) {
-            None => kept.append_null(),
+            None => texts_out.append_null(),
             Some(text) if text.len() > limits.text_bytes_max => {
                 faults.note(row, RejectReason::TooLong);
-                kept.append_null();
+                texts_out.append_null();
             }
             Some(text) => {
                 take(text.len())?;
-                kept.append_value(text);
+                texts_out.append_value(text);
             }
         }
     }
-    Ok(Arc::new(kept.finish()) as ArrayRef)
+    Ok(Arc::new(texts_out.finish()) as ArrayRef)
 }
 
 /// A number as it was sent.
@@ -247,7 +240,7 @@ pub(crate) enum Number {
 }
 
 impl NumberRule {
-    /// As the kept integer of a decimal field.
+    /// As the stored integer of a decimal field.
     pub(crate) fn decimal_of(&self, number: Number) -> Result<i64, RejectReason> {
         match number {
             Number::Double(value) => self.decimal_of_f64(value),
@@ -269,8 +262,8 @@ impl NumberRule {
         }
     }
 
-    fn holds(&self, least: i64, greatest: i64) -> bool {
-        least >= self.integer.0 && greatest <= self.integer.1
+    fn holds(&self, minimum: i64, maximum: i64) -> bool {
+        minimum >= self.integer.0 && maximum <= self.integer.1
     }
 }
 
@@ -313,15 +306,15 @@ fn each_value<T: ArrowPrimitiveType>(
     value: impl Fn(usize) -> Result<T::Native, RejectReason>,
 ) -> ArrayRef {
     let mut out = Vec::with_capacity(len);
-    let mut kept_nulls = NullBufferBuilder::new(len);
+    let mut out_nulls = NullBufferBuilder::new(len);
     for row in 0..len {
-        push(&mut out, &mut kept_nulls, row, nulls, faults, &value);
+        push(&mut out, &mut out_nulls, row, nulls, faults, &value);
     }
-    primitive::<T>(out, kept_nulls.finish(), rule)
+    primitive::<T>(out, out_nulls.finish(), rule)
 }
 
-/// Converts in runs: `convert_run` appends a whole run where it finds every value acceptable, else `value` decides one by
-/// one. Values of null rows count as 0 there.
+/// Converts in runs: `convert_run` appends a whole run where it finds every value acceptable, else `value` decides one
+/// by one. Values of null rows count as 0 there.
 fn by_runs<N: ArrowNativeType>(
     source: &PrimitiveArray<Float64Type>,
     out: &mut Vec<N>,
@@ -330,28 +323,28 @@ fn by_runs<N: ArrowNativeType>(
     faults: &mut FieldFaults<'_>,
 ) -> Option<NullBuffer> {
     let nulls = source.nulls();
-    let mut kept_nulls = NullBufferBuilder::new(source.len());
+    let mut out_nulls = NullBufferBuilder::new(source.len());
     let mut start = 0;
     for run in source.values().chunks(RUN) {
         if convert_run(run, out) {
             match nulls {
-                None => kept_nulls.append_n_non_nulls(run.len()),
-                Some(nulls) => kept_nulls.append_buffer(&nulls.slice(start, run.len())),
+                None => out_nulls.append_n_non_nulls(run.len()),
+                Some(nulls) => out_nulls.append_buffer(&nulls.slice(start, run.len())),
             }
         } else {
             out.truncate(start);
             for row in start..start + run.len() {
-                push(out, &mut kept_nulls, row, nulls, faults, &value);
+                push(out, &mut out_nulls, row, nulls, faults, &value);
             }
         }
         start += run.len();
     }
-    kept_nulls.finish()
+    out_nulls.finish()
 }
 
 fn push<N: ArrowNativeType>(
     out: &mut Vec<N>,
-    kept_nulls: &mut NullBufferBuilder,
+    out_nulls: &mut NullBufferBuilder,
     row: usize,
     nulls: Option<&NullBuffer>,
     faults: &mut FieldFaults<'_>,
@@ -359,30 +352,30 @@ fn push<N: ArrowNativeType>(
 ) {
     if nulls.is_some_and(|nulls| nulls.is_null(row)) {
         out.push(N::default());
-        return kept_nulls.append_null();
+        return out_nulls.append_null();
     }
     match value(row) {
-        Ok(kept) => {
-            out.push(kept);
-            kept_nulls.append_non_null();
+        Ok(value) => {
+            out.push(value);
+            out_nulls.append_non_null();
         }
         Err(reason) => {
             faults.note(row, reason);
             out.push(N::default());
-            kept_nulls.append_null();
+            out_nulls.append_null();
         }
     }
 }
 
 fn primitive<T: ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<NullBuffer>, rule: &FieldRule) -> ArrayRef {
     let array = PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls);
-    Arc::new(array.with_data_type(rule.storage_type.clone()))
+    Arc::new(array.with_data_type(rule.data_type.clone()))
 }
 
-/// The kept integer of a decimal field of 9 digits.
+/// The stored integer of a decimal field of 9 digits.
 pub(crate) fn narrow(n: i64) -> i32 {
     i32::try_from(n).expect("9 digits fit 32 bits")
 }
 
-/// Values that are converted together; a run that has one value to be looked at costs that many single conversions.
+/// Values that are converted together. One value that needs a look of its own costs that many single conversions.
 const RUN: usize = 512;

@@ -11,9 +11,9 @@
 //! | 8 | metadata length | flatbuffer `Message`, padded |
 //! | 8 + metadata length | `bodyLength` | buffers; nothing may follow |
 //!
-//! A compressed buffer begins with its uncompressed length (i64, -1: not compressed). arrow-ipc reserves what is claimed
-//! there, and reads an LZ4 frame to its end whatever was claimed; so both the claims and what the blocks of an LZ4 frame
-//! can expand to are added up here first.
+//! A compressed buffer begins with its uncompressed length (i64, -1: not compressed). arrow-ipc reserves what is
+//! claimed there, and reads an LZ4 frame to its end whatever was claimed; so both the claims and what the blocks of an
+//! LZ4 frame can expand to are added up here first.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ use arrow::datatypes::DataType;
 use arrow::ipc::{self, CompressionType, Message, MetadataVersion, RecordBatch};
 use zonelake_schemas::wire::control::RefusedCode;
 
-use crate::Refusal;
+use crate::refusal::Refusal;
 
 /// A message whose metadata is a verified flatbuffer and whose body has the length that it claims.
 pub(crate) struct Encapsulated<'a> {

@@ -1,19 +1,20 @@
-//! What a field accepts as a number. One rule per field, used by Arrow columns (in loops over whole columns) and by
-//! line protocol (value by value).
+//! The rule by which a field accepts numbers. One rule per field, used by Arrow columns (in loops over whole columns)
+//! and by line protocol (value by value).
 //!
-//! The range is checked on the value as it is kept: with two decimals and a greatest value of 100, 100.004 is 100.00.
+//! The range is checked on the value as it is stored: with two decimals and a maximum of 100, 100.004 is 100.00.
 
 use zonelake_schemas::decimal::{self, POWERS};
 use zonelake_schemas::table::{DIGITS_32, DIGITS_64};
 use zonelake_schemas::{FieldDef, RejectReason, StorageType};
 
-/// What a number must satisfy to be a reading of a field.
+/// Conditions that a number must satisfy to be a reading of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct NumberRule {
-    pub(crate) kept: StorageType,
-    /// Least and greatest double of a Float64 field; finite.
+    /// Type in which the field is stored.
+    pub(crate) storage: StorageType,
+    /// Minimum and maximum double of a Float64 field; finite.
     pub(crate) double: (f64, f64),
-    /// Least and greatest kept integer of a decimal or bigint field.
+    /// Minimum and maximum stored integer of a decimal or bigint field.
     pub(crate) integer: (i64, i64),
     decimals: u8,
     digits: u8,
@@ -21,21 +22,21 @@ pub(crate) struct NumberRule {
 
 impl NumberRule {
     pub(crate) fn new(field: &FieldDef) -> Self {
-        let kept = field.storage_type();
-        let (decimals, digits) = match kept {
+        let storage = field.storage_type();
+        let (decimals, digits) = match storage {
             StorageType::Decimal32 { decimals } => (decimals, DIGITS_32),
             StorageType::Decimal64 { decimals } => (decimals, DIGITS_64),
             _ => (0, DIGITS_64),
         };
         let double = (field.min.unwrap_or(f64::MIN), field.max.unwrap_or(f64::MAX));
-        let integer = if kept == StorageType::Int64 {
-            (field.min.map_or(i64::MIN, |min| min.ceil() as i64), field.max.map_or(i64::MAX, |max| max.floor() as i64))
+        let integer = if storage == StorageType::Int64 {
+            (field.min.map_or(i64::MIN, |min| whole(min.ceil())), field.max.map_or(i64::MAX, |max| whole(max.floor())))
         } else {
-            let most = POWERS[usize::from(digits)] as i64 - 1;
-            let least_n = field.min.map_or(-most, |min| -greatest_at_most(-min, decimals));
-            (least_n.max(-most), field.max.map_or(most, |max| greatest_at_most(max, decimals)).min(most))
+            let most = whole(POWERS[usize::from(digits)]) - 1;
+            let minimum = field.min.map_or(-most, |min| -largest_at_most(-min, decimals));
+            (minimum.max(-most), field.max.map_or(most, |max| largest_at_most(max, decimals)).min(most))
         };
-        Self { kept, double, integer, decimals, digits }
+        Self { storage, double, integer, decimals, digits }
     }
 
     /// 10 to the number of decimals.
@@ -43,27 +44,33 @@ impl NumberRule {
         POWERS[usize::from(self.decimals)]
     }
 
-    /// A double as the kept integer of a decimal field.
+    /// 10 to the number of digits: the stored integer of a decimal field is smaller.
+    fn power_of_digits(&self) -> u64 {
+        whole(POWERS[usize::from(self.digits)]).unsigned_abs()
+    }
+
+    /// A double as the stored integer of a decimal field.
     pub(crate) fn decimal_of_f64(&self, value: f64) -> Result<i64, RejectReason> {
         match decimal::from_f64(value, self.decimals, self.digits) {
             Some(n) => self.in_range(n),
             None if !value.is_finite() => Err(RejectReason::NotFinite),
-            None => Err(self.too_great(value < 0.0)),
+            None => Err(self.beyond_range(value < 0.0)),
         }
     }
 
-    /// A single-precision float as the kept integer of a decimal field, by its own shortest text.
+    /// A single-precision float as the stored integer of a decimal field, by its own shortest text.
+    #[expect(clippy::cast_possible_truncation, reason = "the loss of the cast to single precision is what is tested")]
     pub(crate) fn decimal_of_f32(&self, value: f32) -> Result<i64, RejectReason> {
         let scaled = (f64::from(value) * self.power()).round();
         // Every decimal of at most 6 digits survives a single-precision float, so this one is its shortest text.
         if scaled.abs() < 1e6 && (scaled / self.power()) as f32 == value {
-            return self.in_range(scaled as i64);
+            return self.in_range(whole(scaled));
         }
         let shortest: f64 = value.to_string().parse().unwrap_or(f64::NAN);
         self.decimal_of_f64(shortest)
     }
 
-    /// n / 10^places as the kept integer of a decimal field, rounded half away from zero. `places` may be negative.
+    /// n / 10^places as the stored integer of a decimal field, rounded half away from zero. `places` may be negative.
     pub(crate) fn decimal_of_scaled(&self, n: i128, places: i32) -> Result<i64, RejectReason> {
         let shift = i32::from(self.decimals) - places;
         let scaled = match 10i128.checked_pow(shift.unsigned_abs()) {
@@ -73,18 +80,18 @@ impl NumberRule {
             None => None,
         };
         match scaled.and_then(|scaled| i64::try_from(scaled).ok()) {
-            Some(scaled) if scaled.unsigned_abs() < POWERS[usize::from(self.digits)] as u64 => self.in_range(scaled),
-            _ => Err(self.too_great(n < 0)),
+            Some(scaled) if scaled.unsigned_abs() < self.power_of_digits() => self.in_range(scaled),
+            _ => Err(self.beyond_range(n < 0)),
         }
     }
 
-    /// mantissa / 10^places of at most 15 digits as the kept integer of a decimal field: the usual number in a line.
+    /// mantissa / 10^places of at most 15 digits as the stored integer of a decimal field: the usual number in a line.
     pub(crate) fn decimal_of_short(&self, mantissa: i64, places: u8) -> Result<i64, RejectReason> {
         let scaled = self
             .decimals
             .checked_sub(places)
-            .and_then(|shift| mantissa.checked_mul(POWERS[usize::from(shift)] as i64))
-            .filter(|scaled| scaled.unsigned_abs() < POWERS[usize::from(self.digits)] as u64);
+            .and_then(|shift| mantissa.checked_mul(whole(POWERS[usize::from(shift)])))
+            .filter(|scaled| scaled.unsigned_abs() < self.power_of_digits());
         scaled.map_or_else(|| self.decimal_of_scaled(i128::from(mantissa), i32::from(places)), |n| self.in_range(n))
     }
 
@@ -101,7 +108,8 @@ impl NumberRule {
         Err(if value.is_finite() { RejectReason::OutOfRange } else { RejectReason::NotFinite })
     }
 
-    /// An integer as a Float64 field keeps it; refused where the double would be another number.
+    /// An integer as a Float64 field stores it; refused where the double would be another number.
+    #[expect(clippy::cast_possible_truncation, reason = "a cast that loses something is found by the comparison")]
     pub(crate) fn double_of_integer(&self, n: i128) -> Result<f64, RejectReason> {
         let value = n as f64;
         if value as i128 == n { self.double_of_f64(value) } else { Err(RejectReason::TooManyDigits) }
@@ -123,17 +131,17 @@ impl NumberRule {
     }
 
     /// The reason for a number of too many digits: a declared bound on its side is nearer than the limit of digits.
-    fn too_great(&self, is_negative: bool) -> RejectReason {
+    fn beyond_range(&self, is_negative: bool) -> RejectReason {
         let is_bounded = if is_negative { self.double.0 > f64::MIN } else { self.double.1 < f64::MAX };
         if is_bounded { RejectReason::OutOfRange } else { RejectReason::TooManyDigits }
     }
 }
 
 /// Converts doubles to decimals of at most 9 digits where every value is one already; `None` at the first that is not.
-/// Also gives the least and greatest result.
+/// Also gives the minimum and maximum result.
 ///
-/// Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits of the mantissa; with the exact check behind it,
-/// the loop has no branch and is vectorised.
+/// Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits of the mantissa; with the exact check behind
+/// it, the loop has no branch and is vectorised.
 pub(crate) fn exact_decimals_32(values: &[f64], power: f64, out: &mut Vec<i32>) -> Option<(i32, i32)> {
     let start = out.len();
     let limit = POWERS[usize::from(DIGITS_32)];
@@ -144,7 +152,7 @@ pub(crate) fn exact_decimals_32(values: &[f64], power: f64, out: &mut Vec<i32>) 
         exact &= (rounded / power == value) & (rounded.abs() < limit);
         low_bits(shifted)
     }));
-    exact.then(|| least_and_greatest(&out[start..]))
+    exact.then(|| minimum_and_maximum(&out[start..]))
 }
 
 /// The same for decimals of at most 15 digits.
@@ -158,28 +166,28 @@ pub(crate) fn exact_decimals_64(values: &[f64], power: f64, out: &mut Vec<i64>) 
         exact &= (rounded / power == value) & (rounded.abs() < limit);
         shifted.to_bits().wrapping_sub(ROUND_MAGIC.to_bits()).cast_signed()
     }));
-    exact.then(|| least_and_greatest(&out[start..]))
+    exact.then(|| minimum_and_maximum(&out[start..]))
 }
 
-/// Least and greatest of some integers; of none, the greatest and the least that there are.
-pub(crate) fn least_and_greatest<T: Copy + Ord + Extremes>(values: &[T]) -> (T, T) {
-    values.iter().fold((T::GREATEST, T::LEAST), |(least, greatest), &value| (least.min(value), greatest.max(value)))
+/// Minimum and maximum of some integers; of none, the largest and the smallest number of the type.
+pub(crate) fn minimum_and_maximum<T: Copy + Ord + IntegerRange>(values: &[T]) -> (T, T) {
+    values.iter().fold((T::LARGEST, T::SMALLEST), |(minimum, maximum), &value| (minimum.min(value), maximum.max(value)))
 }
 
 /// The ends of an integer type.
-pub(crate) trait Extremes {
-    const LEAST: Self;
-    const GREATEST: Self;
+pub(crate) trait IntegerRange {
+    const SMALLEST: Self;
+    const LARGEST: Self;
 }
 
-impl Extremes for i32 {
-    const LEAST: Self = Self::MIN;
-    const GREATEST: Self = Self::MAX;
+impl IntegerRange for i32 {
+    const SMALLEST: Self = Self::MIN;
+    const LARGEST: Self = Self::MAX;
 }
 
-impl Extremes for i64 {
-    const LEAST: Self = Self::MIN;
-    const GREATEST: Self = Self::MAX;
+impl IntegerRange for i64 {
+    const SMALLEST: Self = Self::MIN;
+    const LARGEST: Self = Self::MAX;
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are what is wanted")]
@@ -187,14 +195,24 @@ fn low_bits(shifted: f64) -> i32 {
     shifted.to_bits() as i32
 }
 
+/// The integer of a double that is one already; what is beyond 64 bits becomes their end.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the double is whole, and saturation is what bounds beyond 64 bits mean"
+)]
+fn whole(value: f64) -> i64 {
+    value as i64
+}
+
 fn divide_half_away(n: i128, by: i128) -> i128 {
     let (quotient, remainder) = (n / by, n % by);
     if remainder.unsigned_abs() * 2 >= by.unsigned_abs() { quotient + n.signum() } else { quotient }
 }
 
-/// The greatest n with n / 10^decimals <= bound.
-fn greatest_at_most(bound: f64, decimals: u8) -> i64 {
-    let mut n = (bound * POWERS[usize::from(decimals)]).floor() as i64 + 2;
+/// The largest n with n / 10^decimals <= bound.
+fn largest_at_most(bound: f64, decimals: u8) -> i64 {
+    // Two beyond the product, which may be rounded down; the loop takes back what is too much.
+    let mut n = whole((bound * POWERS[usize::from(decimals)]).floor()) + 2;
     while decimal::to_f64(n, decimals) > bound {
         n -= 1;
     }
@@ -217,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_inclusive_and_hold_for_the_kept_value() {
+    fn bounds_are_inclusive_and_hold_for_the_stored_value() {
         let percent = rule("type = \"double\"\ndecimals = 2\nmin = 0.0\nmax = 100.0");
         assert_eq!(percent.integer, (0, 10_000));
         assert_eq!(percent.decimal_of_f64(100.004), Ok(10_000));

@@ -1,4 +1,4 @@
-//! What an Arrow batch held in one row, as JSON for the table `rejected`.
+//! The content of one row of an Arrow batch, as JSON for the table `rejected`.
 
 use std::collections::HashMap;
 
@@ -8,11 +8,11 @@ use arrow::util::display::array_value_to_string;
 use serde_json::{Map, Value};
 use zonelake_schemas::decimal::POWERS;
 
-use super::columns::to_us;
-use super::dictionary::{Dictionary, TextColumn};
 use super::wire_schema::{WireColumn, WireSchema};
-use crate::rejected::{content_number, content_text, content_time};
-use crate::validate::Sent;
+use crate::rows::checked_rows::Sent;
+use crate::rows::dictionary::{Dictionary, TextColumn};
+use crate::rows::instant::to_us;
+use crate::rows::rejected::{content_number, content_text, content_time};
 
 /// A batch as it was sent: its columns in their physical types, with the dictionaries in force.
 pub(crate) struct SentArrow<'a> {

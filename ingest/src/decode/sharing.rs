@@ -1,5 +1,5 @@
-//! How much of a message the rows decoded from it hold on to. A column that shares the message's memory keeps all of the
-//! message alive; where the columns use little of it, copying them is cheaper than holding the rest.
+//! The part of a message that its rows hold in memory. A column that shares the message's memory holds all of the
+//! message; where the columns use little of it, a copy of them is cheaper than the rest.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -51,8 +51,8 @@ fn shared_bytes(column: &dyn Array, payload: &Range<*const u8>) -> usize {
     values + column.nulls().map_or(0, |nulls| shared(nulls.buffer()))
 }
 
-/// Messages that are not worth it: the rows of short ones are copied anyway as soon as some have come, when live rows are
-/// merged, and copying takes longer than all else that is done to decode twenty rows.
+/// Messages that are not worth it: the rows of short ones are copied anyway as soon as some have come, when live rows
+/// are merged, and copying takes longer than all else that is done to decode twenty rows.
 const SHORT_BYTES_MAX: usize = 16 << 10;
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use zonelake_schemas::table::FIELDS_MAX;
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{StorageType, TableDef};
 
-use crate::Refusal;
+use crate::refusal::Refusal;
 
-/// What a sent column is for.
+/// Purpose of a sent column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Time,
@@ -24,7 +24,7 @@ pub(crate) enum Target {
     Field(usize),
 }
 
-/// A sent column, bound to what it is for.
+/// A sent column, bound to its purpose.
 #[derive(Debug, Clone)]
 pub(crate) struct WireColumn {
     pub(crate) name: String,
@@ -125,7 +125,7 @@ fn bind_column(name: &str, field: &ipc::Field<'_>, table: &TableDef) -> Result<W
         "site" => (Target::Site, TEXT.to_owned()),
         _ => {
             let (index, field) = table.field(name).ok_or_else(|| unknown_column(name, table))?;
-            (Target::Field(index), expected_of(field.storage_type()))
+            (Target::Field(index), expected_types(field.storage_type()))
         }
     };
     let data_type = flat_type(field).map_err(|sent| wrong_type(name, table, &sent, &expected))?;
@@ -165,12 +165,12 @@ fn takes(target: Target, table: &TableDef, sent: &DataType) -> bool {
     }
 }
 
-/// What a field takes on the wire, in words.
-fn expected_of(kept: StorageType) -> String {
-    match kept {
+/// Types that a field takes on the wire, in words.
+fn expected_types(storage: StorageType) -> String {
+    match storage {
         StorageType::Float64 => "Float64, Float32, an integer or a decimal".into(),
         StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. } => {
-            format!("{}, another decimal, Float64, Float32 or an integer", arrow_type(kept))
+            format!("{}, another decimal, Float64, Float32 or an integer", arrow_type(storage))
         }
         StorageType::Int64 => "Int64 or another integer".into(),
         StorageType::Boolean => "Boolean".into(),
@@ -257,7 +257,7 @@ fn edit_distance(left: &str, right: &str) -> usize {
 }
 
 const TEXT: &str = "Utf8, LargeUtf8, Utf8View, or a dictionary of one of these";
-/// Time, device, quality, three places and the fields.
+/// Time, device, quality, three parts of the location and the fields.
 const COLUMNS_MAX: usize = FIELDS_MAX + 6;
 
 #[cfg(test)]

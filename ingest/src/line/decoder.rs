@@ -5,10 +5,11 @@ use twox_hash::XxHash3_64;
 use zonelake_registry::RegisteredTable;
 use zonelake_schemas::wire::control::RefusedCode;
 
-use super::Precision;
 use super::parse::{Line, Lines};
+use super::precision::Precision;
 use super::table_rows::{LineRows, LineTable};
-use crate::{Decoded, Refusal, Source};
+use crate::batch::{BatchContext, DecodedBatch};
+use crate::refusal::Refusal;
 
 /// Decodes the batches of one stream of lines for one table.
 #[derive(Debug)]
@@ -31,11 +32,11 @@ impl LineDecoder {
     /// Decodes one batch of lines. Devices may be registered, which blocks.
     ///
     /// # Errors
-    /// Refuses the whole batch where a line cannot be read, is for another table, names a column that the table does not
-    /// have or cannot take, or where there are too many rows. The message begins with the line's number.
-    pub fn decode(&mut self, payload: &[u8], source: &Source<'_>) -> Result<Decoded, Refusal> {
-        let rows_max = source.limits.rows_max(&source.table.def);
-        let mut rows = LineRows::new(&mut self.table, self.precision, source);
+    /// Refuses the whole batch where a line cannot be read, is for another table, names a column that the table does
+    /// not have or cannot take, or where there are too many rows. The message begins with the line's number.
+    pub fn decode(&mut self, payload: &[u8], context: &BatchContext<'_>) -> Result<DecodedBatch, Refusal> {
+        let rows_max = context.limits.rows_max(&context.table.def);
+        let mut rows = LineRows::new(&mut self.table, self.precision, context);
         let mut lines = Lines::new(payload, 0);
         let mut line = Line::default();
         while let Some(read) = lines.next(&mut line) {
@@ -52,8 +53,8 @@ impl LineDecoder {
                 let message = format!("the batch has more than {rows_max} rows");
                 return Err(at(Refusal::new(RefusedCode::TooLarge, message)));
             }
-            rows.push(&mut self.table, &line, source).map_err(at)?;
+            rows.push(&mut self.table, &line, context).map_err(at)?;
         }
-        rows.finish(&mut self.table, payload, source)
+        rows.finish(&mut self.table, payload, context)
     }
 }

@@ -1,5 +1,5 @@
-//! Lines to names and values, without their meaning. Nothing is copied: names and strings are slices of the payload, and
-//! are unescaped only where they have a backslash.
+//! Lines to names and values, without their meaning. Nothing is copied: names and strings are slices of the payload,
+//! and are unescaped only where they have a backslash.
 //!
 //! ```text
 //! line        = measurement *("," key "=" value) 1*space field *("," field) [1*space timestamp] [CR] LF
@@ -14,13 +14,13 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Raw<'a> {
     pub(crate) bytes: &'a [u8],
-    /// Whether it has a backslash.
+    /// True where the bytes have a backslash.
     escaped: bool,
     is_string: bool,
 }
 
 impl<'a> Raw<'a> {
-    /// Its text, unescaped; `None` where it is not UTF-8.
+    /// The text, unescaped; `None` where it is not UTF-8.
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         let text = std::str::from_utf8(self.bytes).ok()?;
         if !self.escaped {
@@ -54,7 +54,7 @@ pub(crate) enum FieldValue<'a> {
     /// An integer with its `i` or `u`.
     Integer(i64),
     /// The digits of an integer with its `i` or `u` that 64 bits with a sign do not hold.
-    Great(&'a str),
+    BigInteger(&'a str),
     Boolean(bool),
     String(Raw<'a>),
 }
@@ -66,9 +66,9 @@ pub(crate) struct Line<'a> {
     pub(crate) tags: Vec<(Raw<'a>, Raw<'a>)>,
     pub(crate) fields: Vec<(Raw<'a>, FieldValue<'a>)>,
     pub(crate) timestamp: Option<i64>,
-    /// Where the line begins.
+    /// Offset of the line in the payload.
     pub(crate) start: usize,
-    /// Its number, from 1.
+    /// Line number, from 1.
     pub(crate) number: usize,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,
     number: usize,
-    /// Whether a string of this line holds a line break.
+    /// True where a string of this line holds a line break.
     has_breaks: bool,
 }
 
@@ -302,15 +302,15 @@ fn other_value(token: &[u8]) -> Result<FieldValue<'_>, &'static str> {
     {
         let digits = integer.strip_prefix('-').unwrap_or(integer);
         if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(integer.parse().map_or(FieldValue::Great(integer), FieldValue::Integer));
+            return Ok(integer.parse().map_or(FieldValue::BigInteger(integer), FieldValue::Integer));
         }
     }
     // Rust reads NaN, inf and infinity of any case, as printf writes them.
     text.parse().map(FieldValue::Double).map_err(|_not_a_number| "a value that is no number, boolean or quoted string")
 }
 
-/// Reads digits from `at` on behind the digits of `value`; gives back the value, which wraps beyond 18 digits in all, and
-/// where the digits end.
+/// Reads digits from `at` on behind the digits of `value`; gives back the value, which wraps beyond 18 digits in all,
+/// and where the digits end.
 #[inline]
 fn digits(bytes: &[u8], mut at: usize, mut value: i64) -> (i64, usize) {
     while let Some(digit) = bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
@@ -352,11 +352,11 @@ impl ByteSet {
     }
 }
 
-/// What ends a measurement, or may be an escape in it.
+/// Bytes that end a measurement, or may be an escape in it.
 static ENDS_MEASUREMENT: ByteSet = ByteSet::new(b", \n\\");
-/// What ends another name, or may be an escape in it.
+/// Bytes that end another name, or may be an escape in it.
 static ENDS_NAME: ByteSet = ByteSet::new(b",= \n\\");
-/// What ends a value that is no string.
+/// Bytes that end a value that is no string.
 static ENDS_VALUE: ByteSet = ByteSet::new(b", \r\n");
 /// Digits that a 64-bit mantissa always holds.
 const DIGITS_MAX: usize = 18;
@@ -385,8 +385,8 @@ mod tests {
         assert_eq!(field("1e3"), Ok(FieldValue::Double(1000.0)));
         assert_eq!(field("-1.5E-3"), Ok(FieldValue::Double(-0.0015)));
         assert_eq!(field("12i"), Ok(FieldValue::Integer(12)));
-        assert_eq!(field("18446744073709551615u"), Ok(FieldValue::Great("18446744073709551615")));
-        assert_eq!(field("-9223372036854775809i"), Ok(FieldValue::Great("-9223372036854775809")));
+        assert_eq!(field("18446744073709551615u"), Ok(FieldValue::BigInteger("18446744073709551615")));
+        assert_eq!(field("-9223372036854775809i"), Ok(FieldValue::BigInteger("-9223372036854775809")));
         assert!(matches!(field("NaN"), Ok(FieldValue::Double(value)) if value.is_nan()));
         for wrong in ["1.5i", "-1u", "i", "1_000", "0x10", "--1", "1.2.3", "yes"] {
             assert!(field(wrong).is_err(), "{wrong}: {:?}", field(wrong));

@@ -1,11 +1,12 @@
-//! What a line held, as JSON for the table `rejected`: the line is read again.
+//! The content of a line, as JSON for the table `rejected`. The line is read again, so that lines without a fault cost
+//! nothing.
 
 use serde_json::{Map, Value};
 
-use super::Precision;
 use super::parse::{FieldValue, Line, Lines};
-use crate::rejected::{content_number, content_text, content_time};
-use crate::validate::Sent;
+use super::precision::Precision;
+use crate::rows::checked_rows::Sent;
+use crate::rows::rejected::{content_number, content_text, content_time};
 
 /// The lines of a batch: where each row's line begins in the payload.
 pub(crate) struct SentLines<'a> {
@@ -43,7 +44,9 @@ fn content_value(value: FieldValue<'_>) -> Option<Value> {
         FieldValue::Decimal { raw, .. } => content_number(std::str::from_utf8(raw).ok()?.parse().ok()?),
         FieldValue::Double(value) => content_number(value),
         FieldValue::Integer(n) => Value::from(n),
-        FieldValue::Great(digits) => digits.parse::<u64>().map_or_else(|_| content_text(digits), Value::from),
+        FieldValue::BigInteger(digits) => {
+            digits.parse::<u64>().map_or_else(|_too_large| content_text(digits), Value::from)
+        }
         FieldValue::Boolean(value) => Value::from(value),
         FieldValue::String(raw) => content_text(&raw.text()?),
     })

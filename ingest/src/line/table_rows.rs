@@ -1,4 +1,4 @@
-//! Lines of one table to columns. A line is bound to the table's columns as a whole before anything of it is kept, so
+//! Lines of one table to columns. A line is bound to the table's columns as a whole before anything of it is stored, so
 //! that a faulty line leaves nothing behind.
 
 use std::borrow::Cow;
@@ -12,19 +12,21 @@ use arrow::datatypes::{Decimal32Type, Decimal64Type, Float64Type, Int64Type, Tim
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{Quality, RejectReason, StorageType, TableDef};
 
-use super::Precision;
 use super::parse::{FieldValue, Line, Raw};
+use super::precision::Precision;
 use super::sent_line::SentLines;
+use crate::batch::{BatchContext, DecodedBatch};
 use crate::decode::columns::{FieldRule, Number, narrow};
 use crate::decode::numbers::NumberRule;
 use crate::decode::wire_schema::{unknown_column, wrong_type};
-use crate::devices::DeviceNames;
-use crate::validate::{
-    ReadingFaults, RowFaults, Rows, check_sites, latest_us, quality_of_code, quality_of_text, time_fault,
-};
-use crate::{Decoded, Refusal, Source};
+use crate::refusal::Refusal;
+use crate::rows::checked_rows::CheckedRows;
+use crate::rows::devices::DeviceNames;
+use crate::rows::faults::{ReadingFaults, RowFaults};
+use crate::rows::quality::{quality_of_code, quality_of_text};
+use crate::rows::validate::{self, check_sites, latest_us, time_fault};
 
-/// What is known of a table from batch to batch.
+/// State of a table from batch to batch.
 #[derive(Debug)]
 pub(crate) struct LineTable {
     def: Arc<TableDef>,
@@ -57,6 +59,7 @@ impl LineTable {
 
     /// The field of a name at a position of a line; `None` where the table has none.
     fn field(&mut self, position: usize, name: Raw<'_>) -> Result<Option<usize>, Refusal> {
+        // A guess saves the look-up by name for nearly every field.
         if let Some(&field) = self.order.get(position)
             && self.def.fields[field].name.as_bytes() == name.bytes
         {
@@ -90,16 +93,16 @@ pub(crate) struct LineRows<'a> {
     last_device: Option<(Raw<'a>, i32)>,
 }
 
-/// What a line says besides its fields.
+/// Content of a line besides its fields.
 #[derive(Default)]
-struct Head<'a> {
+struct RowHeader<'a> {
     device: Option<Raw<'a>>,
     site: Option<Cow<'a, str>>,
     quality: Quality,
     fault: Option<RejectReason>,
 }
 
-/// A value as its column keeps it.
+/// A value as its column stores it.
 #[derive(Debug)]
 enum Cell<'a> {
     Integer(i64),
@@ -110,19 +113,19 @@ enum Cell<'a> {
 }
 
 impl<'a> LineRows<'a> {
-    pub(crate) fn new(table: &mut LineTable, precision: Precision, source: &Source<'_>) -> Self {
-        table.devices.trim(source.limits.dictionary_values_max);
+    pub(crate) fn new(table: &mut LineTable, precision: Precision, context: &BatchContext<'_>) -> Self {
+        table.devices.trim(context.limits.dictionary_values_max);
         Self {
             precision,
-            now_us: source.now_us,
-            latest_us: latest_us(source),
+            now_us: context.now_us,
+            latest_us: latest_us(context),
             columns: table.rules.iter().map(|_| None).collect(),
             times_us: Vec::new(),
             devices: Vec::new(),
             device_nulls: NullBufferBuilder::new(0),
             qualities: Vec::new(),
             row_faults: RowFaults::default(),
-            reading_faults: ReadingFaults::new(source.limits.rejected_rows_max),
+            reading_faults: ReadingFaults::new(context.limits.rejected_rows_max),
             sites: Vec::new(),
             starts: Vec::new(),
             cells: Vec::new(),
@@ -134,35 +137,42 @@ impl<'a> LineRows<'a> {
         self.times_us.len()
     }
 
-    /// Adds the row of a line. Refuses columns that the table does not have or cannot take; nothing of the line is kept
-    /// then.
-    pub(crate) fn push(&mut self, table: &mut LineTable, line: &Line<'a>, source: &Source<'_>) -> Result<(), Refusal> {
+    /// Adds the row of a line. Refuses columns that the table does not have or cannot take; nothing of the line is
+    /// stored then.
+    pub(crate) fn push(
+        &mut self,
+        table: &mut LineTable,
+        line: &Line<'a>,
+        context: &BatchContext<'_>,
+    ) -> Result<(), Refusal> {
         table.lines += 1;
         self.cells.clear();
-        let mut head = Head::default();
+        let mut header = RowHeader::default();
         for (position, &(name, value)) in line.tags.iter().enumerate() {
-            self.bind(table, &mut head, position, name, FieldValue::String(value), source)?;
+            self.bind(table, &mut header, position, name, FieldValue::String(value), context)?;
         }
         for (position, &(name, value)) in (line.tags.len()..).zip(&line.fields) {
-            self.bind(table, &mut head, position, name, value, source)?;
+            self.bind(table, &mut header, position, name, value, context)?;
         }
+        // Everything of the line is bound from here on: nothing below fails but a device name that is not UTF-8, and
+        // that comes before the first push.
         let row = self.len();
         let time_us = line.timestamp.map_or(Some(self.now_us), |timestamp| self.precision.to_us(timestamp));
-        let device = head.device.map(|device| self.device(table, device)).transpose()?;
+        let device = header.device.map(|device| self.device(table, device)).transpose()?;
         self.times_us.push(time_us.unwrap_or(0));
         self.starts.push(line.start);
-        self.qualities.push(head.quality as u8);
+        self.qualities.push(header.quality as u8);
         self.devices.push(device.unwrap_or(0));
         self.device_nulls.append(device.is_some());
-        if let Some(reason) = time_fault(time_us, self.latest_us).or(head.fault) {
+        if let Some(reason) = time_fault(time_us, self.latest_us).or(header.fault) {
             self.row_faults.set(row, row + 1, reason);
             return Ok(());
         }
-        if let Some(site) = head.site {
+        if let Some(site) = header.site {
             self.sites.push((row, site));
         }
         for (field, cell) in self.cells.drain(..) {
-            let column = self.columns[field].get_or_insert_with(|| Column::new(table.rules[field].kept));
+            let column = self.columns[field].get_or_insert_with(|| Column::new(table.rules[field].storage));
             column.pad_to(row);
             if let Some(reason) = column.push(cell) {
                 self.reading_faults.push(row, table.rules[field].index, reason);
@@ -175,15 +185,15 @@ impl<'a> LineRows<'a> {
     fn bind(
         &mut self,
         table: &mut LineTable,
-        head: &mut Head<'a>,
+        header: &mut RowHeader<'a>,
         position: usize,
         name: Raw<'a>,
         value: FieldValue<'a>,
-        source: &Source<'_>,
+        context: &BatchContext<'_>,
     ) -> Result<(), Refusal> {
         match table.field(position, name)? {
-            Some(field) => self.bind_field(table, field, value, source),
-            None => bind_head(head, table, &text(name)?, value, source),
+            Some(field) => self.bind_field(table, field, value, context),
+            None => bind_header(header, table, &text(name)?, value, context),
         }
     }
 
@@ -193,31 +203,31 @@ impl<'a> LineRows<'a> {
         table: &mut LineTable,
         field: usize,
         value: FieldValue<'a>,
-        source: &Source<'_>,
+        context: &BatchContext<'_>,
     ) -> Result<(), Refusal> {
         let rule = &table.rules[field];
         let name = &table.def.fields[field].name;
         if std::mem::replace(&mut table.set_by[field], table.lines) == table.lines {
             return Err(Refusal::new(RefusedCode::BadPayload, format!("{name} stands twice in the line")));
         }
-        let cell = match bind_value(rule, value, self.precision, source.limits.text_bytes_max)? {
+        let cell = match bind_value(rule, value, self.precision, context.limits.text_bytes_max)? {
             Some(Ok(cell)) => cell,
             Some(Err(reason)) => Cell::Fault(reason),
-            None => return Err(wrong_type(name, &table.def, kind_of(value), line_expected(rule.kept))),
+            None => return Err(wrong_type(name, &table.def, kind_of(value), line_expected(rule.storage))),
         };
         self.cells.push((field, cell));
         Ok(())
     }
 
     fn device(&mut self, table: &mut LineTable, device: Raw<'a>) -> Result<i32, Refusal> {
-        if let Some((last, number)) = self.last_device
+        if let Some((last, index)) = self.last_device
             && last == device
         {
-            return Ok(number);
+            return Ok(index);
         }
-        let number = table.devices.number(&text(device)?);
-        self.last_device = Some((device, number));
-        Ok(number)
+        let index = table.devices.index(&text(device)?);
+        self.last_device = Some((device, index));
+        Ok(index)
     }
 
     /// Ends the batch. `payload` is what the lines were read from.
@@ -225,20 +235,20 @@ impl<'a> LineRows<'a> {
         mut self,
         table: &mut LineTable,
         payload: &[u8],
-        source: &Source<'_>,
-    ) -> Result<Decoded, Refusal> {
+        context: &BatchContext<'_>,
+    ) -> Result<DecodedBatch, Refusal> {
         let rows = self.len();
         let nulls = self.device_nulls.finish();
         let mut row_faults = self.row_faults;
-        let devices = table.devices.keys(&self.devices, nulls.as_ref(), source, &mut row_faults)?;
-        check_sites(self.sites.iter().map(|(row, site)| (*row, &**site)), &devices, source, &mut row_faults);
+        let devices = table.devices.keys(&self.devices, nulls.as_ref(), context, &mut row_faults)?;
+        check_sites(self.sites.iter().map(|(row, site)| (*row, &**site)), &devices, context, &mut row_faults);
         let fields = self.columns.into_iter().zip(&table.rules).map(|(column, rule)| {
             column.map(|mut column| {
                 column.pad_to(rows);
                 column.finish(rule)
             })
         });
-        let batch = Rows {
+        let batch = CheckedRows {
             times_us: self.times_us.into(),
             devices,
             qualities: self.qualities,
@@ -247,30 +257,30 @@ impl<'a> LineRows<'a> {
             reading_faults: self.reading_faults,
         };
         let sent = SentLines { payload, starts: &self.starts, precision: self.precision, now_us: self.now_us };
-        batch.finish(source, &sent)
+        validate::split(batch, context, &sent)
     }
 }
 
-/// Takes a name that is no field of the table: device, quality, a place, or a fault of the line.
-fn bind_head<'a>(
-    head: &mut Head<'a>,
+/// Takes a name that is no field of the table: device, quality, a part of the location, or a fault of the line.
+fn bind_header<'a>(
+    header: &mut RowHeader<'a>,
     table: &LineTable,
     name: &str,
     value: FieldValue<'a>,
-    source: &Source<'_>,
+    context: &BatchContext<'_>,
 ) -> Result<(), Refusal> {
     let string = |value: FieldValue<'a>| match value {
         FieldValue::String(raw) => Ok(raw),
         other => Err(wrong_type(name, &table.def, kind_of(other), "a tag or a quoted string")),
     };
     match (name, value) {
-        ("device", value) => head.device = Some(string(value)?),
-        ("site", value) => head.site = Some(text(string(value)?)?),
+        ("device", value) => header.device = Some(string(value)?),
+        ("site", value) => header.site = Some(text(string(value)?)?),
         ("province" | "zone", value) => {
-            let registered = if name == "zone" { &source.gateway.zone_code } else { &source.gateway.province };
+            let registered = if name == "zone" { &context.gateway.zone_code } else { &context.gateway.province };
             let stated = text(string(value)?)?;
             if !stated.is_empty() && *stated != **registered {
-                head.fault = head.fault.or(Some(RejectReason::WrongPlace));
+                header.fault = header.fault.or(Some(RejectReason::WrongPlace));
             }
         }
         ("quality", value) => {
@@ -278,9 +288,9 @@ fn bind_head<'a>(
                 FieldValue::Integer(code) => quality_of_code(i128::from(code)),
                 value => quality_of_text(&text(string(value)?)?),
             };
-            head.quality = quality.unwrap_or_default();
+            header.quality = quality.unwrap_or_default();
             if quality.is_none() {
-                head.fault = head.fault.or(Some(RejectReason::BadQuality));
+                header.fault = header.fault.or(Some(RejectReason::BadQuality));
             }
         }
         ("time", _) => {
@@ -292,7 +302,7 @@ fn bind_head<'a>(
     Ok(())
 }
 
-/// A value as its field keeps it; `None` where the field takes no value of that kind.
+/// A value as its field stores it; `None` where the field takes no value of that kind.
 #[inline]
 fn bind_value<'a>(
     rule: &FieldRule,
@@ -300,7 +310,7 @@ fn bind_value<'a>(
     precision: Precision,
     text_bytes_max: usize,
 ) -> Result<Option<Result<Cell<'a>, RejectReason>>, Refusal> {
-    let cell = match (rule.kept, value) {
+    let cell = match (rule.storage, value) {
         (StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. }, value) => {
             decimal(&rule.numbers, value).map(|n| n.map(Cell::Integer))
         }
@@ -309,7 +319,7 @@ fn bind_value<'a>(
         (StorageType::Timestamp, FieldValue::Integer(n)) => {
             Some(precision.to_us(n).map(Cell::Integer).ok_or(RejectReason::OutOfRange))
         }
-        (StorageType::Int64 | StorageType::Timestamp, FieldValue::Great(_)) => Some(Err(RejectReason::OutOfRange)),
+        (StorageType::Int64 | StorageType::Timestamp, FieldValue::BigInteger(_)) => Some(Err(RejectReason::OutOfRange)),
         (StorageType::Boolean, FieldValue::Boolean(value)) => Some(Ok(Cell::Boolean(value))),
         (StorageType::Utf8, FieldValue::String(raw)) => {
             let text = text(raw)?;
@@ -329,7 +339,7 @@ fn decimal(rule: &NumberRule, value: FieldValue<'_>) -> Option<Result<i64, Rejec
         FieldValue::Decimal { raw, .. } => rule.decimal_of_f64(parsed(raw)),
         FieldValue::Double(value) => rule.decimal_of_f64(value),
         FieldValue::Integer(n) => rule.decimal_of_scaled(i128::from(n), 0),
-        FieldValue::Great(digits) => rule.decimal_of(great(digits)),
+        FieldValue::BigInteger(digits) => rule.decimal_of(big_integer(digits)),
         FieldValue::Boolean(_) | FieldValue::String(_) => return None,
     })
 }
@@ -343,12 +353,12 @@ fn double(rule: &NumberRule, value: FieldValue<'_>) -> Option<Result<f64, Reject
         FieldValue::Decimal { raw, .. } => rule.double_of_f64(parsed(raw)),
         FieldValue::Double(value) => rule.double_of_f64(value),
         FieldValue::Integer(n) => rule.double_of_integer(i128::from(n)),
-        FieldValue::Great(digits) => rule.double_of(great(digits)),
+        FieldValue::BigInteger(digits) => rule.double_of(big_integer(digits)),
         FieldValue::Boolean(_) | FieldValue::String(_) => return None,
     })
 }
 
-fn great(digits: &str) -> Number {
+fn big_integer(digits: &str) -> Number {
     digits.parse().map_or(Number::Huge { is_negative: digits.starts_with('-') }, Number::Integer)
 }
 
@@ -363,14 +373,14 @@ fn text(raw: Raw<'_>) -> Result<Cow<'_, str>, Refusal> {
 fn kind_of(value: FieldValue<'_>) -> &'static str {
     match value {
         FieldValue::Decimal { .. } | FieldValue::Double(_) => "a float",
-        FieldValue::Integer(_) | FieldValue::Great(_) => "an integer",
+        FieldValue::Integer(_) | FieldValue::BigInteger(_) => "an integer",
         FieldValue::Boolean(_) => "a boolean",
         FieldValue::String(_) => "a string",
     }
 }
 
-fn line_expected(kept: StorageType) -> &'static str {
-    match kept {
+fn line_expected(storage: StorageType) -> &'static str {
+    match storage {
         StorageType::Float64 | StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. } => "a number",
         StorageType::Int64 => "an integer, as 12i",
         StorageType::Boolean => "a boolean, as true",
@@ -397,8 +407,8 @@ enum Values {
 }
 
 impl Column {
-    fn new(kept: StorageType) -> Self {
-        let values = match kept {
+    fn new(storage: StorageType) -> Self {
+        let values = match storage {
             StorageType::Decimal32 { .. } => Values::Small(Vec::new()),
             StorageType::Decimal64 { .. } | StorageType::Int64 | StorageType::Timestamp => Values::Large(Vec::new()),
             StorageType::Float64 => Values::Double(Vec::new()),
@@ -450,11 +460,11 @@ impl Column {
             nulls: Option<arrow::buffer::NullBuffer>,
             rule: &FieldRule,
         ) -> ArrayRef {
-            Arc::new(PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(rule.storage_type.clone()))
+            Arc::new(PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(rule.data_type.clone()))
         }
         match self.values {
             Values::Small(values) => array::<Decimal32Type>(values, nulls, rule),
-            Values::Large(values) => match rule.kept {
+            Values::Large(values) => match rule.storage {
                 StorageType::Int64 => array::<Int64Type>(values, nulls, rule),
                 StorageType::Timestamp => array::<TimestampMicrosecondType>(values, nulls, rule),
                 _ => array::<Decimal64Type>(values, nulls, rule),
@@ -466,5 +476,5 @@ impl Column {
     }
 }
 
-/// Digits of a number whose double has the same shortest text.
+/// Digits up to which a number and its double have the same shortest text.
 const DIGITS_EXACT: u8 = 15;

@@ -3,17 +3,17 @@
 /// A planted bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
-    /// The log's files are never synced.
+    /// The WAL's files are never synced.
     FileSyncDropped,
-    /// The log's folders are never synced.
+    /// The WAL's folders are never synced.
     FolderSyncDropped,
     /// With each segment that goes, the next one goes too.
     TruncatesTooEarly,
     /// A batch is acknowledged when it is read, not when it is durable.
     AcknowledgedEarly,
-    /// Recovery does not look at the transactions in the table's log.
+    /// Recovery does not look at the transactions in the Delta log.
     TransactionsIgnored,
-    /// A commit is reported before it is in the table's log.
+    /// A commit is reported before it is in the Delta log.
     CommitReportedEarly,
     /// Batches are stored whatever their number.
     NumbersIgnored,

@@ -1,5 +1,5 @@
-//! The disk below the logs: the disk in memory of `zonelake-wal`, which loses power, tears writes, fails and fills up, and
-//! over it what that one does not do: the death of the process in the midst of something, and planted bugs.
+//! The disk below the logs: the disk in memory of `zonelake-wal`, which loses power, tears writes, fails and fills up,
+//! and over it what that one does not do: the death of the process in the midst of something, and planted bugs.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};

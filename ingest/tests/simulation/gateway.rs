@@ -13,9 +13,9 @@ use zonelake_schemas::Lane;
 use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused, RefusedCode};
 use zonelake_schemas::wire::frame::{FrameHeader, FrameKind, HEADER_BYTES, control_frame};
 
-use crate::bed::{DEVICES, TABLES};
-use crate::chance::Chance;
+use crate::harness::{DEVICES, TABLES};
 use crate::oracle::{Broken, Oracle};
+use crate::rng::Rng;
 
 /// A process at a zone. It is one producer in one epoch, with a stream or two.
 pub struct SimGateway {
@@ -59,13 +59,13 @@ pub enum Heard {
 }
 
 impl SimGateway {
-    pub fn new(producer: usize, epoch: u64, chance: &mut Chance, oracle: &mut Oracle) -> Self {
+    pub fn new(producer: usize, epoch: u64, rng: &mut Rng, oracle: &mut Oracle) -> Self {
         let mut streams: Vec<SimStream> = Vec::new();
-        for _ in 0..=chance.below(2) {
-            let (table, lane) = (chance.below(TABLES.len()), [Lane::Live, Lane::Backfill][chance.below(2)]);
+        for _ in 0..=rng.below(2) {
+            let (table, lane) = (rng.below(TABLES.len()), [Lane::Live, Lane::Backfill][rng.below(2)]);
             if streams.iter().all(|other| (other.table, other.lane) != (table, lane)) {
                 let record = oracle.begin_stream(producer, epoch, TABLES[table], lane == Lane::Backfill);
-                streams.push(SimStream::new(record, table, lane, chance));
+                streams.push(SimStream::new(record, table, lane, rng));
             }
         }
         Self { producer, epoch, streams, alive: true }
@@ -73,10 +73,10 @@ impl SimGateway {
 }
 
 impl SimStream {
-    fn new(record: usize, table: usize, lane: Lane, chance: &mut Chance) -> Self {
-        let compression = [Compression::None, Compression::Lz4][chance.below(2)];
+    fn new(record: usize, table: usize, lane: Lane, rng: &mut Rng) -> Self {
+        let compression = [Compression::None, Compression::Lz4][rng.below(2)];
         let schema = rows(&[], 0, 0).schema();
-        let encoder = (!chance.one_in(3)).then(|| encoder(&schema, compression));
+        let encoder = (!rng.one_in(3)).then(|| encoder(&schema, compression));
         Self {
             record,
             link: None,
@@ -105,11 +105,11 @@ impl SimStream {
     }
 
     /// Makes a batch where the window has room for it.
-    pub fn make_batch(&mut self, chance: &mut Chance, oracle: &mut Oracle, now_us: i64) -> Result<bool, Broken> {
+    pub fn make_batch(&mut self, rng: &mut Rng, oracle: &mut Oracle, now_us: i64) -> Result<bool, Broken> {
         let number = oracle.next_number(self.record);
-        let count = if chance.one_in(8) { 12 } else { 1 + chance.below(3) };
+        let count = if rng.one_in(8) { 12 } else { 1 + rng.below(3) };
         let ids: Vec<i64> = (0..count).map(|row| Oracle::id(self.record, number, row)).collect();
-        let rejected = if chance.one_in(4) { 1 + chance.below(count) } else { 0 };
+        let rejected = if rng.one_in(4) { 1 + rng.below(count) } else { 0 };
         let encoded = self.encode(&ids, rejected, now_us)?;
         if !self.outbox.admits(&encoded) {
             return Ok(false);

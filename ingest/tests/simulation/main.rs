@@ -1,13 +1,13 @@
-//! Sessions, shards, logs, flush, commit and recovery, in a world that follows from a seed: a virtual clock, a disk and table
-//! logs that fail on purpose, gateways whose links break. An oracle judges every read.
+//! Sessions, shards, logs, flush, commit and recovery, in a world that follows from a seed: a virtual clock, a disk and
+//! table logs that fail on purpose, gateways whose links break. An oracle judges every read.
 //!
-//! - `chance`: random numbers and the clock
+//! - `rng`: random numbers and the clock
 //! - `bug`: bugs that are planted
 //! - `disk`, `tables`: what is below the server
 //! - `gateway`, `server`: the real parts, driven step by step
 //! - `oracle`: what must hold
 //! - `world`, `steps`: one run
-//! - `bed`: what all runs share
+//! - `harness`: what all runs share
 //!
 //! | variable | what |
 //! |---|---|
@@ -15,12 +15,12 @@
 //! | `ZONELAKE_SIM_SEED` | the one seed to run |
 //! | `ZONELAKE_SIM_SHOW` | print all that happens |
 
-mod bed;
 mod bug;
-mod chance;
 mod disk;
 mod gateway;
+mod harness;
 mod oracle;
+mod rng;
 mod server;
 mod steps;
 mod tables;
@@ -29,15 +29,15 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bed::Bed;
 use bug::Bug;
+use harness::Harness;
 use oracle::Broken;
 use world::{RunReport, World};
 use zonelake_schemas::clock::{Clock, SystemClock};
 
 /// Runs a seed; a panic anywhere below breaks a rule too.
-fn run(bed: &Bed, seed: u64, bug: Option<Bug>) -> Result<RunReport, Broken> {
-    let run = catch_unwind(AssertUnwindSafe(|| World::new(bed, seed, bug).run()));
+fn run(harness: &Harness, seed: u64, bug: Option<Bug>) -> Result<RunReport, Broken> {
+    let run = catch_unwind(AssertUnwindSafe(|| World::new(harness, seed, bug).run()));
     run.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         Err(format!("panic: {}", text.unwrap_or("of another type")))
@@ -64,14 +64,14 @@ fn nothing_acknowledged_is_lost_and_nothing_is_double_in_any_of_many_worlds() {
     let next = AtomicU64::new(first);
     let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let work = || {
-        let bed = Bed::new();
+        let harness = Harness::new();
         let mut sum = RunReport::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= first + count {
                 return sum;
             }
-            match run(&bed, seed, None) {
+            match run(&harness, seed, None) {
                 Ok(report) => sum.add(&report),
                 Err(broken) => panic!("seed {seed}: {broken}\nTo repeat it: {}", repeat(seed)),
             }
@@ -111,7 +111,7 @@ impl RunReport {
 
 #[test]
 fn the_same_seed_makes_the_same_run_and_another_seed_another() {
-    let (one, other) = (Bed::new(), Bed::new());
+    let (one, other) = (Harness::new(), Harness::new());
     for seed in 0..20 {
         let report = run(&one, seed, None).unwrap();
         assert_eq!(report, run(&other, seed, None).unwrap(), "seed {seed}");
@@ -121,10 +121,10 @@ fn the_same_seed_makes_the_same_run_and_another_seed_another() {
 
 /// Finds a planted bug, or says that no seed does.
 fn is_found(bug: Bug) {
-    let bed = Bed::new();
+    let harness = Harness::new();
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let found = (0..BUG_SEEDS_MAX).find_map(|seed| run(&bed, seed, Some(bug)).err().map(|broken| (seed, broken)));
+    let found = (0..BUG_SEEDS_MAX).find_map(|seed| run(&harness, seed, Some(bug)).err().map(|broken| (seed, broken)));
     std::panic::set_hook(hook);
     let (seed, broken) = found.unwrap_or_else(|| panic!("{bug:?} is not found within {BUG_SEEDS_MAX} seeds"));
     println!("{bug:?}: found with seed {seed}: {broken}");

@@ -114,7 +114,7 @@ impl Oracle {
             batch.is_one_instant &= batch.ingested_at == *ingested_at;
         }
         for (index, record) in self.streams.iter_mut().enumerate() {
-            record.judge(index, &mut found)?;
+            record.check(index, &mut found)?;
         }
         match found.into_keys().next() {
             Some((stream, number)) => Err(format!("batch {number} of stream {stream} is seen and is not to be")),
@@ -209,7 +209,7 @@ impl Found {
 }
 
 impl StreamRecord {
-    fn judge(&mut self, index: usize, found: &mut HashMap<(usize, u64), Found>) -> Result<(), Broken> {
+    fn check(&mut self, index: usize, found: &mut HashMap<(usize, u64), Found>) -> Result<(), Broken> {
         let mut last_seen = 0;
         let mut latest = i64::MIN;
         for (number, batch) in (1..).zip(&mut self.batches) {
@@ -263,6 +263,6 @@ fn read_file(table: &Table, path: &str, files: &InMemory) -> Result<Vec<RecordBa
     reader.map(|batch| batch.map_err(|error| format!("file {path}: {error}"))).collect()
 }
 
-/// Batches of a stream, and rows of a batch, that ids have room for.
+/// Batches of a stream, and rows of a batch, that fit in an id.
 const BATCHES_MAX: u64 = 1_000;
 const ROWS_MAX: u64 = 16;

@@ -1,5 +1,5 @@
-//! The server: the real decoders, shard writers, logs, live rows and flush, driven step by step in place of their threads
-//! and tasks.
+//! The server: the real decoders, shard writers, logs, live rows and flush, driven step by step in place of their
+//! threads and tasks.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -8,20 +8,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::channel::mpsc;
 use prost::Message;
-use zonelake_ingest::pipeline::{Pending, Reply, SessionId, StreamEvent};
-use zonelake_ingest::session::split_decoded;
-use zonelake_ingest::shard_writer::ShardWriter;
-use zonelake_ingest::{ArrowDecoder, DecodeLimits, LineDecoder, Precision, Refusal, Source};
+use zonelake_ingest::{
+    ArrowDecoder, BatchContext, DecodeLimits, LineDecoder, PendingBatch, Precision, Refusal, Reply, SessionId,
+    ShardWriter, StreamEvent, split_decoded,
+};
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused};
 use zonelake_schemas::wire::frame::{FrameHeader, FrameKind, HEADER_BYTES, control_frame, split_batch};
 use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey};
 use zonelake_storage::{Entry, FlushError, Flushed, Numbered, Shard, Store, Table, shard_for};
 
-use crate::bed::Bed;
 use crate::bug::Bug;
-use crate::chance::SimClock;
+use crate::harness::Harness;
 use crate::oracle::Broken;
+use crate::rng::SimClock;
 
 pub struct Server {
     pub store: Arc<Store>,
@@ -42,7 +42,7 @@ pub struct FlushRun {
 
 pub enum Command {
     Open { link: usize },
-    Append(Box<Pending>),
+    Append(Box<PendingBatch>),
     Committed,
 }
 
@@ -88,8 +88,8 @@ pub struct Began {
 }
 
 impl Server {
-    pub fn new(store: Arc<Store>, shards: Vec<Shard>, bed: &Bed, bug: Option<Bug>) -> Self {
-        let writer = |shard| ShardWriter::new(Arc::clone(&store), shard, u64::MAX, Arc::clone(&bed.metrics));
+    pub fn new(store: Arc<Store>, shards: Vec<Shard>, harness: &Harness, bug: Option<Bug>) -> Self {
+        let writer = |shard| ShardWriter::new(Arc::clone(&store), shard, u64::MAX, Arc::clone(&harness.metrics));
         let writers: Vec<ShardWriter> = shards.into_iter().map(writer).collect();
         let queues = writers.iter().map(|_| VecDeque::new()).collect();
         Self { store, writers, queues, sessions: BTreeMap::new(), flush: None, bug, next_session: 1 }
@@ -101,8 +101,15 @@ impl Server {
         self.sessions.insert(link, session);
     }
 
-    /// Takes bytes that have come up a link. Returns what is to go down at once, which is nothing without a planted bug.
-    pub fn handle_bytes(&mut self, link: usize, bytes: &[u8], bed: &Bed, now: &SimClock) -> Result<Vec<u8>, Broken> {
+    /// Takes bytes that have come up a link. Returns what is to go down at once, which is nothing without a planted
+    /// bug.
+    pub fn handle_bytes(
+        &mut self,
+        link: usize,
+        bytes: &[u8],
+        harness: &Harness,
+        now: &SimClock,
+    ) -> Result<Vec<u8>, Broken> {
         let mut at_once = Vec::new();
         let Some(session) = self.sessions.get_mut(&link) else { return Ok(at_once) };
         session.received.extend_from_slice(bytes);
@@ -118,7 +125,7 @@ impl Server {
             }
             let frame: Vec<u8> = session.received.drain(..HEADER_BYTES + header.body_bytes).collect();
             let body = Bytes::from(frame).slice(HEADER_BYTES..);
-            self.handle_frame(link, header.kind, body, bed, now, &mut at_once)?;
+            self.handle_frame(link, header.kind, body, harness, now, &mut at_once)?;
         }
         Ok(at_once)
     }
@@ -128,7 +135,7 @@ impl Server {
         link: usize,
         kind: FrameKind,
         body: Bytes,
-        bed: &Bed,
+        harness: &Harness,
         now: &SimClock,
         at_once: &mut Vec<u8>,
     ) -> Result<(), Broken> {
@@ -136,7 +143,7 @@ impl Server {
         let session = self.sessions.get_mut(&link).expect("it is there");
         match (&mut session.stage, kind) {
             (Stage::New, FrameKind::Open) => {
-                let opening = opening(&self.store, bed, &Open::decode(body).map_err(|error| error.to_string())?)?;
+                let opening = opening(&self.store, harness, &Open::decode(body).map_err(|error| error.to_string())?)?;
                 let shard = usize::from(shard_for(opening.producer, shards).0);
                 session.stage = Stage::Asked(Box::new(opening));
                 self.queues[shard].push_back(Command::Open { link });
@@ -151,7 +158,7 @@ impl Server {
             }
             (Stage::Open(open), FrameKind::Batch) => {
                 let shard = usize::from(shard_for(open.of.producer, shards).0);
-                let (number, pending) = pending(&self.store, bed, now, open, &session.events, body, self.bug)?;
+                let (number, pending) = pending(&self.store, harness, now, open, &session.events, body, self.bug)?;
                 if self.bug == Some(Bug::AcknowledgedEarly) {
                     at_once.extend(control_frame(FrameKind::Ack, &Ack { number: number.0, ..Ack::default() }));
                 }
@@ -257,33 +264,33 @@ impl Server {
     }
 }
 
-fn opening(store: &Store, bed: &Bed, open: &Open) -> Result<Opening, Broken> {
+fn opening(store: &Store, harness: &Harness, open: &Open) -> Result<Opening, Broken> {
     let table = store.tables().get(&open.table).cloned().ok_or("no such table")?;
     let decoder = match open.encoding() {
         Encoding::Arrow => Decoder::Arrow(ArrowDecoder::new(&table.registered, DecodeLimits::default())),
         _ => Decoder::Line(LineDecoder::new(&table.registered, Precision::Nanoseconds)),
     };
-    let producer = bed.registry.producer(bed.gateway.id, &open.producer).map_err(|error| error.to_string())?;
+    let producer = harness.registry.producer(harness.gateway.id, &open.producer).map_err(|error| error.to_string())?;
     let lane = Lane::from_number(open.lane).ok_or("no such lane")?;
     Ok(Opening { producer_name: open.producer.clone(), producer, epoch: Epoch(open.epoch), lane, table, decoder })
 }
 
 fn pending(
     store: &Store,
-    bed: &Bed,
+    harness: &Harness,
     now: &SimClock,
     open: &mut OpenSession,
     events: &mpsc::UnboundedSender<StreamEvent>,
     body: Bytes,
     bug: Option<Bug>,
-) -> Result<(BatchNumber, Pending), Broken> {
+) -> Result<(BatchNumber, PendingBatch), Broken> {
     let (number, payload) = split_batch(&body).map_err(|error| error.to_string())?;
     let payload = body.slice_ref(payload);
     let limits = DecodeLimits::default();
     let of = &mut open.of;
-    let source = Source {
-        registry: &bed.registry,
-        gateway: &bed.gateway,
+    let context = BatchContext {
+        registry: &harness.registry,
+        gateway: &harness.gateway,
         producer: &of.producer_name,
         epoch: of.epoch,
         number: Some(number),
@@ -294,8 +301,8 @@ fn pending(
         limits: &limits,
     };
     let (digest, decoded) = match &mut of.decoder {
-        Decoder::Arrow(decoder) => (decoder.digest(&payload), decoder.decode(payload, &source)),
-        Decoder::Line(decoder) => (decoder.digest(&payload), decoder.decode(&payload, &source)),
+        Decoder::Arrow(decoder) => (decoder.digest(&payload), decoder.decode(payload, &context)),
+        Decoder::Line(decoder) => (decoder.digest(&payload), decoder.decode(&payload, &context)),
     };
     let decoded = decoded.map_err(|refusal| format!("a good batch is refused: {refusal}"))?;
     let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| refusal.to_string())?;
@@ -303,14 +310,14 @@ fn pending(
     let numbered = Numbered { producer: of.producer, epoch: of.epoch, stream, number, digest };
     let entry = Entry {
         numbered: (bug != Some(Bug::NumbersIgnored)).then_some(numbered),
-        gateway: bed.gateway.id,
+        gateway: harness.gateway.id,
         lane: of.lane,
         table: Arc::clone(&of.table),
         stored,
         rejected,
     };
     let reply = Reply::Stream(events.clone(), Box::new(summary));
-    Ok((number, Pending { entry, session: Some(open.id), permits: None, reply }))
+    Ok((number, PendingBatch { entry, session: Some(open.id), permits: None, reply }))
 }
 
 fn refused(refusal: &Refusal, number: BatchNumber) -> Vec<u8> {

@@ -23,7 +23,7 @@ enum Step {
     Kill,
     CutPower,
     Full,
-    Room,
+    Capacity,
     JumpClock,
     Start,
 }
@@ -46,14 +46,14 @@ const STEPS: [(u32, Step); 20] = [
     (2, Step::Kill),
     (2, Step::CutPower),
     (3, Step::Full),
-    (20, Step::Room),
+    (20, Step::Capacity),
     (4, Step::JumpClock),
     (100, Step::Start),
 ];
 
 impl World<'_> {
     pub(crate) fn step(&mut self) -> Result<(), Broken> {
-        match self.chance.pick(&STEPS) {
+        match self.rng.pick(&STEPS) {
             Step::MakeBatch => self.make_batch(),
             Step::Connect => self.with_stream(|world, gateway, stream| world.connect(gateway, stream)),
             Step::Write => self.with_stream(|world, gateway, stream| world.write(gateway, stream)),
@@ -71,7 +71,7 @@ impl World<'_> {
             Step::Check => self.check(),
             Step::GatewayDies | Step::GatewayForgets if self.gateways.len() >= GATEWAYS_MAX => Ok(()),
             Step::GatewayDies => {
-                let gateway = self.chance.below(self.gateways.len());
+                let gateway = self.rng.below(self.gateways.len());
                 self.note(format_args!("gateway {gateway} dies"));
                 self.stop_gateway(gateway);
                 self.start_gateway();
@@ -99,12 +99,12 @@ impl World<'_> {
                 self.disk.memory.set_capacity_bytes(0);
                 Ok(())
             }
-            Step::Room => {
+            Step::Capacity => {
                 self.disk.memory.set_capacity_bytes(u64::MAX);
                 Ok(())
             }
             Step::JumpClock => {
-                let us = self.chance.below(120_000_000) as i64 - 60_000_000;
+                let us = self.rng.below(120_000_000) as i64 - 60_000_000;
                 self.clock.step_wall(us);
                 Ok(())
             }
@@ -127,8 +127,8 @@ impl World<'_> {
         if alive.is_empty() {
             return Ok(());
         }
-        let gateway = alive[self.chance.below(alive.len())];
-        let stream = self.chance.below(self.gateways[gateway].streams.len());
+        let gateway = alive[self.rng.below(alive.len())];
+        let stream = self.rng.below(self.gateways[gateway].streams.len());
         step(self, gateway, stream)
     }
 
@@ -137,7 +137,7 @@ impl World<'_> {
         if open.is_empty() {
             return Ok(());
         }
-        let link = open[self.chance.below(open.len())];
+        let link = open[self.rng.below(open.len())];
         step(self, link)
     }
 
@@ -145,7 +145,7 @@ impl World<'_> {
         self.with_stream(|world, gateway, stream| {
             let now_us = world.now_us();
             let own = &mut world.gateways[gateway].streams[stream];
-            if own.make_batch(&mut world.chance, &mut world.oracle, now_us)? {
+            if own.make_batch(&mut world.rng, &mut world.oracle, now_us)? {
                 let record = own.record;
                 world.note(format_args!("stream {record} makes a batch"));
             }
@@ -187,11 +187,11 @@ impl World<'_> {
             return self.notice(link);
         }
         let there = self.links[link].up.len();
-        let count = if whole || self.chance.one_in(2) { there } else { self.chance.below(there + 1) };
+        let count = if whole || self.rng.one_in(2) { there } else { self.rng.below(there + 1) };
         let bytes: Vec<u8> = self.links[link].up.drain(..count).collect();
-        let at_once = server.handle_bytes(link, &bytes, self.bed, &self.clock)?;
+        let at_once = server.handle_bytes(link, &bytes, self.harness, &self.clock)?;
         self.links[link].down.extend(at_once);
-        if self.links[link].up.is_empty() && !self.links[link].gateway_has_it && self.chance.one_in(4) {
+        if self.links[link].up.is_empty() && !self.links[link].gateway_has_it && self.rng.one_in(4) {
             // The server notices that the gateway is gone.
             self.links[link].server_has_it = false;
         }
@@ -208,8 +208,8 @@ impl World<'_> {
 
     fn run_shard(&mut self) -> Result<(), Broken> {
         let Some(server) = &self.server else { return Ok(()) };
-        let shard = self.chance.below(server.writers.len());
-        let commands_max = 1 + self.chance.below(12);
+        let shard = self.rng.below(server.writers.len());
+        let commands_max = 1 + self.rng.below(12);
         self.run_one_shard(shard, commands_max)
     }
 
@@ -234,14 +234,14 @@ impl World<'_> {
             self.oracle.handle_epoch(producer, epoch.epoch);
         }
         // A slow disk: a sync takes up to 50 ms, and more comes meanwhile.
-        let us = self.chance.next() % 50_000;
+        let us = self.rng.next() % 50_000;
         self.clock.advance(us);
         Ok(())
     }
 
     fn answer(&mut self, link: usize, whole: bool) -> Result<(), Broken> {
         let Some(server) = &mut self.server else { return Ok(()) };
-        let events_max = if whole { usize::MAX } else { 1 + self.chance.below(8) };
+        let events_max = if whole { usize::MAX } else { 1 + self.rng.below(8) };
         let frames = server.answer(link, events_max);
         if !frames.is_empty() {
             self.note(format_args!("link {link} is answered with {} bytes", frames.len()));
@@ -257,7 +257,7 @@ impl World<'_> {
             return Ok(());
         }
         let there = end.down.len();
-        let count = if whole || self.chance.one_in(2) { there } else { self.chance.below(there + 1) };
+        let count = if whole || self.rng.one_in(2) { there } else { self.rng.below(there + 1) };
         let bytes: Vec<u8> = end.down.drain(..count).collect();
         let own = &mut self.gateways[end.gateway].streams[end.stream];
         let heard = own.handle_bytes(&bytes, &mut self.oracle)?;
@@ -272,7 +272,7 @@ impl World<'_> {
         let Some(server) = &mut self.server else { return Ok(()) };
         if server.flush.is_none() {
             let names: Vec<String> = server.store.tables().keys().cloned().collect();
-            let name = &names[self.chance.below(names.len())];
+            let name = &names[self.rng.below(names.len())];
             server.start_flush(name);
             self.note(format_args!("a flush of {name} begins"));
         }
@@ -282,9 +282,9 @@ impl World<'_> {
     fn go_on_flush(&mut self, with_faults: bool) -> Result<(), Broken> {
         let Some(server) = &mut self.server else { return Ok(()) };
         let Some(flush) = &mut server.flush else { return Ok(()) };
-        match self.gate.drive(&self.bed.runtime, &mut flush.work) {
+        match self.gate.drive(&self.harness.runtime, &mut flush.work) {
             Err(point) => {
-                let goes_well = !with_faults || !self.chance.one_in(12);
+                let goes_well = !with_faults || !self.rng.one_in(12);
                 flush.is_hurt |= !goes_well;
                 self.gate.decide(goes_well);
                 self.note(format_args!("flush at {point:?}, goes well: {goes_well}"));
@@ -306,8 +306,8 @@ impl World<'_> {
         }
     }
 
-    /// From now on nothing goes wrong: all that was made gets acknowledged and into files, the logs go, and a last loss of
-    /// power takes nothing.
+    /// From now on nothing goes wrong: all that was made gets acknowledged and into files, the logs go, and a last loss
+    /// of power takes nothing.
     pub(crate) fn settle(&mut self) -> Result<(), Broken> {
         self.disk.calm();
         if self.server.as_ref().is_none_or(|server| server.has_failed()) {

@@ -1,5 +1,5 @@
-//! One run: gateways, links, a server, its disk and its tables, and all that happens to them, one step after the other, in
-//! an order that follows from a seed.
+//! One run: gateways, links, a server, its disk and its tables, and all that happens to them, one step after the other,
+//! in an order that follows from a seed.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,12 +13,12 @@ use zonelake_schemas::clock::Clock;
 use zonelake_storage::{Store, StoreArgs, StoreOptions, StoreParts};
 use zonelake_tablelog::ParquetOptions;
 
-use crate::bed::{Bed, PRODUCERS};
 use crate::bug::Bug;
-use crate::chance::{Chance, CountedFileIds, SimClock};
 use crate::disk::SimDisk;
 use crate::gateway::{Heard, Link, SimGateway};
+use crate::harness::{Harness, PRODUCERS};
 use crate::oracle::{Broken, Oracle};
+use crate::rng::{CountedFileIds, Rng, SimClock};
 use crate::server::Server;
 use crate::tables::{Gate, SimLogs, SimObjects};
 
@@ -35,8 +35,8 @@ pub struct RunReport {
 }
 
 pub struct World<'a> {
-    pub(crate) bed: &'a Bed,
-    pub(crate) chance: Chance,
+    pub(crate) harness: &'a Harness,
+    pub(crate) rng: Rng,
     pub(crate) clock: Arc<SimClock>,
     pub(crate) disk: SimDisk,
     pub(crate) logs: SimLogs,
@@ -56,15 +56,15 @@ pub struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub fn new(bed: &'a Bed, seed: u64, bug: Option<Bug>) -> Self {
-        let mut chance = Chance::new(seed);
-        let disk = SimDisk::new(chance.next(), bug);
-        disk.memory.set_short_writes(chance.one_in(3));
-        let shards = 1 + u16::try_from(chance.below(3)).expect("few");
-        let segment_bytes = [8_192, 16_384, 65_536][chance.below(3)];
+    pub fn new(harness: &'a Harness, seed: u64, bug: Option<Bug>) -> Self {
+        let mut rng = Rng::new(seed);
+        let disk = SimDisk::new(rng.next(), bug);
+        disk.memory.set_short_writes(rng.one_in(3));
+        let shards = 1 + u16::try_from(rng.below(3)).expect("few");
+        let segment_bytes = [8_192, 16_384, 65_536][rng.below(3)];
         Self {
-            bed,
-            chance,
+            harness,
+            rng,
             clock: Arc::new(SimClock::new()),
             disk,
             logs: SimLogs::default(),
@@ -98,13 +98,13 @@ impl<'a> World<'a> {
     /// Runs to the end: some hundred steps among faults, then without any until everything is where it belongs.
     pub fn run(mut self) -> Result<RunReport, Broken> {
         self.start_server(true)?;
-        for _ in 0..2 + self.chance.below(3) {
+        for _ in 0..2 + self.rng.below(3) {
             self.start_gateway();
         }
-        let steps = 200 + self.chance.below(1_000);
+        let steps = 200 + self.rng.below(1_000);
         for _ in 0..steps {
             self.report.steps += 1;
-            let us = 1 + self.chance.next() % 5_000;
+            let us = 1 + self.rng.next() % 5_000;
             self.clock.advance(us);
             self.step()?;
             if self.disk.is_dead() {
@@ -119,11 +119,11 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn start_gateway(&mut self) {
-        let producer = self.chance.below(PRODUCERS);
+        let producer = self.rng.below(PRODUCERS);
         self.epochs[producer] += 1;
         let epoch = self.epochs[producer];
         self.note(format_args!("gateway p{producer} begins epoch {epoch}"));
-        self.gateways.push(SimGateway::new(producer, epoch, &mut self.chance, &mut self.oracle));
+        self.gateways.push(SimGateway::new(producer, epoch, &mut self.rng, &mut self.oracle));
     }
 
     /// The server's process is gone, perhaps with the power.
@@ -133,26 +133,26 @@ impl<'a> World<'a> {
         self.server = None;
         self.gate.clear();
         if power_lost {
-            let chance = &mut self.chance;
-            self.logs.lose_power(|| chance.one_in(2));
+            let rng = &mut self.rng;
+            self.logs.lose_power(|| rng.one_in(2));
         }
         for link in self.links.iter_mut().filter(|link| link.server_has_it) {
             link.server_has_it = false;
             // What was on its way down may arrive, or part of it.
-            let kept = self.chance.below(link.down.len() + 1);
+            let kept = self.rng.below(link.down.len() + 1);
             link.down.truncate(kept);
         }
     }
 
     /// Starts the server, as often as it takes; with faults, some attempts are made to fail.
     pub(crate) fn start_server(&mut self, with_faults: bool) -> Result<(), Broken> {
-        if self.chance.one_in(4) {
-            self.shards = 1 + u16::try_from(self.chance.below(3)).expect("few");
+        if self.rng.one_in(4) {
+            self.shards = 1 + u16::try_from(self.rng.below(3)).expect("few");
         }
         for attempt in 0.. {
             self.disk.begin_process();
             self.disk.calm();
-            let hurts = with_faults && attempt < 4 && self.chance.one_in(3);
+            let hurts = with_faults && attempt < 4 && self.rng.one_in(3);
             if hurts {
                 self.arm_fault();
             }
@@ -167,7 +167,7 @@ impl<'a> World<'a> {
                     self.disk.calm();
                     self.note(format_args!("server starts with {shards} shards: {recovered:?}"));
                     self.report.starts += 1;
-                    self.server = Some(Server::new(store, opened, self.bed, self.bug));
+                    self.server = Some(Server::new(store, opened, self.harness, self.bug));
                     return self.check();
                 }
                 Err(error) if hurts => self.note(format_args!("the start fails: {error}")),
@@ -187,10 +187,10 @@ impl<'a> World<'a> {
         let (args, parts) = (self.args(), self.parts());
         let mut work: std::pin::Pin<Box<dyn Future<Output = _>>> = Box::pin(Store::open_on(args, parts));
         loop {
-            match self.gate.drive(&self.bed.runtime, &mut work) {
+            match self.gate.drive(&self.harness.runtime, &mut work) {
                 Ok(opened) => return Some(opened),
-                Err(_) if hurts && self.chance.one_in(12) => return None,
-                Err(_) => self.gate.decide(!(hurts && self.chance.one_in(10))),
+                Err(_) if hurts && self.rng.one_in(12) => return None,
+                Err(_) => self.gate.decide(!(hurts && self.rng.one_in(10))),
             }
         }
     }
@@ -213,14 +213,14 @@ impl<'a> World<'a> {
             },
         };
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
-        StoreArgs { options, declared: self.bed.declared.clone(), clock, disk: Arc::new(self.disk.clone()) }
+        StoreArgs { options, declared: self.harness.declared.clone(), clock, disk: Arc::new(self.disk.clone()) }
     }
 
     fn parts(&self) -> StoreParts {
         let objects = SimObjects { files: Arc::clone(&self.files), gate: Arc::clone(&self.gate) };
         let (logs, gate, bug) = (self.logs.clone(), Arc::clone(&self.gate), self.bug);
         StoreParts {
-            registry: Arc::clone(&self.bed.registry),
+            registry: Arc::clone(&self.harness.registry),
             object_store: Arc::new(objects),
             url: Url::parse("memory:///").expect("this is a URL"),
             tables_root: Path::from("tables"),
@@ -231,9 +231,9 @@ impl<'a> World<'a> {
 
     /// Something is going to go wrong with the disk, the process or the power.
     pub(crate) fn arm_fault(&mut self) {
-        let after = self.chance.next() % 12;
+        let after = self.rng.next() % 12;
         let memory = &self.disk.memory;
-        let what = self.chance.pick(&[(4, "power"), (4, "kill"), (2, "sync"), (1, "write"), (1, "full")]);
+        let what = self.rng.pick(&[(4, "power"), (4, "kill"), (2, "sync"), (1, "write"), (1, "full")]);
         match what {
             "power" => memory.cut_power_after(after),
             "kill" => self.disk.kill_after(after),
@@ -264,7 +264,7 @@ impl<'a> World<'a> {
             end.gateway_has_it = false;
             let (gateway, stream) = (end.gateway, end.stream);
             // What was on its way up may arrive, or part of it.
-            let kept = self.chance.below(end.up.len() + 1);
+            let kept = self.rng.below(end.up.len() + 1);
             end.up.truncate(kept);
             self.gateways[gateway].streams[stream].handle_disconnected();
         }

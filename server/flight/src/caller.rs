@@ -16,7 +16,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
-use zonelake_ingest::gateway_of;
+use zonelake_net::gateway_of;
 use zonelake_query::Caller;
 use zonelake_query::credentials::Credentials;
 use zonelake_registry::{Gateway, Registry};

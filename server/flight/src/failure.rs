@@ -4,7 +4,7 @@ use arrow::error::ArrowError;
 use arrow_flight::error::FlightError;
 use tonic::{Code, Status};
 use zonelake_ingest::Refusal;
-use zonelake_ingest::http_write::WriteError;
+use zonelake_ingest::WriteError;
 use zonelake_query::{QueryError, QueryErrorCode};
 use zonelake_schemas::wire::control::RefusedCode;
 

@@ -10,8 +10,8 @@ use arrow_flight::sql::{CommandStatementIngest, TableExistsOption, TableNotExist
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::StreamExt;
 use tonic::Status;
-use zonelake_ingest::http_write::{WriteSink, WriteState};
-use zonelake_ingest::{ArrowDecoder, Decoded, Source};
+use zonelake_ingest::{ArrowDecoder, BatchContext, DecodedBatch};
+use zonelake_ingest::{WriteSink, WriteState};
 use zonelake_registry::{Gateway, RegisteredTable};
 use zonelake_schemas::reject::REJECTED;
 use zonelake_schemas::{Epoch, Lane};
@@ -92,8 +92,8 @@ async fn append_message<S: WriteSink>(
     if bytes == 0 {
         return Ok((decoder, 0));
     }
-    state.sink.room().map_err(|error| of_write(&error))?;
-    let share = tokio::time::timeout(state.limits.body_timeout, state.shares.reserve(gateway.id, bytes)).await;
+    state.sink.check_free_space().map_err(|error| of_write(&error))?;
+    let share = tokio::time::timeout(state.limits.body_timeout, state.gateway_quota.reserve(gateway.id, bytes)).await;
     let _share =
         share.map_err(|_elapsed| Status::resource_exhausted("too many bytes of this gateway are in flight"))?;
     let kib = u32::try_from(bytes.div_ceil(1_024)).map_err(|error| internal(&error))?;
@@ -112,7 +112,7 @@ async fn decode<S: WriteSink>(
     table: &Arc<RegisteredTable>,
     mut decoder: ArrowDecoder,
     message: FlightData,
-) -> Result<(ArrowDecoder, Option<Decoded>), Status> {
+) -> Result<(ArrowDecoder, Option<DecodedBatch>), Status> {
     let (state, gateway, table) = (Arc::clone(state), Arc::clone(gateway), Arc::clone(table));
     let work = move || {
         let kind = arrow::ipc::root_as_message(&message.data_header)
@@ -123,7 +123,7 @@ async fn decode<S: WriteSink>(
             arrow::ipc::MessageHeader::Schema => decoder.handle_schema(&payload).map(|()| None),
             arrow::ipc::MessageHeader::DictionaryBatch => decoder.handle_dictionary(payload).map(|()| None),
             arrow::ipc::MessageHeader::RecordBatch => {
-                let source = Source {
+                let context = BatchContext {
                     registry: &state.registry,
                     gateway: &gateway,
                     producer: "flight",
@@ -135,7 +135,7 @@ async fn decode<S: WriteSink>(
                     rejected: &state.rejected,
                     limits: &state.limits,
                 };
-                decoder.decode(payload, &source).map(Some)
+                decoder.decode(payload, &context).map(Some)
             }
             other => {
                 return Err(Status::invalid_argument(format!("a message of the kind {other:?} is not possible here")));

@@ -9,7 +9,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use tokio::sync::Semaphore;
 use tonic::metadata::MetadataMap;
-use zonelake_ingest::http_write::{WriteSink, WriteState};
+use zonelake_ingest::{WriteSink, WriteState};
 use zonelake_query::QueryEngine;
 
 use crate::caller::Callers;

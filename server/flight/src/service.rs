@@ -20,7 +20,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
-use zonelake_ingest::http_write::WriteSink;
+use zonelake_ingest::WriteSink;
 use zonelake_query::session::RowStream;
 use zonelake_query::{Caller, Interface, SqlSession, parameter_count};
 

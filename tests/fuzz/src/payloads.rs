@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use zonelake_ingest::{ArrowDecoder, DecodeLimits, Decoded, LineDecoder, Precision, Source};
+use zonelake_ingest::{ArrowDecoder, BatchContext, DecodeLimits, DecodedBatch, LineDecoder, Precision};
 use zonelake_registry::{Gateway, RegisteredTable, Registry};
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::reject::{REJECTED, rejected_table};
@@ -47,7 +47,7 @@ pub fn line(input: &[u8]) {
 }
 
 /// What was decoded is in the schemas of its tables, as its counts say, and goes into the log.
-fn check(decoded: Decoded) {
+fn check(decoded: DecodedBatch) {
     let server = Server::get();
     let rows = decoded.stored.as_ref().map_or(0, |stored| stored.num_rows());
     assert_eq!(rows as u64, decoded.rows);
@@ -110,8 +110,8 @@ impl Server {
         Self { gateway, table: named("t"), rejected: named(REJECTED), limits, registry, _folder: folder }
     }
 
-    fn source(&self) -> Source<'_> {
-        Source {
+    fn source(&self) -> BatchContext<'_> {
+        BatchContext {
             registry: &self.registry,
             gateway: &self.gateway,
             producer: "p",

@@ -1,0 +1,13 @@
+//! Instants of any unit in microseconds since 1970.
+
+use arrow::datatypes::TimeUnit;
+
+/// An instant in microseconds; parts of one are cut off towards the past. `None` where 64 bits do not hold it.
+pub(crate) fn to_us(value: i64, unit: TimeUnit) -> Option<i64> {
+    match unit {
+        TimeUnit::Second => value.checked_mul(1_000_000),
+        TimeUnit::Millisecond => value.checked_mul(1_000),
+        TimeUnit::Microsecond => Some(value),
+        TimeUnit::Nanosecond => Some(value.div_euclid(1_000)),
+    }
+}

@@ -1,0 +1,185 @@
+//! A real registry in a temporary folder and a table with every kind of field, for requests; a store with its shards'
+//! threads, for what only they do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{Array, RecordBatch};
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+use zonelake_http::write::write_router;
+use zonelake_ingest::{DecodeLimits, DecodedBatch, GatewayQuota, IngestMetrics, Pipeline, PipelineOptions, WriteState};
+use zonelake_registry::{RegisteredTable, Registry};
+use zonelake_schemas::TableDef;
+use zonelake_schemas::clock::{Clock, SystemClock};
+use zonelake_schemas::reject::{REJECTED, rejected_table};
+use zonelake_schemas::tables::builtin_tables;
+use zonelake_storage::{Store, StoreArgs, StoreOptions};
+use zonelake_wal::RealDisk;
+
+/// 2025-01-01T00:00:00Z.
+pub const NOW_US: i64 = 1_735_689_600_000_000;
+
+/// A clock that stands still.
+#[derive(Debug)]
+pub struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn wall_us(&self) -> i64 {
+        NOW_US
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+const TABLE: &str = r#"
+name = "t"
+[[field]]
+name = "pm"
+type = "double"
+unit = "µg/m³"
+min = 0.0
+max = 1000.0
+decimals = 2
+[[field]]
+name = "wide"
+type = "double"
+decimals = 4
+digits = 15
+[[field]]
+name = "raw"
+type = "double"
+[[field]]
+name = "ratio"
+type = "double"
+min = 0.0
+max = 1.0
+[[field]]
+name = "count"
+type = "bigint"
+min = 0.0
+[[field]]
+name = "on"
+type = "boolean"
+[[field]]
+name = "note"
+type = "text"
+[[field]]
+name = "at"
+type = "timestamp"
+"#;
+
+pub struct Fixture {
+    pub registry: Arc<Registry>,
+    pub token: String,
+    pub table: Arc<RegisteredTable>,
+    pub other: Arc<RegisteredTable>,
+    pub rejected: Arc<RegisteredTable>,
+    _folder: TempDir,
+}
+
+impl Fixture {
+    pub fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let registry = Registry::open(&folder.path().join("registry.sqlite"), Arc::new(StoppedClock)).unwrap();
+        let token = registry.add_gateway("gw", "vung-ang").unwrap().token;
+        let table = TableDef::from_toml(TABLE).unwrap();
+        let other = TableDef::from_toml("name = \"other\"\n[[field]]\nname = \"v\"\ntype = \"double\"").unwrap();
+        let tables = registry.adopt_tables(&[table, other, rejected_table()]).unwrap();
+        let named = |name: &str| Arc::clone(tables.iter().find(|table| table.def.name == name).unwrap());
+        Self {
+            token,
+            table: named("t"),
+            other: named("other"),
+            rejected: named(REJECTED),
+            registry: Arc::new(registry),
+            _folder: folder,
+        }
+    }
+
+    /// A stored field's values as text, nulls as "-".
+    pub fn stored(&self, decoded: &DecodedBatch, field: &str) -> Vec<String> {
+        decoded.stored.as_ref().map_or_else(Vec::new, |batch| column_text(batch, field))
+    }
+}
+
+/// A column's values as text, nulls as "-".
+pub fn column_text(batch: &RecordBatch, column: &str) -> Vec<String> {
+    let array = batch.column_by_name(column).unwrap();
+    let text = |row| match array.is_null(row) {
+        true => "-".to_owned(),
+        false => arrow::util::display::array_value_to_string(array, row).unwrap(),
+    };
+    (0..array.len()).map(text).collect()
+}
+
+/// A folder that a store can be opened on again and again.
+pub struct Setting {
+    folder: TempDir,
+    pub free_bytes_min: u64,
+}
+
+impl Setting {
+    pub fn new() -> Self {
+        Self { folder: TempDir::new().unwrap(), free_bytes_min: 0 }
+    }
+
+    pub async fn start(&self) -> Running {
+        let options = StoreOptions {
+            folder: self.folder.path().join("data"),
+            node: "node-1".into(),
+            shards: 2,
+            segment_bytes: 8 << 20,
+            flush_bytes_max: 64 << 20,
+            flush_age_max: Duration::from_secs(3_600),
+            live_bytes_max: 256 << 20,
+            log_bytes_max: 256 << 20,
+            free_bytes_min: self.free_bytes_min,
+            parquet: Default::default(),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let args = StoreArgs { options, declared: builtin_tables(), clock, disk: Arc::new(RealDisk) };
+        let (store, shards, _) = Store::open(args).await.unwrap();
+        let metrics = Arc::new(IngestMetrics::new(&mut prometheus_client::registry::Registry::default()));
+        let options = PipelineOptions { buffered_bytes_max: 64 << 20, group_bytes_max: 4 << 20 };
+        let pipeline = Arc::new(Pipeline::start(Arc::clone(&store), shards, &options, metrics).unwrap());
+        Running { store, pipeline }
+    }
+}
+
+/// A store with its shards' threads.
+pub struct Running {
+    store: Arc<Store>,
+    pipeline: Arc<Pipeline>,
+}
+
+impl Running {
+    pub fn token(&self, gateway: &str, zone: &str) -> String {
+        self.store.registry().add_gateway(gateway, zone).unwrap().token
+    }
+
+    pub fn rows(&self, name: &str) -> usize {
+        self.store.tables()[name].view().live_rows()
+    }
+
+    pub fn router(&self) -> axum::Router {
+        let tables = self.store.tables().iter().map(|(name, table)| (name.clone(), Arc::clone(&table.registered)));
+        write_router(Arc::new(WriteState {
+            registry: Arc::clone(self.store.registry()),
+            tables: Arc::new(tables.collect::<BTreeMap<_, _>>()),
+            rejected: Arc::clone(&self.store.rejected().registered),
+            sink: Arc::clone(&self.pipeline),
+            clock: Arc::clone(self.store.clock()),
+            limits: DecodeLimits::default(),
+            body_budget: Arc::new(Semaphore::new(64 << 10)),
+            gateway_quota: GatewayQuota::new(64 << 20, 1 << 20),
+        }))
+    }
+
+    pub async fn shut_down(self) {
+        self.pipeline.stop().await;
+    }
+}

@@ -1,0 +1,152 @@
+//! The way back to the gateway: acknowledgements of batches, and the refusal that ends a stream.
+//!
+//! An acknowledgement says that the batches up to its sequence number are durable and visible to queries. They survive
+//! a crash of the process and a loss of power.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::channel::mpsc;
+use quinn::SendStream;
+use zonelake_ingest::{BatchSummary, Refusal, StreamEvent};
+use zonelake_schemas::BatchNumber;
+use zonelake_schemas::wire::control::{Ack, Refused, RefusedCode};
+use zonelake_schemas::wire::frame::{FrameKind, control_frame};
+use zonelake_storage::Outcome;
+
+use crate::shared::SharedState;
+
+/// Writer of the acknowledgements of one stream.
+pub(crate) struct AckWriter {
+    shared: Arc<SharedState>,
+    send: SendStream,
+    /// Last sequence number that is durable.
+    last: BatchNumber,
+    /// Batches whose outcome is known.
+    done: u64,
+    end: Option<StreamEnd>,
+}
+
+/// The end of a stream, due once the outcome of all submitted batches is known.
+struct StreamEnd {
+    submitted: u64,
+    refusal: Option<(Refusal, BatchNumber)>,
+}
+
+impl AckWriter {
+    /// A writer for a stream whose last durable sequence number is `last`.
+    pub(crate) fn new(shared: Arc<SharedState>, send: SendStream, last: BatchNumber) -> Self {
+        Self { shared, send, last, done: 0, end: None }
+    }
+
+    /// Writes acknowledgements until the stream has ended or is refused, or the gateway has gone.
+    pub(crate) async fn run(mut self, mut events: mpsc::UnboundedReceiver<StreamEvent>) {
+        while let Some(first) = events.next().await {
+            let (ack, refused) = self.handle_events(first, &mut events);
+            // Batches before a refused one are acknowledged first: the gateway must not send them again.
+            if ack.number > 0 && self.send.write_all(&control_frame(FrameKind::Ack, &ack)).await.is_err() {
+                return;
+            }
+            if let Some((refusal, number)) = refused {
+                return send_refusal(&self.shared, &mut self.send, &refusal, number, self.last).await;
+            }
+            if let Some(end) = self.end.take_if(|end| end.submitted == self.done) {
+                match end.refusal {
+                    Some((refusal, number)) => {
+                        send_refusal(&self.shared, &mut self.send, &refusal, number, self.last).await;
+                    }
+                    // A gateway that is gone already needs no end.
+                    None => drop(self.send.finish()),
+                }
+                return;
+            }
+        }
+    }
+
+    /// Handles an event and those that wait behind it, so that they become one acknowledgement. Gives back the
+    /// acknowledgement, and the first refusal of a batch.
+    fn handle_events(
+        &mut self,
+        first: StreamEvent,
+        events: &mut mpsc::UnboundedReceiver<StreamEvent>,
+    ) -> (Ack, Option<(Refusal, BatchNumber)>) {
+        let more = std::iter::from_fn(|| events.try_recv().ok());
+        let received = std::iter::once(first).chain(more).take(EVENTS_AT_ONCE);
+        let mut ack = Ack::default();
+        let mut refused = None;
+        let now = self.shared.pipeline.store().clock().monotonic();
+        for event in received {
+            match event {
+                StreamEvent::Done(summary, result) => {
+                    self.done += 1;
+                    match result {
+                        Ok(outcome) => self.add(&mut ack, *summary, outcome, now),
+                        Err(refusal) => refused = refused.or(Some((refusal, summary.number))),
+                    }
+                }
+                StreamEvent::Refused { refusal, number, submitted } => {
+                    self.end = Some(StreamEnd { submitted, refusal: Some((refusal, number)) });
+                }
+                StreamEvent::Finished { submitted } => self.end = Some(StreamEnd { submitted, refusal: None }),
+            }
+        }
+        (ack, refused)
+    }
+
+    fn add(&mut self, ack: &mut Ack, summary: BatchSummary, outcome: Outcome, now: Duration) {
+        let metrics = self.shared.pipeline.metrics();
+        metrics.ack_seconds.observe(now.saturating_sub(summary.arrived).as_secs_f64());
+        self.last = self.last.max(summary.number);
+        ack.number = self.last.0;
+        if outcome == Outcome::Repeated {
+            // The batch was counted when it was stored, perhaps before a restart.
+            ack.repeated_batches += 1;
+            metrics.repeated_batches.inc();
+            return;
+        }
+        metrics.count_stored(&summary);
+        ack.rows += summary.rows;
+        ack.readings += summary.readings;
+        ack.rejected_rows += summary.rejected_rows;
+        ack.rejected_readings += summary.rejected_readings;
+        let left = REJECTIONS_MAX.saturating_sub(ack.rejections.len());
+        ack.rejections.extend(summary.rejections.into_iter().take(left));
+    }
+}
+
+/// Sends the refusal that ends a stream. `number` is the batch at fault, 0 where none is; `last` the last durable one.
+pub(crate) async fn send_refusal(
+    shared: &SharedState,
+    send: &mut SendStream,
+    refusal: &Refusal,
+    number: BatchNumber,
+    last: BatchNumber,
+) {
+    shared.pipeline.metrics().refusals.inc();
+    tracing::info!(code = ?refusal.code, number = %number, "refused: {refusal}");
+    let refused = Refused {
+        code: refusal.code as i32,
+        message: refusal.message.clone(),
+        number: number.0,
+        last_number: last.0,
+        retry_after_ms: retry_after_ms(refusal.code),
+    };
+    // A gateway that is gone cannot be told, and learns its last number when it opens the stream again.
+    send.write_all(&control_frame(FrameKind::Refused, &refused)).await.ok();
+    send.finish().ok();
+}
+
+fn retry_after_ms(code: RefusedCode) -> u32 {
+    match code {
+        RefusedCode::Unavailable => 5_000,
+        RefusedCode::Limit | RefusedCode::ShuttingDown | RefusedCode::Internal => 1_000,
+        RefusedCode::Gap => 1,
+        _ => 0,
+    }
+}
+
+/// Events that the writer takes at once; they become one acknowledgement.
+const EVENTS_AT_ONCE: usize = 256;
+/// Rejections that one acknowledgement names.
+const REJECTIONS_MAX: usize = 16;

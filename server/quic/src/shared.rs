@@ -1,0 +1,21 @@
+//! The state that all streams of all connections share.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use zonelake_ingest::{GatewayQuota, Pipeline};
+
+use crate::limits::SessionOptions;
+
+/// State that all streams share.
+#[derive(Debug)]
+pub(crate) struct SharedState {
+    /// The way of batches to the shards.
+    pub(crate) pipeline: Arc<Pipeline>,
+    /// Limits.
+    pub(crate) options: SessionOptions,
+    /// The part of the bytes in flight that one gateway may hold.
+    pub(crate) gateway_quota: GatewayQuota,
+    /// True once the server stops.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
