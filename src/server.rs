@@ -29,7 +29,7 @@ use zonelake_ingest::session::SessionOptions;
 use zonelake_ingest::shares::GatewayShares;
 use zonelake_ingest::{DecodeLimits, http_write};
 use zonelake_postgres::PostgresServer;
-use zonelake_query::{QueryEngine, QueryOptions, http_sql};
+use zonelake_query::{QueryEngine, QueryOptions};
 use zonelake_registry::declared_tables;
 use zonelake_schemas::clock::{Clock, SystemClock};
 use zonelake_storage::{KeyLimits, Recovered, Store, StoreArgs, StoreOptions};
@@ -135,7 +135,7 @@ impl Server {
         let routes = inside_routes(inside)
             .merge(http_write::write_router(Arc::clone(&write)))
             .merge(flight_route(Arc::clone(&engine), write))
-            .merge(http_sql::sql_routes(engine));
+            .merge(zonelake_http::sql::sql_routes(engine));
         let (http, http_has_tls) = start_http(settings, routes).await?;
         let started = Started {
             first_password,

@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 use zonelake_ingest::health::Health;
-use zonelake_query::credentials::Credentials;
+use zonelake_net::Credentials;
 use zonelake_registry::ADMIN_USER;
 use zonelake_storage::Store;
 

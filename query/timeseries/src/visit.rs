@@ -32,10 +32,7 @@ pub fn visit_expr(expr: &Expr, visitor: &mut DynVisitor<'_>) -> ControlFlow<()> 
 }
 
 /// Calls a function with each expression of a statement, outer ones first.
-pub fn visit_expressions(
-    statement: &Statement,
-    function: &mut dyn FnMut(&Expr) -> ControlFlow<()>,
-) -> ControlFlow<()> {
+pub fn visit_expressions(statement: &Statement, function: &mut dyn FnMut(&Expr) -> ControlFlow<()>) -> ControlFlow<()> {
     visit_statement(statement, &mut Expressions(function))
 }
 

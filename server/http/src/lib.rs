@@ -1,1 +1,3 @@
 //! The HTTP interface: listener, operations, SQL, line protocol writes.
+
+pub mod sql;
