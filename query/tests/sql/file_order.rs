@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zonelake_query::QueryOptions;
 use zonelake_tablelog::ParquetOptions;
 
-use crate::bed::{Bed, NEW_YEAR_US, ProbeRow, answer, probe_batch, rows};
+use crate::harness::{Harness, NEW_YEAR_US, ProbeRow, answer, probe_batch, rows};
 
 const DEVICES: i64 = 7;
 const FILES: i64 = 4;
@@ -25,16 +25,16 @@ fn row(n: i64, keys: &[zonelake_schemas::DeviceKey]) -> ProbeRow {
 }
 
 /// Some files of the same day and more, and live rows.
-async fn filled() -> Arc<Bed> {
-    let (bed, keys) = Bed::probe(DEVICES as usize);
+async fn filled() -> Arc<Harness> {
+    let (harness, keys) = Harness::probe(DEVICES as usize);
     for file in 0..FILES {
         let rows: Vec<_> = (file * ROWS_OF_FILE..(file + 1) * ROWS_OF_FILE).map(|n| row(n, &keys)).collect();
-        bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), &rows)]);
-        bed.flush("probe", &ParquetOptions { row_group_rows_max: 8_000, ..ParquetOptions::default() }).await;
+        harness.add_live("probe", vec![probe_batch(harness.schemas("probe"), &rows)]);
+        harness.flush("probe", &ParquetOptions { row_group_rows_max: 8_000, ..ParquetOptions::default() }).await;
     }
     let live: Vec<_> = (FILES * ROWS_OF_FILE..FILES * ROWS_OF_FILE + LIVE_ROWS).map(|n| row(n, &keys)).collect();
-    bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), &live)]);
-    bed
+    harness.add_live("probe", vec![probe_batch(harness.schemas("probe"), &live)]);
+    harness
 }
 
 /// The numbers of a device's rows by time.
@@ -48,8 +48,8 @@ fn texts(numbers: &[i64]) -> Vec<String> {
     numbers.iter().map(ToString::to_string).collect()
 }
 
-async fn plan(bed: &Arc<Bed>, sql: &str) -> String {
-    answer(&bed.engine(), &format!("explain {sql}")).await.join("\n")
+async fn plan(harness: &Arc<Harness>, sql: &str) -> String {
+    answer(&harness.engine(), &format!("explain {sql}")).await.join("\n")
 }
 
 /// Sorts that are left: of live rows, and of none that come from files.
@@ -66,15 +66,15 @@ fn check_merged(plan: &str) {
 
 #[tokio::test]
 async fn rows_of_a_device_by_time_are_merged_and_a_limit_ends_the_reading() {
-    let bed = filled().await;
+    let harness = filled().await;
     let sql = "select pulses from probe where zone = 'vung-ang' and device = 'd3' order by time";
-    check_merged(&plan(&bed, sql).await);
+    check_merged(&plan(&harness, sql).await);
     let wanted = texts(&of_device(3));
-    let engine = bed.engine();
+    let engine = harness.engine();
     assert_eq!(answer(&engine, sql).await, wanted);
     for limit in [1, 10, 5_000] {
         let limited = format!("{sql} limit {limit}");
-        check_merged(&plan(&bed, &limited).await);
+        check_merged(&plan(&harness, &limited).await);
         assert_eq!(answer(&engine, &limited).await, wanted[..limit]);
     }
     let skipped = format!("{sql} limit 5 offset 100");
@@ -87,27 +87,27 @@ async fn rows_of_a_device_by_time_are_merged_and_a_limit_ends_the_reading() {
 
 #[tokio::test]
 async fn all_rows_by_zone_device_and_time_are_merged() {
-    let bed = filled().await;
+    let harness = filled().await;
     let wanted: Vec<i64> = (0..DEVICES).flat_map(of_device).collect();
     for order in ["zone, device, time", "zone nulls first, device nulls first, time"] {
         let sql = format!("select pulses from probe order by {order}");
-        check_merged(&plan(&bed, &sql).await);
-        assert!(answer(&bed.engine(), &sql).await == texts(&wanted), "{order}");
+        check_merged(&plan(&harness, &sql).await);
+        assert!(answer(&harness.engine(), &sql).await == texts(&wanted), "{order}");
     }
     // Another order than that of files is not taken for it.
     for order in ["device, time", "zone, time", "zone, device, time desc", "zone, device desc, time", "time, device"] {
         let sql = format!("select pulses from probe order by {order}");
-        let plan = plan(&bed, &sql).await;
+        let plan = plan(&harness, &sql).await;
         assert!(!plan.contains("output_ordering"), "{order}: {plan}");
     }
 }
 
 #[tokio::test]
 async fn windows_over_the_rows_of_each_device_are_computed_in_the_order_of_files() {
-    let bed = filled().await;
+    let harness = filled().await;
     let windows = "select pulses, lag(pulses) over (partition by zone, device order by time) as before from probe \
                    where pulses % 2 = 0";
-    check_merged(&plan(&bed, windows).await);
+    check_merged(&plan(&harness, windows).await);
     let mut wanted: Vec<String> = Vec::new();
     for device in 0..DEVICES {
         let mut before = "NULL".to_owned();
@@ -117,8 +117,9 @@ async fn windows_over_the_rows_of_each_device_are_computed_in_the_order_of_files
         }
     }
     wanted.sort();
-    for options in [bed.options(), QueryOptions { memory_bytes_max: 24 << 20, running_max: 1, ..bed.options() }] {
-        let mut found = answer(&bed.engine_with(options), windows).await;
+    for options in [harness.options(), QueryOptions { memory_bytes_max: 24 << 20, running_max: 1, ..harness.options() }]
+    {
+        let mut found = answer(&harness.engine_with(options), windows).await;
         found.sort();
         assert!(found == wanted, "{} rows, {} wanted", found.len(), wanted.len());
     }
@@ -126,8 +127,8 @@ async fn windows_over_the_rows_of_each_device_are_computed_in_the_order_of_files
 
 #[tokio::test]
 async fn where_memory_is_too_small_to_merge_all_files_rows_are_sorted() {
-    let bed = filled().await;
-    let engine = bed.engine_with(QueryOptions { memory_bytes_max: 8 << 20, running_max: 1, ..bed.options() });
+    let harness = filled().await;
+    let engine = harness.engine_with(QueryOptions { memory_bytes_max: 8 << 20, running_max: 1, ..harness.options() });
     let sql = "select * from probe order by zone, device, time";
     let plan = answer(&engine, &format!("explain {sql}")).await.join("\n");
     assert!(!plan.contains("output_ordering"), "{plan}");

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use zonelake_query::{QueryErrorCode, QueryOptions};
 
-use crate::bed::{Bed, answer, caller, rows};
+use crate::harness::{Harness, answer, caller, rows};
 
 /// Statements that would take days, each by another operator.
 const ENDLESS: [&str; 7] = [
@@ -22,8 +22,8 @@ const ENDLESS: [&str; 7] = [
 
 #[tokio::test]
 async fn a_statement_ends_at_the_time_limit() {
-    let (bed, _) = Bed::probe(1);
-    let engine = bed.engine_with(QueryOptions { time_limit: Duration::from_millis(200), ..bed.options() });
+    let (harness, _) = Harness::probe(1);
+    let engine = harness.engine_with(QueryOptions { time_limit: Duration::from_millis(200), ..harness.options() });
     for sql in ENDLESS {
         let started = Instant::now();
         let error = rows(&engine, sql).await.unwrap_err();
@@ -40,8 +40,8 @@ const NO_ROWS: &str = "select count(*) from generate_series(1, 1000000) a, gener
 
 #[tokio::test]
 async fn a_statement_whose_caller_has_gone_ends_even_within_a_join_without_output() {
-    let (bed, _) = Bed::probe(1);
-    let engine = bed.engine();
+    let (harness, _) = Harness::probe(1);
+    let engine = harness.engine();
     let answer = engine.execute(NO_ROWS, &caller()).await.unwrap();
     // Until the join has its inputs, it can be stopped between them.
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -55,8 +55,8 @@ async fn a_statement_whose_caller_has_gone_ends_even_within_a_join_without_outpu
 
 #[tokio::test]
 async fn a_function_cannot_make_a_value_of_any_length() {
-    let (bed, _) = Bed::probe(1);
-    let engine = bed.engine();
+    let (harness, _) = Harness::probe(1);
+    let engine = harness.engine();
     for sql in [
         "select length(lpad('x', 2000000000))",
         "select repeat('x', 2000000000)",
@@ -71,8 +71,8 @@ async fn a_function_cannot_make_a_value_of_any_length() {
 
 #[tokio::test]
 async fn statements_wait_for_their_turn_and_one_too_many_is_refused() {
-    let (bed, _) = Bed::probe(1);
-    let engine = bed.engine_with(QueryOptions { running_max: 1, waiting_max: 1, ..bed.options() });
+    let (harness, _) = Harness::probe(1);
+    let engine = harness.engine_with(QueryOptions { running_max: 1, waiting_max: 1, ..harness.options() });
     // The rows are not read to their end, so the first statement goes on.
     let first = engine.execute("select * from generate_series(1, 100000000)", &caller()).await.unwrap();
     assert_eq!(engine.admission().running(), 1);
@@ -92,16 +92,16 @@ async fn statements_wait_for_their_turn_and_one_too_many_is_refused() {
 
 #[tokio::test]
 async fn a_statement_that_needs_too_much_memory_uses_the_disk_and_then_fails_alone() {
-    let (bed, _) = Bed::probe(1);
-    let small = QueryOptions { memory_bytes_max: 32 << 20, running_max: 1, ..bed.options() };
-    let engine = bed.engine_with(small.clone());
+    let (harness, _) = Harness::probe(1);
+    let small = QueryOptions { memory_bytes_max: 32 << 20, running_max: 1, ..harness.options() };
+    let engine = harness.engine_with(small.clone());
     // About 40 MB to sort, in 32 MB of memory.
     let sorted = "select value * 7919 % 700001 as k, value, value + 1, value + 2, value + 3, value + 4, value + 5 \
                   from generate_series(1, 700000) order by k";
     assert_eq!(answer(&engine, sorted).await.len(), 700_000);
     drop(engine);
 
-    let engine = bed.engine_with(QueryOptions { spill_bytes_max: 1 << 20, ..small });
+    let engine = harness.engine_with(QueryOptions { spill_bytes_max: 1 << 20, ..small });
     let error = rows(&engine, sorted).await.unwrap_err();
     assert_eq!(error.code, QueryErrorCode::TooLarge, "{error}");
     assert!(!error.message.contains('/'), "{error}");
@@ -110,12 +110,12 @@ async fn a_statement_that_needs_too_much_memory_uses_the_disk_and_then_fails_alo
 
 #[tokio::test]
 async fn what_a_killed_process_left_of_intermediate_results_is_removed() {
-    let (bed, _) = Bed::probe(1);
-    let left = bed.spill_dir().join("datafusion-left");
+    let (harness, _) = Harness::probe(1);
+    let left = harness.spill_dir().join("datafusion-left");
     std::fs::create_dir_all(&left).unwrap();
     std::fs::write(left.join("a.tmp"), b"rows").unwrap();
-    std::fs::write(bed.spill_dir().join("other"), b"not ours").unwrap();
-    let _engine = bed.engine();
+    std::fs::write(harness.spill_dir().join("other"), b"not ours").unwrap();
+    let _engine = harness.engine();
     assert!(!left.exists());
-    assert!(bed.spill_dir().join("other").exists());
+    assert!(harness.spill_dir().join("other").exists());
 }

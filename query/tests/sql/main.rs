@@ -1,9 +1,8 @@
 //! SQL over real files and live rows. One binary for all tests: linking the query engine takes long.
 #![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests stop at what they do not expect")]
 
-mod bed;
 mod file_order;
-mod http;
+mod harness;
 mod limits;
 mod pinned;
 mod pruning;

@@ -6,40 +6,40 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use zonelake_storage::view::TableView;
 use zonelake_tablelog::ParquetOptions;
 
-use crate::bed::{Bed, NEW_YEAR_US, ProbeRow, answer, probe_batch};
+use crate::harness::{Harness, NEW_YEAR_US, ProbeRow, answer, probe_batch};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_stands_several_times_in_a_statement_is_one_state() {
-    let (bed, keys) = Bed::probe(1);
+    let (harness, keys) = Harness::probe(1);
     let batch = |n: i64| {
         let rows: Vec<_> = (0..50).map(|at| ProbeRow::numbered(at, keys[0], NEW_YEAR_US + n * 50 + at)).collect();
-        probe_batch(bed.schemas("probe"), &rows)
+        probe_batch(harness.schemas("probe"), &rows)
     };
     // The states that the publisher goes through over and over: more live rows, then the same rows in files.
-    bed.add_live("probe", vec![batch(0)]);
-    let mut states = vec![TableView::clone(&bed.view("probe"))];
+    harness.add_live("probe", vec![batch(0)]);
+    let mut states = vec![TableView::clone(&harness.view("probe"))];
     for n in 1..6 {
-        bed.add_live("probe", vec![batch(n)]);
-        states.push(TableView::clone(&bed.view("probe")));
+        harness.add_live("probe", vec![batch(n)]);
+        states.push(TableView::clone(&harness.view("probe")));
         if n % 2 == 0 {
-            bed.flush("probe", &ParquetOptions::default()).await;
-            states.push(TableView::clone(&bed.view("probe")));
+            harness.flush("probe", &ParquetOptions::default()).await;
+            states.push(TableView::clone(&harness.view("probe")));
         }
     }
     let stop = Arc::new(AtomicBool::new(false));
     let publisher = std::thread::spawn({
-        let (bed, stop, states) = (Arc::clone(&bed), Arc::clone(&stop), states.clone());
+        let (harness, stop, states) = (Arc::clone(&harness), Arc::clone(&stop), states.clone());
         move || {
             let mut published = 0usize;
             while !stop.load(Ordering::Relaxed) {
-                bed.publish("probe", states[published % states.len()].clone());
+                harness.publish("probe", states[published % states.len()].clone());
                 published += 1;
                 std::thread::yield_now();
             }
             published
         }
     });
-    let engine = bed.engine();
+    let engine = harness.engine();
     let sql = "with a as (select count(*) as n, sum(pulses) as s from probe where time >= '2026-01-01T00:00:00Z') \
                select (select count(*) from probe p join probe q using (device, time)) as joined, (select n from a), \
                (select count(*) from probe where level is null or level is not null) as counted, (select s from a), \

@@ -3,15 +3,16 @@
 use zonelake_query::QueryErrorCode;
 use zonelake_tablelog::ParquetOptions;
 
-use crate::bed::{Bed, NEW_YEAR_US, ProbeRow, answer, probe_batch, rows};
+use crate::harness::{Harness, NEW_YEAR_US, ProbeRow, answer, probe_batch, rows};
 
 #[tokio::test]
 async fn no_statement_reaches_a_file_a_setting_or_a_change() {
-    let (bed, keys) = Bed::probe(1);
-    bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), &[ProbeRow::numbered(1, keys[0], NEW_YEAR_US)])]);
-    bed.flush("probe", &ParquetOptions::default()).await;
-    let engine = bed.engine();
-    let file = bed.table_path("probe", &bed.view("probe").files[0].path);
+    let (harness, keys) = Harness::probe(1);
+    harness
+        .add_live("probe", vec![probe_batch(harness.schemas("probe"), &[ProbeRow::numbered(1, keys[0], NEW_YEAR_US)])]);
+    harness.flush("probe", &ParquetOptions::default()).await;
+    let engine = harness.engine();
+    let file = harness.table_path("probe", &harness.view("probe").files[0].path);
     let file = file.to_str().unwrap();
     for sql in [
         format!("select * from '{file}'"),
@@ -21,7 +22,7 @@ async fn no_statement_reaches_a_file_a_setting_or_a_change() {
         format!("select * from parquet_metadata('{file}')"),
         format!("select * from parquet_scan('{file}')"),
         format!("create external table a stored as parquet location '{file}'"),
-        format!("copy probe to '{}'", bed.spill_dir().join("out.parquet").display()),
+        format!("copy probe to '{}'", harness.spill_dir().join("out.parquet").display()),
         "select * from '/etc/passwd'".into(),
         "select * from \"/etc/passwd\"".into(),
         "select * from read_csv('/etc/passwd')".into(),
@@ -50,13 +51,13 @@ async fn no_statement_reaches_a_file_a_setting_or_a_change() {
         assert!(matches!(error.code, QueryErrorCode::Sql | QueryErrorCode::NotAllowed), "{sql}: {error:?}");
     }
     assert_eq!(answer(&engine, "select count(*) from probe").await, ["1"]);
-    assert!(!bed.spill_dir().join("out.parquet").exists());
+    assert!(!harness.spill_dir().join("out.parquet").exists());
 }
 
 #[tokio::test]
 async fn an_error_says_what_to_change() {
-    let (bed, _) = Bed::probe(1);
-    let engine = bed.engine();
+    let (harness, _) = Harness::probe(1);
+    let engine = harness.engine();
     for (sql, code, words) in [
         ("select temprature from probe", QueryErrorCode::Sql, "temperature"),
         ("select * from prob", QueryErrorCode::Sql, "SHOW TABLES"),
@@ -77,12 +78,13 @@ async fn an_error_says_what_to_change() {
 
 #[tokio::test]
 async fn a_file_that_is_gone_is_an_error_without_its_path() {
-    let (bed, keys) = Bed::probe(1);
-    bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), &[ProbeRow::numbered(1, keys[0], NEW_YEAR_US)])]);
-    bed.flush("probe", &ParquetOptions::default()).await;
-    let file = bed.table_path("probe", &bed.view("probe").files[0].path);
+    let (harness, keys) = Harness::probe(1);
+    harness
+        .add_live("probe", vec![probe_batch(harness.schemas("probe"), &[ProbeRow::numbered(1, keys[0], NEW_YEAR_US)])]);
+    harness.flush("probe", &ParquetOptions::default()).await;
+    let file = harness.table_path("probe", &harness.view("probe").files[0].path);
     std::fs::remove_file(&file).unwrap();
-    let error = rows(&bed.engine(), "select * from probe").await.unwrap_err();
+    let error = rows(&harness.engine(), "select * from probe").await.unwrap_err();
     assert_eq!(error.code, QueryErrorCode::Storage, "{error}");
     assert!(!error.message.contains('/') && !error.message.contains("parquet"), "{error}");
 }

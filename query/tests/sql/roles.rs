@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use zonelake_query::{Caller, QueryEngine, QueryError, QueryErrorCode, QueryOptions};
 use zonelake_registry::RoleLimits;
 
-use crate::bed::{Bed, answer, lines};
+use crate::harness::{Harness, answer, lines};
 
 /// A statement that takes longer than any test.
 const LONG: &str = "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b \
@@ -27,45 +27,45 @@ async fn rows_as(engine: &QueryEngine, sql: &str, name: &str) -> Result<Vec<Stri
 
 #[tokio::test]
 async fn a_role_has_less_time_than_the_server_gives_and_never_more() {
-    let (bed, _) = Bed::probe(1);
+    let (harness, _) = Harness::probe(1);
     let seconds = |seconds| RoleLimits { statement_seconds_max: Some(seconds), ..RoleLimits::default() };
-    bed.registry_arc().add_role("hasty", seconds(1)).unwrap();
-    bed.registry_arc().add_role("patient", seconds(1_000)).unwrap();
-    let engine = bed.engine_with(QueryOptions { time_limit: Duration::from_secs(3), ..bed.options() });
+    harness.registry_arc().add_role("hasty", seconds(1)).unwrap();
+    harness.registry_arc().add_role("patient", seconds(1_000)).unwrap();
+    let engine = harness.engine_with(QueryOptions { time_limit: Duration::from_secs(3), ..harness.options() });
     for (name, limit) in [("hasty", "1 s"), ("patient", "3 s")] {
         let error = rows_as(&engine, LONG, name).await.unwrap_err();
         assert_eq!(error.code, QueryErrorCode::TimeLimit);
         assert!(error.message.contains(limit), "{name}: {error}");
     }
     // What is changed holds from the next statement on.
-    bed.registry_arc().set_role_limits("patient", seconds(1)).unwrap();
+    harness.registry_arc().set_role_limits("patient", seconds(1)).unwrap();
     let error = rows_as(&engine, LONG, "patient").await.unwrap_err();
     assert!(error.message.contains("1 s"), "{error}");
 }
 
 #[tokio::test]
 async fn a_role_has_less_memory_than_the_server_gives() {
-    let (bed, _) = Bed::probe(1);
+    let (harness, _) = Harness::probe(1);
     let small = RoleLimits { memory_bytes_max: Some(16 << 20), ..RoleLimits::default() };
-    bed.registry_arc().add_role("small", small).unwrap();
+    harness.registry_arc().add_role("small", small).unwrap();
     // Without a disk to spill to, memory is all that there is.
-    let large = QueryOptions { memory_bytes_max: 1 << 30, running_max: 2, ..bed.options() };
-    let engine = bed.engine_with(QueryOptions { spill_bytes_max: 1 << 20, ..large });
+    let large = QueryOptions { memory_bytes_max: 1 << 30, running_max: 2, ..harness.options() };
+    let engine = harness.engine_with(QueryOptions { spill_bytes_max: 1 << 20, ..large });
     let error = rows_as(&engine, SORTED, "small").await.unwrap_err();
     assert_eq!(error.code, QueryErrorCode::TooLarge, "{error}");
     assert_eq!(rows_as(&engine, SORTED, "admin").await.unwrap().len(), 700_000);
     assert_eq!(rows_as(&engine, "select 1", "small").await.unwrap(), ["1"]);
     drop(engine);
-    let engine = bed.engine();
+    let engine = harness.engine();
     assert_eq!(rows_as(&engine, SORTED, "small").await.unwrap().len(), 700_000, "the disk is for all");
 }
 
 #[tokio::test]
 async fn a_role_that_runs_all_that_it_may_holds_up_no_other() {
-    let (bed, _) = Bed::probe(1);
+    let (harness, _) = Harness::probe(1);
     let one = RoleLimits { running_max: Some(1), ..RoleLimits::default() };
-    bed.registry_arc().add_role("one", one).unwrap();
-    let engine = bed.engine();
+    harness.registry_arc().add_role("one", one).unwrap();
+    let engine = harness.engine();
     let first = engine.execute("select * from generate_series(1, 100000000)", &role("one")).await.unwrap();
     let second = tokio::spawn({
         let engine = Arc::clone(&engine);
@@ -84,10 +84,10 @@ async fn a_role_that_runs_all_that_it_may_holds_up_no_other() {
 
 #[tokio::test]
 async fn statements_are_seen_by_their_role_and_by_the_administrator() {
-    let (bed, _) = Bed::probe(1);
-    bed.registry_arc().add_role("one", RoleLimits::default()).unwrap();
-    bed.registry_arc().add_role("two", RoleLimits::default()).unwrap();
-    let engine = bed.engine();
+    let (harness, _) = Harness::probe(1);
+    harness.registry_arc().add_role("one", RoleLimits::default()).unwrap();
+    harness.registry_arc().add_role("two", RoleLimits::default()).unwrap();
+    let engine = harness.engine();
     for name in ["one", "two", "admin"] {
         rows_as(&engine, "select 'seen'", name).await.unwrap();
     }
@@ -99,11 +99,11 @@ async fn statements_are_seen_by_their_role_and_by_the_administrator() {
 
 #[tokio::test]
 async fn a_role_that_was_removed_is_answered_no_more() {
-    let (bed, _) = Bed::probe(1);
-    bed.registry_arc().add_role("gone", RoleLimits::default()).unwrap();
-    let engine = bed.engine();
+    let (harness, _) = Harness::probe(1);
+    harness.registry_arc().add_role("gone", RoleLimits::default()).unwrap();
+    let engine = harness.engine();
     assert_eq!(rows_as(&engine, "select 1", "gone").await.unwrap(), ["1"]);
-    bed.registry_arc().remove_role("gone").unwrap();
+    harness.registry_arc().remove_role("gone").unwrap();
     for name in ["gone", "nobody"] {
         let error = rows_as(&engine, "select 1", name).await.unwrap_err();
         assert_eq!(error.code, QueryErrorCode::NotAllowed);

@@ -7,7 +7,7 @@ use zonelake_query::QueryOptions;
 use zonelake_schemas::DeviceKey;
 use zonelake_tablelog::ParquetOptions;
 
-use crate::bed::{Bed, NEW_YEAR_US, ProbeRow, answer, probe_batch};
+use crate::harness::{Harness, NEW_YEAR_US, ProbeRow, answer, probe_batch};
 
 const DEVICES: i64 = 30;
 const ROWS: i64 = 60_000;
@@ -20,14 +20,14 @@ fn row(n: i64, keys: &[DeviceKey]) -> ProbeRow {
 }
 
 /// Most rows in files, in which runs are long, the rest live, in which they are not.
-async fn filled() -> Arc<Bed> {
-    let (bed, keys) = Bed::probe(usize::try_from(DEVICES).unwrap());
+async fn filled() -> Arc<Harness> {
+    let (harness, keys) = Harness::probe(usize::try_from(DEVICES).unwrap());
     let rows: Vec<_> = (0..ROWS).map(|n| row(n, &keys)).collect();
     let (in_files, live) = rows.split_at(rows.len() - 5_000);
-    bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), in_files)]);
-    bed.flush("probe", &ParquetOptions { row_group_rows_max: 10_000, ..ParquetOptions::default() }).await;
-    bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), live)]);
-    bed
+    harness.add_live("probe", vec![probe_batch(harness.schemas("probe"), in_files)]);
+    harness.flush("probe", &ParquetOptions { row_group_rows_max: 10_000, ..ParquetOptions::default() }).await;
+    harness.add_live("probe", vec![probe_batch(harness.schemas("probe"), live)]);
+    harness
 }
 
 /// Count and sum of pulses by a key that is made of the row's number.
@@ -57,8 +57,8 @@ fn sorted(mut rows: Vec<String>) -> Vec<String> {
 
 const AGGREGATES: &str = "count(*), sum(pulses), count(pulses) filter (where pulses % 2 = 0)";
 
-async fn check(bed: &Arc<Bed>, options: QueryOptions) {
-    let engine = bed.engine_with(options);
+async fn check(harness: &Arc<Harness>, options: QueryOptions) {
+    let engine = harness.engine_with(options);
     let device = |n: i64| format!("d{}", n % DEVICES);
     let cases: [(&str, Vec<String>); 4] = [
         ("device", grouped(device)),
@@ -77,19 +77,19 @@ async fn check(bed: &Arc<Bed>, options: QueryOptions) {
 
 #[tokio::test]
 async fn groups_of_runs_are_the_groups_of_their_rows() {
-    let bed = filled().await;
-    check(&bed, bed.options()).await;
+    let harness = filled().await;
+    check(&harness, harness.options()).await;
 }
 
 #[tokio::test]
 async fn with_little_memory_groups_go_on_in_parts() {
-    let bed = filled().await;
-    check(&bed, QueryOptions { memory_bytes_max: 12 << 20, running_max: 1, ..bed.options() }).await;
+    let harness = filled().await;
+    check(&harness, QueryOptions { memory_bytes_max: 12 << 20, running_max: 1, ..harness.options() }).await;
 }
 
 #[tokio::test]
 async fn states_of_every_kind_of_aggregate_are_brought_together() {
-    let bed = filled().await;
+    let harness = filled().await;
     let sql = "select device, avg(pulses), min(note), max(time), count(distinct note), \
                percentile_cont(0.5) within group (order by pulses), last(pulses, time), \
                array_length(array_agg(pulses)) from probe where device in ('d1', 'd29') group by device order by device";
@@ -100,7 +100,7 @@ async fn states_of_every_kind_of_aggregate_are_brought_together() {
         let median = (pulses[(pulses.len() - 1) / 2] + pulses[pulses.len() / 2]) as f64 / 2.0;
         (mean, median, *pulses.last().unwrap(), all.len())
     };
-    let found = answer(&bed.engine(), sql).await;
+    let found = answer(&harness.engine(), sql).await;
     assert_eq!(found.len(), 2);
     for (line, device) in found.iter().zip([1, 29]) {
         let cells: Vec<&str> = line.split(" | ").collect();
@@ -114,16 +114,16 @@ async fn states_of_every_kind_of_aggregate_are_brought_together() {
         "select device, {AGGREGATES} from probe where time < to_timestamp({}) group by device",
         1_767_225_600 + 2
     );
-    assert_eq!(sorted(answer(&bed.engine(), &few).await), ["d0 | 1 | NULL | 0", "d1 | 1 | 1 | 0"]);
+    assert_eq!(sorted(answer(&harness.engine(), &few).await), ["d0 | 1 | NULL | 0", "d1 | 1 | 1 | 0"]);
 }
 
 #[tokio::test]
 async fn the_last_row_of_each_device_needs_memory_for_devices_and_not_for_rows() {
-    let bed = filled().await;
-    let small = QueryOptions { memory_bytes_max: 4 << 20, running_max: 1, ..bed.options() };
+    let harness = filled().await;
+    let small = QueryOptions { memory_bytes_max: 4 << 20, running_max: 1, ..harness.options() };
     let sql = "select device, pulses, note, time from latest(probe)";
     let wanted: Vec<String> = (ROWS - DEVICES..ROWS).map(|n| format!("d{}", n % DEVICES)).collect();
-    let found = answer(&bed.engine_with(small), sql).await;
+    let found = answer(&harness.engine_with(small), sql).await;
     let devices: Vec<String> = found.iter().map(|row| row.split(" | ").next().unwrap().to_owned()).collect();
     assert_eq!(sorted(devices), sorted(wanted));
     for line in &found {

@@ -1,75 +1,75 @@
-//! Runs the files in `tests/slt`. Each record is a statement and what it answers, records divided by an empty line:
-//!
-//! ```text
-//! query              the lines below ---- are the rows, in their order, cells joined by ` | `
-//! error words        the statement fails, and its message has these words
-//! # a comment
-//! ```
+//! Runs the files in `tests/slt` with `sqllogictest`. Rows stand in their order, cells joined by ` | `.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use zonelake_query::QueryEngine;
+use async_trait::async_trait;
+use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Normalizer, Runner};
+use zonelake_query::{QueryEngine, QueryError};
 use zonelake_schemas::tables::builtin_tables;
 
-use crate::bed::{Bed, HOUR_US, NEW_YEAR_US, PROBE, ProbeRow, probe_batch, rows};
+use crate::harness::{HOUR_US, Harness, NEW_YEAR_US, PROBE, ProbeRow, caller, cells, probe_batch};
 
 /// The built-in tables, empty, and `probe` with 48 hourly rows of two devices: the first day in a file, the second live.
-async fn filled() -> Arc<Bed> {
+async fn filled() -> Arc<Harness> {
     let mut declared = builtin_tables();
     declared.push(zonelake_schemas::TableDef::from_toml(PROBE).unwrap());
-    let bed = Bed::new(&declared);
-    let keys = bed.devices("vung-ang", &["d0".to_owned(), "d1".to_owned()]);
+    let harness = Harness::new(&declared);
+    let keys = harness.devices("vung-ang", &["d0".to_owned(), "d1".to_owned()]);
     for day in 0..2 {
         let hours = 24 * day..24 * (day + 1);
         let row = |n: i64| keys.iter().map(move |&key| ProbeRow::numbered(n, key, NEW_YEAR_US + n * HOUR_US));
         let all: Vec<ProbeRow> = hours.flat_map(row).collect();
-        bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), &all)]);
+        harness.add_live("probe", vec![probe_batch(harness.schemas("probe"), &all)]);
         if day == 0 {
-            bed.flush("probe", &zonelake_tablelog::ParquetOptions::default()).await;
+            harness.flush("probe", &zonelake_tablelog::ParquetOptions::default()).await;
         }
     }
-    bed
+    harness
+}
+
+/// The engine as the runner sees it.
+struct Database(Arc<QueryEngine>);
+
+#[async_trait]
+impl AsyncDB for Database {
+    type Error = QueryError;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, QueryError> {
+        let result = self.0.execute(sql, &caller()).await?;
+        let types = vec![DefaultColumnType::Any; result.schema.fields().len()];
+        let rows = result.collect().await?.iter().flat_map(cells).collect();
+        Ok(DBOutput::Rows { types, rows })
+    }
+
+    async fn shutdown(&mut self) {}
+}
+
+/// Compares whole lines: cells may have spaces, so the runner's own comparison by words would say too little.
+fn same_lines(_: Normalizer, actual: &[Vec<String>], expected: &[String]) -> bool {
+    actual.iter().map(|row| row.join(" | ")).eq(expected.iter().cloned())
 }
 
 #[tokio::test]
 async fn every_statement_of_the_slt_files_answers_as_written() {
-    let bed = filled().await;
-    let engine = bed.engine();
+    let harness = filled().await;
+    let engine = harness.engine();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt");
-    let mut records = 0;
-    let mut wrong = Vec::new();
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
+    assert!(files.len() >= 4, "{files:?}");
+    let mut runner = Runner::new(|| async { Ok(Database(Arc::clone(&engine))) });
+    runner.with_validator(same_lines);
+    let (mut records, mut wrong) = (0, Vec::new());
     for file in files {
-        for record in std::fs::read_to_string(&file).unwrap().split("\n\n") {
-            let lines = record.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>();
-            if lines.iter().all(|line| line.trim().is_empty()) {
-                continue;
-            }
-            records += 1;
-            if let Err(difference) = check(&engine, &lines).await {
-                wrong.push(format!("{}: {difference}", file.file_name().unwrap().display()));
+        for record in sqllogictest::parse_file(&file).unwrap() {
+            records += usize::from(matches!(record, sqllogictest::Record::Query { .. }));
+            if let Err(difference) = runner.run_async(record).await {
+                wrong.push(difference.display(false).to_string());
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     assert!(records > 20, "{records} records were found");
-}
-
-async fn check(engine: &QueryEngine, lines: &[&str]) -> Result<(), String> {
-    let lines: Vec<_> = lines.iter().skip_while(|line| line.trim().is_empty()).collect();
-    let (head, body) = lines.split_first().ok_or("an empty record")?;
-    let end = body.iter().position(|line| ***line == *"----").unwrap_or(body.len());
-    let sql = body[..end].iter().map(|line| **line).collect::<Vec<_>>().join("\n");
-    let found = rows(engine, &sql).await;
-    match (head.split_once(' ').unwrap_or((head, "")), found) {
-        (("query", _), Ok(found)) => {
-            let wanted: Vec<_> = body.iter().skip(end + 1).map(|line| (**line).to_owned()).collect();
-            if found == wanted { Ok(()) } else { Err(format!("{sql}\n---- found\n{}", found.join("\n"))) }
-        }
-        (("error", words), Err(error)) if error.message.contains(words) => Ok(()),
-        (_, Ok(found)) => Err(format!("{sql}\n---- found, where an error was expected\n{}", found.join("\n"))),
-        (_, Err(error)) => Err(format!("{sql}\n---- error\n{error}")),
-    }
 }

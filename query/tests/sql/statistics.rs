@@ -6,7 +6,7 @@ use zonelake_schemas::DeviceKey;
 use zonelake_storage::view::TableView;
 use zonelake_tablelog::{DataFile, ParquetOptions, StatValue};
 
-use crate::bed::{Bed, HOUR_US, NEW_YEAR_US, ProbeRow, answer, probe_batch};
+use crate::harness::{HOUR_US, Harness, NEW_YEAR_US, ProbeRow, answer, probe_batch};
 
 const EXTREMES: &str = "select count(*), count(pulses), min(time), max(time), min(temperature), max(temperature), \
                         min(volume), max(volume), min(pulses), max(pulses), min(date), max(date) from probe";
@@ -16,28 +16,28 @@ fn row(n: i64, device: DeviceKey) -> ProbeRow {
     ProbeRow::numbered(n, device, NEW_YEAR_US + 12 * HOUR_US + n * 7_000_001)
 }
 
-async fn add(bed: &Arc<Bed>, rows: &[ProbeRow], into_files: bool) {
-    bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), rows)]);
+async fn add(harness: &Arc<Harness>, rows: &[ProbeRow], into_files: bool) {
+    harness.add_live("probe", vec![probe_batch(harness.schemas("probe"), rows)]);
     if into_files {
-        bed.flush("probe", &ParquetOptions::default()).await;
+        harness.flush("probe", &ParquetOptions::default()).await;
     }
 }
 
 /// The same of the rows themselves: a filter that passes all of them is not answered by statistics.
-async fn by_reading(bed: &Arc<Bed>, sql: &str) -> Vec<String> {
-    answer(&bed.engine(), &format!("{sql} where level is null or level is not null")).await
+async fn by_reading(harness: &Arc<Harness>, sql: &str) -> Vec<String> {
+    answer(&harness.engine(), &format!("{sql} where level is null or level is not null")).await
 }
 
 #[tokio::test]
 async fn counts_and_extremes_of_files_are_those_of_their_rows_and_need_no_scan() {
-    let (bed, keys) = Bed::probe(2);
+    let (harness, keys) = Harness::probe(2);
     for part in 0..3 {
         let rows: Vec<_> = (part * 5_000..(part + 1) * 5_000).map(|n| row(n, keys[(n % 2) as usize])).collect();
-        add(&bed, &rows, true).await;
+        add(&harness, &rows, true).await;
     }
-    assert!(bed.view("probe").files.len() >= 3);
-    let engine = bed.engine();
-    let wanted = by_reading(&bed, EXTREMES).await;
+    assert!(harness.view("probe").files.len() >= 3);
+    let engine = harness.engine();
+    let wanted = by_reading(&harness, EXTREMES).await;
     assert_eq!(answer(&engine, EXTREMES).await, wanted, "before the metadata of files was read");
     assert_eq!(answer(&engine, "select count(level) from probe where note <> ''").await.len(), 1);
     assert_eq!(answer(&engine, EXTREMES).await, wanted, "and after that");
@@ -50,18 +50,18 @@ async fn counts_and_extremes_of_files_are_those_of_their_rows_and_need_no_scan()
 
 #[tokio::test]
 async fn live_rows_count() {
-    let (bed, keys) = Bed::probe(2);
+    let (harness, keys) = Harness::probe(2);
     let rows: Vec<_> = (0..3_000).map(|n| row(n, keys[0])).collect();
-    add(&bed, &rows, true).await;
-    let engine = bed.engine();
+    add(&harness, &rows, true).await;
+    let engine = harness.engine();
     assert_eq!(answer(&engine, "select count(level) from probe where note <> ''").await.len(), 1);
     let more: Vec<_> = (3_000..3_100).map(|n| row(n, keys[1])).collect();
-    add(&bed, &more, false).await;
-    let wanted = by_reading(&bed, EXTREMES).await;
+    add(&harness, &more, false).await;
+    let wanted = by_reading(&harness, EXTREMES).await;
     assert!(wanted[0].starts_with("3100 | "), "{wanted:?}");
     assert_eq!(answer(&engine, EXTREMES).await, wanted);
     let times = "select count(*), min(time), max(time) from probe";
-    assert_eq!(answer(&engine, times).await, by_reading(&bed, times).await);
+    assert_eq!(answer(&engine, times).await, by_reading(&harness, times).await);
     let plan = answer(&engine, &format!("explain {times}")).await.join("\n");
     assert!(plan.contains("PlaceholderRowExec"), "{plan}");
     let of_one = "select count(*), max(time), max(pulses) from probe where device = 'd0'";
@@ -71,24 +71,24 @@ async fn live_rows_count() {
 
 #[tokio::test]
 async fn a_limit_below_an_aggregate_holds() {
-    let (bed, keys) = Bed::probe(1);
+    let (harness, keys) = Harness::probe(1);
     let rows: Vec<_> = (0..1_000).map(|n| row(n, keys[0])).collect();
-    add(&bed, &rows, true).await;
+    add(&harness, &rows, true).await;
     let sql = "select count(*), count(distinct time) from (select time from probe limit 3)";
-    assert_eq!(answer(&bed.engine(), sql).await, ["3 | 3"]);
+    assert_eq!(answer(&harness.engine(), sql).await, ["3 | 3"]);
     let sql = "select max(pulses) < (select max(pulses) from probe) from \
                (select pulses from probe where pulses is not null order by time limit 3 offset 1)";
-    assert_eq!(answer(&bed.engine(), sql).await, ["true"]);
+    assert_eq!(answer(&harness.engine(), sql).await, ["true"]);
 }
 
 #[tokio::test]
 async fn bounds_that_another_program_wrote_are_bounds_only() {
-    let (bed, keys) = Bed::probe(1);
+    let (harness, keys) = Harness::probe(1);
     let rows: Vec<_> = (0..1_000).map(|n| row(n, keys[0])).collect();
-    add(&bed, &rows, true).await;
+    add(&harness, &rows, true).await;
     let sql = "select min(pulses), max(pulses) from probe";
-    let wanted = by_reading(&bed, sql).await;
-    let view = bed.view("probe");
+    let wanted = by_reading(&harness, sql).await;
+    let view = harness.view("probe");
     let foreign = view.files.iter().map(|file| {
         let mut file = DataFile { checksum: None, ..DataFile::clone(file) };
         let pulses = file.stats.get_mut("pulses").expect("statistics");
@@ -96,6 +96,6 @@ async fn bounds_that_another_program_wrote_are_bounds_only() {
         Arc::new(file)
     });
     let files = Arc::new(foreign.collect());
-    bed.publish("probe", TableView { files, ..TableView::clone(&view) });
-    assert_eq!(answer(&bed.engine(), sql).await, wanted);
+    harness.publish("probe", TableView { files, ..TableView::clone(&view) });
+    assert_eq!(answer(&harness.engine(), sql).await, wanted);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bed::{Bed, answer};
+use crate::harness::{Harness, answer};
 
 /// The nice value in a `stat` of the proc file system, if the thread has that name.
 fn nice_in(stat: &str, name: Option<&str>) -> Option<i64> {
@@ -20,8 +20,8 @@ fn nice_of(name: &str) -> Vec<i64> {
 
 #[tokio::test]
 async fn statements_run_in_threads_that_let_ingest_go_first() {
-    let (bed, _) = Bed::probe(1);
-    let engine = bed.engine();
+    let (harness, _) = Harness::probe(1);
+    let engine = harness.engine();
     assert_eq!(answer(&engine, "select count(*) from probe").await, ["0"]);
     let own = nice_in(&std::fs::read_to_string("/proc/thread-self/stat").unwrap(), None).unwrap();
     // Other tests of this program start such threads too, and a thread has its name before it stands back.

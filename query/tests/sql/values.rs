@@ -8,7 +8,7 @@ use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use zonelake_schemas::TableDef;
 use zonelake_tablelog::ParquetOptions;
 
-use crate::bed::{Bed, HOUR_US, NEW_YEAR_US, PROBE, ProbeRow, answer, caller, probe_batch};
+use crate::harness::{HOUR_US, Harness, NEW_YEAR_US, PROBE, ProbeRow, answer, caller, probe_batch};
 
 /// 600 rows of three devices over five days, in the order of device and time.
 fn some_rows(keys: &[zonelake_schemas::DeviceKey]) -> Vec<ProbeRow> {
@@ -16,34 +16,34 @@ fn some_rows(keys: &[zonelake_schemas::DeviceKey]) -> Vec<ProbeRow> {
     (0..600).map(row).collect()
 }
 
-async fn all(bed: &Arc<Bed>, sql: &str) -> RecordBatch {
-    let engine = bed.engine();
+async fn all(harness: &Arc<Harness>, sql: &str) -> RecordBatch {
+    let engine = harness.engine();
     let result = engine.execute(sql, &caller()).await.unwrap();
     let schema = Arc::clone(&result.schema);
     concat_batches(&schema, &result.collect().await.unwrap()).unwrap()
 }
 
 /// The same rows live, in files, and half and half; `page_rows` is small, so that pages are skipped too.
-async fn three_beds() -> (Vec<ProbeRow>, Vec<(&'static str, Arc<Bed>)>) {
+async fn three_beds() -> (Vec<ProbeRow>, Vec<(&'static str, Arc<Harness>)>) {
     let mut beds = Vec::new();
     let mut rows = Vec::new();
     for place in ["live", "files", "mixed"] {
-        let (bed, keys) = Bed::probe(3);
+        let (harness, keys) = Harness::probe(3);
         rows = some_rows(&keys);
         let options = ParquetOptions { page_rows_max: 16, row_group_rows_max: 64, ..ParquetOptions::default() };
         let (first, second) = rows.split_at(300);
         let batches = |rows: &[ProbeRow]| -> Vec<RecordBatch> {
-            rows.chunks(70).map(|rows| probe_batch(bed.schemas("probe"), rows)).collect()
+            rows.chunks(70).map(|rows| probe_batch(harness.schemas("probe"), rows)).collect()
         };
-        bed.add_live("probe", batches(first));
+        harness.add_live("probe", batches(first));
         if place != "live" {
-            bed.flush("probe", &options).await;
+            harness.flush("probe", &options).await;
         }
-        bed.add_live("probe", batches(second));
+        harness.add_live("probe", batches(second));
         if place == "files" {
-            bed.flush("probe", &options).await;
+            harness.flush("probe", &options).await;
         }
-        beds.push((place, bed));
+        beds.push((place, harness));
     }
     (rows, beds)
 }
@@ -52,10 +52,10 @@ async fn three_beds() -> (Vec<ProbeRow>, Vec<(&'static str, Arc<Bed>)>) {
 async fn every_type_has_the_same_values_live_in_files_and_mixed() {
     let (mut rows, beds) = three_beds().await;
     rows.sort_by_key(|row| (row.device, row.time_us));
-    for (place, bed) in beds {
-        let batch = all(&bed, "select * from probe order by device, time").await;
+    for (place, harness) in beds {
+        let batch = all(&harness, "select * from probe order by device, time").await;
         assert_eq!(batch.num_rows(), rows.len(), "{place}");
-        assert_eq!(batch.schema().fields(), bed.schemas("probe").sql.fields(), "{place}");
+        assert_eq!(batch.schema().fields(), harness.schemas("probe").sql.fields(), "{place}");
         let times = batch.column(1).as_primitive::<TimestampMicrosecondType>();
         let qualities = batch.column(7).as_string_view();
         let level = batch.column(9).as_primitive::<Float64Type>();
@@ -76,9 +76,9 @@ async fn every_type_has_the_same_values_live_in_files_and_mixed() {
             assert_eq!(seen.is_valid(at).then(|| seen.value(at)), row.seen, "{place}");
         }
         let rest = "select distinct province, zone, site, date = date_trunc('day', time)::date from probe";
-        assert_eq!(answer(&bed.engine(), rest).await, ["ha-tinh | vung-ang | NULL | true"], "{place}");
+        assert_eq!(answer(&harness.engine(), rest).await, ["ha-tinh | vung-ang | NULL | true"], "{place}");
         let backfill = "select backfill, is_open, count(*) from probe group by all order by 1, 2";
-        assert_eq!(answer(&bed.engine(), backfill).await.len(), 6, "{place}");
+        assert_eq!(answer(&harness.engine(), backfill).await.len(), 6, "{place}");
     }
 }
 
@@ -126,8 +126,8 @@ async fn a_filter_passes_the_same_rows_wherever_they_are() {
         );
         let expected = answer(&beds[0].1.engine(), &check).await;
         passed += usize::from(!expected[0].starts_with("0 "));
-        for (place, bed) in &beds {
-            assert_eq!(answer(&bed.engine(), &sql).await, expected, "{place}: {filter}");
+        for (place, harness) in &beds {
+            assert_eq!(answer(&harness.engine(), &sql).await, expected, "{place}: {filter}");
         }
     }
     assert!(passed > filters.len() / 2, "most filters pass some rows");
@@ -136,8 +136,8 @@ async fn a_filter_passes_the_same_rows_wherever_they_are() {
 #[tokio::test]
 async fn counts_are_known_without_reading() {
     let (_, beds) = three_beds().await;
-    for (place, bed) in beds {
-        let engine = bed.engine();
+    for (place, harness) in beds {
+        let engine = harness.engine();
         let sql = "select count(*), count(temperature), count(note) from probe";
         assert_eq!(answer(&engine, sql).await, ["600 | 480 | 400"], "{place}");
         let plan = answer(&engine, &format!("explain {sql}")).await.join("\n");
@@ -151,17 +151,17 @@ async fn counts_are_known_without_reading() {
 
 #[tokio::test]
 async fn a_field_that_is_added_is_null_in_older_rows() {
-    let (bed, keys) = Bed::probe(1);
-    let old = probe_batch(bed.schemas("probe"), &[ProbeRow::numbered(1, keys[0], NEW_YEAR_US)]);
-    bed.add_live("probe", vec![old.clone()]);
-    bed.flush("probe", &ParquetOptions::default()).await;
-    bed.add_live("probe", vec![old]);
+    let (harness, keys) = Harness::probe(1);
+    let old = probe_batch(harness.schemas("probe"), &[ProbeRow::numbered(1, keys[0], NEW_YEAR_US)]);
+    harness.add_live("probe", vec![old.clone()]);
+    harness.flush("probe", &ParquetOptions::default()).await;
+    harness.add_live("probe", vec![old]);
     let more = format!("{PROBE}\n[[field]]\nname = \"added\"\ntype = \"double\"\ndecimals = 1\n");
-    let later = Bed::new(&[TableDef::from_toml(&more).unwrap()]);
+    let later = Harness::new(&[TableDef::from_toml(&more).unwrap()]);
     later.devices("vung-ang", &["d0".to_owned()]);
-    let view = bed.view("probe");
+    let view = harness.view("probe");
     for file in view.files.iter() {
-        let (from, to) = (bed.table_path("probe", &file.path), later.table_path("probe", &file.path));
+        let (from, to) = (harness.table_path("probe", &file.path), later.table_path("probe", &file.path));
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();
         std::fs::copy(from, to).unwrap();
     }

@@ -1,6 +1,7 @@
 //! SQL over time: buckets and gaps, counters and states, the last rows, joins by time, and time zones with the meaning that
 //! PostgreSQL gives them. In the order in which a statement meets it:
 //!
+//! - [`visit`]: walks over a parsed statement
 //! - [`statement`]: SQL's own words, made functions before planning
 //! - [`planning`], [`rewrite`]: types, operators and casts of times while a statement is planned
 //! - [`latest`], [`asof`], [`series`]: relations made of other relations
@@ -36,6 +37,7 @@ pub mod text;
 pub mod time_bucket;
 pub mod to_char;
 pub mod truncate;
+pub mod visit;
 pub mod zone;
 
 pub use statement::prepare;

@@ -11,7 +11,7 @@ use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
 use futures::{Stream, StreamExt, TryStreamExt};
 use tonic::Status;
-use zonelake_query::session::RowStream;
+use zonelake_query::RowStream;
 
 use crate::failure::{in_stream, of_flight};
 

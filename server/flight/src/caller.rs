@@ -18,7 +18,7 @@ use tonic::Status;
 use tonic::metadata::MetadataMap;
 use zonelake_net::gateway_of;
 use zonelake_query::Caller;
-use zonelake_query::credentials::Credentials;
+use zonelake_net::Credentials;
 use zonelake_registry::{Gateway, Registry};
 
 /// Who calls.

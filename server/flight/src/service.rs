@@ -21,7 +21,7 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 use zonelake_ingest::WriteSink;
-use zonelake_query::session::RowStream;
+use zonelake_query::RowStream;
 use zonelake_query::{Caller, Interface, SqlSession, parameter_count};
 
 use crate::answer::{Messages, messages, of_batch, plain_schema};

@@ -12,7 +12,7 @@ use arrow::util::display::FormatOptions;
 use bytes::BytesMut;
 use futures::StreamExt;
 use zonelake_query::QueryResult;
-use zonelake_query::session::RowStream;
+use zonelake_query::RowStream;
 
 use crate::calendar::Zone;
 use crate::catalog::function_names;

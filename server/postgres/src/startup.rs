@@ -8,7 +8,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use zonelake_query::catalog::CATALOG;
+use zonelake_query::CATALOG;
 use zonelake_registry::Registry;
 
 use crate::cancel::{CancelKey, Cancellations};

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
 };
 use datafusion_pg_catalog::pg_catalog::{self as pg, array_bounds_udf, format_type, pg_get_expr_udf, quote_ident_udf};
 use zonelake_query::SqlSession;
-use zonelake_query::catalog::CATALOG;
+use zonelake_query::CATALOG;
 use zonelake_registry::Role;
 
 use super::comments::look_ups;

@@ -31,7 +31,7 @@ use datafusion::sql::sqlparser::ast::DataType as SqlType;
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables};
-use zonelake_query::catalog::ListedTable;
+use zonelake_query::ListedTable;
 use zonelake_query::{SessionExtension, SqlSession};
 use zonelake_registry::{Registry, Role};
 use zonelake_timeseries::planning::TimeTypes;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use zonelake_query::catalog::ListedTable;
+use zonelake_query::ListedTable;
 use zonelake_registry::Role;
 
 /// Number of the database.

@@ -10,7 +10,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
 use datafusion_pg_catalog::pg_catalog::oid_field::OID_ALIAS_KEY;
-use zonelake_query::catalog::CATALOG;
+use zonelake_query::CATALOG;
 use zonelake_registry::Role;
 
 use super::PgCatalog;

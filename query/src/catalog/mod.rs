@@ -1,0 +1,13 @@
+//! Tables that a statement sees:
+//!
+//! - [`names`]: names of the catalog and of its schemas
+//! - [`source`]: what the engine reads, pinned at one moment
+//! - [`reference_tables`]: tables without files
+//! - [`information_schema`]: which tables and columns exist
+//! - [`statement_catalog`]: all of them for one statement
+
+pub(crate) mod information_schema;
+pub(crate) mod names;
+pub(crate) mod reference_tables;
+pub(crate) mod source;
+pub(crate) mod statement_catalog;

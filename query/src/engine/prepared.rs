@@ -1,0 +1,150 @@
+//! Statements with parameters: what their types are, which columns the answer has, and a plan with values in their places.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, IntervalUnit, SchemaRef, TimeUnit};
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{LogicalPlan, Statement as PlanStatement};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{
+    ArrayElemTypeDef, DataType as SqlType, ExactNumberInfo, Ident, Statement as SqlStatement, TimezoneInfo,
+};
+
+use crate::dialect::check::{ensure_reading, verify_reading};
+use crate::dialect::parameters::compare_list_items;
+use crate::dialect::rewrite::rewrite;
+use crate::error::{QueryError, QueryErrorCode};
+
+/// What is known of a statement before it is run.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// The columns of its answer.
+    pub schema: SchemaRef,
+    /// The types of `$1`, `$2` and so on.
+    pub parameters: Vec<DataType>,
+}
+
+/// Plans a parsed statement whose parameters have these values.
+pub(crate) async fn plan_with_parameters(
+    state: &SessionState,
+    mut statement: Statement,
+    parameters: &[ScalarValue],
+) -> Result<LogicalPlan, QueryError> {
+    ensure_reading(&statement)?;
+    rewrite(&mut statement);
+    if parameters.is_empty() {
+        let plan = state.statement_to_plan(statement).await?;
+        return verify_reading(plan);
+    }
+    let types: Vec<DataType> = parameters.iter().map(ScalarValue::data_type).collect();
+    let plan = plan_typed(state, statement, &types).await?;
+    let values = ParamValues::from(parameters.to_vec());
+    verify_reading(plan.replace_params_with_values(&values)?)
+}
+
+/// The columns of the answer, and the types of `count` parameters: those that the caller names, else those that follow
+/// from where they stand, else text.
+pub(crate) async fn describe(
+    state: &SessionState,
+    mut statement: Statement,
+    named: &[Option<DataType>],
+) -> Result<Description, QueryError> {
+    ensure_reading(&statement)?;
+    rewrite(&mut statement);
+    let parameters = parameter_types(state, &statement, named).await;
+    let plan = match parameters.is_empty() {
+        true => state.statement_to_plan(statement).await?,
+        false => plan_typed(state, statement, &parameters).await?,
+    };
+    let plan = verify_reading(plan)?;
+    // Types of columns may change where values of two types meet.
+    let checked = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {});
+    let plan = checked.unwrap_or(plan);
+    Ok(Description { schema: plan.schema().inner().clone(), parameters })
+}
+
+async fn parameter_types(state: &SessionState, statement: &Statement, named: &[Option<DataType>]) -> Vec<DataType> {
+    if named.iter().all(Option::is_some) {
+        return named.iter().flatten().cloned().collect();
+    }
+    let mut statement = statement.clone();
+    let lists = compare_list_items(&mut statement);
+    let inferred = match state.statement_to_plan(statement).await {
+        Ok(plan) => plan.get_parameter_types().unwrap_or_default(),
+        // What is wrong is said of the statement with types.
+        Err(_) => Default::default(),
+    };
+    let of = |(index, named): (usize, &Option<DataType>)| {
+        let inferred = || {
+            let name = format!("${}", index + 1);
+            let of = inferred.get(&name).cloned().flatten()?;
+            Some(if lists.contains(&name) { list_of(of) } else { of })
+        };
+        named.clone().or_else(inferred).unwrap_or(DataType::Utf8View)
+    };
+    named.iter().enumerate().map(of).collect()
+}
+
+fn list_of(item: DataType) -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(item, true)))
+}
+
+/// The plan of a statement whose parameters have these types.
+async fn plan_typed(state: &SessionState, statement: Statement, types: &[DataType]) -> Result<LogicalPlan, QueryError> {
+    let Statement::Statement(statement) = statement else {
+        return Err(QueryError::new(QueryErrorCode::Sql, "EXPLAIN takes no parameters").with_sqlstate("0A000"));
+    };
+    let prepare = SqlStatement::Prepare {
+        name: Ident::new("statement"),
+        data_types: types.iter().map(sql_type).collect::<Result<_, _>>()?,
+        statement,
+    };
+    match state.statement_to_plan(Statement::Statement(Box::new(prepare))).await? {
+        LogicalPlan::Statement(PlanStatement::Prepare(prepare)) => Ok(prepare.input.as_ref().clone()),
+        _ => Err(QueryError::internal()),
+    }
+}
+
+/// How SQL writes a type.
+fn sql_type(data_type: &DataType) -> Result<SqlType, QueryError> {
+    Ok(match data_type {
+        DataType::Boolean => SqlType::Boolean,
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 => SqlType::SmallInt(None),
+        DataType::Int32 | DataType::UInt16 => SqlType::Int(None),
+        DataType::Int64 | DataType::UInt32 | DataType::UInt64 => SqlType::BigInt(None),
+        DataType::Float32 => SqlType::Real,
+        DataType::Float64 => SqlType::Double(ExactNumberInfo::None),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => SqlType::Text,
+        DataType::Dictionary(_, values) => sql_type(values)?,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => SqlType::Bytea,
+        DataType::Date32 | DataType::Date64 => SqlType::Date,
+        DataType::Time32(_) | DataType::Time64(_) => SqlType::Time(None, TimezoneInfo::None),
+        DataType::Timestamp(unit, None) => SqlType::Timestamp(Some(digits(*unit)), TimezoneInfo::None),
+        DataType::Timestamp(unit, Some(_)) => SqlType::Timestamp(Some(digits(*unit)), TimezoneInfo::WithTimeZone),
+        DataType::Interval(IntervalUnit::MonthDayNano | IntervalUnit::YearMonth | IntervalUnit::DayTime) => {
+            SqlType::Interval { fields: None, precision: None }
+        }
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale) => {
+            SqlType::Decimal(ExactNumberInfo::PrecisionAndScale(u64::from(*precision), i64::from(*scale)))
+        }
+        DataType::List(item) | DataType::LargeList(item) => {
+            SqlType::Array(ArrayElemTypeDef::SquareBracket(Box::new(sql_type(item.data_type())?), None))
+        }
+        _ => {
+            let message = format!("parameters of type {data_type} are not possible");
+            return Err(QueryError::new(QueryErrorCode::Sql, message).with_sqlstate("0A000"));
+        }
+    })
+}
+
+fn digits(unit: TimeUnit) -> u64 {
+    match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond => 6,
+        TimeUnit::Nanosecond => 9,
+    }
+}

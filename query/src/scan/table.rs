@@ -1,0 +1,276 @@
+//! A table as DataFusion sees it: files and live rows at one moment, as one set of rows.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DFSchema, Result, ScalarValue, Statistics};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::union::UnionExec;
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+use object_store::path::Path;
+use zonelake_schemas::{Locations, TableDef, TableSchemas};
+use zonelake_storage::live::Chunk;
+use zonelake_storage::view::TableView;
+use zonelake_tablelog::DataFile;
+
+use crate::scan::decimal_pushdown::FileTermsFactory;
+use crate::scan::file_reader::{FileReaders, times_us};
+use crate::scan::live_exec::{LiveExec, LiveScan};
+use crate::scan::live_rows::LiveRows;
+use crate::scan::location_columns::{PLACE_COLUMNS, PlaceCache, place_schema};
+use crate::scan::pruning::{Bounded, Candidates, add_times, counts, file_statistics};
+
+/// Where DataFusion finds the one object store that a statement may read: that of the tables.
+pub const STORE_URL: &str = "zonelake://store/";
+
+/// A table at a moment.
+#[derive(Debug, Clone)]
+pub struct PinnedTable {
+    /// Its declaration.
+    pub def: Arc<TableDef>,
+    /// Its schemas.
+    pub schemas: TableSchemas,
+    /// Where its files are, below the root of the object store.
+    pub root: Path,
+    /// Its files and live rows.
+    pub view: Arc<TableView>,
+}
+
+/// A [`PinnedTable`] for one statement.
+#[derive(Debug)]
+pub struct TelemetryTable {
+    pinned: PinnedTable,
+    places: Arc<Locations>,
+    place_cache: Arc<PlaceCache>,
+}
+
+impl TelemetryTable {
+    /// A table whose live rows are at `places`, a snapshot that was taken after the view was pinned, so that it has the
+    /// place of every row.
+    pub fn new(pinned: PinnedTable, places: Arc<Locations>, place_cache: Arc<PlaceCache>) -> Self {
+        Self { pinned, places, place_cache }
+    }
+
+    fn sql(&self) -> &SchemaRef {
+        &self.pinned.schemas.sql
+    }
+
+    /// The candidates that may have rows that pass `filter`.
+    fn keep<T: Bounded>(&self, all: Vec<Arc<T>>, filter: Option<&Arc<dyn PhysicalExpr>>) -> Result<Vec<Arc<T>>> {
+        let Some(filter) = filter else { return Ok(all) };
+        let pruning =
+            PruningPredicateBuilder::new().with_file_schema(Arc::clone(self.sql())).try_build(Arc::clone(filter))?;
+        if pruning.always_true() || all.is_empty() {
+            return Ok(all);
+        }
+        let kept = pruning.prune(&Candidates { def: &self.pinned.def, schema: self.sql(), all: &all })?;
+        Ok(all.into_iter().zip(kept).filter_map(|(one, keep)| keep.then_some(one)).collect())
+    }
+
+    fn scan_live(
+        &self,
+        state: &dyn Session,
+        scan: &Scan<'_>,
+        filter: Option<&Arc<dyn PhysicalExpr>>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let all: Vec<Arc<Chunk>> = self.pinned.view.chunks().map(Arc::clone).collect();
+        let total = all.len();
+        let chunks = self.keep(all, filter)?;
+        if chunks.is_empty() {
+            return Ok(None);
+        }
+        let columns = self.place_cache.columns(&self.places)?;
+        let devices = match place_filter(state, scan.filters)? {
+            Some(filter) => Some(columns.passing(&filter)?),
+            None => None,
+        };
+        let mut statistics = counts(&chunks, &self.pinned.def, &scan.schema);
+        columns.estimate(&scan.schema, &mut statistics);
+        if devices.is_some() {
+            statistics = statistics.to_inexact();
+        }
+        Ok(Some(Arc::new(LiveExec::new(LiveScan {
+            pruned_chunks: total - chunks.len(),
+            chunks,
+            rows: LiveRows::new(&scan.projection, Arc::clone(&scan.schema), columns, devices),
+            statistics,
+            limit: scan.limit,
+            target_partitions: state.config().target_partitions(),
+        }))))
+    }
+
+    fn scan_files(
+        &self,
+        state: &dyn Session,
+        scan: &Scan<'_>,
+        filter: Option<&Arc<dyn PhysicalExpr>>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let mut files = self.keep(self.pinned.view.files.to_vec(), filter)?;
+        if files.is_empty() {
+            return Ok(None);
+        }
+        files.sort_by(|a, b| (a.date, &a.path).cmp(&(b.date, &b.path)));
+        let store_url = ObjectStoreUrl::parse(STORE_URL)?;
+        let runtime = state.runtime_env();
+        let readers =
+            FileReaders::new(runtime.object_store(&store_url)?, runtime.cache_manager.get_file_metadata_cache());
+        let columns = cold_schema(self.sql());
+        let source = ParquetSource::new(columns.clone())
+            .with_table_parquet_options(state.default_table_options().parquet)
+            .with_parquet_file_reader_factory(Arc::new(readers));
+        // The partition column stands last in files and first in SQL.
+        let last = self.sql().fields().len() - 1;
+        let positions: Vec<usize> =
+            scan.projection.iter().map(|position| position.checked_sub(1).unwrap_or(last)).collect();
+        let groups = self.groups(&files, &columns, &positions, state.config().target_partitions())?;
+        let mut statistics = counts(&files, &self.pinned.def, columns.table_schema());
+        if filter.is_none()
+            && let Some(times) = times_of(&groups, runtime.cache_manager.get_file_metadata_cache().as_ref())
+        {
+            add_times(&mut statistics, TIME_IN_FILE, times);
+        }
+        self.place_cache.columns(&self.places)?.estimate(columns.table_schema(), &mut statistics);
+        let config = FileScanConfigBuilder::new(store_url, Arc::new(source))
+            .with_statistics(statistics)
+            .with_file_groups(groups)
+            .with_limit(scan.limit)
+            .with_expr_adapter(Some(Arc::new(FileTermsFactory)))
+            .with_projection_indices(Some(positions))?
+            .build();
+        Ok(Some(DataSourceExec::from_data_source(config)))
+    }
+
+    /// The files in groups of about the same size, one a partition, each in the order of their dates.
+    fn groups(
+        &self,
+        files: &[Arc<DataFile>],
+        columns: &TableSchema,
+        wanted: &[usize],
+        target_partitions: usize,
+    ) -> Result<Vec<FileGroup>> {
+        let in_file = columns.file_schema();
+        let wanted: Vec<usize> = wanted.iter().copied().filter(|&position| position < in_file.fields().len()).collect();
+        let count = target_partitions.clamp(1, files.len());
+        let total: u64 = files.iter().map(|file| file.bytes).sum();
+        let share = total.div_ceil(count as u64).max(1);
+        let mut groups = vec![FileGroup::default(); count];
+        let mut before = 0;
+        for file in files {
+            let group = usize::try_from(before / share).unwrap_or(usize::MAX).min(count - 1);
+            groups[group].push(self.partitioned_file(file, in_file, &wanted)?);
+            before += file.bytes;
+        }
+        groups.retain(|group| !group.is_empty());
+        Ok(groups)
+    }
+
+    fn partitioned_file(
+        &self,
+        file: &DataFile,
+        in_file: &Schema,
+        wanted: &[usize],
+    ) -> Result<datafusion::datasource::listing::PartitionedFile> {
+        let location = Path::parse(format!("{}/{}", self.pinned.root, file.path))?;
+        let mut partitioned = datafusion::datasource::listing::PartitionedFile::new("", file.bytes);
+        partitioned.object_meta.location = location;
+        let statistics: Statistics = file_statistics(file, &self.pinned.def, in_file, wanted);
+        Ok(partitioned
+            .with_partition_values(vec![ScalarValue::Date32(Some(file.date))])
+            .with_statistics(Arc::new(statistics)))
+    }
+}
+
+/// Position of the time in files.
+const TIME_IN_FILE: usize = 0;
+
+/// What a statement wants of a table.
+struct Scan<'a> {
+    projection: Vec<usize>,
+    schema: SchemaRef,
+    filters: &'a [Expr],
+    limit: Option<usize>,
+}
+
+#[async_trait]
+impl TableProvider for TelemetryTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.sql())
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let projection = projection.cloned().unwrap_or_else(|| (0..self.sql().fields().len()).collect());
+        let schema = Arc::new(self.sql().project(&projection)?);
+        let scan = Scan { projection, schema, filters, limit };
+        let filter = physical_filter(state, self.sql(), filters.iter().cloned())?;
+        let files = self.scan_files(state, &scan, filter.as_ref())?;
+        let live = self.scan_live(state, &scan, filter.as_ref())?;
+        match (files, live) {
+            (Some(files), Some(live)) => UnionExec::try_new(vec![files, live]),
+            (Some(one), None) | (None, Some(one)) => Ok(one),
+            (None, None) => Ok(Arc::new(EmptyExec::new(scan.schema))),
+        }
+    }
+
+    /// Filters leave out files, row groups, pages, chunks and devices; which rows pass is decided above the scan.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}
+
+/// The least and the greatest time in all files, if there are any and the metadata of each was read before.
+fn times_of(groups: &[FileGroup], metadata: &FileMetadataCache) -> Option<(i64, i64)> {
+    let all = groups.iter().flat_map(FileGroup::iter).map(|file| times_us(metadata, file, TIME_IN_FILE));
+    let earliest_and_latest = |a: (i64, i64), b: (i64, i64)| (a.0.min(b.0), a.1.max(b.1));
+    all.reduce(|all, one| Some(earliest_and_latest(all?, one?))).flatten()
+}
+
+/// The columns of a file as SQL shows them, with `date` as what the file's folder says.
+fn cold_schema(sql: &Schema) -> TableSchema {
+    let (date, in_file) = sql.fields().split_first().expect("the SQL schema begins with date");
+    TableSchema::builder(Arc::new(Schema::new(in_file.to_vec())))
+        .with_table_partition_cols(vec![Arc::clone(date)])
+        .build()
+}
+
+/// The conjunction of filters over a schema, ready to be evaluated.
+fn physical_filter(
+    state: &dyn Session,
+    schema: &SchemaRef,
+    filters: impl IntoIterator<Item = Expr>,
+) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+    let Some(filter) = conjunction(filters) else { return Ok(None) };
+    let schema = DFSchema::try_from(Arc::clone(schema))?;
+    state.create_physical_expr(filter, &schema).map(Some)
+}
+
+/// The part of the filters that speaks of places alone, over the [`place_schema`].
+fn place_filter(state: &dyn Session, filters: &[Expr]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+    let of_place = |expr: &&Expr| {
+        let columns = expr.column_refs();
+        !columns.is_empty()
+            && columns.iter().all(|column| PLACE_COLUMNS.contains(&column.name.as_str()))
+            && !expr.is_volatile()
+    };
+    let parts = filters.iter().flat_map(split_conjunction).filter(of_place).cloned();
+    physical_filter(state, &place_schema(), parts)
+}

@@ -1,0 +1,341 @@
+//! The formats in which an answer is sent, each made batch by batch.
+//!
+//! | format | media type | notes |
+//! |---|---|---|
+//! | JSON | `application/json` | one object: `columns`, an array of `{"name", "type"}`, and `rows`, an array of arrays |
+//! | NDJSON | `application/x-ndjson` | a line per row, an object by column name; of two columns of one name the last is read |
+//! | CSV | `text/csv` | a header line; null is an empty cell |
+//! | Arrow | `application/vnd.apache.arrow.stream` | IPC stream, uncompressed, text as Utf8 |
+//! | Parquet | `application/vnd.apache.parquet` | ZSTD, text as Utf8 |
+//!
+//! In JSON, NaN and infinities are null, and integers are numbers also beyond 2^53, which some readers round. In JSON and
+//! CSV an instant is RFC 3339 with microseconds and `Z` (`2026-01-01T00:00:00.000000Z`); in another time zone than UTC
+//! it has that zone's offset, and without a zone none.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::ipc::writer::StreamWriter;
+use arrow::json::StructMode;
+use arrow::json::writer::{JsonFormat, LineDelimited, WriterBuilder};
+use arrow::record_batch::RecordBatch;
+use arrow::util::display::FormatOptions;
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+
+use zonelake_query::{QueryError, QueryErrorCode, sql_name};
+
+/// A format of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object.
+    Json,
+    /// A JSON object a line.
+    NdJson,
+    /// Comma-separated values with a header.
+    Csv,
+    /// Arrow IPC stream.
+    Arrow,
+    /// A Parquet file.
+    Parquet,
+}
+
+/// An answer cannot be written in a format.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// A type that the format does not have, as lists in CSV.
+    #[error("the answer cannot be written in this format: {0}")]
+    Arrow(#[from] ArrowError),
+    /// As above, for Parquet.
+    #[error("the answer cannot be written as Parquet: {0}")]
+    Parquet(#[from] ParquetError),
+}
+
+impl From<FormatError> for QueryError {
+    fn from(error: FormatError) -> Self {
+        Self::new(QueryErrorCode::Execution, error.to_string())
+    }
+}
+
+impl Format {
+    /// All of them; the first is the default.
+    pub const ALL: [Self; 5] = [Self::Json, Self::NdJson, Self::Csv, Self::Arrow, Self::Parquet];
+
+    /// Its media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::NdJson => "application/x-ndjson",
+            Self::Csv => "text/csv",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+            Self::Parquet => "application/vnd.apache.parquet",
+        }
+    }
+
+    /// The format that an `Accept` header prefers; `None` where it accepts none of them. No header, or one that
+    /// accepts anything, means JSON.
+    pub fn accepted(accept: Option<&str>) -> Option<Self> {
+        let Some(accept) = accept.filter(|accept| !accept.trim().is_empty()) else { return Some(Self::Json) };
+        let mut best: Option<(f32, Self)> = None;
+        for range in accept.split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+            let Some(format) = Self::ALL.into_iter().find(|format| matches_range(format.media_type(), &media)) else {
+                continue;
+            };
+            if quality > 0.0 && best.is_none_or(|(known, _)| quality > known) {
+                best = Some((quality, format));
+            }
+        }
+        best.map(|(_, format)| format)
+    }
+
+    /// A writer of answers with these columns.
+    pub fn writer(self, schema: &SchemaRef) -> Result<AnswerWriter, FormatError> {
+        let writer = match self {
+            Self::Json => Writer::Json { schema: json_head(schema), rows: 0 },
+            Self::NdJson => Writer::NdJson,
+            Self::Csv => Writer::Csv { header: true, schema: Arc::clone(schema) },
+            Self::Arrow => {
+                let plain = plain_schema(schema);
+                Writer::Arrow { writer: Box::new(StreamWriter::try_new(Vec::new(), &plain)?), plain }
+            }
+            Self::Parquet => {
+                let plain = plain_schema(schema);
+                let properties = WriterProperties::builder()
+                    .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+                    .set_max_row_group_row_count(Some(PARQUET_GROUP_ROWS))
+                    .build();
+                let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&plain), Some(properties))?;
+                Writer::Parquet { writer: Box::new(writer), plain }
+            }
+        };
+        Ok(AnswerWriter(writer))
+    }
+}
+
+/// Rows of a row group of a Parquet answer: what is held before it is sent.
+const PARQUET_GROUP_ROWS: usize = 65_536;
+
+fn matches_range(media: &str, range: &str) -> bool {
+    range == media
+        || range == "*/*"
+        || range.strip_suffix("/*").is_some_and(|kind| media.split('/').next() == Some(kind))
+}
+
+/// Writes one answer: each call gives the bytes to send next.
+pub struct AnswerWriter(Writer);
+
+impl std::fmt::Debug for AnswerWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("AnswerWriter").finish_non_exhaustive()
+    }
+}
+
+enum Writer {
+    Json { schema: Vec<u8>, rows: usize },
+    NdJson,
+    Csv { header: bool, schema: SchemaRef },
+    Arrow { writer: Box<StreamWriter<Vec<u8>>>, plain: SchemaRef },
+    Parquet { writer: Box<ArrowWriter<Vec<u8>>>, plain: SchemaRef },
+}
+
+impl AnswerWriter {
+    /// The bytes of a batch, with what comes before the first.
+    pub fn batch(&mut self, batch: &RecordBatch) -> Result<Bytes, FormatError> {
+        Ok(match &mut self.0 {
+            Writer::Json { schema, rows } => {
+                let mut out = std::mem::take(schema);
+                json_rows::<CommaBetween>(&mut out, batch, StructMode::ListOnly, *rows > 0)?;
+                *rows += batch.num_rows();
+                out.into()
+            }
+            Writer::NdJson => {
+                let mut out = Vec::new();
+                json_rows::<LineDelimited>(&mut out, batch, StructMode::ObjectOnly, false)?;
+                out.into()
+            }
+            Writer::Csv { header, .. } => {
+                let mut out = Vec::new();
+                csv_rows(&mut out, batch, std::mem::take(header))?;
+                out.into()
+            }
+            Writer::Arrow { writer, plain } => {
+                writer.write(&plain_batch(batch, plain)?)?;
+                std::mem::take(writer.get_mut()).into()
+            }
+            Writer::Parquet { writer, plain } => {
+                writer.write(&plain_batch(batch, plain)?)?;
+                std::mem::take(writer.inner_mut()).into()
+            }
+        })
+    }
+
+    /// The bytes that end the answer, with what comes before the first batch where there was none.
+    pub fn end(self) -> Result<Bytes, FormatError> {
+        Ok(match self.0 {
+            Writer::Json { mut schema, .. } => {
+                schema.extend_from_slice(b"]}\n");
+                schema.into()
+            }
+            Writer::NdJson => Bytes::new(),
+            Writer::Csv { header, schema } => {
+                let mut out = Vec::new();
+                if header {
+                    csv_rows(&mut out, &RecordBatch::new_empty(schema), true)?;
+                }
+                out.into()
+            }
+            Writer::Arrow { mut writer, .. } => {
+                writer.finish()?;
+                std::mem::take(writer.get_mut()).into()
+            }
+            Writer::Parquet { writer, .. } => writer.into_inner()?.into(),
+        })
+    }
+}
+
+/// `{"columns":[…],"rows":[`
+fn json_head(schema: &Schema) -> Vec<u8> {
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| serde_json::json!({ "name": field.name(), "type": type_name(field.data_type()) }));
+    let columns = serde_json::Value::Array(columns.collect());
+    format!("{{\"columns\":{columns},\"rows\":[").into_bytes()
+}
+
+/// The name of a type in an answer: SQL's where a table can have it, else Arrow's.
+fn type_name(data_type: &DataType) -> String {
+    match sql_name(data_type) {
+        "text" if !matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
+            data_type.to_string()
+        }
+        name => name.to_owned(),
+    }
+}
+
+/// Rows with a comma between them, without brackets around them all.
+#[derive(Debug, Default)]
+struct CommaBetween;
+
+impl JsonFormat for CommaBetween {
+    fn start_row<W: Write>(&self, writer: &mut W, is_first_row: bool) -> Result<(), ArrowError> {
+        if !is_first_row {
+            writer.write_all(b",\n")?;
+        }
+        Ok(())
+    }
+}
+
+fn json_rows<F: JsonFormat>(
+    out: &mut Vec<u8>,
+    batch: &RecordBatch,
+    mode: StructMode,
+    after_others: bool,
+) -> Result<(), ArrowError> {
+    if batch.num_rows() == 0 {
+        return Ok(());
+    }
+    if after_others {
+        out.extend_from_slice(b",\n");
+    }
+    let builder = WriterBuilder::new()
+        .with_explicit_nulls(true)
+        .with_struct_mode(mode)
+        .with_timestamp_format(NO_ZONE_FORMAT.to_owned())
+        .with_timestamp_tz_format(OFFSET_FORMAT.to_owned());
+    builder.build::<_, F>(out).write(&times_as_text(batch)?)
+}
+
+fn csv_rows(out: &mut Vec<u8>, batch: &RecordBatch, header: bool) -> Result<(), ArrowError> {
+    arrow::csv::WriterBuilder::new().with_header(header).build(out).write(&times_as_text(batch)?)
+}
+
+const UTC_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";
+const OFFSET_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.6f%:z";
+const NO_ZONE_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.6f";
+
+/// The batch with its instants as text.
+fn times_as_text(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    if !batch.columns().iter().any(|column| matches!(column.data_type(), DataType::Timestamp(..))) {
+        return Ok(batch.clone());
+    }
+    let mut fields: Vec<FieldRef> = Vec::with_capacity(batch.num_columns());
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(batch.num_columns());
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        let DataType::Timestamp(_, zone) = column.data_type() else {
+            fields.push(Arc::clone(field));
+            columns.push(Arc::clone(column));
+            continue;
+        };
+        let format = match zone.as_deref() {
+            None => NO_ZONE_FORMAT,
+            Some("UTC" | "Z" | "+00" | "+00:00") => UTC_FORMAT,
+            Some(_) => OFFSET_FORMAT,
+        };
+        let format = FormatOptions::new().with_timestamp_format(Some(format)).with_timestamp_tz_format(Some(format));
+        let options = CastOptions { safe: false, format_options: format };
+        fields.push(Arc::new(Field::new(field.name(), DataType::Utf8, true)));
+        columns.push(cast_with_options(column, &DataType::Utf8, &options)?);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+/// The schema with text and bytes in the types that every reader of Arrow has.
+fn plain_schema(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(plain_field);
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn plain_field(field: &FieldRef) -> FieldRef {
+    let plain = match field.data_type() {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::List(item) => DataType::List(plain_field(item)),
+        DataType::LargeList(item) => DataType::LargeList(plain_field(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(plain_field).collect()),
+        _ => return Arc::clone(field),
+    };
+    Arc::new(Field::clone(field).with_data_type(plain))
+}
+
+fn plain_batch(batch: &RecordBatch, plain: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().zip(plain.fields()).map(|(column, field)| {
+        if column.data_type() == field.data_type() { Ok(Arc::clone(column)) } else { cast(column, field.data_type()) }
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(plain), columns, &options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_accept_header_decides_the_format() {
+        for (accept, format) in [
+            (None, Some(Format::Json)),
+            (Some("*/*"), Some(Format::Json)),
+            (Some("text/csv"), Some(Format::Csv)),
+            (Some("text/*"), Some(Format::Csv)),
+            (Some("text/html, application/json;q=0.5, text/csv;q=0.9"), Some(Format::Csv)),
+            (Some("application/vnd.apache.arrow.stream"), Some(Format::Arrow)),
+            (Some("APPLICATION/VND.APACHE.PARQUET; q=1"), Some(Format::Parquet)),
+            (Some("application/x-ndjson"), Some(Format::NdJson)),
+            (Some("text/html"), None),
+            (Some("text/csv;q=0"), None),
+        ] {
+            assert_eq!(Format::accepted(accept), format, "{accept:?}");
+        }
+    }
+}

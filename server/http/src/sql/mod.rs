@@ -1,0 +1,20 @@
+//! SQL over HTTP:
+//!
+//! - [`routes`]: the requests, and the order of their stages
+//! - [`request`]: what a request asks for
+//! - [`authentication`]: who sent it
+//! - [`parameters`]: values of `$1`, `$2` and so on
+//! - [`response`]: rows on their way to the client
+//! - [`formats`], [`compression`]: the bytes of a response
+//! - [`error`]: responses without rows
+
+mod authentication;
+mod compression;
+mod error;
+mod formats;
+mod parameters;
+mod request;
+mod response;
+mod routes;
+
+pub use routes::sql_routes;
