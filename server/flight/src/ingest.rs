@@ -16,7 +16,7 @@ use zonelake_registry::{Gateway, RegisteredTable};
 use zonelake_schemas::reject::REJECTED;
 use zonelake_schemas::{Epoch, Lane};
 
-use crate::failure::{internal, of_refusal, of_write};
+use crate::status::{internal, of_refusal, of_write};
 
 /// Appends all rows of a call; gives back how many rows are durable, those in `rejected` included.
 pub(crate) async fn append<S: WriteSink>(

@@ -10,13 +10,13 @@
 //! - `ingest`: rows that a client appends to a table
 //! - `failure`: errors as gRPC statuses
 
-mod answer;
-mod caller;
-mod failure;
+mod authentication;
 mod ingest;
-mod listing;
+mod metadata;
 mod prepared;
 pub mod route;
+mod rows;
 mod service;
+mod status;
 
 pub use route::{FlightSql, flight_route};

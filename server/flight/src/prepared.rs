@@ -10,7 +10,7 @@ use datafusion::common::ScalarValue;
 use datafusion::sql::parser::Statement;
 use tonic::Status;
 
-use crate::failure::of_input;
+use crate::status::of_input;
 
 /// A prepared statement.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ impl Prepared {
         user: Arc<str>,
     ) -> Result<Self, Status> {
         let mut handle = [0; HANDLE_BYTES];
-        getrandom::fill(&mut handle).map_err(|error| crate::failure::internal(&error))?;
+        getrandom::fill(&mut handle).map_err(|error| crate::status::internal(&error))?;
         let handle = Bytes::copy_from_slice(&handle);
         Ok(Self { sql: sql.into(), statement, schema, parameters, bound: Vec::new(), handle, user })
     }

@@ -12,7 +12,7 @@ use tonic::metadata::MetadataMap;
 use zonelake_ingest::http_write::{WriteSink, WriteState};
 use zonelake_query::QueryEngine;
 
-use crate::caller::Callers;
+use crate::authentication::Callers;
 use crate::prepared::OpenStatements;
 use crate::service::Shared;
 

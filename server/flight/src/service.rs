@@ -24,9 +24,9 @@ use zonelake_ingest::http_write::WriteSink;
 use zonelake_query::session::RowStream;
 use zonelake_query::{Caller, Interface, SqlSession, parameter_count};
 
-use crate::answer::{Messages, messages, of_batch, plain_schema};
-use crate::caller::Identity;
-use crate::failure::{internal, of_query};
+use crate::rows::{Messages, messages, of_batch, plain_schema};
+use crate::authentication::Identity;
+use crate::status::{internal, of_query};
 use crate::prepared::{Prepared, schema_bytes};
 use crate::route::FlightSql;
 use crate::{ingest, listing};

@@ -12,41 +12,16 @@
 //! - `answer`, `columns`, `lists`, `number`, `calendar`, `types`: rows as PostgreSQL writes them
 //! - `failure`: what goes wrong, by its SQLSTATE
 
-mod answer;
-mod calendar;
-mod cancel;
 mod catalog;
-mod column_names;
-mod columns;
-mod commands;
-mod connection;
-mod copy;
-mod correlation;
-mod emptiness;
-mod extended;
-mod failure;
-mod json;
-mod lists;
-mod membership;
-mod messages;
+mod error;
+mod functions;
 pub mod metrics;
-mod number;
-mod parameters;
-mod patterns;
-mod query;
-mod question;
-mod rewrite;
-mod scram;
+mod protocol;
+mod rows;
 pub mod server;
-mod simple;
-mod startup;
-mod templates;
-mod text_format;
-mod transaction;
-mod types;
-mod variables;
-mod wire;
-mod words;
+mod session;
+mod statement;
+mod values;
 
 pub use metrics::PostgresMetrics;
 pub use server::{PostgresArgs, PostgresServer};

@@ -15,11 +15,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 use zonelake_query::QueryEngine;
 
-use crate::cancel::Cancellations;
-use crate::connection::{Connection, ConnectionArgs};
-use crate::failure::PgError;
+use crate::protocol::cancel::Cancellations;
+use crate::session::connection::{Connection, ConnectionArgs};
+use crate::error::PgError;
 use crate::metrics::PostgresMetrics;
-use crate::startup::{StartupArgs, StartupError, begin};
+use crate::session::startup::{StartupArgs, StartupError, begin};
 
 /// What the door is made of.
 pub struct PostgresArgs {

@@ -8,8 +8,8 @@ use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-use super::objects::Objects;
-use crate::variables::Variables;
+use crate::catalog::objects::Objects;
+use crate::session::variables::Variables;
 
 /// What a function looks up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -14,14 +14,14 @@ use zonelake_query::SqlSession;
 use zonelake_query::catalog::CATALOG;
 use zonelake_registry::Role;
 
-use super::comments::look_ups;
-use super::constants::{constant, constants};
-use super::numbers::numbers;
-use super::objects::Objects;
-use crate::json::BuildObject;
-use crate::patterns::LikeEscape;
-use crate::text_format::TextFormat;
-use crate::variables::{SERVER_VERSION, Variables};
+use crate::catalog::comments::look_ups;
+use crate::catalog::constants::{constant, constants};
+use crate::catalog::oids::numbers;
+use crate::catalog::objects::Objects;
+use crate::functions::json::BuildObject;
+use crate::functions::like_escape::LikeEscape;
+use crate::functions::text_format::TextFormat;
+use crate::session::variables::{SERVER_VERSION, Variables};
 
 /// Those that are the same for all connections.
 static OF_ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {

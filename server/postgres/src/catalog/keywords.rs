@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::keywords::{ALL_KEYWORDS, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS};
 
-use super::tables::{NamedColumn, texts};
+use crate::catalog::tables::{NamedColumn, texts};
 
 /// All of them.
 pub(super) fn keywords() -> Vec<NamedColumn> {

@@ -13,11 +13,11 @@ use datafusion_pg_catalog::pg_catalog::oid_field::OID_ALIAS_KEY;
 use zonelake_query::catalog::CATALOG;
 use zonelake_registry::Role;
 
-use super::PgCatalog;
-use super::keywords::keywords;
-use super::objects::{DATABASE_OID, OWNER_OID, Object, Objects, PG_CLASS_OID, SCHEMAS, column_description, role_oid};
-use crate::types::{type_bytes, type_of_column};
-use crate::variables::Variables;
+use crate::catalog::extension::PgCatalog;
+use crate::catalog::keywords::keywords;
+use crate::catalog::objects::{DATABASE_OID, OWNER_OID, Object, Objects, PG_CLASS_OID, SCHEMAS, column_description, role_oid};
+use crate::values::types::{type_bytes, type_of_column};
+use crate::session::variables::Variables;
 
 /// Their names.
 pub(super) const TABLES: [&str; 19] = [

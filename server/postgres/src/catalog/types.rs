@@ -10,7 +10,7 @@ use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
 use datafusion_pg_catalog::pg_catalog::oid_field::{OID_ALIAS_KEY, kind};
 
-use super::{STATIC, function_number};
+use crate::catalog::extension::{STATIC, function_number};
 
 /// Its columns of functions.
 pub(crate) const FUNCTIONS_OF_TYPES: [&str; 8] =

@@ -7,8 +7,8 @@
 #[path = "../../../../query/tests/sql/bed.rs"]
 mod bed;
 mod catalog;
-mod door;
 mod limits;
 mod server;
 mod sessions;
+mod startup;
 mod values;

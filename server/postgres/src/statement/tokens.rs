@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
-use crate::failure::PgError;
+use crate::error::PgError;
 
 /// Tokens that are still to be read. Spaces and comments are passed over.
 #[derive(Debug, Clone)]

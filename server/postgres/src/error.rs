@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use bytes::BytesMut;
 use zonelake_query::QueryError;
 
-use crate::columns::ValueError;
-use crate::messages::{ERROR, put_report};
+use crate::values::column::ValueError;
+use crate::protocol::messages::{ERROR, put_report};
 
 /// An error that the client is told of; the connection goes on.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -1,9 +1,9 @@
 //! Transactions as clients see them. All of them read, and each statement sees one moment; so nothing is to be kept or
 //! undone but variables, and what counts is that clients find the states that they expect.
 
-use crate::failure::PgError;
-use crate::messages::TransactionStatus;
-use crate::variables::Variables;
+use crate::error::PgError;
+use crate::protocol::messages::TransactionStatus;
+use crate::session::variables::Variables;
 
 /// The transaction of a connection.
 #[derive(Debug, Default)]

@@ -14,8 +14,8 @@ use arrow::array::ListArray;
 use bytes::{BufMut, BytesMut};
 use pgwire::api::Type;
 
-use crate::columns::{Column, ValueError};
-use crate::messages::put_sized;
+use crate::values::column::{Column, ValueError};
+use crate::protocol::messages::put_sized;
 
 /// Writes the list of a row, as text: `{1,NULL,"a b"}`.
 pub(crate) fn put_list_text(

@@ -13,7 +13,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use tonic::Status;
 use zonelake_query::session::RowStream;
 
-use crate::failure::{in_stream, of_flight};
+use crate::status::{in_stream, of_flight};
 
 /// A stream of messages.
 pub(crate) type Messages = std::pin::Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;

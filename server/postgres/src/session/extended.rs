@@ -7,18 +7,18 @@ use arrow::datatypes::{DataType, SchemaRef};
 use pgwire::api::Type;
 use zonelake_query::Description;
 
-use crate::answer::{Answer, RowForm, describe_columns, text_schema};
-use crate::column_names::ColumnNames;
-use crate::commands::{Command, read_commands};
-use crate::connection::{Connection, Ended, PORTALS_MAX, Portal, Prepared};
-use crate::failure::PgError;
-use crate::messages::{
+use crate::rows::{Answer, RowForm, describe_columns, text_schema};
+use crate::statement::column_names::ColumnNames;
+use crate::statement::parse::{Command, read_commands};
+use crate::session::connection::{Connection, Ended, PORTALS_MAX, Portal, Prepared};
+use crate::error::PgError;
+use crate::protocol::messages::{
     BIND_COMPLETE, Bind, CLOSE_COMPLETE, EMPTY_QUERY, NO_DATA, PARSE_COMPLETE, PORTAL_SUSPENDED, Target, put_bare,
     put_command_complete, put_parameter_description, put_row_description,
 };
-use crate::parameters::read_value;
-use crate::simple::{DECLARED, Outcome, SHOW_ALL_COLUMNS, complete_tag, no_statement};
-use crate::types::{parameter_type, type_of};
+use crate::statement::parameters::read_value;
+use crate::session::execute::{DECLARED, Outcome, SHOW_ALL_COLUMNS, complete_tag, no_statement};
+use crate::values::types::{parameter_type, type_of};
 
 impl Connection {
     pub(crate) fn parse(&mut self, name: String, sql: &str, types: Vec<u32>) -> Result<(), Ended> {

@@ -9,10 +9,10 @@ use bytes::{Buf, Bytes};
 use datafusion::common::ScalarValue;
 use pgwire::api::Type;
 
-use crate::calendar::{days_since_1970, us_since_1970};
-use crate::failure::PgError;
-use crate::lists::read_list_text;
-use crate::number::read_numeric;
+use crate::values::datetime::{days_since_1970, us_since_1970};
+use crate::error::PgError;
+use crate::values::array::read_list_text;
+use crate::values::numeric::read_numeric;
 
 /// The value of a parameter of type `of`, which the client knows as `oid`. Text of a time without a zone means `zone`.
 pub(crate) fn read_value(
@@ -196,7 +196,7 @@ fn name_of(of: &DataType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::parameter_type;
+    use crate::values::types::parameter_type;
 
     fn text(text: &'static str, of: &Type) -> Result<ScalarValue, PgError> {
         let data_type = parameter_type(of.oid()).unwrap();

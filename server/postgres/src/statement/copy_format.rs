@@ -6,12 +6,12 @@
 use bytes::{BufMut, BytesMut};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use crate::columns::{Column, ValueError};
-use crate::commands::Command;
-use crate::failure::PgError;
-use crate::messages::{put_count, put_sized};
-use crate::query::Query;
-use crate::words::Words;
+use crate::values::column::{Column, ValueError};
+use crate::statement::parse::Command;
+use crate::error::PgError;
+use crate::protocol::messages::{put_count, put_sized};
+use crate::statement::query::Query;
+use crate::statement::tokens::Words;
 
 /// The form of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -274,8 +274,8 @@ mod tests {
     use arrow::array::{ArrayRef, Int32Array, StringArray};
 
     use super::*;
-    use crate::calendar::Zone;
-    use crate::commands::read_commands;
+    use crate::values::datetime::Zone;
+    use crate::statement::parse::read_commands;
 
     fn copied(sql: &str) -> String {
         let Command::Copy { format, .. } = read_commands(sql).unwrap().remove(0) else { panic!("{sql}") };

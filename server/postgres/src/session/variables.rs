@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::calendar::Zone;
-use crate::failure::PgError;
+use crate::values::datetime::Zone;
+use crate::error::PgError;
 
 /// What a value may be.
 enum Values {

@@ -11,9 +11,9 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 use pgwire::api::Type;
 use zonelake_registry::Role;
 
-use super::objects::{Objects, SCHEMAS, role_oid};
-use super::{FUNCTION_NAMES, function_number};
-use crate::types::oid_of_name;
+use crate::catalog::objects::{Objects, SCHEMAS, role_oid};
+use crate::catalog::extension::{FUNCTION_NAMES, function_number};
+use crate::values::types::oid_of_name;
 
 /// Kinds of things with numbers, by the names of the types that stand for them.
 pub(crate) const KINDS: [&str; 6] = ["regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole"];

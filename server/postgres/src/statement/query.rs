@@ -13,14 +13,14 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use pgwire::api::Type;
 
-use crate::column_names::{ColumnNames, name_columns};
-use crate::commands::{Command, read_commands};
-use crate::emptiness::is_surely_empty;
-use crate::failure::PgError;
-use crate::question::{is_question, question_by_text, rewrite_question};
-use crate::rewrite::rewrite;
-use crate::types::oid_of_name;
-use crate::words::Words;
+use crate::statement::column_names::{ColumnNames, name_columns};
+use crate::statement::parse::{Command, read_commands};
+use crate::statement::empty_relations::is_surely_empty;
+use crate::error::PgError;
+use crate::statement::catalog_query::{is_question, question_by_text, rewrite_question};
+use crate::statement::rewrite::rewrite;
+use crate::values::types::oid_of_name;
+use crate::statement::tokens::Words;
 
 /// A statement that reads.
 #[derive(Debug, Clone)]

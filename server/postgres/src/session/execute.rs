@@ -1,17 +1,17 @@
 //! The simple protocol: a text of one or more statements, each answered as text, and what its commands do.
 
-use crate::answer::{Answer, RowForm};
-use crate::commands::{Command, Discard, read_commands};
-use crate::connection::{Connection, Ended, PORTALS_MAX, Portal, Prepared, STATEMENTS_MAX};
-use crate::copy::CopyFormat;
-use crate::extended::formats_of;
-use crate::failure::PgError;
-use crate::messages::{
+use crate::rows::{Answer, RowForm};
+use crate::statement::parse::{Command, Discard, read_commands};
+use crate::session::connection::{Connection, Ended, PORTALS_MAX, Portal, Prepared, STATEMENTS_MAX};
+use crate::statement::copy_format::CopyFormat;
+use crate::session::extended::formats_of;
+use crate::error::PgError;
+use crate::protocol::messages::{
     COPY_DONE, EMPTY_QUERY, NOTICE, TransactionStatus, put_bare, put_command_complete, put_copy_out, put_message,
     put_report, put_row_description,
 };
-use crate::query::Query;
-use crate::transaction::TransactionEnd;
+use crate::statement::query::Query;
+use crate::session::transaction::TransactionEnd;
 
 impl Connection {
     /// Does what a text says, statement by statement; the first that fails ends it.

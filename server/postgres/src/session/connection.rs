@@ -8,16 +8,16 @@ use futures::FutureExt;
 use tokio::sync::watch;
 use zonelake_query::{Caller, Description, Interface, QueryEngine, SqlSession};
 
-use crate::answer::{Answer, RowForm};
-use crate::cancel::CancelKey;
-use crate::catalog::CatalogExtension;
-use crate::commands::Command;
-use crate::failure::PgError;
-use crate::messages::{ClientMessage, TransactionStatus, put_parameter_status, put_ready};
+use crate::rows::{Answer, RowForm};
+use crate::protocol::cancel::CancelKey;
+use crate::catalog::extension::CatalogExtension;
+use crate::statement::parse::Command;
+use crate::error::PgError;
+use crate::protocol::messages::{ClientMessage, TransactionStatus, put_parameter_status, put_ready};
 use crate::metrics::PostgresMetrics;
-use crate::transaction::Transaction;
-use crate::variables::Variables;
-use crate::wire::{Wire, WireError};
+use crate::session::transaction::Transaction;
+use crate::session::variables::Variables;
+use crate::protocol::wire::{Wire, WireError};
 
 /// Why a message was not done.
 #[derive(Debug)]
@@ -216,7 +216,7 @@ impl Connection {
         session.application_name = self.variables.get("application_name").unwrap_or_default().into();
         session.time_zone = self.variables.zone().arrow_name().into();
         session.statement_timeout = self.variables.statement_timeout();
-        if let Some(schema) = self.variables.search_path().into_iter().find(|name| crate::catalog::is_schema(name)) {
+        if let Some(schema) = self.variables.search_path().into_iter().find(|name| crate::catalog::extension::is_schema(name)) {
             session.schema = schema.into();
         }
         let registry = Arc::clone(self.engine.source().registry());

@@ -12,12 +12,12 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bytes::{BufMut, BytesMut};
 use pgwire::api::Type;
 
-use crate::calendar::{
+use crate::values::datetime::{
     OutOfRange, Zone, days_since_2000, put_date, put_fraction, put_time, put_timestamp, put_timestamptz, us_since_2000,
 };
-use crate::lists::{put_list, put_list_text};
-use crate::number::{put_display, put_float4, put_float8, put_numeric};
-use crate::types::type_of;
+use crate::values::array::{put_list, put_list_text};
+use crate::values::numeric::{put_display, put_float4, put_float8, put_numeric};
+use crate::values::types::type_of;
 
 /// A value that the form cannot have.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::io;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::messages::{ClientMessage, ProtocolError, take_message};
+use crate::protocol::messages::{ClientMessage, ProtocolError, take_message};
 
 /// A connection, plain or under TLS.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}

@@ -14,9 +14,10 @@ use datafusion_pg_catalog::sql::rules::{
     StripCollate,
 };
 
-use crate::catalog::{FUNCTIONS_OF_TYPES, KINDS, OBJECT_NAME};
-use crate::patterns::rewrite_escapes;
-use crate::templates::rewrite_templates;
+use crate::catalog::oids::{KINDS, OBJECT_NAME};
+use crate::catalog::types::FUNCTIONS_OF_TYPES;
+use crate::functions::like_escape::rewrite_escapes;
+use crate::functions::templates::rewrite_templates;
 
 /// The rules for any statement: each says the same in other words.
 static OF_ALL: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> = LazyLock::new(|| {

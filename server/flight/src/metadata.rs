@@ -12,8 +12,8 @@ use arrow_flight::sql::{
 use tonic::Status;
 use zonelake_query::{QueryEngine, SqlSession};
 
-use crate::answer::plain_schema;
-use crate::failure::{internal, of_query};
+use crate::rows::plain_schema;
+use crate::status::{internal, of_query};
 
 /// The answer to [`CommandGetCatalogs`].
 pub(crate) async fn catalogs(

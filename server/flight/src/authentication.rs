@@ -83,7 +83,7 @@ impl Callers {
             return Ok(password.as_ref().to_owned());
         }
         let mut random = [0; TOKEN_BYTES];
-        getrandom::fill(&mut random).map_err(|error| crate::failure::internal(&error))?;
+        getrandom::fill(&mut random).map_err(|error| crate::status::internal(&error))?;
         let token = BASE64_URL_SAFE_NO_PAD.encode(random);
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if tokens.len() == TOKENS_MAX {
@@ -100,11 +100,11 @@ impl Callers {
         let caller = Caller { name: Arc::clone(&user) };
         let registry = Arc::clone(&self.registry);
         let is_right = {
-            let _turn = self.password_checks.acquire().await.map_err(|error| crate::failure::internal(&error))?;
+            let _turn = self.password_checks.acquire().await.map_err(|error| crate::status::internal(&error))?;
             let password = Arc::clone(&password);
             tokio::task::spawn_blocking(move || registry.authenticate(&user, &password)).await
         };
-        if is_right.map_err(|error| crate::failure::internal(&error))? {
+        if is_right.map_err(|error| crate::status::internal(&error))? {
             return Ok(Identity::Reader(caller));
         }
         // It may be of a gateway that was added just now.

@@ -14,15 +14,15 @@ use futures::StreamExt;
 use zonelake_query::QueryResult;
 use zonelake_query::session::RowStream;
 
-use crate::calendar::Zone;
-use crate::catalog::function_names;
-use crate::column_names::ColumnNames;
-use crate::columns::Column;
-use crate::copy::{CopyFormat, put_value};
-use crate::failure::PgError;
-use crate::messages::{ColumnDescription, put_count, put_message};
-use crate::types::{is_function_number, type_bytes, type_of_column};
-use crate::wire::FLUSH_BYTES;
+use crate::values::datetime::Zone;
+use crate::catalog::extension::function_names;
+use crate::statement::column_names::ColumnNames;
+use crate::values::column::Column;
+use crate::statement::copy_format::{CopyFormat, put_value};
+use crate::error::PgError;
+use crate::protocol::messages::{ColumnDescription, put_count, put_message};
+use crate::values::types::{is_function_number, type_bytes, type_of_column};
+use crate::protocol::wire::FLUSH_BYTES;
 
 /// The form of rows.
 #[derive(Debug, Clone)]

@@ -9,8 +9,8 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use crate::correlation::{Correlation, correlation};
-use crate::rewrite::call;
+use crate::statement::correlation::{Correlation, correlation};
+use crate::statement::rewrite::call;
 
 /// Says each such comparison over.
 pub(crate) fn rewrite_memberships<S: VisitMut>(statement: &mut S) {

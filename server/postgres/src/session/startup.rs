@@ -11,15 +11,15 @@ use tokio_rustls::TlsAcceptor;
 use zonelake_query::catalog::CATALOG;
 use zonelake_registry::Registry;
 
-use crate::cancel::{CancelKey, Cancellations};
-use crate::failure::PgError;
-use crate::messages::{
+use crate::protocol::cancel::{CancelKey, Cancellations};
+use crate::error::PgError;
+use crate::protocol::messages::{
     AUTHENTICATION_BYTES_MAX, Body, ClientMessage, STARTUP_BYTES_MAX, TransactionStatus, put_message,
     put_parameter_status, put_ready, put_text,
 };
-use crate::scram::{MECHANISM, MadeUp, NONCE_BYTES, ScramError, ScramExchange};
-use crate::variables::Variables;
-use crate::wire::{Transport, Wire, WireError};
+use crate::protocol::scram::{MECHANISM, MadeUp, NONCE_BYTES, ScramError, ScramExchange};
+use crate::session::variables::Variables;
+use crate::protocol::wire::{Transport, Wire, WireError};
 
 /// What every start needs.
 pub(crate) struct StartupArgs {

@@ -17,10 +17,10 @@ use datafusion_pg_catalog::sql::rules::{
     AliasDuplicatedProjectionRewrite, ResolveUnqualifiedIdentifier, SqlStatementRewriteRule,
 };
 
-use crate::correlation::{Correlation, correlation};
-use crate::emptiness::{expr_is_aggregate, without_empty_subqueries};
-use crate::membership::rewrite_memberships;
-use crate::rewrite::{call, rule_by_rule};
+use crate::statement::correlation::{Correlation, correlation};
+use crate::statement::empty_relations::{expr_is_aggregate, without_empty_subqueries};
+use crate::statement::in_subquery::rewrite_memberships;
+use crate::statement::rewrite::{call, rule_by_rule};
 
 /// Knows some questions that are no SQL to our parser by their whole text.
 static BY_TEXT: LazyLock<PostgresCompatibilityParser> = LazyLock::new(PostgresCompatibilityParser::new);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
-use crate::copy::CopyFormat;
-use crate::failure::PgError;
-use crate::query::Query;
-use crate::words::Words;
+use crate::statement::copy_format::CopyFormat;
+use crate::error::PgError;
+use crate::statement::query::Query;
+use crate::statement::tokens::Words;
 
 /// What a statement asks for.
 #[derive(Debug, Clone)]
@@ -149,7 +149,7 @@ fn read_command(mut words: Words) -> Result<Command, PgError> {
             words.next_word();
             if words.take("all") { Command::Close(None) } else { Command::Close(Some(words.name()?)) }
         }
-        "copy" => crate::copy::read_copy(words)?,
+        "copy" => crate::statement::copy_format::read_copy(words)?,
         "listen" => Command::Ignored("LISTEN"),
         "unlisten" => Command::Ignored("UNLISTEN"),
         "lock" => Command::Ignored("LOCK TABLE"),
@@ -262,7 +262,7 @@ fn read_prepare(mut words: Words) -> Result<Command, PgError> {
         while !words.take_token(&Token::RParen) {
             let type_name = words.name()?;
             types.push(
-                crate::types::oid_of_name(&type_name)
+                crate::values::types::oid_of_name(&type_name)
                     .ok_or_else(|| PgError::new("42704", format!("type \"{type_name}\" does not exist")))?,
             );
             words.take_token(&Token::Comma);

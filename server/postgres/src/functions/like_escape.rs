@@ -10,7 +10,7 @@ use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 use datafusion::sql::sqlparser::ast::{Expr, Value, VisitMut, VisitorMut};
 
-use crate::rewrite::call;
+use crate::statement::rewrite::call;
 
 /// Says each such pattern over.
 pub(crate) fn rewrite_escapes<S: VisitMut>(statement: &mut S) {

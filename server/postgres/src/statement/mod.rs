@@ -1,0 +1,11 @@
+pub(crate) mod catalog_query;
+pub(crate) mod column_names;
+pub(crate) mod copy_format;
+pub(crate) mod correlation;
+pub(crate) mod empty_relations;
+pub(crate) mod in_subquery;
+pub(crate) mod parameters;
+pub(crate) mod parse;
+pub(crate) mod query;
+pub(crate) mod rewrite;
+pub(crate) mod tokens;
