@@ -1,18 +1,19 @@
-//! Who calls, from the header `authorization` of each call.
+//! Authentication of each call by its header `authorization`.
 //!
-//! | header | who |
+//! | header | principal |
 //! |---|---|
 //! | `Basic name:password` | a role, where both are right; else a gateway, where the password is its token |
-//! | `Bearer token` | whoever got the token from a handshake, or the gateway whose token it is |
+//! | `Bearer token` | the client that got the token from a handshake, or the gateway whose token it is |
 //!
-//! A role reads, a gateway appends to the tables of its zone. A handshake answers a right `Basic` with a token for
-//! `Bearer`, which lives in memory: after a restart of the server a client shakes hands again.
+//! A role reads, and a gateway appends to the tables of its zone. A handshake with valid `Basic` credentials returns a token
+//! for `Bearer`. Tokens are in memory: after a restart of the server a client needs another handshake.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
@@ -21,25 +22,27 @@ use zonelake_query::Caller;
 use zonelake_query::credentials::Credentials;
 use zonelake_registry::{Gateway, Registry};
 
-/// Who calls.
+use crate::status::internal;
+
+/// Authenticated client.
 #[derive(Debug, Clone)]
-pub(crate) enum Identity {
-    /// A role.
-    Reader(Caller),
-    /// A gateway.
-    Writer(Arc<Gateway>),
+pub(crate) enum Principal {
+    /// Role, which reads.
+    Role(Caller),
+    /// Gateway, which appends.
+    Gateway(Arc<Gateway>),
 }
 
-/// Tells callers by their credentials.
+/// Check of the credentials of a call, which gives its principal.
 #[derive(Debug)]
-pub(crate) struct Callers {
+pub(crate) struct CallAuthenticator {
     registry: Arc<Registry>,
     password_checks: Semaphore,
-    /// Tokens of handshakes, the newest last.
+    /// Tokens of handshakes, newest last.
     tokens: Mutex<VecDeque<Token>>,
 }
 
-/// A token of a handshake. The password is checked again with each call, so that a changed one ends the token.
+/// Token of a handshake. The password is checked again with each call, so that a changed password ends the token.
 #[derive(Clone)]
 struct Token {
     token: Arc<str>,
@@ -53,37 +56,39 @@ impl std::fmt::Debug for Token {
     }
 }
 
-impl Callers {
+impl CallAuthenticator {
+    /// Authenticator without tokens yet.
     pub(crate) fn new(registry: Arc<Registry>) -> Self {
         Self { registry, password_checks: Semaphore::new(PASSWORD_CHECKS_MAX), tokens: Mutex::default() }
     }
 
-    /// Whoever has these credentials.
-    pub(crate) async fn identify(&self, metadata: &MetadataMap) -> Result<Identity, Status> {
+    /// Principal of these credentials.
+    pub(crate) async fn authenticate(&self, metadata: &MetadataMap) -> Result<Principal, Status> {
         let (user, password) = match credentials(metadata)? {
             Credentials::Basic { user, password } => (user.into(), password.into()),
             Credentials::Token(token) => match self.token(&token) {
                 Some(known) => (known.user, known.password),
                 None => {
                     let gateway = gateway_of(&self.registry, &token).await;
-                    return gateway.map(Identity::Writer).ok_or_else(unknown_token);
+                    return gateway.map(Principal::Gateway).ok_or_else(unknown_token);
                 }
             },
         };
         self.check(user, password).await
     }
 
-    /// The token with which further calls may come, in the place of name and password.
-    pub(crate) async fn shake_hands(&self, metadata: &MetadataMap) -> Result<String, Status> {
+    /// Token that further calls may send in the place of name and password.
+    pub(crate) async fn handle_handshake(&self, metadata: &MetadataMap) -> Result<String, Status> {
         let Credentials::Basic { user, password } = credentials(metadata)? else {
             return Err(Status::unauthenticated("a handshake takes a name and a password by Basic authentication"));
         };
         let (user, password): (Arc<str>, Arc<str>) = (user.into(), password.into());
-        if let Identity::Writer(_) = self.check(Arc::clone(&user), Arc::clone(&password)).await? {
+        if let Principal::Gateway(_) = self.check(Arc::clone(&user), Arc::clone(&password)).await? {
+            // A gateway has a token already: the one that it sent as the password.
             return Ok(password.as_ref().to_owned());
         }
         let mut random = [0; TOKEN_BYTES];
-        getrandom::fill(&mut random).map_err(|error| crate::status::internal(&error))?;
+        getrandom::fill(&mut random).map_err(|error| internal(&error))?;
         let token = BASE64_URL_SAFE_NO_PAD.encode(random);
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if tokens.len() == TOKENS_MAX {
@@ -93,28 +98,29 @@ impl Callers {
         Ok(token)
     }
 
-    async fn check(&self, user: Arc<str>, password: Arc<str>) -> Result<Identity, Status> {
+    async fn check(&self, user: Arc<str>, password: Arc<str>) -> Result<Principal, Status> {
         if let Some(gateway) = self.registry.authenticate_gateway(&password) {
-            return Ok(Identity::Writer(gateway));
+            return Ok(Principal::Gateway(gateway));
         }
         let caller = Caller { name: Arc::clone(&user) };
         let registry = Arc::clone(&self.registry);
         let is_right = {
-            let _turn = self.password_checks.acquire().await.map_err(|error| crate::status::internal(&error))?;
+            let _permit = self.password_checks.acquire().await.map_err(|error| internal(&error))?;
             let password = Arc::clone(&password);
             tokio::task::spawn_blocking(move || registry.authenticate(&user, &password)).await
         };
-        if is_right.map_err(|error| crate::status::internal(&error))? {
-            return Ok(Identity::Reader(caller));
+        if is_right.map_err(|error| internal(&error))? {
+            return Ok(Principal::Role(caller));
         }
-        // It may be of a gateway that was added just now.
+        // The token may be of a gateway that another process added just now, which is not in memory yet.
         let gateway = gateway_of(&self.registry, &password).await;
-        gateway.map(Identity::Writer).ok_or_else(|| Status::unauthenticated("the user name or password is wrong"))
+        gateway.map(Principal::Gateway).ok_or_else(|| Status::unauthenticated("the user name or password is wrong"))
     }
 
     fn token(&self, token: &str) -> Option<Token> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.iter().rev().find(|known| *known.token == *token).cloned()
+        // In constant time, so that the time of a call says nothing of how much of a guess is right.
+        tokens.iter().rev().find(|known| bool::from(known.token.as_bytes().ct_eq(token.as_bytes()))).cloned()
     }
 }
 
@@ -129,9 +135,9 @@ fn unknown_token() -> Status {
     Status::unauthenticated("the token is unknown, revoked, or from before a restart of the server: shake hands again")
 }
 
-/// Passwords that are checked at the same time: each check takes much memory on purpose. Others wait.
+/// Most simultaneous password checks, since each takes much memory on purpose. Others wait.
 const PASSWORD_CHECKS_MAX: usize = 2;
-/// Bytes of chance in a token.
+/// Random bytes of a token.
 const TOKEN_BYTES: usize = 24;
-/// Tokens that are remembered; the oldest is forgotten first.
+/// Most tokens; beyond them the oldest is dropped.
 const TOKENS_MAX: usize = 1_000;

@@ -1,4 +1,4 @@
-//! Catalogs, schemas and tables as the engine's `information_schema` lists them, and what the server can do.
+//! Metadata: catalogs, schemas and tables as the engine's `information_schema` lists them, and the capabilities of the server.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,9 +13,9 @@ use tonic::Status;
 use zonelake_query::{QueryEngine, SqlSession};
 
 use crate::rows::plain_schema;
-use crate::status::{internal, of_query};
+use crate::status::{from_query_error, internal};
 
-/// The answer to [`CommandGetCatalogs`].
+/// Response to [`CommandGetCatalogs`].
 pub(crate) async fn catalogs(
     engine: &QueryEngine,
     session: &SqlSession,
@@ -30,7 +30,7 @@ pub(crate) async fn catalogs(
     builder.build().map_err(|error| internal(&error))
 }
 
-/// The answer to [`CommandGetDbSchemas`].
+/// Response to [`CommandGetDbSchemas`].
 pub(crate) async fn schemas(
     engine: &QueryEngine,
     session: &SqlSession,
@@ -44,7 +44,7 @@ pub(crate) async fn schemas(
     builder.build().map_err(|error| internal(&error))
 }
 
-/// The answer to [`CommandGetTables`].
+/// Response to [`CommandGetTables`].
 pub(crate) async fn tables(
     engine: &QueryEngine,
     session: &SqlSession,
@@ -65,7 +65,7 @@ pub(crate) async fn tables(
     builder.build().map_err(|error| internal(&error))
 }
 
-/// The answer to [`CommandGetTableTypes`].
+/// Response to [`CommandGetTableTypes`].
 pub(crate) fn table_types(command: CommandGetTableTypes) -> Result<RecordBatch, Status> {
     let mut builder = command.into_builder();
     for table_type in ["TABLE", "VIEW"] {
@@ -74,7 +74,7 @@ pub(crate) fn table_types(command: CommandGetTableTypes) -> Result<RecordBatch, 
     builder.build().map_err(|error| internal(&error))
 }
 
-/// Keys of tables, of which there are none. `is_primary` is for those of a table itself.
+/// Keys of tables, of which there are none; `is_primary` selects the columns of primary keys, else those of foreign keys.
 pub(crate) fn no_keys(is_primary: bool) -> RecordBatch {
     let text = |name: &str, is_nullable| Field::new(name, DataType::Utf8, is_nullable);
     let rule = |name: &str| Field::new(name, DataType::UInt8, false);
@@ -107,7 +107,7 @@ pub(crate) fn no_keys(is_primary: bool) -> RecordBatch {
     RecordBatch::new_empty(Arc::new(Schema::new(fields)))
 }
 
-/// What the server can do.
+/// Capabilities of the server.
 pub(crate) fn sql_info() -> &'static SqlInfoData {
     static INFO: LazyLock<SqlInfoData> = LazyLock::new(|| {
         let mut info = SqlInfoDataBuilder::new();
@@ -127,19 +127,20 @@ pub(crate) fn sql_info() -> &'static SqlInfoData {
     &INFO
 }
 
+/// Schema of a table, as a query over it has it.
 async fn columns(engine: &QueryEngine, session: &SqlSession, schema: &str, table: &str) -> Result<Schema, Status> {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let sql = format!("SELECT * FROM {}.{}", quoted(schema), quoted(table));
-    let statement = engine.parse(&sql).map_err(of_query)?;
-    let described = engine.describe(statement, Vec::new(), session).await.map_err(of_query)?;
+    let statement = engine.parse(&sql).map_err(from_query_error)?;
+    let described = engine.describe(statement, Vec::new(), session).await.map_err(from_query_error)?;
     Ok(plain_schema(&described.schema).as_ref().clone())
 }
 
-/// The rows of a query whose columns are all text; null is empty.
+/// Rows of a query whose columns are all text; null is empty.
 async fn texts(engine: &QueryEngine, session: &SqlSession, sql: &str) -> Result<Vec<Vec<String>>, Status> {
-    let answer = engine.execute_in(sql, session).await.map_err(of_query)?;
+    let result = engine.execute_in(sql, session).await.map_err(from_query_error)?;
     let mut rows = Vec::new();
-    for batch in answer.collect().await.map_err(of_query)? {
+    for batch in result.collect().await.map_err(from_query_error)? {
         let columns = batch.columns().iter().map(|column| cast(column, &DataType::Utf8));
         let columns: Vec<_> = columns.collect::<Result<_, _>>().map_err(|error| internal(&error))?;
         let columns: Vec<&StringArray> =

@@ -1,4 +1,4 @@
-//! Rows as Flight sends them. Text comes as plain `Utf8`, never as views or dictionaries, which many clients cannot read.
+//! Rows as Flight messages. Text is plain `Utf8`, never a view or a dictionary, which many clients cannot read.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use tonic::Status;
 use zonelake_query::session::RowStream;
 
-use crate::status::{in_stream, of_flight};
+use crate::status::{from_flight_error, in_stream};
 
-/// A stream of messages.
+/// Stream of messages.
 pub(crate) type Messages = std::pin::Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
 
-/// The answer to a statement.
+/// Messages of the result of a statement.
 pub(crate) fn messages(schema: &Schema, rows: RowStream) -> Messages {
     let schema = plain_schema(schema);
     let columns = Arc::clone(&schema);
@@ -29,8 +29,8 @@ pub(crate) fn messages(schema: &Schema, rows: RowStream) -> Messages {
     encode(schema, batches)
 }
 
-/// Rows that are there already.
-pub(crate) fn of_batch(batch: RecordBatch) -> Messages {
+/// Messages of one batch.
+pub(crate) fn batch_messages(batch: RecordBatch) -> Messages {
     encode(batch.schema(), futures::stream::iter([Ok(batch)]))
 }
 
@@ -39,10 +39,10 @@ fn encode(
     batches: impl Stream<Item = Result<RecordBatch, FlightError>> + Send + 'static,
 ) -> Messages {
     let encoder = FlightDataEncoderBuilder::new().with_schema(schema).with_max_flight_data_size(MESSAGE_BYTES);
-    Box::pin(encoder.build(batches).map_err(of_flight))
+    Box::pin(encoder.build(batches).map_err(from_flight_error))
 }
 
-/// The schema that an answer has on the wire.
+/// Schema that a result has on the wire.
 pub(crate) fn plain_schema(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| match plain_type(field.data_type()) {
         Some(plain) => Arc::new(Field::clone(field).with_data_type(plain)),
@@ -71,5 +71,5 @@ fn plain_type(data_type: &DataType) -> Option<DataType> {
     }
 }
 
-/// Bytes of a message, about: larger ones make fewer calls, and some clients take no more than 4 MiB.
+/// Approximate size of a message: larger ones make fewer calls, and some clients accept no more than 4 MiB.
 const MESSAGE_BYTES: usize = 2 << 20;

@@ -8,8 +8,8 @@ use zonelake_ingest::http_write::WriteError;
 use zonelake_query::{QueryError, QueryErrorCode};
 use zonelake_schemas::wire::control::RefusedCode;
 
-/// A statement that failed.
-pub(crate) fn of_query(error: QueryError) -> Status {
+/// Status of a statement that failed.
+pub(crate) fn from_query_error(error: QueryError) -> Status {
     let code = match error.code {
         QueryErrorCode::Sql | QueryErrorCode::NotAllowed | QueryErrorCode::Execution => Code::InvalidArgument,
         QueryErrorCode::TooLarge | QueryErrorCode::Busy => Code::ResourceExhausted,
@@ -20,18 +20,18 @@ pub(crate) fn of_query(error: QueryError) -> Status {
     Status::new(code, error.message)
 }
 
-/// The same, in the middle of an answer.
+/// Error of a statement that fails between two batches of its result.
 pub(crate) fn in_stream(error: QueryError) -> FlightError {
-    FlightError::Tonic(Box::new(of_query(error)))
+    FlightError::Tonic(Box::new(from_query_error(error)))
 }
 
-/// What Flight could not encode.
-pub(crate) fn of_flight(error: FlightError) -> Status {
+/// Status of a result that Flight could not encode.
+pub(crate) fn from_flight_error(error: FlightError) -> Status {
     Status::from(error)
 }
 
-/// A batch that cannot be taken as it is.
-pub(crate) fn of_refusal(refusal: Refusal) -> Status {
+/// Status of a batch that is refused.
+pub(crate) fn from_refusal(refusal: Refusal) -> Status {
     let code = match refusal.code {
         RefusedCode::Unavailable | RefusedCode::ShuttingDown => Code::Unavailable,
         RefusedCode::TooLarge | RefusedCode::Limit => Code::ResourceExhausted,
@@ -41,8 +41,8 @@ pub(crate) fn of_refusal(refusal: Refusal) -> Status {
     Status::new(code, refusal.message)
 }
 
-/// A batch that could not be made durable.
-pub(crate) fn of_write(error: &WriteError) -> Status {
+/// Status of a batch that could not be made durable.
+pub(crate) fn from_write_error(error: &WriteError) -> Status {
     let code = match error {
         WriteError::Unavailable { .. } | WriteError::ShuttingDown => Code::Unavailable,
         WriteError::OtherContent | WriteError::TooLarge(_) => Code::InvalidArgument,
@@ -51,12 +51,12 @@ pub(crate) fn of_write(error: &WriteError) -> Status {
     Status::new(code, error.to_string())
 }
 
-/// What a client has sent and Arrow cannot read.
-pub(crate) fn of_input(error: &ArrowError) -> Status {
+/// Status of input that Arrow cannot read.
+pub(crate) fn from_input_error(error: &ArrowError) -> Status {
     Status::invalid_argument(error.to_string())
 }
 
-/// A fault of ours.
+/// Status of an error of the server, which the server log gets whole and the client does not.
 pub(crate) fn internal(error: &dyn std::fmt::Display) -> Status {
     tracing::error!("Flight SQL: {error}");
     Status::internal("a fault of the server; its log says more")

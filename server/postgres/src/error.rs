@@ -1,20 +1,20 @@
-//! What goes wrong, as PostgreSQL's clients are told: a SQLSTATE and words.
+//! Errors as PostgreSQL's clients get them: a SQLSTATE and a message.
 
 use std::borrow::Cow;
 
 use bytes::BytesMut;
 use zonelake_query::QueryError;
 
-use crate::values::column::ValueError;
 use crate::protocol::messages::{ERROR, put_report};
+use crate::values::error::ValueError;
 
-/// An error that the client is told of; the connection goes on.
+/// Error of a statement; the connection goes on.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct PgError {
-    /// Code of PostgreSQL's manual, appendix A.
+    /// SQLSTATE (PostgreSQL's manual, appendix A).
     pub sqlstate: &'static str,
-    /// In words.
+    /// Text for people.
     pub message: Cow<'static, str>,
 }
 
@@ -23,31 +23,32 @@ impl PgError {
         Self { sqlstate, message: message.into() }
     }
 
-    /// The text is not SQL.
+    /// Error of a text that is not SQL.
     pub(crate) fn syntax(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new("42601", message)
     }
 
-    /// PostgreSQL has it and this does not.
+    /// Error of a feature that PostgreSQL has and this server lacks.
     pub(crate) fn unsupported(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new("0A000", message)
     }
 
-    /// It would write.
+    /// Error of a statement that would write.
     pub(crate) fn writes(what: &str) -> Self {
         Self::new("25006", format!("{what} is not possible: SQL reads only; rows are written over QUIC or HTTP"))
     }
 
-    /// Nothing is run until the transaction ends.
+    /// Error of a statement behind a failed one: nothing runs until the transaction ends.
     pub(crate) fn failed_transaction() -> Self {
         Self::new("25P02", "current transaction is aborted, commands ignored until end of transaction block")
     }
 
+    /// Writes the error as a message, after which the connection goes on.
     pub(crate) fn put(&self, out: &mut BytesMut) {
         put_report(out, ERROR, "ERROR", self.sqlstate, &self.message);
     }
 
-    /// As an error with which the connection ends.
+    /// Writes the error as a message with which the connection ends.
     pub(crate) fn put_fatal(&self, out: &mut BytesMut) {
         put_report(out, ERROR, "FATAL", self.sqlstate, &self.message);
     }

@@ -1,7 +1,8 @@
-//! Rows on their way to a client: batch by batch from the engine, or made here, written in the form that was asked for.
-//! Beside what is written no more than a few batches are held.
+//! Rows on their way to a client: batch by batch from the engine, or made here, written in the form that the client asked
+//! for. Apart from what is written, no more than a few batches are in memory.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
@@ -14,39 +15,45 @@ use futures::StreamExt;
 use zonelake_query::QueryResult;
 use zonelake_query::session::RowStream;
 
-use crate::values::datetime::Zone;
-use crate::catalog::extension::function_names;
-use crate::statement::column_names::ColumnNames;
-use crate::values::column::Column;
-use crate::statement::copy_format::{CopyFormat, put_value};
+use crate::catalog::oid_names::function_names;
 use crate::error::PgError;
 use crate::protocol::messages::{ColumnDescription, put_count, put_message};
-use crate::values::types::{is_function_number, type_bytes, type_of_column};
 use crate::protocol::wire::FLUSH_BYTES;
+use crate::statement::column_names::ColumnNames;
+use crate::statement::copy_format::CopyFormat;
+use crate::values::column::Column;
+use crate::values::datetime::Zone;
+use crate::values::types::{is_function_oid, type_bytes, type_of_column};
 
-/// The form of rows.
+/// Form of rows as messages.
 #[derive(Debug, Clone)]
 pub(crate) enum RowForm {
-    /// DataRow messages; for each column whether it is binary.
+    /// DataRow messages; true for each column that is binary.
     Rows(Vec<bool>),
     /// CopyData messages.
     Copy(CopyFormat),
 }
 
-/// Rows on their way.
-pub(crate) struct Answer {
-    /// Its columns.
+/// Result of a statement and how far it is sent.
+pub(crate) struct ResultCursor {
+    /// Columns as the client is told of them.
     pub columns: Vec<ColumnDescription>,
-    /// What CommandComplete says of it.
+    /// Tag of CommandComplete.
     pub tag: &'static str,
     /// Bytes in front of the first row of a copy.
-    pub in_front: BytesMut,
+    pub copy_header: BytesMut,
     types: Vec<DataType>,
-    /// Columns of numbers of functions.
+    /// True for each column of OIDs of functions.
     functions: Vec<bool>,
     zone: Zone,
     source: Source,
     current: Option<Current>,
+}
+
+impl fmt::Debug for ResultCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResultCursor").field("columns", &self.columns).field("tag", &self.tag).finish_non_exhaustive()
+    }
 }
 
 enum Source {
@@ -54,52 +61,55 @@ enum Source {
     Made(VecDeque<RecordBatch>),
 }
 
+/// Batch whose rows are being sent.
 struct Current {
     columns: Vec<Column>,
     next: usize,
     rows: usize,
 }
 
-/// The columns of an answer, as clients are told.
+/// Descriptions of the columns of a result.
 pub(crate) fn describe_columns(schema: &Schema, names: &ColumnNames) -> Vec<ColumnDescription> {
     let own: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
     let describe = |(field, name): (&Arc<Field>, String)| {
         let of = type_of_column(field);
         ColumnDescription { name, type_oid: of.oid(), type_bytes: type_bytes(&of) }
     };
-    schema.fields().iter().zip(names.of(&own)).map(describe).collect()
+    schema.fields().iter().zip(names.apply(&own)).map(describe).collect()
 }
 
-/// Columns of an answer.
+/// Most columns of a result, since RowDescription counts them in 16 bits.
 const COLUMNS_MAX: usize = 10_000;
 
-impl Answer {
-    /// Rows of the engine. Where the client was told of other types before, they are made those.
-    pub(crate) fn of_engine(
+impl ResultCursor {
+    /// Result of the engine. Where the client was told of other types before, values are cast to those.
+    pub(crate) fn from_engine(
         result: QueryResult,
-        told: Option<&SchemaRef>,
+        described: Option<&SchemaRef>,
         names: &ColumnNames,
         tag: &'static str,
         zone: Zone,
     ) -> Result<Self, PgError> {
-        let schema = told.filter(|told| told.fields().len() == result.schema.fields().len()).unwrap_or(&result.schema);
+        let schema = described
+            .filter(|described| described.fields().len() == result.schema.fields().len())
+            .unwrap_or(&result.schema);
         if schema.fields().len() > COLUMNS_MAX {
-            return Err(PgError::new("54011", format!("an answer has at most {COLUMNS_MAX} columns")));
+            return Err(PgError::new("54011", format!("a result has at most {COLUMNS_MAX} columns")));
         }
         Ok(Self {
             columns: describe_columns(schema, names),
             tag,
             types: schema.fields().iter().map(|field| field.data_type().clone()).collect(),
-            functions: schema.fields().iter().map(|field| is_function_number(field)).collect(),
+            functions: schema.fields().iter().map(|field| is_function_oid(field)).collect(),
             zone,
             source: Source::Engine(result.stream),
             current: None,
-            in_front: BytesMut::new(),
+            copy_header: BytesMut::new(),
         })
     }
 
-    /// Rows of text that are known already.
-    pub(crate) fn of_texts(names: &[&str], rows: &[Vec<String>], tag: &'static str) -> Self {
+    /// Result of rows of text.
+    pub(crate) fn from_texts(names: &[&str], rows: &[Vec<String>], tag: &'static str) -> Self {
         let schema = text_schema(names);
         let columns = (0..names.len())
             .map(|index| Arc::new(rows.iter().map(|row| row.get(index)).collect::<StringArray>()) as ArrayRef);
@@ -112,7 +122,7 @@ impl Answer {
             zone: Zone::UTC,
             source: Source::Made(batch.into_iter().collect()),
             current: None,
-            in_front: BytesMut::new(),
+            copy_header: BytesMut::new(),
         }
     }
 
@@ -121,7 +131,7 @@ impl Answer {
         self.columns.iter().map(|column| column.name.clone()).collect()
     }
 
-    /// Makes sure that there is a row to write; `false` is the end.
+    /// Makes sure that there is a row to write; `false` is the end of the result.
     pub(crate) async fn fill(&mut self) -> Result<bool, PgError> {
         loop {
             if self.current.as_ref().is_some_and(|current| current.next < current.rows) {
@@ -133,6 +143,7 @@ impl Answer {
                 Source::Made(batches) => batches.pop_front(),
             };
             let Some(batch) = batch else {
+                // The engine's stream is dropped, which gives its memory and its permit back before the portal is closed.
                 self.source = Source::Made(VecDeque::new());
                 return Ok(false);
             };
@@ -155,7 +166,7 @@ impl Answer {
         Ok(Column::new(&array, self.zone)?)
     }
 
-    /// Writes rows that are there, at most `rows_max` and until much is written; their number.
+    /// Writes rows of the current batch, at most `rows_max` and until the output is worth sending; returns their number.
     pub(crate) fn put_rows(&mut self, form: &RowForm, rows_max: usize, out: &mut BytesMut) -> Result<usize, PgError> {
         let Some(current) = &mut self.current else { return Ok(0) };
         let start = current.next;
@@ -168,16 +179,17 @@ impl Answer {
                     put_count(out, current.columns.len());
                     for (column, is_binary) in current.columns.iter().zip(formats) {
                         if written.is_ok() {
-                            written = put_value(column, row, *is_binary, out);
+                            written = column.put_sized(row, *is_binary, out);
                         }
                     }
                 }),
                 RowForm::Copy(format) => put_message(out, b'd', |out| {
-                    out.extend_from_slice(&self.in_front.split());
+                    out.extend_from_slice(&self.copy_header.split());
                     written = format.put_row(&current.columns, row, out);
                 }),
             }
             if let Err(error) = written {
+                // Half a message would break the protocol, and the error is a message of its own.
                 out.truncate(at);
                 return Err(error.into());
             }
@@ -186,16 +198,16 @@ impl Answer {
         Ok(current.next - start)
     }
 
-    /// Passes over rows that are there; their number.
+    /// Skips rows of the current batch; returns their number.
     pub(crate) fn skip_rows(&mut self, rows_max: usize) -> usize {
         let Some(current) = &mut self.current else { return 0 };
-        let passed = rows_max.min(current.rows - current.next);
-        current.next += passed;
-        passed
+        let skipped = rows_max.min(current.rows - current.next);
+        current.next += skipped;
+        skipped
     }
 }
 
-/// Columns of text.
+/// Schema of columns of text.
 pub(crate) fn text_schema(names: &[&str]) -> SchemaRef {
     Arc::new(Schema::new(names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect::<Vec<_>>()))
 }

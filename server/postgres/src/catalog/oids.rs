@@ -1,5 +1,5 @@
-//! What has a number, by its name and back: tables, types, functions, schemas, roles. `'probe'::regclass` is
-//! `to_regclass('probe')`, and `oid::regclass::text` is `object_name('regclass', oid)`.
+//! Functions from the name of an object to its OID and back: tables, types, functions, schemas, roles. `'probe'::regclass`
+//! is rewritten as `to_regclass('probe')`, and `oid::regclass::text` as `object_name('regclass', oid)`.
 
 use std::sync::Arc;
 
@@ -8,64 +8,64 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
-use pgwire::api::Type;
+use postgres_types::Type;
 use zonelake_registry::Role;
 
 use crate::catalog::objects::{Objects, SCHEMAS, role_oid};
-use crate::catalog::extension::{FUNCTION_NAMES, function_number};
+use crate::catalog::oid_names::{function_name, function_oid};
 use crate::values::types::oid_of_name;
 
-/// Kinds of things with numbers, by the names of the types that stand for them.
-pub(crate) const KINDS: [&str; 6] = ["regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole"];
+/// Types of PostgreSQL whose values are OIDs, each for one kind of object.
+pub(crate) const OID_TYPES: [&str; 6] = ["regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole"];
 
-/// Name of the function that gives the name of a thing of that kind.
+/// Name of the function from an OID to the name of the object.
 pub(crate) const OBJECT_NAME: &str = "object_name";
 
-/// All functions.
-pub(super) fn numbers(objects: &Arc<Objects>, roles: &Arc<[Arc<Role>]>) -> Vec<Arc<ScalarUDF>> {
+/// Functions from names to OIDs, and the one that goes back.
+pub(crate) fn oid_functions(objects: &Arc<Objects>, roles: &Arc<[Arc<Role>]>) -> Vec<Arc<ScalarUDF>> {
     let signature = Signature::variadic_any(Volatility::Stable);
-    let number = KINDS.map(|kind| NumberFunction {
-        name: format!("to_{kind}"),
-        kind: Some(kind),
+    let to_oid = OID_TYPES.map(|oid_type| OidFunction {
+        name: format!("to_{oid_type}"),
+        oid_type: Some(oid_type),
         objects: Arc::clone(objects),
         roles: Arc::clone(roles),
         signature: signature.clone(),
     });
-    let name = NumberFunction {
+    let to_name = OidFunction {
         name: OBJECT_NAME.to_owned(),
-        kind: None,
+        oid_type: None,
         objects: Arc::clone(objects),
         roles: Arc::clone(roles),
         signature: signature.clone(),
     };
-    number.into_iter().chain([name]).map(|function| Arc::new(ScalarUDF::new_from_impl(function))).collect()
+    to_oid.into_iter().chain([to_name]).map(|function| Arc::new(ScalarUDF::new_from_impl(function))).collect()
 }
 
 #[derive(Debug)]
-struct NumberFunction {
+struct OidFunction {
     name: String,
-    /// What is looked up by its name; `None` is the function that goes back.
-    kind: Option<&'static str>,
+    /// Type of the OIDs; `None` is the function from an OID to a name.
+    oid_type: Option<&'static str>,
     objects: Arc<Objects>,
     roles: Arc<[Arc<Role>]>,
     signature: Signature,
 }
 
-impl PartialEq for NumberFunction {
+impl PartialEq for OidFunction {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && Arc::ptr_eq(&self.objects, &other.objects)
     }
 }
 
-impl Eq for NumberFunction {}
+impl Eq for OidFunction {}
 
-impl std::hash::Hash for NumberFunction {
+impl std::hash::Hash for OidFunction {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.name.hash(state);
     }
 }
 
-impl ScalarUDFImpl for NumberFunction {
+impl ScalarUDFImpl for OidFunction {
     fn name(&self) -> &str {
         &self.name
     }
@@ -75,38 +75,38 @@ impl ScalarUDFImpl for NumberFunction {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(if self.kind.is_some() { DataType::Int32 } else { DataType::Utf8 })
+        Ok(if self.oid_type.is_some() { DataType::Int32 } else { DataType::Utf8 })
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let answer: ArrayRef = match (self.kind, arrays.as_slice()) {
-            // A number stands for itself.
-            (Some(_), [numbers]) if numbers.data_type().is_integer() => cast(numbers, &DataType::Int32)?,
-            (Some(kind), [names]) => {
+        let result: ArrayRef = match (self.oid_type, arrays.as_slice()) {
+            // An integer is an OID already.
+            (Some(_), [oids]) if oids.data_type().is_integer() => cast(oids, &DataType::Int32)?,
+            (Some(oid_type), [names]) => {
                 let names = cast(names, &DataType::Utf8)?;
-                let number = |name: Option<&str>| self.number(kind, name?);
-                Arc::new(names.as_string::<i32>().iter().map(number).collect::<Int32Array>())
+                let oid = |name: Option<&str>| self.oid(oid_type, name?);
+                Arc::new(names.as_string::<i32>().iter().map(oid).collect::<Int32Array>())
             }
-            (None, [kinds, numbers]) => {
-                let (kinds, numbers) = (cast(kinds, &DataType::Utf8)?, cast(numbers, &DataType::Int32)?);
-                let both = kinds.as_string::<i32>().iter().zip(numbers.as_primitive::<Int32Type>());
-                Arc::new(both.map(|(kind, number)| Some(self.shown(kind?, number?))).collect::<StringArray>())
+            (None, [oid_types, oids]) => {
+                let (oid_types, oids) = (cast(oid_types, &DataType::Utf8)?, cast(oids, &DataType::Int32)?);
+                let both = oid_types.as_string::<i32>().iter().zip(oids.as_primitive::<Int32Type>());
+                Arc::new(both.map(|(oid_type, oid)| Some(self.object_name(oid_type?, oid?))).collect::<StringArray>())
             }
             _ => return exec_err!("{} does not take {} arguments", self.name, arrays.len()),
         };
-        Ok(ColumnarValue::Array(answer))
+        Ok(ColumnarValue::Array(result))
     }
 }
 
-impl NumberFunction {
-    fn number(&self, kind: &str, name: &str) -> Option<i32> {
-        if let Ok(number) = name.parse() {
-            return Some(number);
+impl OidFunction {
+    fn oid(&self, oid_type: &str, name: &str) -> Option<i32> {
+        if let Ok(oid) = name.parse() {
+            return Some(oid);
         }
         let parts: Vec<String> = name.split('.').map(|part| part.trim_matches('"').to_owned()).collect();
         let last = parts.last()?.as_str();
-        match kind {
+        match oid_type {
             "regclass" => {
                 let tables = self.objects.tables.iter();
                 let schema = parts.len().checked_sub(2).map(|index| parts[index].as_str());
@@ -115,32 +115,32 @@ impl NumberFunction {
                 named.find(|table| schema.map_or(found(table.schema), |schema| table.schema == schema)).map(|t| t.oid)
             }
             "regtype" => oid_of_name(last).and_then(|oid| i32::try_from(oid).ok()),
-            "regproc" => function_number(last),
-            "regprocedure" => function_number(last.split('(').next().unwrap_or_default()),
+            "regproc" => function_oid(last),
+            "regprocedure" => function_oid(last.split('(').next().unwrap_or_default()),
             "regnamespace" => SCHEMAS.iter().find(|(known, _)| *known == last).map(|(_, oid)| *oid),
             _ => self.roles.iter().find(|role| *role.name == *last).map(|role| role_oid(role)),
         }
     }
 
-    /// What has no name is shown by its number, and the function 0 as a dash.
-    fn shown(&self, kind: &str, number: i32) -> String {
-        let name = match kind {
-            "regclass" => self.objects.by_oid(i64::from(number)).map(|table| match table.schema {
+    /// Name of an object. An object without a name is shown by its OID, and OID 0 as a dash.
+    fn object_name(&self, oid_type: &str, oid: i32) -> String {
+        let name = match oid_type {
+            "regclass" => self.objects.by_oid(i64::from(oid)).map(|table| match table.schema {
                 "public" | "pg_catalog" => table.name.clone(),
                 schema => format!("{schema}.{}", table.name),
             }),
             "regtype" => {
-                let of = u32::try_from(number).ok().and_then(Type::from_oid);
+                let of = u32::try_from(oid).ok().and_then(Type::from_oid);
                 of.map(|of| of.name().to_owned())
             }
-            "regproc" | "regprocedure" => FUNCTION_NAMES.get(&number).cloned(),
-            "regnamespace" => SCHEMAS.iter().find(|(_, oid)| *oid == number).map(|(name, _)| (*name).to_owned()),
+            "regproc" | "regprocedure" => function_name(oid).map(str::to_owned),
+            "regnamespace" => SCHEMAS.iter().find(|(_, known)| *known == oid).map(|(name, _)| (*name).to_owned()),
             "regrole" => {
-                let role = self.roles.iter().find(|role| role_oid(role) == number);
+                let role = self.roles.iter().find(|role| role_oid(role) == oid);
                 role.map(|role| role.name.to_string())
             }
             _ => None,
         };
-        name.unwrap_or_else(|| if number == 0 { "-".to_owned() } else { number.to_string() })
+        name.unwrap_or_else(|| if oid == 0 { "-".to_owned() } else { oid.to_string() })
     }
 }

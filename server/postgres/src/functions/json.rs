@@ -1,4 +1,4 @@
-//! `json_build_object(key, value, …)`, with which clients fold columns of the catalog into one.
+//! `json_build_object(key, value, …)`, by which clients make one column of several columns of the catalog.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 
-/// The function, for `json_build_object` and `jsonb_build_object`. Its answer is text.
+/// SQL functions `json_build_object` and `jsonb_build_object`, which return text.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct BuildObject {
     name: &'static str,
@@ -63,7 +63,7 @@ impl ScalarUDFImpl for BuildObject {
                 let is_bare = kinds[1].data_type().is_numeric() || *kinds[1].data_type() == DataType::Boolean;
                 match (value.is_valid(row), is_bare) {
                     (false, _) => object.push_str("null"),
-                    // NaN and infinities are no numbers of JSON.
+                    // JSON has no numbers for NaN and infinities, so they are strings.
                     (true, true) if !value.value(row).contains(['N', 'i']) => object.push_str(value.value(row)),
                     (true, _) => put_text(&mut object, value.value(row)),
                 }
@@ -75,21 +75,20 @@ impl ScalarUDFImpl for BuildObject {
     }
 }
 
-/// Writes text in quotes.
+/// Writes a JSON string. PostgreSQL's spelling of `: ` and of escapes differs from that of serde_json.
 fn put_text(out: &mut String, text: &str) {
     out.push('"');
-    for letter in text.chars() {
-        match letter {
+    for character in text.chars() {
+        match character {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            letter if letter < ' ' => {
-                // Writing to a string cannot fail.
-                let _ = write!(out, "\\u{:04x}", u32::from(letter));
+            character if character < ' ' => {
+                write!(out, "\\u{:04x}", u32::from(character)).expect("writing to a string does not fail");
             }
-            letter => out.push(letter),
+            character => out.push(character),
         }
     }
     out.push('"');

@@ -1,5 +1,5 @@
 //! `format(template, values…)`: `%s` is a value as text, `%I` a name, `%L` a literal, `%%` a percent sign, `%2$s` the second
-//! value. Widths are not known.
+//! value. Widths are refused.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-/// The function.
+/// SQL function `format`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TextFormat(Signature);
 
@@ -69,14 +69,15 @@ fn format_text(template: &str, values: &[Option<&str>]) -> Result<String> {
                 None => return exec_err!("format specifies argument 0, but arguments are numbered from 1"),
             },
         };
-        let mut letters = behind.chars();
-        let kind = letters.next();
-        rest = letters.as_str();
+        let mut characters = behind.chars();
+        let kind = characters.next();
+        rest = characters.as_str();
         if kind == Some('%') {
             text.push('%');
             continue;
         }
         let Some(value) = values.get(place) else { return exec_err!("too few arguments for format()") };
+        // A value without a position follows the one before it, whether that had a position or not.
         next = place + 1;
         match (kind, *value) {
             (Some('s'), value) => text.push_str(value.unwrap_or_default()),

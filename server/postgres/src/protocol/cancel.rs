@@ -1,12 +1,13 @@
-//! Requests to cancel a statement: they come over a connection of their own and name the other one by its number and its
-//! secret, random one.
+//! Requests to cancel a statement. They come over a connection of their own, and name the other one by its process id and a
+//! random secret, as BackendKeyData has told them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 
-/// The connections that can be asked to cancel.
+/// Connections whose statements can be cancelled.
 #[derive(Debug, Default)]
 pub(crate) struct Cancellations {
     connections: Mutex<Connections>,
@@ -14,46 +15,48 @@ pub(crate) struct Cancellations {
 
 #[derive(Debug, Default)]
 struct Connections {
-    last_number: i32,
-    by_number: HashMap<i32, (i32, Arc<Notify>)>,
+    last_id: i32,
+    /// Secret and signal by process id.
+    by_id: HashMap<i32, (i32, Arc<Notify>)>,
 }
 
-/// A connection's place among them, given back when dropped.
+/// Registration of a connection, which ends when dropped.
 #[derive(Debug)]
 pub(crate) struct CancelKey {
     all: Arc<Cancellations>,
-    /// Number of the connection.
-    pub number: i32,
-    /// What a request must name beside it.
+    /// Process id by which clients know the connection.
+    pub process_id: i32,
+    /// Secret that a request must name as well.
     pub secret: i32,
-    /// Told where a request has come.
-    pub asked: Arc<Notify>,
+    /// Signal of a request.
+    pub requested: Arc<Notify>,
 }
 
 impl Cancellations {
     /// A key for a new connection.
     pub(crate) fn register(self: &Arc<Self>, secret: i32) -> CancelKey {
-        let asked = Arc::new(Notify::new());
+        let requested = Arc::new(Notify::new());
         let mut connections = self.lock();
-        let mut number = connections.last_number;
+        let mut process_id = connections.last_id;
         loop {
-            number = number.checked_add(1).unwrap_or(1);
-            if !connections.by_number.contains_key(&number) {
+            // After 2³¹ connections ids start again, and those of open connections are skipped.
+            process_id = process_id.checked_add(1).unwrap_or(1);
+            if !connections.by_id.contains_key(&process_id) {
                 break;
             }
         }
-        connections.last_number = number;
-        connections.by_number.insert(number, (secret, Arc::clone(&asked)));
-        CancelKey { all: Arc::clone(self), number, secret, asked }
+        connections.last_id = process_id;
+        connections.by_id.insert(process_id, (secret, Arc::clone(&requested)));
+        CancelKey { all: Arc::clone(self), process_id, secret, requested }
     }
 
-    /// Tells a connection that its statement is to be cancelled; nothing happens where the secret is another one.
-    pub(crate) fn cancel(&self, number: i32, secret: i32) {
-        if let Some((of_connection, asked)) = self.lock().by_number.get(&number)
-            && *of_connection == secret
+    /// Asks a connection to cancel its statement; a request with a wrong secret has no effect.
+    pub(crate) fn cancel(&self, process_id: i32, secret: i32) {
+        if let Some((expected, requested)) = self.lock().by_id.get(&process_id)
+            && bool::from(expected.ct_eq(&secret))
         {
-            // Kept until it is heard, for it may come between two parts of an answer.
-            asked.notify_one();
+            // The permit is kept until the connection waits: the request may come between two batches of rows.
+            requested.notify_one();
         }
     }
 
@@ -64,6 +67,6 @@ impl Cancellations {
 
 impl Drop for CancelKey {
     fn drop(&mut self) {
-        self.all.lock().by_number.remove(&self.number);
+        self.all.lock().by_id.remove(&self.process_id);
     }
 }

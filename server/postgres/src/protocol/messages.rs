@@ -1,51 +1,51 @@
-//! Messages of the PostgreSQL protocol, version 3 (PostgreSQL's manual, "Message Formats"). Numbers are big-endian; a text
+//! Messages of the PostgreSQL protocol, version 3 (PostgreSQL's manual, "Message Formats"). Numbers are big-endian; text
 //! ends with a zero byte.
 //!
-//! | offset | bytes | what |
+//! | offset | bytes | content |
 //! |---|---|---|
 //! | 0 | 1 | kind, a letter; the first message of a connection has none |
 //! | 1 | 4 | length, itself included and the kind not |
 //! | 5 | length − 4 | body |
 //!
-//! Limits: [`STARTUP_BYTES_MAX`] for the first message, [`AUTHENTICATION_BYTES_MAX`] until the client has proven who it is,
-//! and then what the server allows.
+//! Limits: [`STARTUP_BYTES_MAX`] for the first message, [`AUTHENTICATION_BYTES_MAX`] until the client is authenticated, and
+//! then the limit of the server.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-/// Length of the first message.
+/// Longest first message.
 pub(crate) const STARTUP_BYTES_MAX: usize = 10_000;
-/// Length of messages by which a client proves who it is.
+/// Longest message of a client that is not authenticated.
 pub(crate) const AUTHENTICATION_BYTES_MAX: usize = 4_096;
 
-/// A message that breaks the protocol; the connection ends.
+/// Message that breaks the protocol; the connection ends.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProtocolError {
-    /// Longer than possible, or shorter than its own length.
+    /// Length beyond the limit, or shorter than the length field itself.
     #[error("a message of kind {kind:?} has a length of {length}; {most} bytes are possible")]
     Length {
         /// Letter of the message.
         kind: char,
-        /// What it says of its length.
+        /// Length that the message states.
         length: i64,
-        /// What is possible.
+        /// Limit of the length.
         most: usize,
     },
-    /// Its body ends early, or has bytes behind its end, or is not UTF-8.
+    /// Body that ends early, has bytes behind its end, or is not UTF-8.
     #[error("a message of kind {0:?} cannot be read")]
     Body(char),
-    /// There is no such message.
+    /// Letter of no message.
     #[error("there is no message of kind {0:?}")]
     Kind(char),
 }
 
-/// What a Describe or Close speaks of.
+/// Object of a Describe or Close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     Statement,
     Portal,
 }
 
-/// A message of a client.
+/// Message of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ClientMessage {
     Query(String),
@@ -72,11 +72,11 @@ pub(crate) enum ClientMessage {
     Terminate,
     /// Password or a part of SASL.
     Authentication(Bytes),
-    /// Any part of a copy into the server, which there is not.
+    /// Any part of a copy into the server, which does not exist here.
     Copy,
 }
 
-/// Values for the parameters of a statement.
+/// Values for the parameters of a statement, which make a portal of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Bind {
     pub portal: String,
@@ -86,7 +86,7 @@ pub(crate) struct Bind {
     pub result_formats: Vec<i16>,
 }
 
-/// Takes a whole message off the front of what has arrived; `None` where it has not arrived whole.
+/// Takes a whole message off the front of the input; `None` where it has not arrived whole.
 pub(crate) fn take_message(input: &mut BytesMut, bytes_max: usize) -> Result<Option<ClientMessage>, ProtocolError> {
     if input.len() < 5 {
         return Ok(None);
@@ -144,7 +144,7 @@ fn read_bind(body: &mut Body) -> Option<Bind> {
     Some(Bind { portal, statement, formats, values, result_formats })
 }
 
-/// What is left of a body; each read checks that it is there.
+/// Unread bytes of a body; each read checks that there are enough.
 pub(crate) struct Body(pub Bytes);
 
 impl Body {
@@ -156,7 +156,7 @@ impl Body {
         self.0.try_get_i32().ok()
     }
 
-    /// A number of things that follow.
+    /// Reads a count of items that follow.
     fn count(&mut self) -> Option<u16> {
         self.0.try_get_u16().ok()
     }
@@ -193,13 +193,13 @@ impl Body {
     }
 }
 
-/// Writes a message: its kind, and the length when `write` has written the body.
+/// Writes a message; the length is filled in when `write` has written the body.
 pub(crate) fn put_message(out: &mut BytesMut, kind: u8, write: impl FnOnce(&mut BytesMut)) {
     out.put_u8(kind);
     put_sized(out, true, write);
 }
 
-/// Writes a length in front of what `write` writes; `with_itself` counts the four bytes of the length.
+/// Writes a length in front of the bytes that `write` writes. With `with_itself` the length counts its own four bytes.
 pub(crate) fn put_sized(out: &mut BytesMut, with_itself: bool, write: impl FnOnce(&mut BytesMut)) {
     let at = out.len();
     out.put_i32(0);
@@ -210,13 +210,13 @@ pub(crate) fn put_sized(out: &mut BytesMut, with_itself: bool, write: impl FnOnc
     out[at..at + 4].copy_from_slice(&length.to_be_bytes());
 }
 
-/// Writes a text and the zero that ends it. A zero within would end it early, so it is left out.
+/// Writes text and the zero that ends it. A zero within would end it early, so it is left out.
 pub(crate) fn put_text(out: &mut BytesMut, text: &str) {
     out.extend(text.bytes().filter(|byte| *byte != 0));
     out.put_u8(0);
 }
 
-/// State of a transaction as ReadyForQuery tells it.
+/// State of a transaction as ReadyForQuery has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TransactionStatus {
     Idle,
@@ -224,7 +224,7 @@ pub(crate) enum TransactionStatus {
     Failed,
 }
 
-/// A column as RowDescription tells it.
+/// Column as RowDescription has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ColumnDescription {
     pub name: String,
@@ -249,6 +249,7 @@ pub(crate) fn put_row_description(out: &mut BytesMut, columns: &[ColumnDescripti
             put_text(out, &column.name);
             out.put_i32(0);
             out.put_i16(0);
+            // The two fields before are the table and column of origin, and the −1 behind is a type modifier: none.
             out.put_u32(column.type_oid);
             out.put_i16(column.type_bytes);
             out.put_i32(-1);
@@ -275,7 +276,7 @@ pub(crate) fn put_parameter_status(out: &mut BytesMut, name: &str, value: &str) 
     });
 }
 
-/// A message without a body, by its letter.
+/// Writes a message without a body.
 pub(crate) fn put_bare(out: &mut BytesMut, kind: u8) {
     put_message(out, kind, |_| {});
 }
@@ -288,7 +289,7 @@ pub(crate) const PORTAL_SUSPENDED: u8 = b's';
 pub(crate) const EMPTY_QUERY: u8 = b'I';
 pub(crate) const COPY_DONE: u8 = b'c';
 
-/// Beginning of an answer to COPY TO STDOUT.
+/// Writes CopyOutResponse, with which the response to COPY TO STDOUT begins.
 pub(crate) fn put_copy_out(out: &mut BytesMut, is_binary: bool, columns: usize) {
     put_message(out, b'H', |out| {
         out.put_u8(u8::from(is_binary));
@@ -297,7 +298,7 @@ pub(crate) fn put_copy_out(out: &mut BytesMut, is_binary: bool, columns: usize) 
     });
 }
 
-/// An error or notice, by its fields: severity, SQLSTATE, message.
+/// Writes an error or notice with its fields: severity, SQLSTATE, message.
 pub(crate) fn put_report(out: &mut BytesMut, kind: u8, severity: &str, sqlstate: &str, message: &str) {
     put_message(out, kind, |out| {
         for (field, value) in [(b'S', severity), (b'V', severity), (b'C', sqlstate), (b'M', message)] {
@@ -311,7 +312,7 @@ pub(crate) fn put_report(out: &mut BytesMut, kind: u8, severity: &str, sqlstate:
 pub(crate) const ERROR: u8 = b'E';
 pub(crate) const NOTICE: u8 = b'N';
 
-/// Writes a number of things that follow.
+/// Writes a count of items that follow.
 pub(crate) fn put_count(out: &mut BytesMut, count: usize) {
     out.put_u16(u16::try_from(count).expect("columns and parameters are counted before they are described"));
 }

@@ -1,6 +1,6 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677) as the side of the server: two messages of a client in, two answers out. The client
-//! proves that it knows the password, and the server that it knows it too, and neither sends it. Channel binding is not
-//! offered. For a user that there is not the exchange goes on to its end with made-up keys, so that names cannot be tried.
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677), the side of the server: two messages of a client in, two responses out, without I/O.
+//! Client and server each prove that they know the password, and neither sends it. Channel binding is not offered. For an
+//! unknown user the exchange goes on to its end with decoy keys, so that nobody learns which names exist.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,25 +11,25 @@ pub(crate) const MECHANISM: &str = "SCRAM-SHA-256";
 /// Random bytes of the server's part of the nonce.
 pub(crate) const NONCE_BYTES: usize = 18;
 
-/// An exchange that does not end well.
+/// Failure of an exchange.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ScramError {
-    /// The messages are not those of SCRAM.
+    /// Message that is not of SCRAM.
     Malformed,
-    /// The password is not the right one.
+    /// Proof that does not fit the password.
     WrongPassword,
 }
 
-/// What a server without the user's keys shows of them.
+/// Parameters that an unknown user is shown.
 #[derive(Debug, Clone)]
-pub(crate) struct MadeUp {
-    /// Made of the name and a secret, so that the same name has the same one again.
+pub(crate) struct DecoyParameters {
+    /// Salt made of the name and a secret, so that a name has the same one each time.
     pub salt: [u8; zonelake_registry::scram::SCRAM_SALT_BYTES],
-    /// That of real users.
+    /// Iterations of real users.
     pub iterations: u32,
 }
 
-/// The exchange behind the client's first message.
+/// Exchange after the client's first message.
 #[derive(Debug)]
 pub(crate) struct ScramExchange {
     verifier: Option<ScramVerifier>,
@@ -40,16 +40,16 @@ pub(crate) struct ScramExchange {
 }
 
 impl ScramExchange {
-    /// Takes the client's first message; the second value is the answer.
+    /// Handles the client's first message; the second value is the response.
     pub(crate) fn begin(
         client_first: &str,
         verifier: Option<ScramVerifier>,
-        made_up: &MadeUp,
+        decoy: &DecoyParameters,
         server_nonce: [u8; NONCE_BYTES],
     ) -> Result<(Self, String), ScramError> {
         let (binding, rest) = client_first.split_once(',').ok_or(ScramError::Malformed)?;
         let (authorization, bare) = rest.split_once(',').ok_or(ScramError::Malformed)?;
-        // "y": the client could bind and believes that the server cannot, which is so.
+        // "y": the client supports channel binding and believes, rightly, that the server does not.
         if !matches!(binding, "n" | "y") || !authorization.is_empty() && !authorization.starts_with("a=") {
             return Err(ScramError::Malformed);
         }
@@ -62,7 +62,7 @@ impl ScramExchange {
         let nonce = format!("{client_nonce}{}", STANDARD.encode(server_nonce));
         let (salt, iterations) = match &verifier {
             Some(verifier) => (verifier.salt, verifier.iterations),
-            None => (made_up.salt, made_up.iterations),
+            None => (decoy.salt, decoy.iterations),
         };
         let server_first = format!("r={nonce},s={},i={iterations}", STANDARD.encode(salt));
         let gs2_header = format!("{binding},{authorization},");
@@ -76,7 +76,7 @@ impl ScramExchange {
         Ok((exchange, server_first))
     }
 
-    /// Takes the client's last message; the value is the answer, by which the server proves itself.
+    /// Handles the client's last message; the value is the response, by which the server proves itself.
     pub(crate) fn finish(self, client_final: &str) -> Result<String, ScramError> {
         let (without_proof, proof) = client_final.rsplit_once(",p=").ok_or(ScramError::Malformed)?;
         let mut parts = without_proof.split(',');
@@ -88,6 +88,7 @@ impl ScramExchange {
         let proof: [u8; 32] =
             STANDARD.decode(proof).ok().and_then(|proof| proof.try_into().ok()).ok_or(ScramError::Malformed)?;
         let messages = format!("{},{},{without_proof}", self.client_first_bare, self.server_first);
+        // The verifier compares the proof in constant time.
         let signature = self.verifier.and_then(|verifier| verifier.server_signature(messages.as_bytes(), &proof));
         signature.map(|signature| format!("v={}", STANDARD.encode(signature))).ok_or(ScramError::WrongPassword)
     }
@@ -97,11 +98,11 @@ impl ScramExchange {
 mod tests {
     use super::*;
 
-    const MADE_UP: MadeUp = MadeUp { salt: [7; 16], iterations: 4_096 };
+    const DECOY: DecoyParameters = DecoyParameters { salt: [7; 16], iterations: 4_096 };
 
     #[test]
     fn an_unknown_user_is_asked_like_a_known_one_and_then_refused() {
-        let (exchange, first) = ScramExchange::begin("n,,n=,r=abc", None, &MADE_UP, [1; NONCE_BYTES]).unwrap();
+        let (exchange, first) = ScramExchange::begin("n,,n=,r=abc", None, &DECOY, [1; NONCE_BYTES]).unwrap();
         assert!(first.starts_with("r=abcAQEB"), "{first}");
         assert!(first.ends_with(",i=4096"), "{first}");
         let last = format!("c=biws,r={},p={}", exchange.nonce, STANDARD.encode([0; 32]));
@@ -112,13 +113,13 @@ mod tests {
     fn messages_of_another_form_are_refused() {
         for first in ["", "n", "n,,", "n,,r=abc", "p=tls-server-end-point,,n=,r=abc", "n,,n=,r=", "x,,n=,r=a"] {
             assert_eq!(
-                ScramExchange::begin(first, None, &MADE_UP, [1; NONCE_BYTES]).map(|_| ()),
+                ScramExchange::begin(first, None, &DECOY, [1; NONCE_BYTES]).map(|_| ()),
                 Err(ScramError::Malformed),
                 "{first}"
             );
         }
         for last in ["", "c=biws", "c=biws,r=other,p=AAAA", "c=eSws,r=abc,p=AAAA"] {
-            let (exchange, _) = ScramExchange::begin("n,,n=,r=abc", None, &MADE_UP, [1; NONCE_BYTES]).unwrap();
+            let (exchange, _) = ScramExchange::begin("n,,n=,r=abc", None, &DECOY, [1; NONCE_BYTES]).unwrap();
             assert_eq!(exchange.finish(last), Err(ScramError::Malformed), "{last}");
         }
     }

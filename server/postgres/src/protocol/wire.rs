@@ -1,44 +1,50 @@
-//! A connection as a stream of messages: reads them one at a time, gathers what is to be sent, and notices a client that
-//! has gone while nothing is read.
+//! Wire: a connection as a stream of messages. It reads one message at a time, buffers output, and notices that the client has
+//! closed the connection while a statement runs.
 
-use std::io;
+use std::{fmt, io};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::protocol::messages::{ClientMessage, ProtocolError, take_message};
 
-/// A connection, plain or under TLS.
+/// Connection, plain or under TLS.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for T {}
 
-/// Why nothing more is read or written.
+/// Reason that nothing more is read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WireError {
-    /// The connection has failed.
+    /// Failure of the connection.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The client breaks the protocol.
+    /// Message that breaks the protocol.
     #[error("{0}")]
     Protocol(#[from] ProtocolError),
-    /// The client has ended the connection.
+    /// End of the connection by the client.
     #[error("the client has gone")]
-    Gone,
+    Closed,
 }
 
-/// Messages over a connection.
+/// Messages over a connection, with their buffers.
 pub(crate) struct Wire {
     stream: Box<dyn Transport>,
     input: BytesMut,
-    /// What is to be sent; [`Wire::flush`] sends it.
+    /// Buffered output; [`Wire::flush`] sends it.
     pub out: BytesMut,
-    /// Longest message that is taken.
+    /// Longest message that is accepted.
     pub message_bytes_max: usize,
 }
 
-/// Bytes that are gathered before they are sent.
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").field("input", &self.input.len()).field("out", &self.out.len()).finish_non_exhaustive()
+    }
+}
+
+/// Bytes of output that are buffered before they are sent.
 pub(crate) const FLUSH_BYTES: usize = 64 * 1024;
-/// Bytes that are read ahead while a statement runs.
+/// Bytes of input that are buffered while a statement runs; beyond them the client waits.
 const AHEAD_BYTES_MAX: usize = 1 << 20;
 
 impl Wire {
@@ -46,28 +52,29 @@ impl Wire {
         Self { stream, input: BytesMut::new(), out: BytesMut::new(), message_bytes_max }
     }
 
-    /// The next message. It may be dropped and called again without loss.
+    /// Reads the next message. The future may be dropped and made again without loss.
     pub(crate) async fn read(&mut self) -> Result<ClientMessage, WireError> {
         loop {
             if let Some(message) = take_message(&mut self.input, self.message_bytes_max)? {
                 return Ok(message);
             }
             if self.stream.read_buf(&mut self.input).await? == 0 {
-                return Err(WireError::Gone);
+                return Err(WireError::Closed);
             }
         }
     }
 
-    /// Whether a message has arrived already, in whole or in part.
+    /// True where a message has arrived already, in whole or in part.
     pub(crate) fn has_input(&self) -> bool {
         !self.input.is_empty()
     }
 
-    /// Returns when the client has gone. What it sends meanwhile is kept, up to a limit.
-    pub(crate) async fn gone(&mut self) -> WireError {
+    /// Returns when the client has closed the connection. Input that comes before is buffered up to a limit, and then the end
+    /// goes unnoticed until a message is read.
+    pub(crate) async fn closed(&mut self) -> WireError {
         while self.input.len() < AHEAD_BYTES_MAX {
             match self.stream.read_buf(&mut self.input).await {
-                Ok(0) => return WireError::Gone,
+                Ok(0) => return WireError::Closed,
                 Ok(_) => {}
                 Err(error) => return error.into(),
             }
@@ -75,7 +82,7 @@ impl Wire {
         std::future::pending().await
     }
 
-    /// Sends what was gathered.
+    /// Sends the buffered output.
     pub(crate) async fn flush(&mut self) -> Result<(), WireError> {
         self.stream.write_all(&self.out).await?;
         self.out.clear();
@@ -83,14 +90,14 @@ impl Wire {
         Ok(())
     }
 
-    /// Sends what was gathered where that is much.
+    /// Sends the buffered output where there is much of it.
     pub(crate) async fn flush_if_full(&mut self) -> Result<(), WireError> {
         if self.out.len() >= FLUSH_BYTES { self.flush().await } else { Ok(()) }
     }
 
-    /// Ends the connection.
+    /// Closes the connection.
     pub(crate) async fn close(&mut self) {
-        // The client may have gone first.
-        drop(self.stream.shutdown().await);
+        // The client may have closed it first, which is no failure.
+        self.stream.shutdown().await.ok();
     }
 }

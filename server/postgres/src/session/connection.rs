@@ -1,74 +1,58 @@
-//! One connection: what the client has set and prepared, and the loop over its messages.
+//! Connection: the state of a client's session, and what all messages need of it.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion::common::ScalarValue;
 use futures::FutureExt;
 use tokio::sync::watch;
-use zonelake_query::{Caller, Description, Interface, QueryEngine, SqlSession};
+use zonelake_query::{Caller, Description, Interface, QueryEngine, QueryError, SqlSession};
 
-use crate::rows::{Answer, RowForm};
-use crate::protocol::cancel::CancelKey;
-use crate::catalog::extension::CatalogExtension;
-use crate::statement::parse::Command;
+use crate::catalog::extension::{CatalogExtension, is_schema};
 use crate::error::PgError;
-use crate::protocol::messages::{ClientMessage, TransactionStatus, put_parameter_status, put_ready};
 use crate::metrics::PostgresMetrics;
+use crate::protocol::cancel::CancelKey;
+use crate::protocol::messages::put_parameter_status;
+use crate::protocol::wire::Wire;
+use crate::rows::{ResultCursor, RowForm};
+use crate::session::outcome::SessionError;
 use crate::session::transaction::Transaction;
 use crate::session::variables::Variables;
-use crate::protocol::wire::{Wire, WireError};
+use crate::statement::commands::Command;
 
-/// Why a message was not done.
-#[derive(Debug)]
-pub(crate) enum Ended {
-    /// The client is told, and the connection goes on.
-    Failed(PgError),
-    /// The connection ends.
-    Wire(WireError),
-}
-
-impl From<PgError> for Ended {
-    fn from(error: PgError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<WireError> for Ended {
-    fn from(error: WireError) -> Self {
-        Self::Wire(error)
-    }
-}
-
-/// A statement that was parsed.
+/// Prepared statement.
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
-    /// What it asks for; `None` is an empty text.
+    /// Command; `None` is an empty text.
     pub command: Option<Command>,
-    /// Types of its parameters as the client declares them; 0 leaves one open.
+    /// OIDs of the types of the parameters as the client declares them; 0 leaves a type open.
     pub declared: Vec<u32>,
-    /// What is known of it, under the variables of that epoch.
+    /// Parameters and columns, as planned under the variables of that epoch.
     pub description: Option<(u64, Arc<Description>)>,
 }
 
-/// A statement with its values, or a cursor, perhaps on its way.
+/// Prepared statement with its values, or a cursor, perhaps in execution.
+#[derive(Debug)]
 pub(crate) struct Portal {
     pub prepared: Prepared,
-    pub parameters: Vec<datafusion::common::ScalarValue>,
-    /// Forms of the columns, as Bind has them.
+    pub parameters: Vec<ScalarValue>,
+    /// Formats of the columns, as Bind has them.
     pub formats: Vec<i16>,
-    /// Columns that the client was told of.
-    pub told: Option<SchemaRef>,
-    pub answer: Option<Answer>,
-    /// Rows that were sent.
+    /// Columns that Describe has told the client.
+    pub described: Option<SchemaRef>,
+    pub result: Option<ResultCursor>,
+    /// Count of rows sent.
     pub rows: u64,
-    /// Whether all is sent, or there is nothing to send.
+    /// True where all rows are sent, or there are none to send.
     pub is_done: bool,
-    /// A cursor that outlives its transaction.
+    /// True for a cursor that outlives its transaction.
     pub is_held: bool,
 }
 
-/// What a connection is made of.
+/// Parts of a connection.
+#[derive(Debug)]
 pub(crate) struct ConnectionArgs {
     pub wire: Wire,
     pub engine: Arc<QueryEngine>,
@@ -79,7 +63,7 @@ pub(crate) struct ConnectionArgs {
     pub stopping: watch::Receiver<bool>,
 }
 
-/// One connection.
+/// Connection of an authenticated client.
 pub(crate) struct Connection {
     pub(crate) wire: Wire,
     pub(crate) engine: Arc<QueryEngine>,
@@ -87,20 +71,30 @@ pub(crate) struct Connection {
     pub(crate) transaction: Transaction,
     pub(crate) statements: HashMap<String, Prepared>,
     pub(crate) portals: HashMap<String, Portal>,
-    /// Counts changes of variables.
+    /// Count of changes of variables, by which stale descriptions and sessions are told.
     pub(crate) epoch: u64,
+    pub(crate) stopping: watch::Receiver<bool>,
+    /// True behind an error of the extended protocol: messages are skipped until Sync.
+    pub(crate) is_skipping: bool,
     key: CancelKey,
     user: Arc<str>,
     metrics: Arc<PostgresMetrics>,
-    stopping: watch::Receiver<bool>,
+    /// Session of the statements of an epoch.
     session: Option<(u64, SqlSession)>,
-    /// An error of the extended protocol: messages are passed over until Sync.
-    is_skipping: bool,
 }
 
-/// Prepared statements of a connection.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("user", &self.user)
+            .field("key", &self.key.process_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Most prepared statements of a connection.
 pub(crate) const STATEMENTS_MAX: usize = 10_000;
-/// Portals and cursors of a connection.
+/// Most portals and cursors of a connection.
 pub(crate) const PORTALS_MAX: usize = 1_000;
 
 impl Connection {
@@ -123,89 +117,7 @@ impl Connection {
         }
     }
 
-    /// Does what the client says until one of both ends.
-    pub(crate) async fn run(mut self) {
-        match self.serve().await {
-            Ok(()) | Err(WireError::Gone) => {}
-            Err(WireError::Protocol(error)) => {
-                PgError::new("08P01", error.to_string()).put_fatal(&mut self.wire.out);
-                // The client may have gone.
-                drop(self.wire.flush().await);
-            }
-            Err(WireError::Io(error)) => tracing::debug!("a PostgreSQL connection ended: {error}"),
-        }
-        self.wire.close().await;
-    }
-
-    async fn serve(&mut self) -> Result<(), WireError> {
-        loop {
-            if !self.wire.has_input() {
-                self.wire.flush().await?;
-            }
-            let mut stopping = self.stopping.clone();
-            let message = tokio::select! {
-                message = self.wire.read() => Some(message?),
-                () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => None,
-            };
-            let Some(message) = message else {
-                PgError::new("57P01", "terminating connection: the server is stopping").put_fatal(&mut self.wire.out);
-                return self.wire.flush().await;
-            };
-            if message == ClientMessage::Terminate {
-                return Ok(());
-            }
-            self.handle(message).await?;
-            self.wire.flush_if_full().await?;
-        }
-    }
-
-    async fn handle(&mut self, message: ClientMessage) -> Result<(), WireError> {
-        let is_extended = match message {
-            ClientMessage::Sync => {
-                self.is_skipping = false;
-                if self.transaction.status() == TransactionStatus::Idle {
-                    self.end_portals();
-                }
-                put_ready(&mut self.wire.out, self.transaction.status());
-                return self.wire.flush().await;
-            }
-            ClientMessage::Query(_) => false,
-            _ if self.is_skipping => return Ok(()),
-            _ => true,
-        };
-        let done = match message {
-            ClientMessage::Query(sql) => self.simple_query(&sql).await,
-            ClientMessage::Parse { statement, sql, types } => self.parse(statement, &sql, types),
-            ClientMessage::Bind(bind) => self.bind(bind).await,
-            ClientMessage::Describe { target, name } => self.describe(target, &name).await,
-            ClientMessage::Execute { portal, rows_max } => self.execute(&portal, rows_max).await,
-            ClientMessage::Close { target, name } => {
-                self.close(target, &name);
-                Ok(())
-            }
-            ClientMessage::Flush => Ok(self.wire.flush().await?),
-            ClientMessage::Sync | ClientMessage::Terminate | ClientMessage::Copy => Ok(()),
-            ClientMessage::Authentication(_) => Err(PgError::new("08P01", "the user is known already").into()),
-        };
-        match done {
-            Ok(()) => {}
-            Err(Ended::Wire(error)) => return Err(error),
-            Err(Ended::Failed(error)) => {
-                self.transaction.fail();
-                error.put(&mut self.wire.out);
-                self.is_skipping = is_extended;
-            }
-        }
-        if !is_extended {
-            if self.transaction.status() == TransactionStatus::Idle {
-                self.end_portals();
-            }
-            put_ready(&mut self.wire.out, self.transaction.status());
-        }
-        Ok(())
-    }
-
-    /// The session of the next statement.
+    /// Session of the next statement.
     pub(crate) fn session(&mut self) -> SqlSession {
         if let Some((epoch, session)) = &self.session
             && *epoch == self.epoch
@@ -216,23 +128,24 @@ impl Connection {
         session.application_name = self.variables.get("application_name").unwrap_or_default().into();
         session.time_zone = self.variables.zone().arrow_name().into();
         session.statement_timeout = self.variables.statement_timeout();
-        if let Some(schema) = self.variables.search_path().into_iter().find(|name| crate::catalog::extension::is_schema(name)) {
+        if let Some(schema) = self.variables.search_path().into_iter().find(|name| is_schema(name)) {
             session.schema = schema.into();
         }
         let registry = Arc::clone(self.engine.source().registry());
-        session.extension = Some(Arc::new(CatalogExtension::new(self.variables.clone(), self.key.number, registry)));
+        session.extension =
+            Some(Arc::new(CatalogExtension::new(self.variables.clone(), self.key.process_id, registry)));
         self.session = Some((self.epoch, session.clone()));
         session
     }
 
-    /// Tells the client of a variable that it follows.
+    /// Tells the client the value of a variable, where the variable is one of those that are reported.
     pub(crate) fn report(&mut self, name: Option<&'static str>) {
         if let Some(name) = name {
             put_parameter_status(&mut self.wire.out, name, self.variables.get(name).unwrap_or_default());
         }
     }
 
-    /// Takes other variables and tells the client what has changed.
+    /// Notes that variables have changed, and tells the client which of those that are reported.
     pub(crate) fn report_changes(&mut self, before: &Variables) {
         self.epoch += 1;
         for ((name, now), (_, then)) in self.variables.reported().zip(before.reported()) {
@@ -242,42 +155,43 @@ impl Connection {
         }
     }
 
-    /// Forgets the portals and cursors of a transaction that has ended, and so ends their statements.
-    pub(crate) fn end_portals(&mut self) {
+    /// Drops the portals and cursors of a transaction that has ended, which cancels their statements.
+    pub(crate) fn drop_portals(&mut self) {
         self.portals.retain(|_, portal| portal.is_held);
     }
 
-    /// Begins a statement: what was asked to be cancelled before, was another one.
+    /// Counts a statement, and drops requests to cancel that have come before it: they meant another one.
     pub(crate) fn begin_statement(&self) {
         self.metrics.count_statement();
-        while self.key.asked.notified().now_or_never().is_some() {}
+        while self.key.requested.notified().now_or_never().is_some() {}
     }
 
-    /// Waits for work of the engine, unless the client goes or asks to cancel it.
-    pub(crate) async fn wait<T>(&mut self, work: impl Future<Output = Result<T, PgError>>) -> Result<T, Ended> {
-        let asked = Arc::clone(&self.key.asked);
+    /// Waits for work of the engine, unless the client cancels it or closes the connection.
+    pub(crate) async fn wait<T>(&mut self, work: impl Future<Output = Result<T, PgError>>) -> Result<T, SessionError> {
+        let requested = Arc::clone(&self.key.requested);
         tokio::select! {
+            // In this order, so that a statement whose rows are always ready can be cancelled too.
             biased;
-            () = asked.notified() => Err(PgError::from(zonelake_query::QueryError::cancelled()).into()),
+            () = requested.notified() => Err(PgError::from(QueryError::cancelled()).into()),
             done = work => Ok(done?),
-            error = self.wire.gone() => Err(error.into()),
+            error = self.wire.closed() => Err(error.into()),
         }
     }
 
-    /// Sends rows of an answer, at most so many; whether there are more, and how many were sent.
+    /// Sends rows of a result, at most `rows_max`; returns true where there may be more, and the count of rows sent.
     pub(crate) async fn send_rows(
         &mut self,
-        answer: &mut Answer,
+        result: &mut ResultCursor,
         form: &RowForm,
         rows_max: Option<usize>,
-    ) -> Result<(bool, u64), Ended> {
+    ) -> Result<(bool, u64), SessionError> {
         let mut left = rows_max.unwrap_or(usize::MAX);
         let mut sent = 0;
         while left > 0 {
-            if !self.wait(answer.fill()).await? {
+            if !self.wait(result.fill()).await? {
                 return Ok((false, sent));
             }
-            let rows = answer.put_rows(form, left, &mut self.wire.out)?;
+            let rows = result.put_rows(form, left, &mut self.wire.out)?;
             sent += rows as u64;
             left -= rows;
             self.wire.flush_if_full().await?;

@@ -1,28 +1,32 @@
-//! The extended protocol: statements that are parsed once and run with values, their answers in parts and in text or binary
-//! form. An error is told once; what follows it is passed over until Sync, as pipelines of clients expect.
+//! The extended protocol: statements that are parsed once and executed with values, their results in parts and in text or
+//! binary form.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
-use pgwire::api::Type;
+use postgres_types::Type;
 use zonelake_query::Description;
 
-use crate::rows::{Answer, RowForm, describe_columns, text_schema};
-use crate::statement::column_names::ColumnNames;
-use crate::statement::parse::{Command, read_commands};
-use crate::session::connection::{Connection, Ended, PORTALS_MAX, Portal, Prepared};
 use crate::error::PgError;
 use crate::protocol::messages::{
     BIND_COMPLETE, Bind, CLOSE_COMPLETE, EMPTY_QUERY, NO_DATA, PARSE_COMPLETE, PORTAL_SUSPENDED, Target, put_bare,
     put_command_complete, put_parameter_description, put_row_description,
 };
+use crate::rows::{ResultCursor, RowForm, describe_columns, text_schema};
+use crate::session::connection::{Connection, PORTALS_MAX, Portal, Prepared};
+use crate::session::outcome::{
+    CommandResult, DECLARED, SHOW_ALL_COLUMNS, SessionError, complete_tag, format_of, formats_of, no_statement,
+};
+use crate::statement::column_names::ColumnNames;
+use crate::statement::commands::Command;
 use crate::statement::parameters::read_value;
-use crate::session::execute::{DECLARED, Outcome, SHOW_ALL_COLUMNS, complete_tag, no_statement};
+use crate::statement::parse::parse_commands;
 use crate::values::types::{parameter_type, type_of};
 
 impl Connection {
-    pub(crate) fn parse(&mut self, name: String, sql: &str, types: Vec<u32>) -> Result<(), Ended> {
-        let mut commands = read_commands(sql)?;
+    /// Handles Parse: a statement is parsed and stored under its name.
+    pub(crate) fn handle_parse(&mut self, name: String, sql: &str, types: Vec<u32>) -> Result<(), SessionError> {
+        let mut commands = parse_commands(sql)?;
         if commands.len() > 1 {
             return Err(PgError::syntax("cannot insert multiple commands into a prepared statement").into());
         }
@@ -30,15 +34,17 @@ impl Connection {
         if let Some(command) = &command {
             self.check_transaction(command)?;
         }
+        // The unnamed statement is replaced by each Parse; a named one must be closed first.
         if name.is_empty() {
             self.statements.remove("");
         }
-        self.keep_statement(name, Prepared { command, declared: types, description: None })?;
+        self.store_statement(name, Prepared { command, declared: types, description: None })?;
         put_bare(&mut self.wire.out, PARSE_COMPLETE);
         Ok(())
     }
 
-    pub(crate) async fn bind(&mut self, bind: Bind) -> Result<(), Ended> {
+    /// Handles Bind: a prepared statement gets values, and so becomes a portal.
+    pub(crate) async fn handle_bind(&mut self, bind: Bind) -> Result<(), SessionError> {
         let mut prepared =
             self.statements.get(&bind.statement).cloned().ok_or_else(|| no_statement(&bind.statement))?;
         if let Some(command) = &prepared.command {
@@ -71,13 +77,13 @@ impl Connection {
                 return Err(PgError::new("08P01", format!("there is no format {format}")).into());
             }
         }
-        let told = prepared.description.as_ref().map(|(_, description)| Arc::clone(&description.schema));
+        let described = prepared.description.as_ref().map(|(_, description)| Arc::clone(&description.schema));
         let portal = Portal {
             prepared,
             parameters,
             formats: bind.result_formats,
-            told,
-            answer: None,
+            described,
+            result: None,
             rows: 0,
             is_done: false,
             is_held: false,
@@ -87,7 +93,8 @@ impl Connection {
         Ok(())
     }
 
-    pub(crate) async fn describe(&mut self, target: Target, name: &str) -> Result<(), Ended> {
+    /// Handles Describe: the client is told the parameters and columns.
+    pub(crate) async fn handle_describe(&mut self, target: Target, name: &str) -> Result<(), SessionError> {
         match target {
             Target::Statement => {
                 let mut prepared = self.statements.get(name).cloned().ok_or_else(|| no_statement(name))?;
@@ -124,31 +131,33 @@ impl Connection {
                 let formats = formats_of(&formats, columns.len())?;
                 put_row_description(&mut self.wire.out, &columns, &formats);
                 if let Some(portal) = self.portals.get_mut(name) {
-                    portal.told = Some(schema);
+                    portal.described = Some(schema);
                 }
             }
         }
         Ok(())
     }
 
-    pub(crate) async fn execute(&mut self, name: &str, rows_max: i32) -> Result<(), Ended> {
+    /// Handles Execute: rows of a portal are sent, at most `rows_max`, where that is above 0.
+    pub(crate) async fn handle_execute(&mut self, name: &str, rows_max: i32) -> Result<(), SessionError> {
         let portal = self.portals.get_mut(name).ok_or_else(|| no_portal(name))?;
         let Some(command) = portal.prepared.command.clone() else {
             put_bare(&mut self.wire.out, EMPTY_QUERY);
             return Ok(());
         };
         if portal.is_done {
-            let tag = portal.answer.as_ref().map_or("SELECT", |answer| answer.tag);
+            let tag = portal.result.as_ref().map_or("SELECT", |result| result.tag);
             put_command_complete(&mut self.wire.out, &complete_tag(tag, 0));
             return Ok(());
         }
-        let (formats, parameters, told) = (portal.formats.clone(), portal.parameters.clone(), portal.told.clone());
-        let begun = portal.answer.take();
+        let (formats, parameters, described) =
+            (portal.formats.clone(), portal.parameters.clone(), portal.described.clone());
+        let started = portal.result.take();
         self.check_transaction(&command)?;
         self.begin_statement();
-        let mut answer = match (begun, command) {
-            (Some(answer), _) => answer,
-            (None, Command::Query(query)) => self.start_query(&query, parameters, told.as_ref()).await?,
+        let mut result = match (started, command) {
+            (Some(result), _) => result,
+            (None, Command::Query(query)) => self.start_query(&query, parameters, described.as_ref()).await?,
             (None, Command::Copy { query, format }) => {
                 self.finish_portal(name, None);
                 return self.copy(&query, format).await;
@@ -164,40 +173,41 @@ impl Connection {
                 self.finish_portal(name, None);
                 return Ok(());
             }
-            (None, command) => match self.carry_out(command).await? {
-                Outcome::Rows(answer) => answer,
-                Outcome::Tag(tag) => {
+            (None, command) => match self.execute_command(command).await? {
+                CommandResult::Rows(result) => result,
+                CommandResult::Tag(tag) => {
                     put_command_complete(&mut self.wire.out, &tag);
                     self.finish_portal(name, None);
                     return Ok(());
                 }
             },
         };
-        let formats = formats_of(&formats, answer.columns.len())?;
+        let formats = formats_of(&formats, result.columns.len())?;
         let form = RowForm::Rows(formats.iter().map(|format| *format == 1).collect());
         let rows_max = usize::try_from(rows_max).ok().filter(|rows| *rows > 0);
-        let (has_more, rows) = self.send_rows(&mut answer, &form, rows_max).await?;
+        let (has_more, rows) = self.send_rows(&mut result, &form, rows_max).await?;
         if has_more {
             put_bare(&mut self.wire.out, PORTAL_SUSPENDED);
             if let Some(portal) = self.portals.get_mut(name) {
-                portal.answer = Some(answer);
+                portal.result = Some(result);
                 portal.rows += rows;
             }
         } else {
-            put_command_complete(&mut self.wire.out, &complete_tag(answer.tag, rows));
-            self.finish_portal(name, Some(answer));
+            put_command_complete(&mut self.wire.out, &complete_tag(result.tag, rows));
+            self.finish_portal(name, Some(result));
         }
         Ok(())
     }
 
-    fn finish_portal(&mut self, name: &str, answer: Option<Answer>) {
+    fn finish_portal(&mut self, name: &str, result: Option<ResultCursor>) {
         if let Some(portal) = self.portals.get_mut(name) {
             portal.is_done = true;
-            portal.answer = answer;
+            portal.result = result;
         }
     }
 
-    pub(crate) fn close(&mut self, target: Target, name: &str) {
+    /// Handles Close: a prepared statement or portal is dropped, which is no error where there is none.
+    pub(crate) fn handle_close(&mut self, target: Target, name: &str) {
         match target {
             Target::Statement => drop(self.statements.remove(name)),
             Target::Portal => drop(self.portals.remove(name)),
@@ -205,8 +215,8 @@ impl Connection {
         put_bare(&mut self.wire.out, CLOSE_COMPLETE);
     }
 
-    /// What is known of a prepared statement's parameters and columns; asked of the engine where it is not known.
-    async fn description(&mut self, name: &str, prepared: &mut Prepared) -> Result<Arc<Description>, Ended> {
+    /// Description of a prepared statement's parameters and columns, which the engine plans where it is not known yet.
+    async fn description(&mut self, name: &str, prepared: &mut Prepared) -> Result<Arc<Description>, SessionError> {
         if let Some((epoch, description)) = &prepared.description
             && *epoch == self.epoch
         {
@@ -218,11 +228,11 @@ impl Connection {
         let session = self.session();
         let named = (0..parameter_count(prepared)).map(|index| {
             let declared = prepared.declared.get(index).copied().unwrap_or(0);
-            let said = query.parameters.get(index).copied().unwrap_or(0);
-            [declared, said].iter().find_map(|oid| parameter_type(*oid))
+            let in_text = query.parameters.get(index).copied().unwrap_or(0);
+            [declared, in_text].iter().find_map(|oid| parameter_type(*oid))
         });
         let named: Vec<Option<DataType>> = named.collect();
-        if query.is_empty
+        if query.is_surely_empty
             && let Some(names) = query.names.all()
         {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -234,14 +244,14 @@ impl Connection {
         self.begin_statement();
         let description = self.wait(async { Ok(Arc::new(engine.describe(statement, named, &session).await?)) }).await?;
         prepared.description = Some((self.epoch, Arc::clone(&description)));
-        if let Some(kept) = self.statements.get_mut(name) {
-            kept.description.clone_from(&prepared.description);
+        if let Some(stored) = self.statements.get_mut(name) {
+            stored.description.clone_from(&prepared.description);
         }
         Ok(description)
     }
 
-    /// The columns of what a statement will answer.
-    async fn columns(&mut self, name: &str, prepared: &mut Prepared) -> Result<Columns, Ended> {
+    /// Columns of the result that a statement will have.
+    async fn columns(&mut self, name: &str, prepared: &mut Prepared) -> Result<Columns, SessionError> {
         Ok(match &prepared.command {
             Some(Command::Query(query)) => {
                 let names = query.names.clone();
@@ -268,22 +278,23 @@ impl Connection {
     }
 }
 
-/// A name that no statement has.
+/// Name that no statement has, since names of the protocol end at a zero.
 const NO_STATEMENT: &str = "\0";
 
+/// Columns of a result, before they are described.
 enum Columns {
     None,
     Of(SchemaRef, ColumnNames),
     OfQuery(Arc<Description>, ColumnNames),
 }
 
-/// The number of parameters that a statement wants.
+/// Count of the parameters that a statement takes.
 fn parameter_count(prepared: &Prepared) -> usize {
     let in_text = prepared.command.as_ref().and_then(Command::with_parameters);
     in_text.map_or(0, |query| query.parameters.len()).max(prepared.declared.len())
 }
 
-/// The number of a parameter's type, as the client knows it.
+/// OID of a parameter's type, as the client declares it or, where it leaves it open, as the engine infers it.
 fn parameter_oid(prepared: &Prepared, index: usize, of: &DataType) -> u32 {
     match prepared.declared.get(index) {
         Some(oid) if *oid != 0 && *oid != Type::UNKNOWN.oid() => *oid,
@@ -291,24 +302,7 @@ fn parameter_oid(prepared: &Prepared, index: usize, of: &DataType) -> u32 {
     }
 }
 
-/// The format of one of several things: none is text, one is for all.
-fn format_of(formats: &[i16], index: usize) -> Result<i16, PgError> {
-    let format = match formats {
-        [] => 0,
-        [one] => *one,
-        many => *many.get(index).ok_or_else(|| PgError::new("08P01", "there are too few formats"))?,
-    };
-    match format {
-        0 | 1 => Ok(format),
-        other => Err(PgError::new("08P01", format!("there is no format {other}"))),
-    }
-}
-
-/// The format of each column.
-pub(crate) fn formats_of(formats: &[i16], columns: usize) -> Result<Vec<i16>, PgError> {
-    (0..columns).map(|index| format_of(formats, index)).collect()
-}
-
+/// Error of a portal that does not exist.
 fn no_portal(name: &str) -> PgError {
     PgError::new("34000", format!("portal \"{name}\" does not exist"))
 }

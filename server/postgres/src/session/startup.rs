@@ -1,8 +1,8 @@
-//! The start of a connection: encryption where the client asks for it, who it is, and what it begins with.
+//! Start of a connection: encryption where the client asks for it, authentication, and the variables that it begins with.
 
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,48 +11,55 @@ use tokio_rustls::TlsAcceptor;
 use zonelake_query::catalog::CATALOG;
 use zonelake_registry::Registry;
 
-use crate::protocol::cancel::{CancelKey, Cancellations};
 use crate::error::PgError;
+use crate::protocol::cancel::{CancelKey, Cancellations};
 use crate::protocol::messages::{
     AUTHENTICATION_BYTES_MAX, Body, ClientMessage, STARTUP_BYTES_MAX, TransactionStatus, put_message,
     put_parameter_status, put_ready, put_text,
 };
-use crate::protocol::scram::{MECHANISM, MadeUp, NONCE_BYTES, ScramError, ScramExchange};
-use crate::session::variables::Variables;
+use crate::protocol::scram::{DecoyParameters, MECHANISM, NONCE_BYTES, ScramError, ScramExchange};
 use crate::protocol::wire::{Transport, Wire, WireError};
+use crate::session::variables::Variables;
 
-/// What every start needs.
+/// Parts that every start needs.
 pub(crate) struct StartupArgs {
     pub registry: Arc<Registry>,
     pub tls: Option<TlsAcceptor>,
     pub plain_beyond_loopback: bool,
     pub cancellations: Arc<Cancellations>,
-    /// Makes up what unknown users are shown.
+    /// Secret of the decoy parameters of unknown users.
     pub secret: [u8; 32],
     pub message_bytes_max: usize,
 }
 
-/// A connection whose client has proven who it is.
-pub(crate) struct Begun {
+impl fmt::Debug for StartupArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartupArgs").field("is_tls", &self.tls.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// Connection of an authenticated client.
+#[derive(Debug)]
+pub(crate) struct StartedConnection {
     pub wire: Wire,
     pub user: Arc<str>,
     pub variables: Variables,
     pub key: CancelKey,
 }
 
-/// Why a connection does not begin.
+/// Reason that a connection does not start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartupError {
-    /// It has failed, or the client has gone.
+    /// Failure of the connection, or its end by the client.
     #[error("{0}")]
     Wire(#[from] WireError),
-    /// TLS has failed. There is no going back to plain text.
+    /// Failure of TLS, after which there is no way back to plain text.
     #[error("TLS: {0}")]
     Tls(io::Error),
-    /// The client was told why.
+    /// Refusal, of which the client was told.
     #[error("{0}")]
     Refused(PgError),
-    /// There is no randomness.
+    /// Failure of the source of random numbers.
     #[error("no random numbers: {0}")]
     Random(getrandom::Error),
 }
@@ -63,14 +70,19 @@ impl From<io::Error> for StartupError {
     }
 }
 
+/// Codes of the first message in the place of a protocol version.
 const SSL_REQUEST: i32 = 80_877_103;
 const GSS_REQUEST: i32 = 80_877_104;
 const CANCEL_REQUEST: i32 = 80_877_102;
-/// Requests for encryption before the first real message.
+/// Most requests for encryption before the startup message.
 const REQUESTS_MAX: usize = 4;
 
-/// Begins a connection; `None` where it was a request to cancel a statement of another one.
-pub(crate) async fn begin(args: &StartupArgs, stream: TcpStream, from: IpAddr) -> Result<Option<Begun>, StartupError> {
+/// Starts a connection; `None` where it was a request to cancel a statement of another one.
+pub(crate) async fn start_connection(
+    args: &StartupArgs,
+    stream: TcpStream,
+    from: IpAddr,
+) -> Result<Option<StartedConnection>, StartupError> {
     let mut stream: Box<dyn Transport> = Box::new(stream);
     let mut is_encrypted = false;
     for _ in 0..REQUESTS_MAX {
@@ -93,21 +105,21 @@ pub(crate) async fn begin(args: &StartupArgs, stream: TcpStream, from: IpAddr) -
                 stream.flush().await?;
             }
             CANCEL_REQUEST => {
-                if let (Some(number), Some(secret)) = (body.i32(), body.i32()) {
-                    args.cancellations.cancel(number, secret);
+                if let (Some(process_id), Some(secret)) = (body.i32(), body.i32()) {
+                    args.cancellations.cancel(process_id, secret);
                 }
-                // Without a proper end of TLS the client takes its request for failed. Whether it still listens is its matter.
-                drop(stream.shutdown().await);
+                // Without an orderly end of TLS the client takes its request for failed. It may have stopped listening already.
+                stream.shutdown().await.ok();
                 return Ok(None);
             }
             code => {
                 let mut wire = Wire::new(stream, AUTHENTICATION_BYTES_MAX);
                 let allowed = is_encrypted || from.is_loopback() || args.plain_beyond_loopback;
-                let begun = authenticate(args, &mut wire, code, body, allowed).await;
-                return match begun {
+                let started = open_session(args, &mut wire, code, body, allowed).await;
+                return match started {
                     Ok((user, variables, key)) => {
                         wire.message_bytes_max = args.message_bytes_max;
-                        Ok(Some(Begun { wire, user, variables, key }))
+                        Ok(Some(StartedConnection { wire, user, variables, key }))
                     }
                     Err(StartupError::Refused(error)) => {
                         error.put_fatal(&mut wire.out);
@@ -123,13 +135,13 @@ pub(crate) async fn begin(args: &StartupArgs, stream: TcpStream, from: IpAddr) -
     Err(StartupError::Refused(PgError::new("08P01", "too many requests for encryption")))
 }
 
-/// The first message: its code, and the body behind it. Not a byte more is read: what a client sent behind a request for
-/// TLS is no part of what is encrypted.
+/// Reads the first message: its code, and the body behind it. Not a byte more is read: what a client sends in plain text
+/// behind a request for TLS must not pass for encrypted.
 async fn read_first(stream: &mut dyn Transport) -> Result<(i32, Body), StartupError> {
-    let mut head = [0; 8];
-    stream.read_exact(&mut head).await?;
-    let mut head = &head[..];
-    let (length, code) = (head.get_i32(), head.get_i32());
+    let mut header = [0; 8];
+    stream.read_exact(&mut header).await?;
+    let mut header = &header[..];
+    let (length, code) = (header.get_i32(), header.get_i32());
     let rest = usize::try_from(length).ok().filter(|length| (8..=STARTUP_BYTES_MAX).contains(length));
     let Some(length) = rest else {
         return Err(StartupError::Refused(PgError::new("08P01", "this is not PostgreSQL's protocol")));
@@ -139,7 +151,7 @@ async fn read_first(stream: &mut dyn Transport) -> Result<(i32, Body), StartupEr
     Ok((code, Body(body.into())))
 }
 
-/// Names and values of the first message.
+/// Reads the names and values of the startup message.
 fn read_parameters(mut body: Body) -> Option<Vec<(String, String)>> {
     let mut parameters = Vec::new();
     loop {
@@ -151,7 +163,8 @@ fn read_parameters(mut body: Body) -> Option<Vec<(String, String)>> {
     }
 }
 
-async fn authenticate(
+/// Checks the startup message, authenticates the client, and tells it of its session.
+async fn open_session(
     args: &StartupArgs,
     wire: &mut Wire,
     code: i32,
@@ -178,14 +191,15 @@ async fn authenticate(
     if let Some("true" | "on" | "yes" | "1" | "database") = of("replication").as_deref() {
         return Err(refused(PgError::unsupported("there is no replication over this protocol")));
     }
-    prove(args, wire, &user).await?;
+    // The name of the database is checked behind the password, so that an unauthenticated client learns nothing of it.
+    authenticate(args, wire, &user).await?;
     let database = of("database").unwrap_or_else(|| user.clone());
     if database != CATALOG && database != user {
         let message = format!("database \"{database}\" does not exist: the one that there is is \"{CATALOG}\"");
         return Err(refused(PgError::new("3D000", message)));
     }
     let mut variables = start_variables(&parameters).map_err(refused)?;
-    variables.begin_as(&user);
+    variables.set_user(&user);
     let mut secret = [0; 4];
     getrandom::fill(&mut secret).map_err(StartupError::Random)?;
     let key = args.cancellations.register(i32::from_be_bytes(secret));
@@ -193,7 +207,7 @@ async fn authenticate(
         put_parameter_status(&mut wire.out, name, value);
     }
     put_message(&mut wire.out, b'K', |out| {
-        out.put_i32(key.number);
+        out.put_i32(key.process_id);
         out.put_i32(key.secret);
     });
     put_ready(&mut wire.out, TransactionStatus::Idle);
@@ -201,7 +215,7 @@ async fn authenticate(
     Ok((user.into(), variables, key))
 }
 
-/// Tells a client of a newer protocol that 3.0 is spoken, and that its options are not known.
+/// Tells a client of a newer protocol that 3.0 is spoken, and which of its options are unknown.
 fn negotiate(wire: &mut Wire, parameters: &[(String, String)]) {
     let unknown: Vec<&String> =
         parameters.iter().map(|(name, _)| name).filter(|name| name.starts_with("_pq_.")).collect();
@@ -212,7 +226,7 @@ fn negotiate(wire: &mut Wire, parameters: &[(String, String)]) {
     });
 }
 
-/// Variables that the first message sets: by name, or as `options` of the form `-c name=value`.
+/// Variables that the startup message sets: by name, or as `options` of the form `-c name=value`.
 fn start_variables(parameters: &[(String, String)]) -> Result<Variables, PgError> {
     let mut given: Vec<(String, String)> = Vec::new();
     for (name, value) in parameters {
@@ -226,7 +240,7 @@ fn start_variables(parameters: &[(String, String)]) -> Result<Variables, PgError
     Variables::starting_with(given.iter().map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
-/// `-c name=value` and `--name=value`, where a backslash stands in front of a space within a value.
+/// Reads `-c name=value` and `--name=value`, where a backslash stands in front of a space within a value.
 fn read_options(options: &str) -> Result<Vec<(String, String)>, PgError> {
     let mut words = vec![String::new()];
     let mut letters = options.chars();
@@ -255,20 +269,21 @@ fn read_options(options: &str) -> Result<Vec<(String, String)>, PgError> {
     Ok(pairs)
 }
 
-/// Lets the client prove that it is that user.
-async fn prove(args: &StartupArgs, wire: &mut Wire, user: &str) -> Result<(), StartupError> {
+/// Authenticates the client as that user, by SCRAM-SHA-256.
+async fn authenticate(args: &StartupArgs, wire: &mut Wire, user: &str) -> Result<(), StartupError> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(StartupError::Random)?;
     let verifier = {
-        // A name that is not known is looked for in the file.
+        // A name that is not in memory is looked for in the database file, on a thread that may wait.
         let (registry, user) = (Arc::clone(&args.registry), user.to_owned());
         tokio::task::spawn_blocking(move || registry.role_scram(&user)).await.unwrap_or_default()
     };
     if verifier.is_none() && args.registry.role(user).is_some() {
         let message = "the password of this user was set before this protocol was spoken: use it once over HTTP (zonelake \
-                       sql), or set it again, and connect anew";
+                       sql), or set it again, and connect again";
         return Err(StartupError::Refused(PgError::new("28000", message)));
     }
+    // From here on an unknown user gets the same messages as a known one.
     put_authentication(wire, SASL, |out| {
         put_text(out, MECHANISM);
         out.put_u8(0);
@@ -285,16 +300,17 @@ async fn prove(args: &StartupArgs, wire: &mut Wire, user: &str) -> Result<(), St
     if length != first.0.len() {
         return Err(malformed());
     }
-    let made_up = made_up(args, user);
-    let first = std::str::from_utf8(&first.0).map_err(|_| malformed())?;
-    let (exchange, answer) = ScramExchange::begin(first, verifier, &made_up, nonce).map_err(|_| malformed())?;
-    put_authentication(wire, SASL_CONTINUE, |out| out.put_slice(answer.as_bytes()));
+    let decoy = decoy_parameters(args, user);
+    // The causes are dropped: who probes the exchange learns that a message is malformed and not where.
+    let first = std::str::from_utf8(&first.0).map_err(|_cause| malformed())?;
+    let (exchange, response) = ScramExchange::begin(first, verifier, &decoy, nonce).map_err(|_cause| malformed())?;
+    put_authentication(wire, SASL_CONTINUE, |out| out.put_slice(response.as_bytes()));
     wire.flush().await?;
     let last = read_authentication(wire).await?;
-    let last = std::str::from_utf8(&last).map_err(|_| malformed())?;
+    let last = std::str::from_utf8(&last).map_err(|_cause| malformed())?;
     match exchange.finish(last) {
-        Ok(answer) => {
-            put_authentication(wire, SASL_FINAL, |out| out.put_slice(answer.as_bytes()));
+        Ok(response) => {
+            put_authentication(wire, SASL_FINAL, |out| out.put_slice(response.as_bytes()));
             put_authentication(wire, AUTHENTICATED, |_| {});
             Ok(())
         }
@@ -306,13 +322,14 @@ async fn prove(args: &StartupArgs, wire: &mut Wire, user: &str) -> Result<(), St
     }
 }
 
-/// Salt and iterations that a user is shown who does not exist: the same ones each time, as for a real one.
-fn made_up(args: &StartupArgs, user: &str) -> MadeUp {
+/// Parameters of a user who does not exist: the same ones each time, as those of a real one.
+fn decoy_parameters(args: &StartupArgs, user: &str) -> DecoyParameters {
     let real = args.registry.role_scram(zonelake_registry::ADMIN_USER);
     let iterations = real.map_or(4_096, |real| real.iterations);
-    MadeUp { salt: zonelake_registry::scram::made_up_salt(&args.secret, user), iterations }
+    DecoyParameters { salt: zonelake_registry::scram::made_up_salt(&args.secret, user), iterations }
 }
 
+/// Reads the next message, which must be one of the exchange.
 async fn read_authentication(wire: &mut Wire) -> Result<Bytes, StartupError> {
     match wire.read().await? {
         ClientMessage::Authentication(body) => Ok(body),
@@ -320,6 +337,7 @@ async fn read_authentication(wire: &mut Wire) -> Result<Bytes, StartupError> {
     }
 }
 
+/// Kinds of Authentication messages.
 const AUTHENTICATED: i32 = 0;
 const SASL: i32 = 10;
 const SASL_CONTINUE: i32 = 11;

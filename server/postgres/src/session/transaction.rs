@@ -1,11 +1,11 @@
-//! Transactions as clients see them. All of them read, and each statement sees one moment; so nothing is to be kept or
-//! undone but variables, and what counts is that clients find the states that they expect.
+//! Transactions as clients see them. Statements only read, and each sees one moment, so only variables are ever committed or
+//! rolled back. What counts is that clients find the states that they expect.
 
 use crate::error::PgError;
 use crate::protocol::messages::TransactionStatus;
 use crate::session::variables::Variables;
 
-/// The transaction of a connection.
+/// Transaction of a connection, open or not.
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
     open: Option<Open>,
@@ -15,25 +15,26 @@ pub(crate) struct Transaction {
 struct Open {
     is_failed: bool,
     savepoints: Vec<String>,
-    /// Variables as they were at the start.
+    /// Variables at the start of the transaction.
     before: Variables,
-    /// Variables that SET LOCAL has changed, with their values before.
+    /// Variables that SET LOCAL has changed, with the values that COMMIT sets them back to.
     local: Vec<(String, String)>,
 }
 
-/// Savepoints of one transaction.
+/// Most savepoints of one transaction.
 const SAVEPOINTS_MAX: usize = 1_000;
 
-/// How a transaction has ended.
+/// End of a transaction.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum TransactionEnd {
-    /// There was none.
+    /// No transaction was open.
     None,
     Committed,
     RolledBack,
 }
 
 impl Transaction {
+    /// Status as ReadyForQuery has it.
     pub(crate) fn status(&self) -> TransactionStatus {
         match &self.open {
             None => TransactionStatus::Idle,
@@ -42,7 +43,7 @@ impl Transaction {
         }
     }
 
-    /// Begins one; whether there was none yet.
+    /// Opens a transaction; `false` where one is open already.
     pub(crate) fn begin(&mut self, variables: &Variables) -> bool {
         if self.open.is_some() {
             return false;
@@ -52,7 +53,7 @@ impl Transaction {
         true
     }
 
-    /// Ends it; a failed one is rolled back.
+    /// Commits the open transaction; a failed one is rolled back.
     pub(crate) fn commit(&mut self, variables: &mut Variables) -> TransactionEnd {
         match self.open.take() {
             None => TransactionEnd::None,
@@ -61,16 +62,17 @@ impl Transaction {
                 TransactionEnd::RolledBack
             }
             Some(open) => {
+                // Backwards, so that of several changes of a variable the oldest value is the last one set.
                 for (name, value) in open.local.iter().rev() {
-                    // What was there before can be set again.
-                    drop(variables.set(name, value));
+                    // The value was accepted before, so it is accepted again.
+                    variables.set(name, value).ok();
                 }
                 TransactionEnd::Committed
             }
         }
     }
 
-    /// Ends it and sets variables back.
+    /// Rolls the open transaction back, and its variables with it.
     pub(crate) fn roll_back(&mut self, variables: &mut Variables) -> TransactionEnd {
         match self.open.take() {
             None => TransactionEnd::None,
@@ -81,20 +83,21 @@ impl Transaction {
         }
     }
 
-    /// A statement has failed.
+    /// Notes that a statement has failed: nothing runs until the transaction ends or goes back to a savepoint.
     pub(crate) fn fail(&mut self) {
         if let Some(open) = &mut self.open {
             open.is_failed = true;
         }
     }
 
-    /// The value that SET LOCAL is about to change.
+    /// Notes the value of a variable that SET LOCAL is about to change.
     pub(crate) fn note_local(&mut self, name: &str, before: &str) {
         if let Some(open) = &mut self.open {
             open.local.push((name.to_owned(), before.to_owned()));
         }
     }
 
+    /// Opens a savepoint.
     pub(crate) fn savepoint(&mut self, name: String) -> Result<(), PgError> {
         let open = self.in_block("SAVEPOINT")?;
         if open.savepoints.len() == SAVEPOINTS_MAX {
@@ -104,6 +107,7 @@ impl Transaction {
         Ok(())
     }
 
+    /// Releases a savepoint and those after it.
     pub(crate) fn release(&mut self, name: &str) -> Result<(), PgError> {
         let open = self.in_block("RELEASE SAVEPOINT")?;
         let at = open.position(name)?;
@@ -111,7 +115,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Goes back to a savepoint: what has failed since, has not.
+    /// Goes back to a savepoint, which undoes a failure since.
     pub(crate) fn roll_back_to(&mut self, name: &str) -> Result<(), PgError> {
         let open = self.in_block("ROLLBACK TO SAVEPOINT")?;
         let at = open.position(name)?;

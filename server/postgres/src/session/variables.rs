@@ -1,29 +1,29 @@
-//! What a client sets and asks for with SET, RESET and SHOW: the variables of PostgreSQL that clients use. Those that change
-//! something here are `TimeZone`, `statement_timeout`, `application_name` and `search_path`; others are kept and shown,
-//! where they may have one value only (as `client_encoding`, UTF8) that one is taken and any other refused.
+//! Variables that clients set and read with SET, RESET and SHOW. `TimeZone`, `statement_timeout`, `application_name` and
+//! `search_path` have an effect; others are stored and shown. Where one value alone is possible (`client_encoding`: UTF8) it
+//! is accepted, and any other is refused.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::values::datetime::Zone;
 use crate::error::PgError;
+use crate::values::datetime::Zone;
 
-/// What a value may be.
+/// Values that a variable may have.
 enum Values {
-    /// Cannot be set.
+    /// The default alone.
     Fixed,
-    /// Anything.
+    /// Any text.
     Any,
-    /// One of these, in any case; the first is the name under which it is shown.
+    /// One of these, in any case, each with its other spellings; the first is the one that is shown.
     OneOf(&'static [&'static [&'static str]]),
     /// On or off.
     Boolean,
-    /// A time in milliseconds.
+    /// Time in milliseconds, with a unit or without.
     Milliseconds,
-    /// A zone.
+    /// Time zone.
     Zone,
-    /// ISO, with any order of day and month, which matters to input only.
+    /// ISO, with any order of day and month, which PostgreSQL uses for input alone.
     DateStyle,
 }
 
@@ -31,7 +31,7 @@ struct Variable {
     name: &'static str,
     default: &'static str,
     values: Values,
-    /// Whether the client is told of each change.
+    /// True where the client is told of each change by ParameterStatus.
     is_reported: bool,
     description: &'static str,
 }
@@ -44,10 +44,10 @@ const fn reported(name: &'static str, default: &'static str, values: Values, des
     Variable { name, default, values, is_reported: true, description }
 }
 
-/// The version of PostgreSQL whose catalog and protocol this one follows.
+/// Version of PostgreSQL whose catalog and protocol this interface follows.
 pub(crate) const SERVER_VERSION: &str = "15.0";
 
-/// All of them.
+/// All variables of PostgreSQL that clients use.
 const VARIABLES: &[Variable] = &[
     reported("application_name", "", Values::Any, "Name of the client's program"),
     reported("client_encoding", "UTF8", Values::OneOf(&[&["UTF8", "utf-8", "unicode"]]), "Encoding of text"),
@@ -121,15 +121,15 @@ const VARIABLES: &[Variable] = &[
     variable("xmloption", "content", Values::Any, "Without effect"),
 ];
 
-/// Variables with a dot in their names, which clients may make up, at most so many.
+/// Most variables with a dot in their names, which clients may define themselves.
 const OWN_MAX: usize = 64;
-/// Bytes of a value.
+/// Longest value, in bytes.
 const VALUE_BYTES_MAX: usize = 4_096;
 
-/// The variables of one connection.
+/// Variables of a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Variables {
-    /// Values as the connection began, to which RESET goes back.
+    /// Values at the start of the connection, to which RESET goes back.
     initial: Arc<BTreeMap<String, String>>,
     values: BTreeMap<String, String>,
 }
@@ -151,7 +151,7 @@ fn known(name: &str) -> Option<&'static Variable> {
 }
 
 impl Variables {
-    /// Those of a connection that began with these; one that cannot be is an error.
+    /// Variables of a connection that starts with these values; one that is refused is an error.
     pub(crate) fn starting_with<'a>(given: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, PgError> {
         let mut all = Self::default();
         for (name, value) in given {
@@ -161,13 +161,13 @@ impl Variables {
         Ok(all)
     }
 
-    /// Notes who the user is.
-    pub(crate) fn begin_as(&mut self, user: &str) {
+    /// Notes the authenticated user.
+    pub(crate) fn set_user(&mut self, user: &str) {
         self.values.insert(key("session_authorization"), user.to_owned());
         self.initial = Arc::new(self.values.clone());
     }
 
-    /// Sets one; its name where the client is to be told of the change.
+    /// Sets a variable; returns its name where the client is to be told of the change.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<Option<&'static str>, PgError> {
         if value.len() > VALUE_BYTES_MAX {
             return Err(PgError::new("22023", format!("a value has at most {VALUE_BYTES_MAX} bytes")));
@@ -184,7 +184,7 @@ impl Variables {
         Ok(known.is_reported.then_some(known.name))
     }
 
-    /// Sets one back to what it was at the start.
+    /// Sets a variable back to its value at the start; returns its name where the client is to be told of the change.
     pub(crate) fn reset(&mut self, name: &str) -> Result<Option<&'static str>, PgError> {
         let initial = self.initial.get(&key(name)).cloned();
         match (initial, known(name)) {
@@ -200,22 +200,22 @@ impl Variables {
         }
     }
 
-    /// Sets all back to what they were at the start.
+    /// Sets all variables back to their values at the start.
     pub(crate) fn reset_all(&mut self) {
         self.values.clone_from(&self.initial);
     }
 
-    /// The value of one.
+    /// Value of a variable.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.values.get(&key(name)).map(String::as_str)
     }
 
-    /// The value of one, or why there is none.
+    /// Value of a variable, or an error where there is no such variable.
     pub(crate) fn show(&self, name: &str) -> Result<&str, PgError> {
         self.get(name).ok_or_else(|| unrecognized(name))
     }
 
-    /// Name, value and description of all.
+    /// Name, value and description of all variables.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str, &'static str)> {
         self.values.iter().map(|(name, value)| {
             let known = known(name);
@@ -227,7 +227,7 @@ impl Variables {
         })
     }
 
-    /// Those that the client is told of, with their values.
+    /// Names and values of the variables that are reported to the client.
     pub(crate) fn reported(&self) -> impl Iterator<Item = (&'static str, &str)> {
         VARIABLES
             .iter()
@@ -235,18 +235,18 @@ impl Variables {
             .map(|known| (known.name, self.get(known.name).unwrap_or_default()))
     }
 
-    /// The zone of the connection.
+    /// Time zone of the connection.
     pub(crate) fn zone(&self) -> Zone {
         self.get("timezone").and_then(Zone::parse).unwrap_or(Zone::UTC)
     }
 
-    /// The limit of a statement's time, where there is one.
+    /// Limit of a statement's time, where there is one.
     pub(crate) fn statement_timeout(&self) -> Option<Duration> {
         let value = self.get("statement_timeout").and_then(milliseconds)?;
         (value > 0).then(|| Duration::from_millis(value))
     }
 
-    /// The names in the search path, in their order.
+    /// Names in the search path, in their order.
     pub(crate) fn search_path(&self) -> Vec<String> {
         let path = self.get("search_path").unwrap_or_default();
         path.split(',').map(|name| name.trim().trim_matches('"').to_owned()).filter(|name| !name.is_empty()).collect()
@@ -257,7 +257,7 @@ fn unrecognized(name: &str) -> PgError {
     PgError::new("42704", format!("unrecognized configuration parameter \"{name}\""))
 }
 
-/// The value as it is shown.
+/// Value in the form in which it is shown, or an error where the variable cannot have it.
 fn accepted(known: &Variable, value: &str) -> Result<String, PgError> {
     let refuse = |what: &str| {
         Err(PgError::new("22023", format!("invalid value for parameter \"{}\": \"{value}\"{what}", known.name)))
@@ -276,7 +276,7 @@ fn accepted(known: &Variable, value: &str) -> Result<String, PgError> {
         Values::Boolean => match value.to_ascii_lowercase().as_str() {
             "on" | "true" | "yes" | "1" | "t" => Ok("on".to_owned()),
             "off" | "false" | "no" | "0" | "f" if known.name.ends_with("transaction_read_only") => {
-                // Whoever writes is told so then.
+                // Accepted without effect: a statement that writes is refused when it comes.
                 Ok("on".to_owned())
             }
             "off" | "false" | "no" | "0" | "f" => Ok("off".to_owned()),
@@ -304,7 +304,7 @@ fn accepted(known: &Variable, value: &str) -> Result<String, PgError> {
     }
 }
 
-/// A time with its unit, or in milliseconds.
+/// Milliseconds of a time with its unit, or without one in milliseconds.
 fn milliseconds(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

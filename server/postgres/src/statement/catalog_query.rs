@@ -1,5 +1,5 @@
-//! Questions to the catalog: statements that read nothing but PostgreSQL's catalog and the information schema, in the words
-//! of DataFusion.
+//! Catalog queries: statements that read only PostgreSQL's catalog and the information schema. Clients send them as they
+//! stand in their sources, and they are rewritten as DataFusion SQL.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -8,56 +8,56 @@ use std::sync::LazyLock;
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, LimitClause,
     ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableAliasColumnDef,
-    TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
+    TableFactor, Value,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_pg_catalog::sql::rules::{
     AliasDuplicatedProjectionRewrite, ResolveUnqualifiedIdentifier, SqlStatementRewriteRule,
 };
+use zonelake_timeseries::{SyntaxVisitor, SyntaxVisitorMut, visit_statement, visit_statement_mut};
 
+use crate::statement::build::{call, literal, query_template, rule_by_rule};
 use crate::statement::correlation::{Correlation, correlation};
-use crate::statement::empty_relations::{expr_is_aggregate, without_empty_subqueries};
-use crate::statement::in_subquery::rewrite_memberships;
-use crate::statement::rewrite::{call, rule_by_rule};
+use crate::statement::empty_relations::{expr_is_aggregate, replace_empty_subqueries};
+use crate::statement::in_subquery::rewrite_in_subqueries;
 
-/// Knows some questions that are no SQL to our parser by their whole text.
+/// Catalog queries of clients that sqlparser cannot parse, by their whole text.
 static BY_TEXT: LazyLock<PostgresCompatibilityParser> = LazyLock::new(PostgresCompatibilityParser::new);
 
-/// The rules for questions to the catalog only.
+/// Rules for catalog queries only.
 static RULES: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> =
     LazyLock::new(|| vec![Box::new(AliasDuplicatedProjectionRewrite), Box::new(ResolveUnqualifiedIdentifier)]);
 
-/// A question that the parser does not understand; `None` where it is not known either.
-pub(crate) fn question_by_text(text: &str) -> Option<Statement> {
+/// Statement of a text that sqlparser cannot parse; `None` where the text is no known catalog query.
+pub(crate) fn statement_by_text(text: &str) -> Option<Statement> {
     let mut statements = BY_TEXT.parse(text).ok().filter(|_| text.contains("pg_"))?;
     (statements.len() == 1).then(|| statements.remove(0))
 }
 
-/// Puts a question to the catalog in the words of DataFusion.
-pub(crate) fn rewrite_question(statement: &mut Statement) {
-    without_empty_subqueries(statement);
-    rewrite_memberships(statement);
-    let _ = statement.visit(&mut Subqueries);
+/// Rewrites a catalog query as DataFusion SQL.
+pub(crate) fn rewrite_catalog_query(statement: &mut Statement) {
+    // Subqueries without rows go first: DataFusion could not plan what is left of some of them.
+    replace_empty_subqueries(statement);
+    rewrite_in_subqueries(statement);
+    let walk = visit_statement_mut(statement, &mut ScalarSubqueries);
+    debug_assert!(walk.is_continue(), "all subqueries are rewritten");
     rule_by_rule(statement, &RULES);
 }
 
-/// Whether a statement reads nothing but PostgreSQL's catalog and the information schema.
-pub(crate) fn is_question(statement: &Statement) -> bool {
-    let mut relations = Relations { named: HashSet::new() };
-    let found = statement.visit(&mut relations);
-    found.is_continue() && mentions_catalog(statement)
+/// True where a statement reads only PostgreSQL's catalog and the information schema.
+pub(crate) fn is_catalog_query(statement: &Statement) -> bool {
+    let mut relations = CatalogRelations { named: HashSet::new() };
+    let walk = visit_statement(statement, &mut relations);
+    walk.is_continue() && mentions_catalog(statement)
 }
 
-struct Relations {
-    /// Names of subqueries in front of a query.
+/// Ends the walk at the first relation that is not of the catalog.
+struct CatalogRelations {
+    /// Names of the subqueries of WITH, in lower case.
     named: HashSet<String>,
 }
 
-impl Visitor for Relations {
-    type Break = ();
-
+impl SyntaxVisitor for CatalogRelations {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let with = query.with.iter().flat_map(|with| &with.cte_tables);
         self.named.extend(with.map(|part| part.alias.name.value.to_lowercase()));
@@ -76,7 +76,7 @@ impl Visitor for Relations {
     }
 }
 
-/// Functions and types of the catalog; a statement without any is no question to it.
+/// True where a statement names a function, type or relation of the catalog. `SELECT 1` names none, and is no catalog query.
 fn mentions_catalog(statement: &Statement) -> bool {
     let text = statement.to_string().to_lowercase();
     ["pg_", "regclass", "regtype", "regproc", "regnamespace", "information_schema", "current_", "format_type"]
@@ -84,18 +84,16 @@ fn mentions_catalog(statement: &Statement) -> bool {
         .any(|word| text.contains(word))
 }
 
-/// Subqueries in the place of a value, lists of rows, and functions in the place of a table.
-struct Subqueries;
+/// Rewrites subqueries that stand for a value, arrays of rows, and functions that stand for a relation.
+struct ScalarSubqueries;
 
-impl VisitorMut for Subqueries {
-    type Break = ();
-
+impl SyntaxVisitorMut for ScalarSubqueries {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Subquery(query) = expr {
             match correlation(query) {
                 Correlation::None | Correlation::Equality => one_row(query),
-                // DataFusion cannot plan it. What clients ask in this way are collations and the like, which there are not.
-                Correlation::Other => *expr = Expr::Value(Value::Null.with_empty_span()),
+                // DataFusion cannot plan it. Clients look for collations and the like in this way, of which there are none.
+                Correlation::Other => *expr = literal(Value::Null),
             }
         }
         if let Expr::Function(function) = expr
@@ -104,12 +102,12 @@ impl VisitorMut for Subqueries {
         {
             *expr = call("session_user", Vec::new());
         }
-        // `ARRAY(SELECT …)` of the catalog lists what there is not here: roles of roles, columns of keys.
+        // `ARRAY(SELECT …)` lists what this catalog has none of: roles of roles, columns of keys.
         if let Expr::Function(function) = expr
             && function.name.to_string().eq_ignore_ascii_case("array")
             && matches!(function.args, FunctionArguments::Subquery(_))
         {
-            *expr = Expr::Value(Value::SingleQuotedString("{}".to_owned()).with_empty_span());
+            *expr = literal(Value::SingleQuotedString("{}".to_owned()));
         }
         ControlFlow::Continue(())
     }
@@ -129,8 +127,8 @@ impl VisitorMut for Subqueries {
             if function.value.eq_ignore_ascii_case("generate_series") {
                 arguments.args.iter_mut().for_each(as_bigint);
             }
-            // The name of a function's table is that of its column too.
-            if OF_ROWS.contains(&function.value.to_lowercase().as_str()) {
+            // PostgreSQL gives the one column of a function's relation the name of the relation.
+            if ROW_FUNCTIONS.contains(&function.value.to_lowercase().as_str()) {
                 name_column(alias);
             } else if let Some(values) = values_of(&arguments.args)
                 && let Some(one) = one_value(call(&function.value, values), alias)
@@ -142,7 +140,7 @@ impl VisitorMut for Subqueries {
     }
 }
 
-/// The series of the engine are of bigints.
+/// Casts an argument to bigint, since the series of the engine take no other type.
 fn as_bigint(argument: &mut FunctionArg) {
     if let FunctionArg::Unnamed(FunctionArgExpr::Expr(value @ Expr::Function(_))) = argument {
         *value = Expr::Cast {
@@ -155,8 +153,8 @@ fn as_bigint(argument: &mut FunctionArg) {
     }
 }
 
-/// Functions whose answers are rows.
-const OF_ROWS: [&str; 2] = ["generate_series", "unnest"];
+/// Functions that return rows.
+const ROW_FUNCTIONS: [&str; 2] = ["generate_series", "unnest"];
 
 fn name_column(alias: &mut TableAlias) {
     if alias.columns.is_empty() {
@@ -172,12 +170,10 @@ fn values_of(arguments: &[FunctionArg]) -> Option<Vec<Expr>> {
     arguments.iter().map(value).collect()
 }
 
-/// A table of one row and column.
+/// Relation of one row and one column.
 fn one_value(value: Expr, alias: &TableAlias) -> Option<TableFactor> {
     let column = alias.columns.first().map_or_else(|| alias.name.clone(), |column| column.name.clone());
-    let text = format!("SELECT 1 AS {column}");
-    let mut subquery =
-        Parser::new(&PostgreSqlDialect {}).try_with_sql(&text).and_then(|mut parser| parser.parse_query()).ok()?;
+    let mut subquery = query_template(&format!("SELECT 1 AS {column}"))?;
     if let SetExpr::Select(select) = subquery.body.as_mut()
         && let Some(SelectItem::ExprWithAlias { expr, .. }) = select.projection.first_mut()
     {
@@ -187,7 +183,8 @@ fn one_value(value: Expr, alias: &TableAlias) -> Option<TableFactor> {
     Some(TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None })
 }
 
-/// A subquery that stands for one value has one row at most, which DataFusion must be told where it refers outwards.
+/// Makes a subquery that stands for one value an aggregate. PostgreSQL promises that it has at most one row; DataFusion asks
+/// for an aggregate where the subquery is correlated.
 fn one_row(query: &mut Query) {
     let is_one_of_many = match &query.limit_clause {
         None => false,

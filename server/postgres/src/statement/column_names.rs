@@ -1,36 +1,36 @@
-//! Names of columns as PostgreSQL gives them: `count` for `count(*)`, `?column?` for what has no name. DataFusion names a
-//! column by its whole expression and wants no two of one name; so what stands twice is given a name of its own, which no
-//! client sees.
+//! Names of columns as PostgreSQL gives them: `count` for `count(*)`, `?column?` for an expression without a name. DataFusion
+//! names a column by its whole expression and accepts no name twice. So a column that stands twice gets an internal name,
+//! which no client sees.
 
 use std::collections::HashSet;
 
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr, Statement};
 
-/// The names of an answer's columns.
+/// Names of the columns of a query.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ColumnNames {
-    /// Those in front of the one `*`, or all.
+    /// Names in front of the one `*`, or all names.
     before: Vec<String>,
-    /// Those behind it, where there is one.
+    /// Names behind the `*`, where there is one.
     behind: Option<Vec<String>>,
-    /// Whether they are known.
+    /// False where the columns keep the names of DataFusion.
     is_known: bool,
 }
 
 impl ColumnNames {
-    /// All names, where they are known without the columns.
+    /// All names, where they are known without the columns of the relations.
     pub(crate) fn all(&self) -> Option<&[String]> {
         (self.is_known && self.behind.is_none()).then_some(&self.before)
     }
 
-    /// Whether both name as many columns.
-    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+    /// True where both name as many columns, so that one can stand for the other.
+    pub(crate) fn has_shape_of(&self, other: &Self) -> bool {
         let behind = |names: &Self| names.behind.as_ref().map(Vec::len);
         self.is_known && self.before.len() == other.before.len() && behind(self) == behind(other)
     }
 
-    /// The names of columns that DataFusion calls so.
-    pub(crate) fn of(&self, columns: &[String]) -> Vec<String> {
+    /// Names of a result whose columns have these names in DataFusion.
+    pub(crate) fn apply(&self, columns: &[String]) -> Vec<String> {
         let known = self.before.len() + self.behind.as_ref().map_or(0, Vec::len);
         let fits = match self.behind {
             Some(_) => known <= columns.len(),
@@ -44,7 +44,7 @@ impl ColumnNames {
     }
 }
 
-/// Finds the names of a statement's columns, and gives what stands twice a name of its own.
+/// Determines the names of a statement's columns, and gives a column that stands twice an internal name.
 pub(crate) fn name_columns(statement: &mut Statement) -> ColumnNames {
     let Statement::Query(query) = statement else { return ColumnNames::default() };
     let Some(projection) = projection(query) else { return ColumnNames::default() };
@@ -53,6 +53,7 @@ pub(crate) fn name_columns(statement: &mut Statement) -> ColumnNames {
     let has_star = projection.iter().any(is_star);
     for (index, item) in projection.iter_mut().enumerate() {
         if is_star(item) {
+            // With two of them it is unknown which columns belong to which.
             if names.behind.is_some() {
                 names.is_known = false;
             }
@@ -70,11 +71,12 @@ pub(crate) fn name_columns(statement: &mut Statement) -> ColumnNames {
                 continue;
             }
         };
+        // A plain column may be one of the `*` as well, which DataFusion would find twice.
         let is_second = !seen.insert(identity) || has_star && is_plain;
         if is_second {
-            let own = Ident::with_quote('"', format!("{name}:{index}"));
+            let internal = Ident::with_quote('"', format!("{name}:{index}"));
             let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { continue };
-            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: own };
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: internal };
         }
         names.behind.as_mut().unwrap_or(&mut names.before).push(name);
     }
@@ -97,12 +99,12 @@ fn projection(query: &mut Query) -> Option<&mut Vec<SelectItem>> {
     }
 }
 
-/// A name as SQL understands it.
+/// Name as SQL understands it: in lower case without quotes.
 fn folded(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
-/// The name that PostgreSQL gives an expression, where it gives it one.
+/// Name that PostgreSQL gives an expression; `None` is `?column?`.
 fn expr_name(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Identifier(name) => Some(folded(name)),
@@ -138,7 +140,7 @@ fn expr_name(expr: &Expr) -> Option<String> {
     }
 }
 
-/// The name of a type in the catalog.
+/// Name of a type in the catalog, by its name in SQL.
 fn cast_name(sql: &str) -> String {
     let lower = sql.to_lowercase();
     let base = lower.split('(').next().unwrap_or_default().trim();
@@ -170,7 +172,7 @@ mod tests {
         let named = |sql: &str, columns: &[&str]| {
             let mut statement = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0);
             let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
-            name_columns(&mut statement).of(&columns).join(" ")
+            name_columns(&mut statement).apply(&columns).join(" ")
         };
         assert_eq!(named("select count(*), 1, a, t.B, \"C\" from t", &[""; 5]), "count ?column? a b C");
         assert_eq!(named("select max(a) as \"Top\", now()::date, '1'::int", &[""; 3]), "Top now int4");

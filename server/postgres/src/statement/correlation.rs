@@ -1,37 +1,35 @@
-//! How a subquery that stands for one value refers outwards, which decides whether DataFusion can plan it.
+//! Correlation of a subquery that stands for one value with the query around it, which decides whether DataFusion can plan it.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, ObjectNamePart, Query, SetExpr, TableFactor, Visit, Visitor,
-};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, ObjectNamePart, Query, SetExpr, TableFactor};
+use zonelake_timeseries::{SyntaxVisitor, visit_expr, visit_query};
 
-/// How a subquery refers to the tables of the query around it.
+/// Kind of reference from a subquery to the relations of the query around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Correlation {
-    /// Not at all.
+    /// No reference.
     None,
-    /// By equalities that its rows must hold, which make a join of it.
+    /// Equalities in the condition of the subquery, by which DataFusion makes it a join.
     Equality,
-    /// In another way.
+    /// Any other reference.
     Other,
 }
 
-/// How this one does. Columns without the name of a table are taken for its own.
+/// Correlation of a subquery. Columns without the name of a relation are taken for its own.
 pub(crate) fn correlation(query: &Query) -> Correlation {
-    let mut tables = Tables(HashSet::new());
-    let _ = query.visit(&mut tables);
-    let own = tables.0;
-    let (mut all, SetExpr::Select(select)) = (Outward { own: &own, found: 0 }, query.body.as_ref()) else {
-        let mut all = Outward { own: &own, found: 0 };
-        let _ = query.visit(&mut all);
-        return if all.found == 0 { Correlation::None } else { Correlation::Other };
-    };
-    let _ = query.visit(&mut all);
-    if all.found == 0 {
+    let mut relations = Relations(HashSet::new());
+    let walk = visit_query(query, &mut relations);
+    debug_assert!(walk.is_continue(), "all relations are looked at");
+    let own = relations.0;
+    let mut outer = OuterColumns { own: &own, found: 0 };
+    let walk = visit_query(query, &mut outer);
+    debug_assert!(walk.is_continue(), "all columns are looked at");
+    if outer.found == 0 {
         return Correlation::None;
     }
+    let SetExpr::Select(select) = query.body.as_ref() else { return Correlation::Other };
     let mut terms = Vec::new();
     if let Some(selection) = &select.selection {
         conjuncts(selection, &mut terms);
@@ -39,13 +37,13 @@ pub(crate) fn correlation(query: &Query) -> Correlation {
     let mut by_equality = 0;
     for term in terms {
         let Expr::BinaryOp { left, op: BinaryOperator::Eq, right } = term else { continue };
-        let (left, right) = (outward(left, &own), outward(right, &own));
-        // One side is of the query around, the other of this one.
+        let (left, right) = (outer_columns(left, &own), outer_columns(right, &own));
+        // One side is of the query around, the other of the subquery: only that makes a join.
         if (left == 0) != (right == 0) {
             by_equality += left + right;
         }
     }
-    if by_equality == all.found { Correlation::Equality } else { Correlation::Other }
+    if by_equality == outer.found { Correlation::Equality } else { Correlation::Other }
 }
 
 fn conjuncts<'a>(expr: &'a Expr, terms: &mut Vec<&'a Expr>) {
@@ -59,18 +57,17 @@ fn conjuncts<'a>(expr: &'a Expr, terms: &mut Vec<&'a Expr>) {
     }
 }
 
-fn outward(expr: &Expr, own: &HashSet<String>) -> usize {
-    let mut found = Outward { own, found: 0 };
-    let _ = expr.visit(&mut found);
-    found.found
+fn outer_columns(expr: &Expr, own: &HashSet<String>) -> usize {
+    let mut outer = OuterColumns { own, found: 0 };
+    let walk = visit_expr(expr, &mut outer);
+    debug_assert!(walk.is_continue(), "all columns are looked at");
+    outer.found
 }
 
-/// Names by which the tables of a query, and of those within it, are called.
-struct Tables(HashSet<String>);
+/// Collects the names of the relations of a query and of the queries within it, in lower case.
+struct Relations(HashSet<String>);
 
-impl Visitor for Tables {
-    type Break = ();
-
+impl SyntaxVisitor for Relations {
     fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<()> {
         let name = match table {
             TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
@@ -86,15 +83,13 @@ impl Visitor for Tables {
     }
 }
 
-/// Counts the columns of other tables.
-struct Outward<'a> {
+/// Counts the columns of relations that are not the query's own.
+struct OuterColumns<'a> {
     own: &'a HashSet<String>,
     found: usize,
 }
 
-impl Visitor for Outward<'_> {
-    type Break = ();
-
+impl SyntaxVisitor for OuterColumns<'_> {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         if let Expr::CompoundIdentifier(parts) = expr
             && let [.., table, _] = parts.as_slice()
@@ -115,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_refers_outwards_by_equality_is_told_from_other_ways() {
+    fn correlation_by_equality_is_told_from_other_kinds() {
         for (sql, expected) in [
             ("select c.relkind from pg_class c", Correlation::None),
             ("select relkind = 'c' from pg_class c where c.oid = t.typrelid", Correlation::Equality),

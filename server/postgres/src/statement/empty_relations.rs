@@ -1,16 +1,18 @@
-//! Questions to the catalog about what there is not here: keys, indexes, defaults, policies, and the like. Clients ask for
-//! them in ways that DataFusion cannot plan, as by composite values of functions; but a join with a table that has no rows
-//! has none, however its columns are made.
+//! Empty relations of the catalog: keys, indexes, defaults, policies and the like, of which there are none here. Clients read
+//! them by queries that DataFusion cannot plan, as by composite values of functions. A join with an empty relation is empty
+//! whatever its columns are, so such a query needs no plan.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Value,
-    Visit, VisitMut, Visitor, VisitorMut,
 };
+use zonelake_timeseries::{SyntaxVisitor, SyntaxVisitorMut, visit_expr, visit_statement_mut};
 
-/// Tables of the catalog that are empty here for all tables that a client may ask about.
+use crate::statement::build::literal;
+
+/// Relations of the catalog that have no rows about any table of this server.
 const EMPTY: [&str; 29] = [
     "check_constraints",
     "constraint_column_usage",
@@ -43,10 +45,10 @@ const EMPTY: [&str; 29] = [
     "table_constraints",
 ];
 
-/// Functions that answer a row where there are none.
+/// Aggregates, which make one row of no rows.
 const AGGREGATES: [&str; 9] = ["array_agg", "avg", "bool_and", "bool_or", "count", "max", "min", "string_agg", "sum"];
 
-/// Whether the answer to a question to the catalog has no rows for certain.
+/// True where a catalog query has no rows for certain.
 pub(crate) fn is_surely_empty(statement: &Statement) -> bool {
     match statement {
         Statement::Query(query) => query_is_empty(query, &HashSet::new()),
@@ -54,40 +56,40 @@ pub(crate) fn is_surely_empty(statement: &Statement) -> bool {
     }
 }
 
-/// Puts in the place of each subquery that has no rows what it means there: null as a value, false where a row is looked for.
-pub(crate) fn without_empty_subqueries(statement: &mut Statement) {
-    let _ = statement.visit(&mut EmptySubqueries);
+/// Replaces each subquery without rows by its meaning: null as a value, false where a row is looked for.
+pub(crate) fn replace_empty_subqueries(statement: &mut Statement) {
+    let walk = visit_statement_mut(statement, &mut EmptySubqueries);
+    debug_assert!(walk.is_continue(), "all subqueries are looked at");
 }
 
 struct EmptySubqueries;
 
-impl VisitorMut for EmptySubqueries {
-    type Break = ();
-
+impl SyntaxVisitorMut for EmptySubqueries {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let is_empty = |query: &Query| query_is_empty(query, &HashSet::new());
-        let meant = match expr {
+        let meaning = match expr {
             Expr::Subquery(query) if is_empty(query) => Value::Null,
             Expr::Exists { subquery, negated } | Expr::InSubquery { subquery, negated, .. } if is_empty(subquery) => {
                 Value::Boolean(*negated)
             }
             _ => return ControlFlow::Continue(()),
         };
-        *expr = Expr::Value(meant.with_empty_span());
+        *expr = literal(meaning);
         ControlFlow::Continue(())
     }
 }
 
-/// `named` are subqueries that are empty, by their names.
+/// True where a query has no rows; `named` are the names of subqueries of WITH that have none.
 fn query_is_empty(query: &Query, named: &HashSet<String>) -> bool {
     let mut named = named.clone();
     for part in query.with.iter().flat_map(|with| &with.cte_tables) {
         let name = part.alias.name.value.to_lowercase();
         if query_is_empty(&part.query, &named) {
-            named.insert(name)
+            named.insert(name);
         } else {
-            named.remove(&name)
-        };
+            // A subquery with rows hides an outer one of its name.
+            named.remove(&name);
+        }
     }
     body_is_empty(&query.body, &named)
 }
@@ -116,19 +118,18 @@ fn is_aggregate(item: &SelectItem) -> bool {
     }
 }
 
-/// Whether it calls one, which those of subqueries do not count for.
+/// True where an expression calls an aggregate; those within its subqueries do not count.
 pub(crate) fn expr_is_aggregate(expr: &Expr) -> bool {
-    expr.visit(&mut Aggregates { depth: 0 }).is_break()
+    visit_expr(expr, &mut AggregateCalls { depth: 0 }).is_break()
 }
 
-struct Aggregates {
-    /// Subqueries around what is looked at.
+/// Ends the walk at the first call of an aggregate.
+struct AggregateCalls {
+    /// Subqueries around the node of the walk.
     depth: usize,
 }
 
-impl Visitor for Aggregates {
-    type Break = ();
-
+impl SyntaxVisitor for AggregateCalls {
     fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
         self.depth += 1;
         ControlFlow::Continue(())

@@ -1,4 +1,4 @@
-//! Values that clients bind to parameters, in the text or binary form of their types.
+//! Parameters: values that clients bind, in the text or binary form of their types.
 
 use std::str;
 
@@ -6,15 +6,17 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use arrow::util::display::FormatOptions;
 use bytes::{Buf, Bytes};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use datafusion::common::ScalarValue;
-use pgwire::api::Type;
+use postgres_types::Type;
+use uuid::Uuid;
 
-use crate::values::datetime::{days_since_1970, us_since_1970};
 use crate::error::PgError;
-use crate::values::array::read_list_text;
+use crate::values::array::read_array_text;
+use crate::values::datetime::{days_since_1970, us_since_1970};
 use crate::values::numeric::read_numeric;
 
-/// The value of a parameter of type `of`, which the client knows as `oid`. Text of a time without a zone means `zone`.
+/// Reads the value of a parameter of type `of`, which the client declares as `oid`. Text of a time without a zone is in `zone`.
 pub(crate) fn read_value(
     bytes: Option<&Bytes>,
     is_binary: bool,
@@ -28,7 +30,9 @@ pub(crate) fn read_value(
     let value = match is_binary {
         true => read_binary(bytes, oid)?,
         false => {
-            let text = str::from_utf8(bytes).map_err(|_| PgError::new("22021", "a parameter is not UTF-8"))?;
+            let text = str::from_utf8(bytes)
+                // PostgreSQL tells of the encoding and not of the place.
+                .map_err(|_cause| PgError::new("22021", "a parameter is not UTF-8"))?;
             if text.contains('\0') {
                 return Err(PgError::new("22021", "a parameter has a zero byte"));
             }
@@ -38,14 +42,14 @@ pub(crate) fn read_value(
     convert(value, of)
 }
 
-/// A value written as text.
+/// Reads a value from text.
 fn read_text(text: &str, of: &DataType, zone: &str) -> Result<ScalarValue, PgError> {
     match of {
         DataType::List(item) => {
-            let items = read_list_text(text).ok_or_else(|| invalid(of, text))?;
+            let items = read_array_text(text).ok_or_else(|| invalid(of, text))?;
             let items = items.into_iter().map(|item_text| match item_text {
                 Some(item_text) => read_text(&item_text, item.data_type(), zone),
-                None => ScalarValue::try_from(item.data_type()).map_err(|_| invalid(of, text)),
+                None => ScalarValue::try_from(item.data_type()).map_err(|_cause| invalid(of, text)),
             });
             let items: Vec<ScalarValue> = items.collect::<Result<_, _>>()?;
             Ok(ScalarValue::List(ScalarValue::new_list_nullable(&items, item.data_type())))
@@ -65,12 +69,10 @@ fn read_text(text: &str, of: &DataType, zone: &str) -> Result<ScalarValue, PgErr
 
 fn read_bytea(text: &str) -> Option<Vec<u8>> {
     let Some(hex) = text.strip_prefix("\\x") else { return Some(text.as_bytes().to_vec()) };
-    let digits: Vec<u8> =
-        hex.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>()?;
-    digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()
 }
 
-/// A value in the binary form of a type.
+/// Reads a value from the binary form of a type.
 fn read_binary(bytes: &Bytes, oid: u32) -> Result<ScalarValue, PgError> {
     let of = Type::from_oid(oid).unwrap_or(Type::TEXT);
     let mut rest = bytes.clone();
@@ -78,7 +80,7 @@ fn read_binary(bytes: &Bytes, oid: u32) -> Result<ScalarValue, PgError> {
     value.ok_or_else(|| PgError::new("22P03", format!("incorrect binary data format of a parameter of type {of}")))
 }
 
-/// Reads all bytes; `None` where they are too few or say something that cannot be.
+/// Reads a value from the front of the bytes; `None` where they are too few or no value of the type.
 fn read_fixed(rest: &mut Bytes, of: &Type) -> Option<ScalarValue> {
     Some(match *of {
         Type::BOOL => ScalarValue::from(rest.try_get_u8().ok()? != 0),
@@ -105,30 +107,29 @@ fn read_fixed(rest: &mut Bytes, of: &Type) -> Option<ScalarValue> {
             ScalarValue::from(text.as_str())
         }
         Type::UUID => {
-            let hex: String = std::mem::take(rest).iter().map(|byte| format!("{byte:02x}")).collect();
-            let parts = [hex.get(..8)?, hex.get(8..12)?, hex.get(12..16)?, hex.get(16..20)?, hex.get(20..32)?];
-            ScalarValue::from(parts.join("-").as_str())
+            let uuid = Uuid::from_slice(std::mem::take(rest).get(..16)?).ok()?;
+            ScalarValue::from(uuid.to_string().as_str())
         }
         Type::JSONB => {
             rest.try_get_u8().ok().filter(|version| *version == 1)?;
             ScalarValue::from(str::from_utf8(&std::mem::take(rest)).ok()?)
         }
-        Type::BOOL_ARRAY => read_list(rest, &Type::BOOL, &DataType::Boolean)?,
-        Type::INT2_ARRAY => read_list(rest, &Type::INT2, &DataType::Int16)?,
-        Type::INT4_ARRAY => read_list(rest, &Type::INT4, &DataType::Int32)?,
-        Type::INT8_ARRAY => read_list(rest, &Type::INT8, &DataType::Int64)?,
-        Type::OID_ARRAY => read_list(rest, &Type::OID, &DataType::Int64)?,
-        Type::FLOAT4_ARRAY => read_list(rest, &Type::FLOAT4, &DataType::Float32)?,
-        Type::FLOAT8_ARRAY => read_list(rest, &Type::FLOAT8, &DataType::Float64)?,
+        Type::BOOL_ARRAY => read_array(rest, &Type::BOOL, &DataType::Boolean)?,
+        Type::INT2_ARRAY => read_array(rest, &Type::INT2, &DataType::Int16)?,
+        Type::INT4_ARRAY => read_array(rest, &Type::INT4, &DataType::Int32)?,
+        Type::INT8_ARRAY => read_array(rest, &Type::INT8, &DataType::Int64)?,
+        Type::OID_ARRAY => read_array(rest, &Type::OID, &DataType::Int64)?,
+        Type::FLOAT4_ARRAY => read_array(rest, &Type::FLOAT4, &DataType::Float32)?,
+        Type::FLOAT8_ARRAY => read_array(rest, &Type::FLOAT8, &DataType::Float64)?,
         Type::TEXT_ARRAY | Type::VARCHAR_ARRAY | Type::NAME_ARRAY | Type::BPCHAR_ARRAY => {
-            read_list(rest, &Type::TEXT, &DataType::Utf8)?
+            read_array(rest, &Type::TEXT, &DataType::Utf8)?
         }
         _ => ScalarValue::from(str::from_utf8(&std::mem::take(rest)).ok()?),
     })
 }
 
-/// A list of one dimension.
-fn read_list(rest: &mut Bytes, of: &Type, item: &DataType) -> Option<ScalarValue> {
+/// Reads an array of one dimension; others are refused, since an Arrow list has one.
+fn read_array(rest: &mut Bytes, of: &Type, item: &DataType) -> Option<ScalarValue> {
     let dimensions = rest.try_get_i32().ok()?;
     let (_has_null, _type) = (rest.try_get_i32().ok()?, rest.try_get_i32().ok()?);
     let mut items = Vec::new();
@@ -137,6 +138,7 @@ fn read_list(rest: &mut Bytes, of: &Type, item: &DataType) -> Option<ScalarValue
         1 => {
             let length = rest.try_get_i32().ok()?;
             let _first_index = rest.try_get_i32().ok()?;
+            // Each item takes bytes of the message, so a length that lies ends the loop early.
             for _ in 0..length {
                 items.push(match rest.try_get_i32().ok()? {
                     -1 => ScalarValue::try_from(item).ok()?,
@@ -153,16 +155,17 @@ fn read_list(rest: &mut Bytes, of: &Type, item: &DataType) -> Option<ScalarValue
     Some(ScalarValue::List(ScalarValue::new_list_nullable(&items, item)))
 }
 
-/// The value in another type; what does not fit is an error.
+/// Casts a value to another type; a value that does not fit is an error.
 fn convert(value: ScalarValue, of: &DataType) -> Result<ScalarValue, PgError> {
     if value.data_type() == *of {
         return Ok(value);
     }
     let shown = value.to_string();
     let options = CastOptions { safe: false, format_options: FormatOptions::default() };
-    let array = value.to_array().map_err(|_| invalid(of, &shown))?;
-    let array = cast_with_options(&array, of, &options).map_err(|_| invalid(of, &shown))?;
-    ScalarValue::try_from_array(&array, 0).map_err(|_| invalid(of, &shown))
+    // As in PostgreSQL the message names type and value, which is all that the causes would add.
+    let array = value.to_array().map_err(|_cause| invalid(of, &shown))?;
+    let array = cast_with_options(&array, of, &options).map_err(|_cause| invalid(of, &shown))?;
+    ScalarValue::try_from_array(&array, 0).map_err(|_cause| invalid(of, &shown))
 }
 
 fn invalid(of: &DataType, text: &str) -> PgError {
@@ -170,9 +173,12 @@ fn invalid(of: &DataType, text: &str) -> PgError {
         DataType::Date32 | DataType::Timestamp(..) | DataType::Time64(_) => "22007",
         _ => "22P02",
     };
-    let shown: String = text.chars().take(100).collect();
+    let shown: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
     PgError::new(sqlstate, format!("invalid input syntax for type {}: \"{shown}\"", name_of(of)))
 }
+
+/// Characters of a value in a message: a value may be as long as a message of the protocol.
+const SHOWN_CHARACTERS_MAX: usize = 100;
 
 fn name_of(of: &DataType) -> &'static str {
     match of {

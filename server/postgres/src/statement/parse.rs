@@ -1,135 +1,56 @@
-//! The statements of a text, each as what is to be done. Queries are for the engine; the rest, of which DataFusion knows
-//! nothing, is what clients say of their connection: transactions, variables, cursors, prepared statements, copies.
+//! Statements parsed as commands, by their first tokens. A statement that is no command of the session is a query, which
+//! sqlparser parses.
 
-use std::sync::Arc;
+use datafusion::sql::sqlparser::tokenizer::Token;
 
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
-
-use crate::statement::copy_format::CopyFormat;
 use crate::error::PgError;
+use crate::statement::commands::{Command, Discard};
+use crate::statement::parse_copy::parse_copy;
 use crate::statement::query::Query;
-use crate::statement::tokens::Words;
+use crate::statement::tokens::{TokenCursor, split_statements};
+use crate::values::types::oid_of_name;
 
-/// What a statement asks for.
-#[derive(Debug, Clone)]
-pub(crate) enum Command {
-    /// Rows.
-    Query(Box<Query>),
-    /// BEGIN, START TRANSACTION.
-    Begin,
-    /// COMMIT, END.
-    Commit,
-    /// ROLLBACK, ABORT.
-    Rollback,
-    /// SAVEPOINT.
-    Savepoint(String),
-    /// RELEASE SAVEPOINT.
-    Release(String),
-    /// ROLLBACK TO SAVEPOINT.
-    RollbackTo(String),
-    /// SET; no value is DEFAULT. `is_local` ends with the transaction.
-    Set { name: String, value: Option<String>, is_local: bool },
-    /// SET TRANSACTION and SET SESSION CHARACTERISTICS: nothing changes.
-    SetTransaction,
-    /// SHOW of one variable.
-    Show(String),
-    /// SHOW ALL.
-    ShowAll,
-    /// RESET; no name is RESET ALL.
-    Reset(Option<String>),
-    /// DISCARD.
-    Discard(Discard),
-    /// DEALLOCATE; no name is ALL.
-    Deallocate(Option<String>),
-    /// PREPARE.
-    Prepare { name: String, types: Vec<u32>, query: Box<Query> },
-    /// DECLARE of a cursor.
-    Declare { cursor: String, is_held: bool, query: Box<Query> },
-    /// FETCH or MOVE of so many rows; none is all.
-    Fetch { cursor: String, rows: Option<usize>, is_move: bool },
-    /// CLOSE of a cursor; no name is ALL.
-    Close(Option<String>),
-    /// COPY … TO STDOUT.
-    Copy { query: Box<Query>, format: CopyFormat },
-    /// What has no meaning here and is taken without effect, under this tag.
-    Ignored(&'static str),
-}
-
-impl Command {
-    /// The query within it that may have parameters.
-    pub(crate) fn with_parameters(&self) -> Option<&Query> {
-        match self {
-            Self::Query(query) | Self::Declare { query, .. } => Some(query),
-            _ => None,
-        }
-    }
-}
-
-/// What DISCARD forgets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Discard {
-    All,
-    Nothing(&'static str),
-}
-
-/// Statements of one text.
+/// Most statements of one text.
 const STATEMENTS_MAX: usize = 1_000;
 
-/// The statements of a text, in their order; none where it is empty.
-pub(crate) fn read_commands(sql: &str) -> Result<Vec<Command>, PgError> {
-    let source: Arc<str> = sql.into();
-    let statements = split(sql)?;
+/// Parses the statements of a text, in their order; none where the text is empty.
+pub(crate) fn parse_commands(sql: &str) -> Result<Vec<Command>, PgError> {
+    let statements = split_statements(sql)?;
     if statements.len() > STATEMENTS_MAX {
         return Err(PgError::new("54000", format!("a text has at most {STATEMENTS_MAX} statements")));
     }
-    statements.into_iter().map(|tokens| read_command(Words::new(&source, tokens))).collect()
+    statements.into_iter().map(parse_command).collect()
 }
 
-/// The tokens of each statement, without the semicolons between them.
-fn split(sql: &str) -> Result<Vec<Vec<TokenWithSpan>>, PgError> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
-        .with_unescape(true)
-        .tokenize_with_location()
-        .map_err(|error| PgError::syntax(format!("syntax error: {error}")))?;
-    let is_said = |tokens: &Vec<TokenWithSpan>| tokens.iter().any(|token| !matches!(token.token, Token::Whitespace(_)));
-    let mut statements = vec![Vec::new()];
-    for token in tokens {
-        match token.token {
-            Token::SemiColon => statements.push(Vec::new()),
-            Token::EOF => {}
-            _ => statements.last_mut().expect("there is one from the start").push(token),
-        }
-    }
-    statements.retain(is_said);
-    Ok(statements)
-}
-
-fn read_command(mut words: Words) -> Result<Command, PgError> {
-    let first = words.peek_word().unwrap_or_default();
+fn parse_command(mut tokens: TokenCursor) -> Result<Command, PgError> {
+    let first = tokens.peek_word().unwrap_or_default();
     let command = match first.as_str() {
         "begin" | "start" => Command::Begin,
         "commit" | "end" => Command::Commit,
         "abort" => Command::Rollback,
-        "rollback" => read_rollback(&mut words)?,
+        "rollback" => parse_rollback(&mut tokens)?,
         "savepoint" => {
-            words.next_word();
-            Command::Savepoint(words.name()?)
+            tokens.next_word();
+            Command::Savepoint(tokens.name()?)
         }
         "release" => {
-            words.next_word();
-            words.take("savepoint");
-            Command::Release(words.name()?)
+            tokens.next_word();
+            tokens.take_word("savepoint");
+            Command::Release(tokens.name()?)
         }
-        "set" => read_set(&mut words)?,
-        "show" => return read_show(words),
+        "set" => parse_set(&mut tokens)?,
+        "show" => return parse_show(tokens),
         "reset" => {
-            words.next_word();
-            if words.take("all") { Command::Reset(None) } else { Command::Reset(Some(variable_name(&mut words)?)) }
+            tokens.next_word();
+            if tokens.take_word("all") {
+                Command::Reset(None)
+            } else {
+                Command::Reset(Some(parse_variable_name(&mut tokens)?))
+            }
         }
         "discard" => {
-            words.next_word();
-            match words.next_word().as_deref() {
+            tokens.next_word();
+            match tokens.next_word().as_deref() {
                 Some("all") => Command::Discard(Discard::All),
                 Some("plans") => Command::Discard(Discard::Nothing("DISCARD PLANS")),
                 Some("sequences") => Command::Discard(Discard::Nothing("DISCARD SEQUENCES")),
@@ -138,98 +59,101 @@ fn read_command(mut words: Words) -> Result<Command, PgError> {
             }
         }
         "deallocate" => {
-            words.next_word();
-            words.take("prepare");
-            if words.take("all") { Command::Deallocate(None) } else { Command::Deallocate(Some(words.name()?)) }
+            tokens.next_word();
+            tokens.take_word("prepare");
+            if tokens.take_word("all") { Command::Deallocate(None) } else { Command::Deallocate(Some(tokens.name()?)) }
         }
-        "prepare" => read_prepare(words)?,
-        "declare" => read_declare(words)?,
-        "fetch" | "move" => read_fetch(&mut words)?,
+        "prepare" => parse_prepare(tokens)?,
+        "declare" => parse_declare(tokens)?,
+        "fetch" | "move" => parse_fetch(&mut tokens)?,
         "close" => {
-            words.next_word();
-            if words.take("all") { Command::Close(None) } else { Command::Close(Some(words.name()?)) }
+            tokens.next_word();
+            if tokens.take_word("all") { Command::Close(None) } else { Command::Close(Some(tokens.name()?)) }
         }
-        "copy" => crate::statement::copy_format::read_copy(words)?,
+        "copy" => {
+            let (query, format) = parse_copy(tokens)?;
+            Command::Copy { query: Box::new(query), format }
+        }
         "listen" => Command::Ignored("LISTEN"),
         "unlisten" => Command::Ignored("UNLISTEN"),
         "lock" => Command::Ignored("LOCK TABLE"),
         "insert" | "update" | "delete" | "merge" | "truncate" | "create" | "alter" | "drop" | "grant" | "revoke"
         | "vacuum" | "analyze" | "reindex" | "cluster" | "comment" | "refresh" | "import" | "do" | "call"
         | "notify" | "security" | "reassign" => return Err(PgError::writes(&first.to_uppercase())),
-        _ => Command::Query(Box::new(Query::read(words)?)),
+        _ => Command::Query(Box::new(Query::parse(tokens)?)),
     };
     Ok(command)
 }
 
-fn read_rollback(words: &mut Words) -> Result<Command, PgError> {
-    words.next_word();
-    if !words.take("work") {
-        words.take("transaction");
+fn parse_rollback(tokens: &mut TokenCursor) -> Result<Command, PgError> {
+    tokens.next_word();
+    if !tokens.take_word("work") {
+        tokens.take_word("transaction");
     }
-    if words.take("to") {
-        words.take("savepoint");
-        return Ok(Command::RollbackTo(words.name()?));
+    if tokens.take_word("to") {
+        tokens.take_word("savepoint");
+        return Ok(Command::RollbackTo(tokens.name()?));
     }
     Ok(Command::Rollback)
 }
 
-fn variable_name(words: &mut Words) -> Result<String, PgError> {
-    if words.take("time") {
-        words.take("zone");
+fn parse_variable_name(tokens: &mut TokenCursor) -> Result<String, PgError> {
+    if tokens.take_word("time") {
+        tokens.take_word("zone");
         return Ok("TimeZone".to_owned());
     }
-    if words.take("names") {
+    if tokens.take_word("names") {
         return Ok("client_encoding".to_owned());
     }
-    let mut name = words.name()?;
-    while words.take_token(&Token::Period) {
-        name = format!("{name}.{}", words.name()?);
+    let mut name = tokens.name()?;
+    while tokens.take_token(&Token::Period) {
+        name = format!("{name}.{}", tokens.name()?);
     }
     match name.as_str() {
-        "transaction" if words.take("isolation") => {
-            words.take("level");
+        "transaction" if tokens.take_word("isolation") => {
+            tokens.take_word("level");
             Ok("transaction_isolation".to_owned())
         }
         _ => Ok(name),
     }
 }
 
-fn read_set(words: &mut Words) -> Result<Command, PgError> {
-    words.next_word();
-    let is_local = words.take("local");
-    if words.take("session") {
-        if words.take("characteristics") {
+fn parse_set(tokens: &mut TokenCursor) -> Result<Command, PgError> {
+    tokens.next_word();
+    let is_local = tokens.take_word("local");
+    if tokens.take_word("session") {
+        if tokens.take_word("characteristics") {
             return Ok(Command::SetTransaction);
         }
-        if words.take("authorization") {
+        if tokens.take_word("authorization") {
             return Err(PgError::new("42501", "the user of a connection cannot be changed"));
         }
     }
-    if words.take("transaction") || words.take("constraints") {
+    if tokens.take_word("transaction") || tokens.take_word("constraints") {
         return Ok(Command::SetTransaction);
     }
-    if words.take("role") {
+    if tokens.take_word("role") {
         return Err(PgError::new("42501", "the user of a connection cannot be changed"));
     }
-    let is_zone = words.peek_word().as_deref() == Some("time");
-    let is_names = words.peek_word().as_deref() == Some("names");
-    let name = variable_name(words)?;
-    if !is_zone && !is_names && !words.take_token(&Token::Eq) && !words.take("to") {
+    let is_zone = tokens.peek_word().as_deref() == Some("time");
+    let is_names = tokens.peek_word().as_deref() == Some("names");
+    let name = parse_variable_name(tokens)?;
+    if !is_zone && !is_names && !tokens.take_token(&Token::Eq) && !tokens.take_word("to") {
         return Err(PgError::syntax(format!("SET {name} is followed by = or TO")));
     }
-    let value = read_value(words)?;
+    let value = parse_value(tokens)?;
     let value = value.filter(|value| !(is_zone && value.eq_ignore_ascii_case("local")));
     Ok(Command::Set { name, value, is_local })
 }
 
-/// The values behind SET, with commas between them; `None` is DEFAULT.
-fn read_value(words: &mut Words) -> Result<Option<String>, PgError> {
-    if words.take("default") {
+/// Parses the values of SET as one text with commas between them; `None` is DEFAULT.
+fn parse_value(tokens: &mut TokenCursor) -> Result<Option<String>, PgError> {
+    if tokens.take_word("default") {
         return Ok(None);
     }
-    words.take("interval");
+    tokens.take_word("interval");
     let mut value = String::new();
-    while let Some(token) = words.next_token() {
+    while let Some(token) = tokens.next_token() {
         match token {
             Token::Comma => value.push_str(", "),
             Token::Minus => value.push('-'),
@@ -243,76 +167,78 @@ fn read_value(words: &mut Words) -> Result<Option<String>, PgError> {
     Ok(Some(value))
 }
 
-fn read_show(mut words: Words) -> Result<Command, PgError> {
-    let rest = words.clone();
-    words.next_word();
-    match words.peek_word().as_deref() {
+fn parse_show(mut tokens: TokenCursor) -> Result<Command, PgError> {
+    let rest = tokens.clone();
+    tokens.next_word();
+    match tokens.peek_word().as_deref() {
         Some("all") => Ok(Command::ShowAll),
-        // Those of DataFusion, which read.
-        Some("tables" | "columns" | "functions") => Ok(Command::Query(Box::new(Query::read(rest)?))),
-        _ => Ok(Command::Show(variable_name(&mut words)?)),
+        // DataFusion has these, and they read rows.
+        Some("tables" | "columns" | "functions") => Ok(Command::Query(Box::new(Query::parse(rest)?))),
+        _ => Ok(Command::Show(parse_variable_name(&mut tokens)?)),
     }
 }
 
-fn read_prepare(mut words: Words) -> Result<Command, PgError> {
-    words.next_word();
-    let name = words.name()?;
+fn parse_prepare(mut tokens: TokenCursor) -> Result<Command, PgError> {
+    tokens.next_word();
+    let name = tokens.name()?;
     let mut types = Vec::new();
-    if words.take_token(&Token::LParen) {
-        while !words.take_token(&Token::RParen) {
-            let type_name = words.name()?;
+    if tokens.take_token(&Token::LParen) {
+        while !tokens.take_token(&Token::RParen) {
+            let type_name = tokens.name()?;
             types.push(
-                crate::values::types::oid_of_name(&type_name)
+                oid_of_name(&type_name)
                     .ok_or_else(|| PgError::new("42704", format!("type \"{type_name}\" does not exist")))?,
             );
-            words.take_token(&Token::Comma);
+            tokens.take_token(&Token::Comma);
         }
     }
-    words.expect("as")?;
-    Ok(Command::Prepare { name, types, query: Box::new(Query::read(words)?) })
+    tokens.expect_word("as")?;
+    Ok(Command::Prepare { name, types, query: Box::new(Query::parse(tokens)?) })
 }
 
-fn read_declare(mut words: Words) -> Result<Command, PgError> {
-    words.next_word();
-    let cursor = words.name()?;
+fn parse_declare(mut tokens: TokenCursor) -> Result<Command, PgError> {
+    tokens.next_word();
+    let cursor = tokens.name()?;
     let mut is_held = false;
     loop {
-        match words.next_word().as_deref() {
+        match tokens.next_word().as_deref() {
             Some("binary") => return Err(PgError::unsupported("binary cursors are not supported")),
-            Some("scroll") if !words.was_behind("no") => {
+            Some("scroll") if !tokens.is_after("no") => {
                 return Err(PgError::unsupported("cursors go forward only: declare it with NO SCROLL"));
             }
-            Some("with") => is_held = words.peek_word().as_deref() == Some("hold"),
+            Some("with") => is_held = tokens.peek_word().as_deref() == Some("hold"),
             Some("without" | "hold" | "insensitive" | "asensitive" | "no" | "scroll" | "cursor") => {}
             Some("for") => break,
             _ => return Err(PgError::syntax("DECLARE name CURSOR FOR query")),
         }
     }
-    Ok(Command::Declare { cursor, is_held, query: Box::new(Query::read(words)?) })
+    Ok(Command::Declare { cursor, is_held, query: Box::new(Query::parse(tokens)?) })
 }
 
-fn read_fetch(words: &mut Words) -> Result<Command, PgError> {
-    let is_move = words.next_word().as_deref() == Some("move");
+fn parse_fetch(tokens: &mut TokenCursor) -> Result<Command, PgError> {
+    let is_move = tokens.next_word().as_deref() == Some("move");
     let mut rows = Some(1);
-    if words.take("next") {
-    } else if words.take("all") {
+    // FETCH without a count is FETCH NEXT.
+    if tokens.take_word("next") {
+    } else if tokens.take_word("all") {
         rows = None;
-    } else if words.take("forward") {
-        if words.take("all") {
+    } else if tokens.take_word("forward") {
+        if tokens.take_word("all") {
             rows = None;
-        } else if let Some(count) = words.number()? {
+        } else if let Some(count) = tokens.number()? {
             rows = Some(count);
         }
-    } else if let Some(count) = words.number()? {
+    } else if let Some(count) = tokens.number()? {
         rows = Some(count);
-    } else if let Some("prior" | "first" | "last" | "absolute" | "relative" | "backward") = words.peek_word().as_deref()
+    } else if let Some("prior" | "first" | "last" | "absolute" | "relative" | "backward") =
+        tokens.peek_word().as_deref()
     {
         return Err(PgError::unsupported("cursors go forward only"));
     }
-    if !words.take("from") {
-        words.take("in");
+    if !tokens.take_word("from") {
+        tokens.take_word("in");
     }
-    Ok(Command::Fetch { cursor: words.name()?, rows, is_move })
+    Ok(Command::Fetch { cursor: tokens.name()?, rows, is_move })
 }
 
 #[cfg(test)]
@@ -320,16 +246,16 @@ mod tests {
     use super::*;
 
     fn one(sql: &str) -> Command {
-        let mut all = read_commands(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let mut all = parse_commands(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert_eq!(all.len(), 1, "{sql}");
         all.remove(0)
     }
 
     #[test]
     fn a_text_is_split_where_its_statements_end_and_not_within_quotes() {
-        assert_eq!(read_commands("").unwrap().len(), 0);
-        assert_eq!(read_commands(" ; -- nothing\n;").unwrap().len(), 0);
-        assert_eq!(read_commands("select ';'; select $$;$$ ; begin").unwrap().len(), 3);
+        assert_eq!(parse_commands("").unwrap().len(), 0);
+        assert_eq!(parse_commands(" ; -- nothing\n;").unwrap().len(), 0);
+        assert_eq!(parse_commands("select ';'; select $$;$$ ; begin").unwrap().len(), 3);
     }
 
     #[test]
@@ -375,7 +301,7 @@ mod tests {
             ("FETCH BACKWARD 1 FROM c", "0A000"),
             ("SET ROLE other", "42501"),
         ] {
-            assert_eq!(read_commands(sql).unwrap_err().sqlstate, sqlstate, "{sql}");
+            assert_eq!(parse_commands(sql).unwrap_err().sqlstate, sqlstate, "{sql}");
         }
     }
 }

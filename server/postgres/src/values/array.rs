@@ -1,40 +1,40 @@
-//! Lists: arrays of PostgreSQL, of one dimension.
+//! Arrays of PostgreSQL, of one dimension.
 //!
 //! Binary, numbers big-endian:
 //!
-//! | bytes | what |
+//! | bytes | content |
 //! |---|---|
-//! | 4 | dimensions: 1, or 0 where the list is empty |
-//! | 4 | whether an item is null |
-//! | 4 | type of the items |
+//! | 4 | dimensions: 1, or 0 where the array is empty |
+//! | 4 | 1 where an item is null, else 0 |
+//! | 4 | OID of the type of the items |
 //! | 4 + 4 | length, and first index: 1 (only where there is a dimension) |
 //! | each: 4 + n | length of an item and the item; length −1 is null |
 
 use arrow::array::ListArray;
 use bytes::{BufMut, BytesMut};
-use pgwire::api::Type;
+use postgres_types::Type;
 
-use crate::values::column::{Column, ValueError};
 use crate::protocol::messages::put_sized;
+use crate::values::error::ValueError;
 
-/// Writes the list of a row, as text: `{1,NULL,"a b"}`.
-pub(crate) fn put_list_text(
+/// Writes the array of a row as text: `{1,NULL,"a b"}`. `put_item` writes an item, and returns `false` for null.
+pub(crate) fn put_array_text(
     list: &ListArray,
-    items: &Column,
     row: usize,
     out: &mut BytesMut,
+    mut put_item: impl FnMut(usize, &mut BytesMut) -> Result<bool, ValueError>,
 ) -> Result<(), ValueError> {
     out.put_u8(b'{');
-    for (number, item) in rows_of(list, row).enumerate() {
+    for (number, item) in items_of(list, row).enumerate() {
         if number > 0 {
             out.put_u8(b',');
         }
-        if items.is_null(item) {
+        let at = out.len();
+        if !put_item(item, out)? {
             out.put_slice(b"NULL");
             continue;
         }
-        let at = out.len();
-        items.put_text(item, out)?;
+        // Whether an item needs quotes is known once it is written.
         let text = out.split_off(at);
         if needs_quotes(&text) {
             out.put_u8(b'"');
@@ -59,67 +59,70 @@ fn needs_quotes(text: &[u8]) -> bool {
         || text.iter().any(|byte| matches!(byte, b'{' | b'}' | b',' | b'"' | b'\\') || byte.is_ascii_whitespace())
 }
 
-/// Writes the list of a row in the binary form.
-pub(crate) fn put_list(
+/// Writes the array of a row in the binary form; `of` is the type of the items. `put_item` writes an item, and returns
+/// `false` for null.
+pub(crate) fn put_array(
     list: &ListArray,
-    items: &Column,
     of: &Type,
     row: usize,
     out: &mut BytesMut,
+    mut put_item: impl FnMut(usize, &mut BytesMut) -> Result<bool, ValueError>,
 ) -> Result<(), ValueError> {
-    let rows = rows_of(list, row);
-    let length = i32::try_from(rows.len()).unwrap_or(i32::MAX);
+    let items = items_of(list, row);
+    let length = i32::try_from(items.len()).unwrap_or(i32::MAX);
     out.put_i32(i32::from(length > 0));
-    out.put_i32(i32::from(rows.clone().any(|item| items.is_null(item))));
+    let null_flag_at = out.len();
+    out.put_i32(0);
     out.put_u32(of.oid());
     if length > 0 {
         out.put_i32(length);
         out.put_i32(1);
     }
-    for item in rows {
-        if items.is_null(item) {
-            out.put_i32(-1);
-            continue;
+    for item in items {
+        let at = out.len();
+        let mut written = Ok(true);
+        put_sized(out, false, |out| written = put_item(item, out));
+        if !written? {
+            out[at..at + 4].copy_from_slice(&(-1i32).to_be_bytes());
+            out[null_flag_at..null_flag_at + 4].copy_from_slice(&1i32.to_be_bytes());
         }
-        let mut written = Ok(());
-        put_sized(out, false, |out| written = items.put_binary(item, out));
-        written?;
     }
     Ok(())
 }
 
-fn rows_of(list: &ListArray, row: usize) -> std::ops::Range<usize> {
+/// Items of a row's array, by their index among the items of all rows.
+fn items_of(list: &ListArray, row: usize) -> std::ops::Range<usize> {
     let at = |index: usize| usize::try_from(list.value_offsets()[index]).unwrap_or(0);
     at(row)..at(row + 1)
 }
 
-/// The items of a list that a client has written as text; `None` where it is none.
-pub(crate) fn read_list_text(text: &str) -> Option<Vec<Option<String>>> {
+/// Reads the items of an array that a client has written as text; `None` where the text is no array.
+pub(crate) fn read_array_text(text: &str) -> Option<Vec<Option<String>>> {
     let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut items = Vec::new();
-    let mut letters = inner.chars().peekable();
+    let mut characters = inner.chars().peekable();
     if inner.trim().is_empty() {
         return Some(items);
     }
     loop {
         let mut item = String::new();
         let mut is_quoted = false;
-        while letters.next_if(|c| c.is_whitespace()).is_some() {}
-        if letters.next_if_eq(&'"').is_some() {
+        while characters.next_if(|c| c.is_whitespace()).is_some() {}
+        if characters.next_if_eq(&'"').is_some() {
             is_quoted = true;
             loop {
-                match letters.next()? {
+                match characters.next()? {
                     '"' => break,
-                    '\\' => item.push(letters.next()?),
+                    '\\' => item.push(characters.next()?),
                     letter => item.push(letter),
                 }
             }
-            while letters.next_if(|c| c.is_whitespace()).is_some() {}
+            while characters.next_if(|c| c.is_whitespace()).is_some() {}
         } else {
-            while let Some(letter) = letters.next_if(|c| *c != ',') {
+            while let Some(letter) = characters.next_if(|c| *c != ',') {
                 match letter {
                     '{' | '}' | '"' => return None,
-                    '\\' => item.push(letters.next()?),
+                    '\\' => item.push(characters.next()?),
                     letter => item.push(letter),
                 }
             }
@@ -130,7 +133,7 @@ pub(crate) fn read_list_text(text: &str) -> Option<Vec<Option<String>>> {
         }
         let is_null = !is_quoted && item.eq_ignore_ascii_case("null");
         items.push((!is_null).then_some(item));
-        match letters.next() {
+        match characters.next() {
             None => return Some(items),
             Some(',') => {}
             Some(_) => return None,
@@ -143,13 +146,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_of_clients_are_read() {
+    fn arrays_of_clients_are_read() {
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(read_list_text("{}"), Some(vec![]));
-        assert_eq!(read_list_text("{1, 2,NULL}"), Some(vec![some("1"), some("2"), None]));
-        assert_eq!(read_list_text(r#"{"a,b","null","q\"\\"}"#), Some(vec![some("a,b"), some("null"), some("q\"\\")]));
+        assert_eq!(read_array_text("{}"), Some(vec![]));
+        assert_eq!(read_array_text("{1, 2,NULL}"), Some(vec![some("1"), some("2"), None]));
+        assert_eq!(read_array_text(r#"{"a,b","null","q\"\\"}"#), Some(vec![some("a,b"), some("null"), some("q\"\\")]));
         for wrong in ["", "{", "{1,}", "{{1}}", "{\"a}", "{\"a\"b}", "1,2"] {
-            assert_eq!(read_list_text(wrong), None, "{wrong}");
+            assert_eq!(read_array_text(wrong), None, "{wrong}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The values of a column in the text and binary forms of PostgreSQL.
+//! Columns of a result: their values in the text and binary forms of PostgreSQL.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, FixedSizeBinaryArray, Float16Array,
@@ -10,53 +10,24 @@ use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bytes::{BufMut, BytesMut};
-use pgwire::api::Type;
+use postgres_types::Type;
 
+use crate::protocol::messages::put_sized;
+use crate::values::array::{put_array, put_array_text};
 use crate::values::datetime::{
-    OutOfRange, Zone, days_since_2000, put_date, put_fraction, put_time, put_timestamp, put_timestamptz, us_since_2000,
+    Zone, days_since_2000, put_date, put_fraction, put_time, put_timestamp, put_timestamptz, us_since_2000,
 };
-use crate::values::array::{put_list, put_list_text};
+use crate::values::error::ValueError;
 use crate::values::numeric::{put_display, put_float4, put_float8, put_numeric};
 use crate::values::types::type_of;
 
-/// A value that the form cannot have.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ValueError {
-    /// A day or time out of PostgreSQL's range.
-    #[error("a date or time is out of the range that PostgreSQL has: 4713 BC to 294276 AD")]
-    Time,
-    /// A whole number beyond `bigint`.
-    #[error("{0} is out of the range of bigint")]
-    Bigint(u64),
-    /// What Arrow cannot do with it.
-    #[error("{0}")]
-    Arrow(#[from] ArrowError),
-}
-
-impl From<OutOfRange> for ValueError {
-    fn from(_: OutOfRange) -> Self {
-        Self::Time
-    }
-}
-
-impl ValueError {
-    /// Its code.
-    pub(crate) fn sqlstate(&self) -> &'static str {
-        match self {
-            Self::Time => "22008",
-            Self::Bigint(_) => "22003",
-            Self::Arrow(_) => "22000",
-        }
-    }
-}
-
-/// The values of a column.
+/// Column of a batch, prepared for writing its values row by row.
 pub(crate) struct Column {
     array: ArrayRef,
     values: Values,
 }
 
-/// They in the type in which they are written.
+/// Values in the type as which they are written.
 enum Values {
     Bool(BooleanArray),
     Int2(Int64Array),
@@ -78,12 +49,13 @@ enum Values {
     Timestamptz(Int64Array, Zone),
     Interval(IntervalMonthDayNanoArray),
     Numeric(StringArray),
-    List(ListArray, Box<Column>, Type),
-    Shown,
+    Array(ListArray, Box<Column>, Type),
+    /// Text as Arrow displays it, for types that PostgreSQL does not have.
+    Displayed,
 }
 
 impl Column {
-    /// The column of an answer; `zone` is that of the session.
+    /// Column of an array; `zone` is the zone of the session.
     pub(crate) fn new(array: &ArrayRef, zone: Zone) -> Result<Self, ValueError> {
         let whole = |array: &ArrayRef| cast(array, &DataType::Int64).map(|array| array.as_primitive().clone());
         let array = match array.data_type() {
@@ -126,13 +98,14 @@ impl Column {
                 let list = array.as_list::<i32>().clone();
                 let items = Self::new(list.values(), zone)?;
                 let of = type_of(item.data_type());
-                Values::List(list, Box::new(items), of)
+                Values::Array(list, Box::new(items), of)
             }
-            _ => Values::Shown,
+            _ => Values::Displayed,
         };
         Ok(Self { array, values })
     }
 
+    /// True where the value of a row is null.
     pub(crate) fn is_null(&self, row: usize) -> bool {
         self.array.is_null(row) || matches!(self.array.data_type(), DataType::Null)
     }
@@ -151,8 +124,10 @@ impl Column {
             Values::Timestamptz(array, zone) => put_timestamptz(out, array.value(row), *zone)?,
             Values::Interval(array) => put_interval(out, array.value(row)),
             Values::Numeric(array) => out.put_slice(array.value(row).as_bytes()),
-            Values::List(list, items, _) => put_list_text(list, items, row, out)?,
-            Values::Shown => {
+            Values::Array(list, items, _) => {
+                put_array_text(list, row, out, |item, out| items.put_unless_null(item, false, out))?;
+            }
+            Values::Displayed => {
                 let options = FormatOptions::default();
                 put_display(out, ArrayFormatter::try_new(self.array.as_ref(), &options)?.value(row));
             }
@@ -186,14 +161,36 @@ impl Column {
                 out.put_i32(interval.months);
             }
             Values::Numeric(array) => put_numeric(out, array.value(row)),
-            Values::List(list, items, of) => put_list(list, items, of, row, out)?,
-            Values::Shown => self.put_text(row, out)?,
+            Values::Array(list, items, of) => {
+                put_array(list, of, row, out, |item, out| items.put_unless_null(item, true, out))?;
+            }
+            Values::Displayed => self.put_text(row, out)?,
             _ => out.put_slice(self.bytes(row).0),
         }
         Ok(())
     }
 
-    /// Text and bytes as they are stored, and whether it is text.
+    /// Writes a value with its length in front, as DataRow has it; the length of null is −1.
+    pub(crate) fn put_sized(&self, row: usize, is_binary: bool, out: &mut BytesMut) -> Result<(), ValueError> {
+        if self.is_null(row) {
+            out.put_i32(-1);
+            return Ok(());
+        }
+        let mut written = Ok(());
+        put_sized(out, false, |out| written = self.put_unless_null(row, is_binary, out).map(|_is_value| ()));
+        written
+    }
+
+    /// Writes a value in one of the forms; `false` is null, of which nothing is written.
+    fn put_unless_null(&self, row: usize, is_binary: bool, out: &mut BytesMut) -> Result<bool, ValueError> {
+        if self.is_null(row) {
+            return Ok(false);
+        }
+        if is_binary { self.put_binary(row, out) } else { self.put_text(row, out) }?;
+        Ok(true)
+    }
+
+    /// Stored bytes of a value, and true where they are text.
     fn bytes(&self, row: usize) -> (&[u8], bool) {
         match &self.values {
             Values::Text(array) => (array.value(row).as_bytes(), true),
@@ -208,20 +205,21 @@ impl Column {
     }
 }
 
-/// Numbers that came from a type of that width fit into it.
+/// Number in the width of the type that it came from, so it always fits.
 fn narrow<T: TryFrom<i64> + Default>(value: i64) -> T {
     T::try_from(value).unwrap_or_default()
 }
 
 fn bigint(value: u64) -> Result<i64, ValueError> {
-    i64::try_from(value).map_err(|_| ValueError::Bigint(value))
+    // The error holds the value, which is the whole cause.
+    i64::try_from(value).map_err(|_cause| ValueError::Bigint(value))
 }
 
 fn widened(array: &Float16Array) -> Float32Array {
     array.unary(f32::from)
 }
 
-/// Times in microseconds; finer ones are cut, as PostgreSQL has no finer ones.
+/// Times in microseconds. Nanoseconds are rounded down, since PostgreSQL has no finer unit.
 fn microseconds(array: &ArrayRef, unit: TimeUnit) -> Result<Int64Array, ValueError> {
     let numbers = cast(array, &DataType::Int64)?;
     let numbers: &Int64Array = numbers.as_primitive();
@@ -243,19 +241,20 @@ fn as_interval(array: &ArrayRef) -> Result<IntervalMonthDayNanoArray, ArrowError
 /// Writes an interval in PostgreSQL's own style: `1 year 2 mons 3 days 04:05:06.789`.
 fn put_interval(out: &mut BytesMut, interval: IntervalMonthDayNano) {
     let start = out.len();
-    let mut is_behind_negative = false;
+    let mut is_after_negative = false;
     let years = interval.months / 12;
     for (value, one, many) in
         [(years, "year", "years"), (interval.months % 12, "mon", "mons"), (interval.days, "day", "days")]
     {
         if value != 0 {
             let space = if out.len() == start { "" } else { " " };
-            let plus = if is_behind_negative && value > 0 { "+" } else { "" };
+            let plus = if is_after_negative && value > 0 { "+" } else { "" };
             put_display(out, format_args!("{space}{plus}{value} {}", if value == 1 { one } else { many }));
-            is_behind_negative = value < 0;
+            is_after_negative = value < 0;
         }
     }
     let us = interval.nanoseconds / 1_000;
+    // An interval without a time shows none, unless nothing else is shown.
     if us == 0 && out.len() > start {
         return;
     }
@@ -264,7 +263,7 @@ fn put_interval(out: &mut BytesMut, interval: IntervalMonthDayNano) {
     }
     if us < 0 {
         out.put_u8(b'-');
-    } else if is_behind_negative {
+    } else if is_after_negative {
         out.put_u8(b'+');
     }
     let us = us.unsigned_abs();

@@ -1,16 +1,25 @@
 //! Numbers as PostgreSQL writes them.
+//!
+//! Binary form of `numeric`, numbers big-endian:
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 2 | number of groups: digits to the base 10,000 |
+//! | 2 | weight: power of 10,000 of the first group |
+//! | 2 | sign: 0, or 0x4000 for a negative number; NaN and infinities are not read |
+//! | 2 | digits behind the decimal point |
+//! | 2 each | groups |
 
 use std::fmt::{Display, LowerExp, Write};
 
 use bytes::{BufMut, BytesMut};
 
-/// Writes what a value displays as.
+/// Writes a value as it displays.
 pub(crate) fn put_display(out: &mut BytesMut, value: impl Display) {
-    // Writing into memory does not fail.
-    let _ = write!(out, "{value}");
+    write!(out, "{value}").expect("writing into memory does not fail");
 }
 
-/// Writes a double: the fewest digits that read back as the same, with an exponent where it is long.
+/// Writes a double: the fewest digits that read back as the same value, with an exponent where it is long.
 pub(crate) fn put_float8(out: &mut BytesMut, value: f64) {
     put_float(out, value, value.is_nan(), value.is_infinite().then_some(value > 0.0), 15);
 }
@@ -20,7 +29,7 @@ pub(crate) fn put_float4(out: &mut BytesMut, value: f32) {
     put_float(out, value, value.is_nan(), value.is_infinite().then_some(value > 0.0), 6);
 }
 
-/// `exponent_from` is the exponent from which on one is written, as in PostgreSQL's `float8out` and `float4out`.
+/// Writes a float; `exponent_from` is the exponent from which on one is written, as in PostgreSQL's `float8out` and `float4out`.
 fn put_float(out: &mut BytesMut, value: impl LowerExp, is_nan: bool, infinite: Option<bool>, exponent_from: i32) {
     match infinite {
         _ if is_nan => return out.put_slice(b"NaN"),
@@ -48,7 +57,7 @@ fn put_float(out: &mut BytesMut, value: impl LowerExp, is_nan: bool, infinite: O
     }
 }
 
-/// Writes a decimal, given as text, in the binary form: digits to the base 10,000 around the point.
+/// Writes a decimal, given as text, in the binary form.
 pub(crate) fn put_numeric(out: &mut BytesMut, decimal: &str) {
     let (sign, unsigned) = decimal.strip_prefix('-').map_or((0u16, decimal), |rest| (0x4000, rest));
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
@@ -78,7 +87,7 @@ fn short(count: usize) -> i16 {
     i16::try_from(count).expect("a decimal has at most 76 digits")
 }
 
-/// Reads the binary form as text; `None` where it is none.
+/// Reads the binary form as text; `None` where the bytes are no decimal.
 pub(crate) fn read_numeric(bytes: &[u8]) -> Option<String> {
     let mut words = bytes.chunks_exact(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]]));
     let (count, weight, sign, scale) = (words.next()?, words.next()?, words.next()?, words.next()?);
@@ -104,7 +113,7 @@ pub(crate) fn read_numeric(bytes: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// Digits behind the point, and groups in front of it, that a decimal may have.
+/// Most digits behind the point, and groups in front of it, of a decimal that is read: a few bytes could ask for much text.
 const NUMERIC_SCALE_MAX: i16 = 1_000;
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Which type of PostgreSQL an Arrow type is shown as, and back.
+//! Types of PostgreSQL by Arrow type, and back.
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
-use pgwire::api::Type;
+use postgres_types::Type;
 
-/// The type of PostgreSQL for an Arrow type. Whole numbers without a sign have the next larger type; of a `UInt64` those
-/// beyond the largest `bigint` are an error when they are sent.
+/// Type of PostgreSQL for an Arrow type. An unsigned integer has the next larger type; a `UInt64` beyond the largest
+/// `bigint` is an error when it is sent.
 pub(crate) fn type_of(data_type: &DataType) -> Type {
     match data_type {
         DataType::Boolean => Type::BOOL,
@@ -30,24 +30,24 @@ pub(crate) fn type_of(data_type: &DataType) -> Type {
     }
 }
 
-/// The type of a column; numbers that name an object of the catalog are marked in its metadata.
+/// Type of PostgreSQL for a column. Its metadata marks integers that are OIDs.
 pub(crate) fn type_of_column(field: &Field) -> Type {
     match field.data_type() {
-        DataType::Int32 if is_function_number(field) => Type::REGPROC,
+        DataType::Int32 if is_function_oid(field) => Type::REGPROC,
         DataType::Int32 if field.metadata().contains_key(OID_MARK) => Type::OID,
         data_type => type_of(data_type),
     }
 }
 
-/// Whether a column has numbers of functions, which are shown by their names.
-pub(crate) fn is_function_number(field: &Field) -> bool {
+/// True for a column of OIDs of functions, which are shown by their names.
+pub(crate) fn is_function_oid(field: &Field) -> bool {
     field.metadata().get(OID_MARK).is_some_and(|kind| kind == "regproc")
 }
 
-/// Key of the metadata of a column of object numbers.
+/// Metadata key of a column of OIDs.
 const OID_MARK: &str = datafusion_pg_catalog::pg_catalog::oid_field::OID_ALIAS_KEY;
 
-/// Bytes of a value, or -1 where they differ, as RowDescription tells them.
+/// Bytes of a value as RowDescription has them; −1 where values differ in length.
 pub(crate) fn type_bytes(of: &Type) -> i16 {
     match *of {
         Type::BOOL => 1,
@@ -59,7 +59,7 @@ pub(crate) fn type_bytes(of: &Type) -> i16 {
     }
 }
 
-/// The type of lists of a type. PostgreSQL has one for lists of any depth.
+/// Type of arrays of a type. PostgreSQL has one for arrays of any depth.
 fn array_of(of: &Type) -> Type {
     match *of {
         Type::BOOL => Type::BOOL_ARRAY,
@@ -75,13 +75,13 @@ fn array_of(of: &Type) -> Type {
         Type::TIMESTAMPTZ => Type::TIMESTAMPTZ_ARRAY,
         Type::INTERVAL => Type::INTERVAL_ARRAY,
         Type::NUMERIC => Type::NUMERIC_ARRAY,
-        // A list of lists is sent as text.
+        // Arrays of arrays, and of types without an array type here, are arrays of text.
         _ => Type::TEXT_ARRAY,
     }
 }
 
-/// The Arrow type of a parameter that a client declares by its number; `None` where it leaves the type open, or names one
-/// that is sent as text and taken for what its place in the statement asks for.
+/// Arrow type of a parameter that a client declares by its OID. `None` leaves the type to the place in the statement: where
+/// the client leaves it open, or declares one that is sent as text.
 pub(crate) fn parameter_type(oid: u32) -> Option<DataType> {
     let of = Type::from_oid(oid)?;
     Some(match of {
@@ -101,29 +101,29 @@ pub(crate) fn parameter_type(oid: u32) -> Option<DataType> {
         Type::TIMESTAMP => DataType::Timestamp(TimeUnit::Microsecond, None),
         Type::TIMESTAMPTZ => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Type::INTERVAL => DataType::Interval(IntervalUnit::MonthDayNano),
-        Type::BOOL_ARRAY => list_of(DataType::Boolean),
-        Type::INT2_ARRAY => list_of(DataType::Int16),
-        Type::INT4_ARRAY => list_of(DataType::Int32),
-        Type::INT8_ARRAY | Type::OID_ARRAY => list_of(DataType::Int64),
-        Type::FLOAT4_ARRAY => list_of(DataType::Float32),
-        Type::FLOAT8_ARRAY => list_of(DataType::Float64),
+        Type::BOOL_ARRAY => array_type(DataType::Boolean),
+        Type::INT2_ARRAY => array_type(DataType::Int16),
+        Type::INT4_ARRAY => array_type(DataType::Int32),
+        Type::INT8_ARRAY | Type::OID_ARRAY => array_type(DataType::Int64),
+        Type::FLOAT4_ARRAY => array_type(DataType::Float32),
+        Type::FLOAT8_ARRAY => array_type(DataType::Float64),
         Type::TEXT_ARRAY | Type::VARCHAR_ARRAY | Type::NAME_ARRAY | Type::BPCHAR_ARRAY | Type::CHAR_ARRAY => {
-            list_of(DataType::Utf8)
+            array_type(DataType::Utf8)
         }
         _ => return None,
     })
 }
 
-fn list_of(item: DataType) -> DataType {
+fn array_type(item: DataType) -> DataType {
     DataType::List(Field::new_list_field(item, true).into())
 }
 
-/// Digits of a decimal parameter.
+/// Digits of a decimal parameter: all that 128 bits hold.
 const NUMERIC_DIGITS: u8 = 38;
-/// Of these behind the point.
+/// Digits of a decimal parameter behind the point.
 const NUMERIC_SCALE: i8 = 18;
 
-/// The number of a type by the name that SQL has for it.
+/// OID of a type by its name in SQL.
 pub(crate) fn oid_of_name(name: &str) -> Option<u32> {
     let of = match name.to_ascii_lowercase().as_str() {
         "bool" | "boolean" => Type::BOOL,

@@ -1,4 +1,4 @@
-//! Who may come in, and what happens to those who break the protocol.
+//! Startup: who may connect, and what becomes of connections that break the protocol.
 
 use std::time::Duration;
 
