@@ -5,8 +5,8 @@
 //! | `Basic name:password` | a role, where both are right; else a gateway, where the password is its token |
 //! | `Bearer token` | the client that got the token from a handshake, or the gateway whose token it is |
 //!
-//! A role reads, and a gateway appends to the tables of its zone. A handshake with valid `Basic` credentials returns a token
-//! for `Bearer`. Tokens are in memory: after a restart of the server a client needs another handshake.
+//! A role reads, and a gateway appends to the tables of its zone. A handshake with valid `Basic` credentials returns a
+//! token for `Bearer`. Tokens are in memory: after a restart of the server a client needs another handshake.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,6 +91,7 @@ impl CallAuthenticator {
         getrandom::fill(&mut random).map_err(|error| internal(&error))?;
         let token = BASE64_URL_SAFE_NO_PAD.encode(random);
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        // A client whose token is dropped gets UNAUTHENTICATED and needs another handshake.
         if tokens.len() == TOKENS_MAX {
             tokens.pop_front();
         }
@@ -99,6 +100,7 @@ impl CallAuthenticator {
     }
 
     async fn check(&self, user: Arc<str>, password: Arc<str>) -> Result<Principal, Status> {
+        // Tokens of gateways first: they are found by a hash table, where a password takes much memory and time.
         if let Some(gateway) = self.registry.authenticate_gateway(&password) {
             return Ok(Principal::Gateway(gateway));
         }
@@ -107,6 +109,7 @@ impl CallAuthenticator {
         let is_right = {
             let _permit = self.password_checks.acquire().await.map_err(|error| internal(&error))?;
             let password = Arc::clone(&password);
+            // On a thread that may block: the check is slow on purpose.
             tokio::task::spawn_blocking(move || registry.authenticate(&user, &password)).await
         };
         if is_right.map_err(|error| internal(&error))? {

@@ -1,6 +1,6 @@
-//! Bulk ingest: rows that a client appends. Each Arrow message of the call goes the way of a batch over QUIC, with the same
-//! limits, checks, rejections and durability. Batches are unsequenced: a call that is retried after a lost response stores
-//! its rows again.
+//! Bulk ingest: rows that a client appends. Each Arrow message of the call goes the way of a batch over QUIC, with the
+//! same limits, checks, rejections and durability. Batches are unsequenced: a call that is retried after a lost
+//! response stores its rows again.
 
 use std::sync::Arc;
 
@@ -89,18 +89,23 @@ async fn append_message<S: WriteSink>(
     message: FlightData,
 ) -> Result<(ArrowDecoder, u64), Status> {
     let bytes = message.data_header.len() + message.data_body.len();
+    // Some clients send an empty message first, with the descriptor alone.
     if bytes == 0 {
         return Ok((decoder, 0));
     }
-    // Capacity of the tables comes first, with nothing reserved: the order in which all senders wait, so none deadlocks.
+    // Capacity of the tables comes first, with nothing reserved: the order in which all senders wait, so none
+    // deadlocks.
     state.sink.room().map_err(|error| from_write_error(&error))?;
+    // Then the quota of the gateway, so that one gateway does not take the budget of all.
     let share = tokio::time::timeout(state.limits.body_timeout, state.shares.reserve(gateway.id, bytes)).await;
     let _share =
         share.map_err(|_elapsed| Status::resource_exhausted("too many bytes of this gateway are in flight"))?;
+    // The semaphore counts 32 bits, so its unit is a kibibyte.
     let kib = u32::try_from(bytes.div_ceil(1_024)).map_err(|error| internal(&error))?;
     let _budget = Arc::clone(&state.body_budget).acquire_many_owned(kib).await.map_err(|error| internal(&error))?;
     let (decoder, decoded) = decode(state, gateway, table, decoder, message).await?;
     let Some(decoded) = decoded else { return Ok((decoder, 0)) };
+    // Rejected rows are durable as well, and the client counts all that it has sent.
     let rows = decoded.rows + decoded.rejected_rows;
     state.sink.write(gateway, table, decoded).await.map_err(|error| from_write_error(&error))?;
     Ok((decoder, rows))
@@ -127,6 +132,7 @@ async fn decode<S: WriteSink>(
                 let source = Source {
                     registry: &state.registry,
                     gateway: &gateway,
+                    // Unsequenced: neither epoch nor number says that a batch was stored before.
                     producer: "flight",
                     epoch: Epoch(0),
                     number: None,
@@ -147,8 +153,8 @@ async fn decode<S: WriteSink>(
     tokio::task::spawn_blocking(work).await.map_err(|error| internal(&error))?
 }
 
-/// Header and body of a message in the format of Arrow IPC streams. Numbers are little-endian: continuation (4 bytes), length
-/// of the header (4 bytes), header padded to 8 bytes, body.
+/// Header and body of a message in the format of Arrow IPC streams. Numbers are little-endian: continuation (4 bytes),
+/// length of the header (4 bytes), header padded to 8 bytes, body.
 fn encapsulated(message: &FlightData) -> Bytes {
     let padded = message.data_header.len().next_multiple_of(8);
     let mut bytes = BytesMut::with_capacity(8 + padded + message.data_body.len());

@@ -1,4 +1,5 @@
-//! Metadata: catalogs, schemas and tables as the engine's `information_schema` lists them, and the capabilities of the server.
+//! Metadata: catalogs, schemas and tables as the engine's `information_schema` lists them, and the capabilities of the
+//! server.
 
 use std::sync::{Arc, LazyLock};
 
@@ -74,7 +75,8 @@ pub(crate) fn table_types(command: CommandGetTableTypes) -> Result<RecordBatch, 
     builder.build().map_err(|error| internal(&error))
 }
 
-/// Keys of tables, of which there are none; `is_primary` selects the columns of primary keys, else those of foreign keys.
+/// Keys of tables, of which there are none; `is_primary` selects the columns of primary keys, else those of foreign
+/// keys.
 pub(crate) fn no_keys(is_primary: bool) -> RecordBatch {
     let text = |name: &str, is_nullable| Field::new(name, DataType::Utf8, is_nullable);
     let rule = |name: &str| Field::new(name, DataType::UInt8, false);
@@ -131,6 +133,7 @@ pub(crate) fn sql_info() -> &'static SqlInfoData {
 async fn columns(engine: &QueryEngine, session: &SqlSession, schema: &str, table: &str) -> Result<Schema, Status> {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let sql = format!("SELECT * FROM {}.{}", quoted(schema), quoted(table));
+    // Planned and not executed, so the schema costs no scan.
     let statement = engine.parse(&sql).map_err(from_query_error)?;
     let described = engine.describe(statement, Vec::new(), session).await.map_err(from_query_error)?;
     Ok(plain_schema(&described.schema).as_ref().clone())

@@ -97,6 +97,7 @@ impl OpenStatements {
         let index = index_of(&all, handle, user)?;
         let prepared = &mut all[index];
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        // Each row is a run of the statement, so a call without a limit could run for days.
         if count > BOUND_ROWS_MAX {
             let message = format!("{count} rows of parameters; {BOUND_ROWS_MAX} are possible");
             return Err(Status::invalid_argument(message));
@@ -136,6 +137,7 @@ impl OpenStatements {
 }
 
 fn index_of(all: &VecDeque<Prepared>, handle: &[u8], user: &str) -> Result<usize, Status> {
+    // The user is compared as well, though nobody guesses 16 random bytes.
     let is_it = |prepared: &Prepared| prepared.handle == handle && *prepared.user == *user;
     all.iter().rposition(is_it).ok_or_else(unknown)
 }

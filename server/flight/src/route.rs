@@ -14,8 +14,8 @@ use zonelake_query::QueryEngine;
 use crate::service::FlightCalls;
 use crate::state::FlightState;
 
-/// Route of Flight SQL for the HTTP server. It speaks gRPC, hence HTTP/2. A client is authenticated before any of a call's
-/// body is read.
+/// Route of Flight SQL for the HTTP server. It speaks gRPC, hence HTTP/2. A client is authenticated before any of a
+/// call's body is read.
 pub fn flight_route<S: WriteSink>(engine: Arc<QueryEngine>, write: Arc<WriteState<S>>) -> Router {
     let message_bytes_max = write.limits.frame_bytes_max;
     let state = Arc::new(FlightState::new(engine, write));

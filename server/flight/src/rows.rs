@@ -22,6 +22,7 @@ pub(crate) type Messages = std::pin::Pin<Box<dyn Stream<Item = Result<FlightData
 pub(crate) fn messages(schema: &Schema, rows: RowStream) -> Messages {
     let schema = plain_schema(schema);
     let columns = Arc::clone(&schema);
+    // Cast batch by batch, so that no more than one is in memory twice.
     let batches = rows.map(move |batch| {
         let batch = batch.map_err(in_stream)?;
         plain(&batch, &columns).map_err(FlightError::from)
@@ -58,6 +59,7 @@ fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowEr
         false => cast(column, field.data_type()),
     });
     let columns: Vec<ArrayRef> = columns.collect::<Result<_, _>>()?;
+    // A batch without columns, as of an empty projection, has rows all the same.
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
 }

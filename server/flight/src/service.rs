@@ -56,6 +56,7 @@ impl<S: WriteSink> FlightCalls<S> {
             engine.execute_parsed(&prepared.sql, prepared.statement.clone(), values, &session).await
         };
         let first = run(first).await.map_err(from_query_error)?.stream;
+        // Later runs start when the rows of the one before are sent, so one permit suffices.
         let rest = stream::unfold((runs, run), async |(mut runs, run)| {
             let values = runs.next()?;
             let rows = match run(values).await {
@@ -124,6 +125,7 @@ impl<S: WriteSink> FlightSqlService for FlightCalls<S> {
     ) -> CallResult<FlightInfo> {
         let session = self.session(&request)?;
         let schema = self.describe(&query.query, &session).await?;
+        // The ticket is the text of the statement, so the server keeps nothing for it.
         let ticket = TicketStatementQuery { statement_handle: query.query.into() };
         info(&ticket.as_any(), &schema, request)
     }
@@ -144,6 +146,7 @@ impl<S: WriteSink> FlightSqlService for FlightCalls<S> {
         let session = self.session(&request)?;
         let statement = self.0.engine.parse(&query.query).map_err(from_query_error)?;
         let count = parameter_count(&statement).map_err(from_query_error)?;
+        // Types of parameters are inferred from their places in the statement.
         let described = self.0.engine.describe(statement.clone(), vec![None; count], &session).await;
         let described = described.map_err(from_query_error)?;
         let schema = plain_schema(&described.schema);
@@ -174,6 +177,7 @@ impl<S: WriteSink> FlightSqlService for FlightCalls<S> {
         request: Request<PeekableFlightDataStream>,
     ) -> Result<DoPutPreparedStatementResult, Status> {
         let session = self.session(&request)?;
+        // A statement runs once for each bound row, so batches are limited before they are read.
         let data = request.into_inner().map_err(|status| FlightError::Tonic(Box::new(status)));
         let rows: Vec<RecordBatch> = FlightRecordBatchStream::new_from_flight_data(data)
             .take(BOUND_BATCHES_MAX)

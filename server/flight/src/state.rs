@@ -19,8 +19,8 @@ pub(crate) struct FlightState<S> {
     pub(crate) puts: Semaphore,
 }
 
-/// Most calls that put data simultaneously; others wait before anything of them is read. Each may have one message in memory
-/// that no budget counts yet.
+/// Most calls that put data simultaneously; others wait before anything of them is read. Each may have one message in
+/// memory that no budget counts yet.
 const PUTS_MAX: usize = 16;
 
 impl<S> FlightState<S> {

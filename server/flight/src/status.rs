@@ -12,6 +12,7 @@ use zonelake_schemas::wire::control::RefusedCode;
 pub(crate) fn from_query_error(error: QueryError) -> Status {
     let code = match error.code {
         QueryErrorCode::Sql | QueryErrorCode::NotAllowed | QueryErrorCode::Execution => Code::InvalidArgument,
+        // RESOURCE_EXHAUSTED tells clients to retry later, INVALID_ARGUMENT not to.
         QueryErrorCode::TooLarge | QueryErrorCode::Busy => Code::ResourceExhausted,
         QueryErrorCode::TimeLimit => Code::DeadlineExceeded,
         QueryErrorCode::Stopping => Code::Unavailable,

@@ -1,5 +1,5 @@
-//! Rows on their way to a client: batch by batch from the engine, or made here, written in the form that the client asked
-//! for. Apart from what is written, no more than a few batches are in memory.
+//! Rows on their way to a client: batch by batch from the engine, or made here, written in the form that the client
+//! asked for. Apart from what is written, no more than a few batches are in memory.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -90,9 +90,12 @@ impl ResultCursor {
         tag: &'static str,
         zone: Zone,
     ) -> Result<Self, PgError> {
+        // The count of columns differs only where a table has changed since, and then the new columns count.
+        // The count of columns differs only where a table has changed since, and then the new columns count.
         let schema = described
             .filter(|described| described.fields().len() == result.schema.fields().len())
             .unwrap_or(&result.schema);
+        // Checked before any column is described, since the count of columns has 16 bits.
         if schema.fields().len() > COLUMNS_MAX {
             return Err(PgError::new("54011", format!("a result has at most {COLUMNS_MAX} columns")));
         }
@@ -137,13 +140,15 @@ impl ResultCursor {
             if self.current.as_ref().is_some_and(|current| current.next < current.rows) {
                 return Ok(true);
             }
+            // The batch is dropped before the next one is computed.
             self.current = None;
             let batch = match &mut self.source {
                 Source::Engine(stream) => stream.next().await.transpose()?,
                 Source::Made(batches) => batches.pop_front(),
             };
             let Some(batch) = batch else {
-                // The engine's stream is dropped, which gives its memory and its permit back before the portal is closed.
+                // The engine's stream is dropped, which gives its memory and its permit back before the portal is
+                // closed.
                 self.source = Source::Made(VecDeque::new());
                 return Ok(false);
             };
@@ -161,15 +166,18 @@ impl ResultCursor {
         if array.data_type() == of || matches!(of, DataType::Null) {
             return Ok(Column::new(array, self.zone)?);
         }
+        // A value that does not fit the type that was announced is an error and not a null.
         let options = CastOptions { safe: false, format_options: FormatOptions::default() };
         let array = cast_with_options(array, of, &options).map_err(|error| PgError::new("22000", error.to_string()))?;
         Ok(Column::new(&array, self.zone)?)
     }
 
-    /// Writes rows of the current batch, at most `rows_max` and until the output is worth sending; returns their number.
+    /// Writes rows of the current batch, at most `rows_max` and until the output is worth sending; returns their
+    /// number.
     pub(crate) fn put_rows(&mut self, form: &RowForm, rows_max: usize, out: &mut BytesMut) -> Result<usize, PgError> {
         let Some(current) = &mut self.current else { return Ok(0) };
         let start = current.next;
+        // Stops once the output is worth sending, so memory does not grow with the size of a batch.
         while current.next < current.rows && current.next - start < rows_max && out.len() < FLUSH_BYTES {
             let row = current.next;
             let at = out.len();

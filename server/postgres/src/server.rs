@@ -1,5 +1,6 @@
-//! Listener: accepts connections within their limits, has each start within a time, and ends them all when the server stops.
-//! Connections have threads of their own, so that a request to cancel is read while all threads of statements compute.
+//! Listener: accepts connections within their limits, has each start within a time, and ends them all when the server
+//! stops. Connections have threads of their own, so that a request to cancel is read while all threads of statements
+//! compute.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -60,7 +61,8 @@ impl PostgresServer {
     /// Starts to accept connections.
     ///
     /// # Errors
-    /// `std::io::Error` where the socket has no address, the operating system gives no random numbers, or no thread starts.
+    /// `std::io::Error` where the socket has no address, the operating system gives no random numbers, or no thread
+    /// starts.
     pub fn start(args: PostgresArgs) -> std::io::Result<Self> {
         let address = args.listener.local_addr()?;
         let mut secret = [0; 32];
@@ -70,6 +72,7 @@ impl PostgresServer {
             .thread_name("postgres")
             .enable_all()
             .build()?;
+        // Two signals: stop ends connections between statements, ended cancels those that are in a statement.
         let (stop, stopping) = watch::channel(false);
         let (ended, ending) = watch::channel(false);
         let tasks = TaskTracker::new();
@@ -113,14 +116,15 @@ impl PostgresServer {
         &self.metrics
     }
 
-    /// Accepts no more connections and statements, waits for those in flight until the grace period ends, and then cancels
-    /// them.
+    /// Accepts no more connections and statements, waits for those in flight until the grace period ends, and then
+    /// cancels them.
     pub async fn stop(self, grace_period: Duration) {
+        // `send_replace` stores the value even where no connection listens yet.
         self.stop.send_replace(true);
         self.tasks.close();
         if tokio::time::timeout(grace_period, self.tasks.wait()).await.is_err() {
             self.ended.send_replace(true);
-            // Connections end at their next await. One that computes still holds no thread of the server, so it is left behind.
+            // Cancelled connections end at their next await, and between two of them they encode a batch at most.
             tokio::time::timeout(grace_period, self.tasks.wait()).await.ok();
         }
     }
@@ -199,8 +203,8 @@ impl Listener {
                 refuse(&stream);
                 continue;
             };
-            // Responses are buffered before they are sent, so waiting to fill a packet only delays them. A socket without the
-            // option works as well.
+            // Responses are buffered before they are sent, so waiting to fill a packet only delays them. A socket
+            // without the option works as well.
             stream.set_nodelay(true).ok();
             let (state, tasks) = (Arc::clone(&self.state), self.tasks.clone());
             self.tasks.spawn(async move { state.start(stream, from, slot, &tasks).await });
@@ -208,6 +212,7 @@ impl Listener {
     }
 
     fn try_acquire(&self, from: IpAddr) -> Option<ConnectionSlot> {
+        // No waiting: a queue of connections would need limits of its own.
         let of_all = Arc::clone(&self.slots).try_acquire_owned().ok()?;
         let of_address = self.addresses.try_acquire(from, self.connections_per_address_max)?;
         self.state.metrics.opened();
@@ -227,7 +232,10 @@ impl ListenerState {
     async fn start(self: Arc<Self>, stream: TcpStream, from: IpAddr, slot: ConnectionSlot, tasks: &TaskTracker) {
         let mut stopping = self.stopping.clone();
         let started = tokio::select! {
-            started = tokio::time::timeout(self.startup_timeout, start_connection(&self.startup, stream, from)) => started,
+            started = tokio::time::timeout(
+                self.startup_timeout,
+                start_connection(&self.startup, stream, from),
+            ) => started,
             _ = stopping.wait_for(|stopping| *stopping) => return,
         };
         let started = match started {
@@ -252,6 +260,7 @@ impl ListenerState {
             stopping: self.stopping.clone(),
         });
         let mut ending = self.ending.clone();
+        // Tracked among the tasks of the listener, so that `stop` waits for the connections of this runtime too.
         self.runtime.spawn(tasks.track_future(async move {
             tokio::select! {
                 () = connection.run() => {}
@@ -289,7 +298,8 @@ impl Drop for AddressSlot {
         let mut open = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut count) = open.entry(self.address) {
             *count.get_mut() -= 1;
-            // Entries of addresses without connections go, so that the table does not grow with all addresses ever seen.
+            // Entries of addresses without connections go, so that the table does not grow with all addresses ever
+            // seen.
             if *count.get() == 0 {
                 count.remove();
             }

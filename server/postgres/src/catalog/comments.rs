@@ -114,6 +114,7 @@ impl ScalarUDFImpl for LookUpFunction {
             }
             LookUp::Setting => {
                 let names = cast(first, &DataType::Utf8)?;
+                // Any second argument counts as missing_ok = true.
                 let is_lenient = arrays.len() > 1;
                 let mut values = Vec::with_capacity(rows);
                 for name in names.as_string::<i32>() {

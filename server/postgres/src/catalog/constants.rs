@@ -1,5 +1,5 @@
-//! Functions that return the same value whatever their arguments: visibility, privileges, and definitions of objects of which
-//! there are none.
+//! Functions that return the same value whatever their arguments: visibility, privileges, and definitions of objects of
+//! which there are none.
 
 use std::sync::Arc;
 

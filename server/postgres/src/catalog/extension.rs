@@ -42,6 +42,7 @@ impl CatalogExtension {
 
 impl SessionExtension for CatalogExtension {
     fn extend(&self, session: &SqlSession, mut state: SessionStateBuilder) -> Result<SessionStateBuilder> {
+        // The engine calls `schemas` first, which sets them.
         let objects = self.objects.get().cloned().unwrap_or_default();
         let context = FunctionContext {
             session,

@@ -1,5 +1,5 @@
-//! `pg_catalog`: the tables and functions that clients ask for before they ask for rows. In the order in which a catalog
-//! query meets them:
+//! `pg_catalog`: the tables and functions that clients ask for before they ask for rows. In the order in which a
+//! catalog query meets them:
 //!
 //! - `extension`: the types, functions and schema that this interface adds to a statement
 //! - `schema`: the schema `pg_catalog`
@@ -10,8 +10,8 @@
 //! - `functions`, `constants`, `comments`: functions that clients call in catalog queries
 //! - `type_names`: names of types in casts
 //!
-//! Types, operators, access methods and whatever else is the same everywhere come from datafusion-pg-catalog, as do some of
-//! the functions and of the rules by which catalog queries are rewritten.
+//! Types, operators, access methods and whatever else is the same everywhere come from datafusion-pg-catalog, as do
+//! some of the functions and of the rules by which catalog queries are rewritten.
 
 mod builtin;
 mod columns;

@@ -1,5 +1,5 @@
-//! Schemas and tables with their OIDs. An OID is a hash of the name, so that it is the same for all connections and after a
-//! restart, and clients may keep it.
+//! Schemas and tables with their OIDs. An OID is a hash of the name, so that it is the same for all connections and
+//! after a restart, and clients may keep it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -14,11 +14,15 @@ static FUNCTION_NAMES: LazyLock<HashMap<i32, String>> = LazyLock::new(|| {
     let mut names = HashMap::new();
     for batch in BUILTIN_TABLES.iter().flat_map(|tables| tables.pg_proc.data()) {
         let column = |name: &str, of: &DataType| batch.column_by_name(name).and_then(|column| cast(column, of).ok());
-        let (Some(oids), Some(names_of_functions)) = (column("oid", &DataType::Int32), column("proname", &DataType::Utf8)) else {
+        let (Some(oids), Some(names_of_functions)) =
+            (column("oid", &DataType::Int32), column("proname", &DataType::Utf8))
+        else {
             continue;
         };
         let oids = oids.as_primitive::<Int32Type>().iter().flatten();
-        names.extend(oids.zip(names_of_functions.as_string::<i32>()).filter_map(|(oid, name)| Some((oid, name?.to_owned()))));
+        names.extend(
+            oids.zip(names_of_functions.as_string::<i32>()).filter_map(|(oid, name)| Some((oid, name?.to_owned()))),
+        );
     }
     names
 });

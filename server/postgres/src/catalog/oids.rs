@@ -1,5 +1,6 @@
-//! Functions from the name of an object to its OID and back: tables, types, functions, schemas, roles. `'probe'::regclass`
-//! is rewritten as `to_regclass('probe')`, and `oid::regclass::text` as `object_name('regclass', oid)`.
+//! Functions from the name of an object to its OID and back: tables, types, functions, schemas, roles.
+//! `'probe'::regclass` is rewritten as `to_regclass('probe')`, and `oid::regclass::text` as `object_name('regclass',
+//! oid)`.
 
 use std::sync::Arc;
 

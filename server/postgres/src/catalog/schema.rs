@@ -35,6 +35,7 @@ impl SchemaProvider for PgCatalog {
         if name == "pg_type" {
             return Ok(pg_type());
         }
+        // Tables of this server come first: the builtin ones of these names know nothing of it.
         if let Some(own) = table(name, &self.objects, &self.variables, &self.roles)? {
             return Ok(Some(own));
         }

@@ -15,6 +15,7 @@ pub(crate) struct PgTypes;
 
 impl TypePlanner for PgTypes {
     fn plan_type_field(&self, sql_type: &SqlType) -> Result<Option<FieldRef>> {
+        // Times come first: all instants are of one type, whichever interface asks.
         if let Some(time) = TimeTypes.plan_type_field(sql_type)? {
             return Ok(Some(time));
         }

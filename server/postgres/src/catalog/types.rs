@@ -1,5 +1,5 @@
-//! `pg_type`, in which the functions of types are OIDs: so they compare with those of `pg_proc` and with 0, which is none.
-//! Clients see their names.
+//! `pg_type`, in which the functions of types are OIDs: so they compare with those of `pg_proc` and with 0, which is
+//! none. Clients see their names.
 
 use std::sync::{Arc, LazyLock};
 
@@ -45,6 +45,7 @@ fn with_function_oids(batch: &RecordBatch) -> Result<RecordBatch> {
         }
         let names = cast(column, &DataType::Utf8)?;
         let oids = names.as_string::<i32>().iter().map(|name| name.and_then(function_oid).unwrap_or(0));
+        // By this mark clients are sent the names of the functions.
         let mark = [(OID_ALIAS_KEY.to_owned(), kind::REGPROC.to_owned())];
         fields.push(Arc::new(Field::new(field.name(), DataType::Int32, true).with_metadata(mark.into())));
         columns.push(Arc::new(Int32Array::from_iter_values(oids)));

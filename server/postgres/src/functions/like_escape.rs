@@ -1,4 +1,5 @@
-//! `LIKE … ESCAPE 'c'`: the pattern rewritten with the backslash as its escape, which is the only one that the engine has.
+//! `LIKE … ESCAPE 'c'`: the pattern rewritten with the backslash as its escape, which is the only one that the engine
+//! has.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! `to_timestamp(text, template)` and `to_date(text, template)`: templates of PostgreSQL rewritten as those of strftime, which
-//! the engine's functions take.
+//! `to_timestamp(text, template)` and `to_date(text, template)`: templates of PostgreSQL rewritten as those of
+//! strftime, which the engine's functions take.
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, TimezoneInfo, Value,

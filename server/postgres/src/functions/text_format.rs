@@ -1,5 +1,5 @@
-//! `format(template, values…)`: `%s` is a value as text, `%I` a name, `%L` a literal, `%%` a percent sign, `%2$s` the second
-//! value. Widths are refused.
+//! `format(template, values…)`: `%s` is a value as text, `%I` a name, `%L` a literal, `%%` a percent sign, `%2$s` the
+//! second value. Widths are refused.
 
 use std::sync::Arc;
 

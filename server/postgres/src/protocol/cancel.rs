@@ -1,5 +1,5 @@
-//! Requests to cancel a statement. They come over a connection of their own, and name the other one by its process id and a
-//! random secret, as BackendKeyData has told them.
+//! Requests to cancel a statement. They come over a connection of their own, and name the other one by its process id
+//! and a random secret, as BackendKeyData has told them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,6 +61,7 @@ impl Cancellations {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connections> {
+        // A panic under the lock leaves the table whole: each change of it is one call.
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
-//! Messages of the PostgreSQL protocol, version 3 (PostgreSQL's manual, "Message Formats"). Numbers are big-endian; text
-//! ends with a zero byte.
+//! Messages of the PostgreSQL protocol, version 3 (PostgreSQL's manual, "Message Formats"). Numbers are big-endian;
+//! text ends with a zero byte.
 //!
 //! | offset | bytes | content |
 //! |---|---|---|
@@ -7,8 +7,8 @@
 //! | 1 | 4 | length, itself included and the kind not |
 //! | 5 | length − 4 | body |
 //!
-//! Limits: [`STARTUP_BYTES_MAX`] for the first message, [`AUTHENTICATION_BYTES_MAX`] until the client is authenticated, and
-//! then the limit of the server.
+//! Limits: [`STARTUP_BYTES_MAX`] for the first message, [`AUTHENTICATION_BYTES_MAX`] until the client is authenticated,
+//! and then the limit of the server.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -97,10 +97,12 @@ pub(crate) fn take_message(input: &mut BytesMut, bytes_max: usize) -> Result<Opt
         return Err(ProtocolError::Length { kind, length, most: bytes_max });
     };
     if input.len() < length + 1 {
+        // The length is checked against the limit above, so this reserves no more than is allowed.
         input.reserve(length + 1 - input.len());
         return Ok(None);
     }
     let mut frame = input.split_to(length + 1).freeze();
+    // The length counts itself and not the kind in front of it.
     frame.advance(5);
     let mut body = Body(frame);
     let message = read_body(kind, &mut body)?.ok_or(ProtocolError::Body(kind))?;
@@ -121,6 +123,8 @@ fn read_body(kind: char, body: &mut Body) -> Result<Option<ClientMessage>, Proto
         'X' => Some(ClientMessage::Terminate),
         'p' => Some(ClientMessage::Authentication(std::mem::take(&mut body.0))),
         'd' | 'c' | 'f' => {
+            // PostgreSQL ignores these too outside of a copy: a client sends them before it learns that the COPY has
+            // failed.
             body.0.clear();
             Some(ClientMessage::Copy)
         }

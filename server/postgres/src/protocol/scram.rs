@@ -1,6 +1,6 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677), the side of the server: two messages of a client in, two responses out, without I/O.
-//! Client and server each prove that they know the password, and neither sends it. Channel binding is not offered. For an
-//! unknown user the exchange goes on to its end with decoy keys, so that nobody learns which names exist.
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677), the side of the server: two messages of a client in, two responses out, without
+//! I/O. Client and server each prove that they know the password, and neither sends it. Channel binding is not offered.
+//! For an unknown user the exchange goes on to its end with decoy keys, so that nobody learns which names exist.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -59,6 +59,7 @@ impl ScramExchange {
         if !user.starts_with("n=") || !client_nonce.bytes().all(|byte| matches!(byte, 0x21..=0x7e)) {
             return Err(ScramError::Malformed);
         }
+        // The server's part makes each exchange new, so a recorded proof is worth nothing.
         let nonce = format!("{client_nonce}{}", STANDARD.encode(server_nonce));
         let (salt, iterations) = match &verifier {
             Some(verifier) => (verifier.salt, verifier.iterations),
@@ -82,6 +83,7 @@ impl ScramExchange {
         let mut parts = without_proof.split(',');
         let binding = parts.next().and_then(|part| part.strip_prefix("c=")).ok_or(ScramError::Malformed)?;
         let nonce = parts.next().and_then(|part| part.strip_prefix("r=")).ok_or(ScramError::Malformed)?;
+        // The client repeats header and nonce under its proof, so nobody between has changed them.
         if binding != STANDARD.encode(&self.gs2_header) || nonce != self.nonce {
             return Err(ScramError::Malformed);
         }

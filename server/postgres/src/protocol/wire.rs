@@ -1,5 +1,5 @@
-//! Wire: a connection as a stream of messages. It reads one message at a time, buffers output, and notices that the client has
-//! closed the connection while a statement runs.
+//! Wire: a connection as a stream of messages. It reads one message at a time, buffers output, and notices that the
+//! client has closed the connection while a statement runs.
 
 use std::{fmt, io};
 
@@ -58,6 +58,7 @@ impl Wire {
             if let Some(message) = take_message(&mut self.input, self.message_bytes_max)? {
                 return Ok(message);
             }
+            // `read_buf` is cancel safe: bytes are in the buffer or still in the socket.
             if self.stream.read_buf(&mut self.input).await? == 0 {
                 return Err(WireError::Closed);
             }
@@ -69,8 +70,8 @@ impl Wire {
         !self.input.is_empty()
     }
 
-    /// Returns when the client has closed the connection. Input that comes before is buffered up to a limit, and then the end
-    /// goes unnoticed until a message is read.
+    /// Returns when the client has closed the connection. Input that comes before is buffered up to a limit, and then
+    /// the end goes unnoticed until a message is read.
     pub(crate) async fn closed(&mut self) -> WireError {
         while self.input.len() < AHEAD_BYTES_MAX {
             match self.stream.read_buf(&mut self.input).await {
@@ -79,12 +80,15 @@ impl Wire {
                 Err(error) => return error.into(),
             }
         }
+        // The buffer is full of pipelined messages. TCP makes the client wait, and its end shows when the statement is
+        // done.
         std::future::pending().await
     }
 
     /// Sends the buffered output.
     pub(crate) async fn flush(&mut self) -> Result<(), WireError> {
         self.stream.write_all(&self.out).await?;
+        // Cleared behind the write, and kept as an allocation for the next responses.
         self.out.clear();
         self.stream.flush().await?;
         Ok(())

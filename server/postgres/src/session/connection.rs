@@ -43,8 +43,6 @@ pub(crate) struct Portal {
     /// Columns that Describe has told the client.
     pub described: Option<SchemaRef>,
     pub result: Option<ResultCursor>,
-    /// Count of rows sent.
-    pub rows: u64,
     /// True where all rows are sent, or there are none to send.
     pub is_done: bool,
     /// True for a cursor that outlives its transaction.
@@ -119,6 +117,7 @@ impl Connection {
 
     /// Session of the next statement.
     pub(crate) fn session(&mut self) -> SqlSession {
+        // Built once for an epoch: its extension holds the objects of the catalog.
         if let Some((epoch, session)) = &self.session
             && *epoch == self.epoch
         {
@@ -127,6 +126,7 @@ impl Connection {
         let mut session = SqlSession::new(Caller { name: Arc::clone(&self.user) }, Interface::Postgres);
         session.application_name = self.variables.get("application_name").unwrap_or_default().into();
         session.time_zone = self.variables.zone().arrow_name().into();
+        // The engine takes the shorter one of this limit and its own.
         session.statement_timeout = self.variables.statement_timeout();
         if let Some(schema) = self.variables.search_path().into_iter().find(|name| is_schema(name)) {
             session.schema = schema.into();
@@ -148,6 +148,7 @@ impl Connection {
     /// Notes that variables have changed, and tells the client which of those that are reported.
     pub(crate) fn report_changes(&mut self, before: &Variables) {
         self.epoch += 1;
+        // Both iterate over the same table, so the pairs have one name.
         for ((name, now), (_, then)) in self.variables.reported().zip(before.reported()) {
             if now != then {
                 put_parameter_status(&mut self.wire.out, name, now);
@@ -157,6 +158,7 @@ impl Connection {
 
     /// Drops the portals and cursors of a transaction that has ended, which cancels their statements.
     pub(crate) fn drop_portals(&mut self) {
+        // A dropped portal drops the stream of the engine, which ends its statement.
         self.portals.retain(|_, portal| portal.is_held);
     }
 
@@ -191,9 +193,11 @@ impl Connection {
             if !self.wait(result.fill()).await? {
                 return Ok((false, sent));
             }
+            // Encoding does not wait, so it needs no look at cancellation.
             let rows = result.put_rows(form, left, &mut self.wire.out)?;
             sent += rows as u64;
             left -= rows;
+            // Waits where the client reads slowly, and then no more rows are computed either.
             self.wire.flush_if_full().await?;
         }
         Ok((true, sent))

@@ -20,15 +20,18 @@ impl Connection {
         declared: Vec<u32>,
         parameters: Vec<ScalarValue>,
     ) -> Result<(), SessionError> {
+        // Portals are dropped at the end of each message outside of a transaction, so no FETCH would find the cursor.
         if !is_held && self.transaction.status() == TransactionStatus::Idle {
             return Err(PgError::new("25P01", "DECLARE CURSOR can only be used in transaction blocks").into());
         }
         if self.portals.contains_key(&cursor) {
             return Err(PgError::new("42P03", format!("cursor \"{cursor}\" already exists")).into());
         }
+        // A cursor holds the permit and the memory of its statement.
         if self.portals.len() >= PORTALS_MAX {
             return Err(PgError::new("53400", format!("a connection has at most {PORTALS_MAX} cursors")).into());
         }
+        // Started now, so that the cursor shows the rows of this moment and not of its first FETCH.
         let result = self.start_query(&query, parameters, None).await?;
         let command = Command::Query(Box::new(query));
         let prepared = Prepared { command: Some(command), declared, description: None };
@@ -40,7 +43,6 @@ impl Connection {
                 formats: Vec::new(),
                 described: None,
                 result: Some(result),
-                rows: 0,
                 is_done: false,
                 is_held,
             },
@@ -48,8 +50,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends the next rows of a cursor, or skips them. `formats` are those of a portal, whose columns the client knows already;
-    /// without formats the columns are described first.
+    /// Sends the next rows of a cursor, or skips them. `formats` are those of a portal, whose columns the client knows
+    /// already; without formats the columns are described first.
     pub(crate) async fn fetch(
         &mut self,
         cursor: &str,
@@ -83,6 +85,7 @@ impl Connection {
     async fn skip_rows(&mut self, result: &mut ResultCursor, rows_max: Option<usize>) -> Result<u64, SessionError> {
         let mut left = rows_max.unwrap_or(usize::MAX);
         let mut skipped = 0;
+        // MOVE computes the rows that it skips, but does not encode them.
         while left > 0 && self.wait(result.fill()).await? {
             let rows = result.skip_rows(left);
             left -= rows;

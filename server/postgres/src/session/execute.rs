@@ -17,6 +17,7 @@ use crate::statement::query::Query;
 impl Connection {
     /// Refuses a command in a failed transaction, unless the command ends the transaction.
     pub(crate) fn check_transaction(&self, command: &Command) -> Result<(), PgError> {
+        // ROLLBACK TO ends no transaction, but takes it back to a state that has not failed.
         let ends = matches!(command, Command::Commit | Command::Rollback | Command::RollbackTo(_));
         if self.transaction.status() == TransactionStatus::Failed && !ends {
             return Err(PgError::failed_transaction());
@@ -40,6 +41,7 @@ impl Connection {
                 return Ok(CommandResult::Rows(ResultCursor::from_texts(&SHOW_ALL_COLUMNS, &rows, "SHOW")));
             }
             Command::Begin => {
+                // PostgreSQL warns of a second BEGIN, and the transaction goes on.
                 if !self.transaction.begin(&self.variables) {
                     self.warn("25001", "there is already a transaction in progress");
                 }
@@ -65,6 +67,7 @@ impl Connection {
             Command::Discard(Discard::All) => self.discard_all()?,
             Command::Discard(Discard::Nothing(tag)) | Command::Ignored(tag) => tag,
             Command::Deallocate(None) => {
+                // DEALLOCATE is of named statements: the unnamed one belongs to the extended protocol.
                 self.statements.retain(|name, _| name.is_empty());
                 "DEALLOCATE ALL"
             }
@@ -103,6 +106,7 @@ impl Connection {
         if !name.is_empty() && self.statements.contains_key(&name) {
             return Err(PgError::new("42P05", format!("prepared statement \"{name}\" already exists")));
         }
+        // Each statement holds a parsed tree, so a connection without a limit could take all memory.
         if self.statements.len() >= STATEMENTS_MAX {
             return Err(PgError::new(
                 "53400",
@@ -120,6 +124,7 @@ impl Connection {
         parameters: Vec<ScalarValue>,
         described: Option<&SchemaRef>,
     ) -> Result<ResultCursor, SessionError> {
+        // The simple protocol has no values at all, so a parameter in its text is an error here.
         if parameters.len() < query.parameters.len() {
             return Err(PgError::new("42P02", format!("there is no parameter ${}", query.parameters.len())).into());
         }
@@ -129,6 +134,7 @@ impl Connection {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             return Ok(ResultCursor::from_texts(&names, &[], query.tag));
         }
+        // The session is a copy: variables that change while rows are sent hold for the next statement.
         let session = self.session();
         let engine = Arc::clone(&self.engine);
         let result = self
@@ -146,12 +152,14 @@ impl Connection {
             true => self.transaction.commit(&mut self.variables),
             false => self.transaction.roll_back(&mut self.variables),
         };
+        // As in PostgreSQL the end of no transaction is a warning and no error.
         if end == TransactionEnd::None {
             self.warn("25P01", "there is no transaction in progress");
         } else {
             self.report_changes(&before);
             self.end_portals();
         }
+        // The tag tells the client that COMMIT has rolled a failed transaction back.
         if commit && end != TransactionEnd::RolledBack { "COMMIT" } else { "ROLLBACK" }
     }
 
@@ -169,6 +177,7 @@ impl Connection {
             Some(value) => self.variables.set(name, value)?,
             None => self.variables.reset(name)?,
         };
+        // Plans hold the zone and the schema of the session, so the ones made before are stale.
         self.epoch += 1;
         self.report(reported);
         Ok("SET")
@@ -186,6 +195,7 @@ impl Connection {
     }
 
     fn discard_all(&mut self) -> Result<&'static str, PgError> {
+        // As in PostgreSQL: the rollback of the transaction would undo the RESET.
         if self.transaction.status() != TransactionStatus::Idle {
             return Err(PgError::new("25001", "DISCARD ALL cannot run inside a transaction block"));
         }

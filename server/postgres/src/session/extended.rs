@@ -1,5 +1,5 @@
-//! The extended protocol: statements that are parsed once and executed with values, their results in parts and in text or
-//! binary form.
+//! The extended protocol: statements that are parsed once and executed with values, their results in parts and in text
+//! or binary form.
 
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ impl Connection {
         if commands.len() > 1 {
             return Err(PgError::syntax("cannot insert multiple commands into a prepared statement").into());
         }
+        // No command is an empty text, which may be prepared and executed too.
         let command = commands.pop();
         if let Some(command) = &command {
             self.check_transaction(command)?;
@@ -50,6 +51,7 @@ impl Connection {
         if let Some(command) = &prepared.command {
             self.check_transaction(command)?;
         }
+        // The unnamed portal is replaced by each Bind; a named one must be closed first.
         if !bind.portal.is_empty() && self.portals.contains_key(&bind.portal) {
             return Err(PgError::new("42P03", format!("cursor \"{}\" already exists", bind.portal)).into());
         }
@@ -65,6 +67,7 @@ impl Connection {
         let mut parameters = Vec::with_capacity(wanted);
         if wanted > 0 {
             let description = self.description(&bind.statement, &mut prepared).await?;
+            // The zone of now, since text of a time without one is in the zone of the session.
             let zone = self.variables.zone().arrow_name();
             for (index, (value, of)) in bind.values.iter().zip(&description.parameters).enumerate() {
                 let is_binary = format_of(&bind.formats, index)? == 1;
@@ -72,11 +75,13 @@ impl Connection {
                 parameters.push(read_value(value.as_ref(), is_binary, oid, of, &zone)?);
             }
         }
+        // Checked here, so that the error comes with Bind and not with the first row.
         for format in &bind.result_formats {
             if !matches!(format, 0 | 1) {
                 return Err(PgError::new("08P01", format!("there is no format {format}")).into());
             }
         }
+        // Described now, a portal keeps its columns even where the variables change before Execute.
         let described = prepared.description.as_ref().map(|(_, description)| Arc::clone(&description.schema));
         let portal = Portal {
             prepared,
@@ -84,7 +89,6 @@ impl Connection {
             formats: bind.result_formats,
             described,
             result: None,
-            rows: 0,
             is_done: false,
             is_held: false,
         };
@@ -109,6 +113,7 @@ impl Connection {
                     let types = description.parameters.iter().enumerate();
                     parameters.extend(types.map(|(index, of)| parameter_oid(&prepared, index, of)));
                 }
+                // Describe of a statement has no formats yet, so its columns are described as text.
                 put_parameter_description(&mut self.wire.out, &parameters);
                 match columns {
                     Some(columns) => put_row_description(&mut self.wire.out, &columns, &vec![0; columns.len()]),
@@ -152,6 +157,7 @@ impl Connection {
         }
         let (formats, parameters, described) =
             (portal.formats.clone(), portal.parameters.clone(), portal.described.clone());
+        // Taken out while rows are sent: after an error the portal has no rows to go on with.
         let started = portal.result.take();
         self.check_transaction(&command)?;
         self.begin_statement();
@@ -184,13 +190,13 @@ impl Connection {
         };
         let formats = formats_of(&formats, result.columns.len())?;
         let form = RowForm::Rows(formats.iter().map(|format| *format == 1).collect());
+        // 0 and negative counts mean all rows.
         let rows_max = usize::try_from(rows_max).ok().filter(|rows| *rows > 0);
         let (has_more, rows) = self.send_rows(&mut result, &form, rows_max).await?;
         if has_more {
             put_bare(&mut self.wire.out, PORTAL_SUSPENDED);
             if let Some(portal) = self.portals.get_mut(name) {
                 portal.result = Some(result);
-                portal.rows += rows;
             }
         } else {
             put_command_complete(&mut self.wire.out, &complete_tag(result.tag, rows));
@@ -212,6 +218,7 @@ impl Connection {
             Target::Statement => drop(self.statements.remove(name)),
             Target::Portal => drop(self.portals.remove(name)),
         }
+        // A cursor of that name is a portal too, and its statement is cancelled when it is dropped.
         put_bare(&mut self.wire.out, CLOSE_COMPLETE);
     }
 
@@ -231,6 +238,7 @@ impl Connection {
             let in_text = query.parameters.get(index).copied().unwrap_or(0);
             [declared, in_text].iter().find_map(|oid| parameter_type(*oid))
         });
+        // Types that the client declares come before those of casts in the text; the engine infers the rest.
         let named: Vec<Option<DataType>> = named.collect();
         if query.is_surely_empty
             && let Some(names) = query.names.all()
@@ -244,6 +252,7 @@ impl Connection {
         self.begin_statement();
         let description = self.wait(async { Ok(Arc::new(engine.describe(statement, named, &session).await?)) }).await?;
         prepared.description = Some((self.epoch, Arc::clone(&description)));
+        // The portal and the stored statement share the plan, so that Describe and Bind plan once.
         if let Some(stored) = self.statements.get_mut(name) {
             stored.description.clone_from(&prepared.description);
         }

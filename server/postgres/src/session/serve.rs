@@ -1,5 +1,5 @@
-//! Loop over the messages of a connection. A message that fails is answered with one error; behind an error of the extended
-//! protocol messages are skipped until Sync, as pipelines of clients expect.
+//! Loop over the messages of a connection. A message that fails is answered with one error; behind an error of the
+//! extended protocol messages are skipped until Sync, as pipelines of clients expect.
 
 use crate::error::PgError;
 use crate::protocol::messages::{ClientMessage, TransactionStatus, put_ready};
@@ -28,6 +28,7 @@ impl Connection {
             if !self.wire.has_input() {
                 self.wire.flush().await?;
             }
+            // Only between messages: a statement that runs may finish within the grace period.
             let mut stopping = self.stopping.clone();
             let message = tokio::select! {
                 message = self.wire.read() => Some(message?),
@@ -58,6 +59,7 @@ impl Connection {
             }
             // A simple query is answered even where an error of the extended protocol waits for Sync.
             ClientMessage::Query(_) => false,
+            // The client has sent these before it has read of the error.
             _ if self.is_skipping => return Ok(()),
             _ => true,
         };
@@ -79,8 +81,10 @@ impl Connection {
             Ok(()) => {}
             Err(SessionError::Wire(error)) => return Err(error),
             Err(SessionError::Statement(error)) => {
+                // Before the error is written, so that ReadyForQuery behind it tells of the failed transaction.
                 self.transaction.fail();
                 error.put(&mut self.wire.out);
+                // An error of the simple protocol ends with its own ReadyForQuery and skips nothing.
                 self.is_skipping = is_extended;
             }
         }

@@ -10,7 +10,9 @@ use crate::statement::parse::parse_commands;
 impl Connection {
     /// Executes the statements of a text one after the other; the first that fails ends the message.
     pub(crate) async fn handle_query(&mut self, sql: &str) -> Result<(), SessionError> {
+        // A simple query ends the unnamed portal, as PostgreSQL has it.
         self.portals.remove("");
+        // All of the text is parsed before any of it runs: a syntax error at its end runs nothing.
         let commands = parse_commands(sql)?;
         if commands.is_empty() {
             put_bare(&mut self.wire.out, EMPTY_QUERY);

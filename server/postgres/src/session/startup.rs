@@ -1,4 +1,5 @@
-//! Start of a connection: encryption where the client asks for it, authentication, and the variables that it begins with.
+//! Start of a connection: encryption where the client asks for it, authentication, and the variables that it begins
+//! with.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -85,9 +86,11 @@ pub(crate) async fn start_connection(
 ) -> Result<Option<StartedConnection>, StartupError> {
     let mut stream: Box<dyn Transport> = Box::new(stream);
     let mut is_encrypted = false;
+    // Clients try GSS and TLS one after the other and go on in plain text where both are declined.
     for _ in 0..REQUESTS_MAX {
         let (code, mut body) = read_first(stream.as_mut()).await?;
         match code {
+            // Under TLS a second request is declined: there is no TLS within TLS.
             SSL_REQUEST => match args.tls.as_ref().filter(|_| !is_encrypted) {
                 Some(tls) => {
                     stream.write_all(b"S").await?;
@@ -108,16 +111,19 @@ pub(crate) async fn start_connection(
                 if let (Some(process_id), Some(secret)) = (body.i32(), body.i32()) {
                     args.cancellations.cancel(process_id, secret);
                 }
-                // Without an orderly end of TLS the client takes its request for failed. It may have stopped listening already.
+                // Without an orderly end of TLS the client takes its request for failed. It may have stopped listening
+                // already.
                 stream.shutdown().await.ok();
                 return Ok(None);
             }
             code => {
                 let mut wire = Wire::new(stream, AUTHENTICATION_BYTES_MAX);
+                // Passwords never cross the wire under SCRAM, but rows do.
                 let allowed = is_encrypted || from.is_loopback() || args.plain_beyond_loopback;
                 let started = open_session(args, &mut wire, code, body, allowed).await;
                 return match started {
                     Ok((user, variables, key)) => {
+                        // Only an authenticated client may send messages that take much memory.
                         wire.message_bytes_max = args.message_bytes_max;
                         Ok(Some(StartedConnection { wire, user, variables, key }))
                     }
@@ -135,8 +141,8 @@ pub(crate) async fn start_connection(
     Err(StartupError::Refused(PgError::new("08P01", "too many requests for encryption")))
 }
 
-/// Reads the first message: its code, and the body behind it. Not a byte more is read: what a client sends in plain text
-/// behind a request for TLS must not pass for encrypted.
+/// Reads the first message: its code, and the body behind it. Not a byte more is read: what a client sends in plain
+/// text behind a request for TLS must not pass for encrypted.
 async fn read_first(stream: &mut dyn Transport) -> Result<(i32, Body), StartupError> {
     let mut header = [0; 8];
     stream.read_exact(&mut header).await?;
@@ -178,9 +184,11 @@ async fn open_session(
     }
     let parameters =
         read_parameters(body).ok_or_else(|| refused(PgError::new("08P01", "the first message cannot be read")))?;
+    // Before authentication, as the protocol has it: the client chooses by it how to go on.
     if code & 0xffff != 0 || parameters.iter().any(|(name, _)| name.starts_with("_pq_.")) {
         negotiate(wire, &parameters);
     }
+    // Before authentication, so that the client sends no proof of a password in plain text.
     if !is_allowed {
         let message =
             "no encryption: passwords and rows do not cross the network readable; connect with sslmode=require";
@@ -194,6 +202,7 @@ async fn open_session(
     // The name of the database is checked behind the password, so that an unauthenticated client learns nothing of it.
     authenticate(args, wire, &user).await?;
     let database = of("database").unwrap_or_else(|| user.clone());
+    // libpq takes the name of the user for the database where none is given.
     if database != CATALOG && database != user {
         let message = format!("database \"{database}\" does not exist: the one that there is is \"{CATALOG}\"");
         return Err(refused(PgError::new("3D000", message)));
@@ -202,6 +211,7 @@ async fn open_session(
     variables.set_user(&user);
     let mut secret = [0; 4];
     getrandom::fill(&mut secret).map_err(StartupError::Random)?;
+    // Registered last: a connection that fails before has nothing to cancel.
     let key = args.cancellations.register(i32::from_be_bytes(secret));
     for (name, value) in variables.reported() {
         put_parameter_status(&mut wire.out, name, value);
@@ -278,9 +288,10 @@ async fn authenticate(args: &StartupArgs, wire: &mut Wire, user: &str) -> Result
         let (registry, user) = (Arc::clone(&args.registry), user.to_owned());
         tokio::task::spawn_blocking(move || registry.role_scram(&user)).await.unwrap_or_default()
     };
+    // The password hash of such a role is of another scheme, from which no SCRAM keys can be made.
     if verifier.is_none() && args.registry.role(user).is_some() {
-        let message = "the password of this user was set before this protocol was spoken: use it once over HTTP (zonelake \
-                       sql), or set it again, and connect again";
+        let message = "the password of this user was set before this protocol was spoken: use it once over HTTP \
+                       (zonelake sql), or set it again, and connect again";
         return Err(StartupError::Refused(PgError::new("28000", message)));
     }
     // From here on an unknown user gets the same messages as a known one.
@@ -297,6 +308,7 @@ async fn authenticate(args: &StartupArgs, wire: &mut Wire, user: &str) -> Result
         return Err(StartupError::Refused(PgError::new("28000", format!("{MECHANISM} is the one mechanism"))));
     }
     let length = first.i32().and_then(|length| usize::try_from(length).ok()).ok_or_else(malformed)?;
+    // The response must fill the message: bytes behind it would belong to no part of the exchange.
     if length != first.0.len() {
         return Err(malformed());
     }

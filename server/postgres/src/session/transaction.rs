@@ -1,5 +1,5 @@
-//! Transactions as clients see them. Statements only read, and each sees one moment, so only variables are ever committed or
-//! rolled back. What counts is that clients find the states that they expect.
+//! Transactions as clients see them. Statements only read, and each sees one moment, so only variables are ever
+//! committed or rolled back. What counts is that clients find the states that they expect.
 
 use crate::error::PgError;
 use crate::protocol::messages::TransactionStatus;
@@ -111,6 +111,7 @@ impl Transaction {
     pub(crate) fn release(&mut self, name: &str) -> Result<(), PgError> {
         let open = self.in_block("RELEASE SAVEPOINT")?;
         let at = open.position(name)?;
+        // Those after it go with it, as PostgreSQL has it.
         open.savepoints.truncate(at);
         Ok(())
     }
@@ -119,6 +120,7 @@ impl Transaction {
     pub(crate) fn roll_back_to(&mut self, name: &str) -> Result<(), PgError> {
         let open = self.in_block("ROLLBACK TO SAVEPOINT")?;
         let at = open.position(name)?;
+        // The savepoint itself stays, so that a client can go back to it again.
         open.savepoints.truncate(at + 1);
         open.is_failed = false;
         Ok(())
@@ -135,6 +137,7 @@ impl Open {
     fn position(&self, name: &str) -> Result<usize, PgError> {
         self.savepoints
             .iter()
+            // The newest savepoint of a name hides older ones.
             .rposition(|known| known == name)
             .ok_or_else(|| PgError::new("3B001", format!("savepoint \"{name}\" does not exist")))
     }

@@ -1,6 +1,6 @@
-//! Variables that clients set and read with SET, RESET and SHOW. `TimeZone`, `statement_timeout`, `application_name` and
-//! `search_path` have an effect; others are stored and shown. Where one value alone is possible (`client_encoding`: UTF8) it
-//! is accepted, and any other is refused.
+//! Variables that clients set and read with SET, RESET and SHOW. `TimeZone`, `statement_timeout`, `application_name`
+//! and `search_path` have an effect; others are stored and shown. Where one value alone is possible (`client_encoding`:
+//! UTF8) it is accepted, and any other is refused.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -173,12 +173,14 @@ impl Variables {
             return Err(PgError::new("22023", format!("a value has at most {VALUE_BYTES_MAX} bytes")));
         }
         let Some(known) = known(name) else {
+            // A limit, since each connection stores these in memory.
             if name.contains('.') && (self.values.len() < VARIABLES.len() + OWN_MAX || self.values.contains_key(name)) {
                 self.values.insert(key(name), value.to_owned());
                 return Ok(None);
             }
             return Err(unrecognized(name));
         };
+        // Stored as it is shown, so that what a client reads back is what PostgreSQL would show.
         let value = accepted(known, value)?;
         self.values.insert(key(name), value);
         Ok(known.is_reported.then_some(known.name))
@@ -249,6 +251,7 @@ impl Variables {
     /// Names in the search path, in their order.
     pub(crate) fn search_path(&self) -> Vec<String> {
         let path = self.get("search_path").unwrap_or_default();
+        // Names of schemas here have no commas and no quotes within, so no parser is needed.
         path.split(',').map(|name| name.trim().trim_matches('"').to_owned()).filter(|name| !name.is_empty()).collect()
     }
 }
@@ -317,6 +320,7 @@ fn milliseconds(text: &str) -> Option<u64> {
         "d" => 86_400_000,
         _ => return None,
     };
+    // PostgreSQL keeps these in 32 bits with a sign, and refuses what is longer.
     number.checked_mul(factor).filter(|ms| *ms <= u64::from(i32::MAX.unsigned_abs()))
 }
 

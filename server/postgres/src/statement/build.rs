@@ -1,4 +1,5 @@
-//! Pieces of syntax trees that rewriting puts in the place of others, and the rules of datafusion-pg-catalog applied in order.
+//! Pieces of syntax trees that rewriting puts in the place of others, and the rules of datafusion-pg-catalog applied in
+//! order.
 
 use datafusion::sql::sqlparser::ast::{
     DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,

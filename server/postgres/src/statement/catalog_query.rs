@@ -1,5 +1,5 @@
-//! Catalog queries: statements that read only PostgreSQL's catalog and the information schema. Clients send them as they
-//! stand in their sources, and they are rewritten as DataFusion SQL.
+//! Catalog queries: statements that read only PostgreSQL's catalog and the information schema. Clients send them as
+//! they stand in their sources, and they are rewritten as DataFusion SQL.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -30,6 +30,7 @@ static RULES: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> =
 
 /// Statement of a text that sqlparser cannot parse; `None` where the text is no known catalog query.
 pub(crate) fn statement_by_text(text: &str) -> Option<Statement> {
+    // Only texts that mention the catalog, since the parser would accept much else.
     let mut statements = BY_TEXT.parse(text).ok().filter(|_| text.contains("pg_"))?;
     (statements.len() == 1).then(|| statements.remove(0))
 }
@@ -59,6 +60,7 @@ struct CatalogRelations {
 
 impl SyntaxVisitor for CatalogRelations {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        // Before the relations of the query are met, so that they are known as subqueries.
         let with = query.with.iter().flat_map(|with| &with.cte_tables);
         self.named.extend(with.map(|part| part.alias.name.value.to_lowercase()));
         ControlFlow::Continue(())
@@ -76,7 +78,8 @@ impl SyntaxVisitor for CatalogRelations {
     }
 }
 
-/// True where a statement names a function, type or relation of the catalog. `SELECT 1` names none, and is no catalog query.
+/// True where a statement names a function, type or relation of the catalog. `SELECT 1` names none, and is no catalog
+/// query.
 fn mentions_catalog(statement: &Statement) -> bool {
     let text = statement.to_string().to_lowercase();
     ["pg_", "regclass", "regtype", "regproc", "regnamespace", "information_schema", "current_", "format_type"]
@@ -92,7 +95,8 @@ impl SyntaxVisitorMut for ScalarSubqueries {
         if let Expr::Subquery(query) = expr {
             match correlation(query) {
                 Correlation::None | Correlation::Equality => one_row(query),
-                // DataFusion cannot plan it. Clients look for collations and the like in this way, of which there are none.
+                // DataFusion cannot plan it. Clients look for collations and the like in this way, of which there are
+                // none.
                 Correlation::Other => *expr = literal(Value::Null),
             }
         }
@@ -183,8 +187,8 @@ fn one_value(value: Expr, alias: &TableAlias) -> Option<TableFactor> {
     Some(TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None })
 }
 
-/// Makes a subquery that stands for one value an aggregate. PostgreSQL promises that it has at most one row; DataFusion asks
-/// for an aggregate where the subquery is correlated.
+/// Makes a subquery that stands for one value an aggregate. PostgreSQL promises that it has at most one row; DataFusion
+/// asks for an aggregate where the subquery is correlated.
 fn one_row(query: &mut Query) {
     let is_one_of_many = match &query.limit_clause {
         None => false,
@@ -206,6 +210,7 @@ fn one_row(query: &mut Query) {
         return;
     }
     *value = call("max", vec![value.clone()]);
+    // Over one value these change nothing, and DataFusion plans none of them in a correlated subquery.
     select.distinct = None;
     if is_one_of_many {
         query.limit_clause = None;

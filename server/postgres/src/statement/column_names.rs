@@ -1,6 +1,6 @@
-//! Names of columns as PostgreSQL gives them: `count` for `count(*)`, `?column?` for an expression without a name. DataFusion
-//! names a column by its whole expression and accepts no name twice. So a column that stands twice gets an internal name,
-//! which no client sees.
+//! Names of columns as PostgreSQL gives them: `count` for `count(*)`, `?column?` for an expression without a name.
+//! DataFusion names a column by its whole expression and accepts no name twice. So a column that stands twice gets an
+//! internal name, which no client sees.
 
 use std::collections::HashSet;
 
@@ -39,6 +39,7 @@ impl ColumnNames {
         if !self.is_known || !fits {
             return columns.to_vec();
         }
+        // The columns that neither list accounts for are those of the `*`.
         let starred = &columns[self.before.len()..self.before.len() + (columns.len() - known)];
         self.before.iter().chain(starred).chain(self.behind.iter().flatten()).cloned().collect()
     }
@@ -93,6 +94,7 @@ fn projection(query: &mut Query) -> Option<&mut Vec<SelectItem>> {
         match body {
             SetExpr::Select(select) => return Some(&mut select.projection),
             SetExpr::Query(query) => body = query.body.as_mut(),
+            // A union has the names of its first part.
             SetExpr::SetOperation { left, .. } => body = left.as_mut(),
             _ => return None,
         }

@@ -72,6 +72,7 @@ impl CopyFormat {
             }
             let at = out.len();
             column.put_text(row, out)?;
+            // Escaping depends on bytes that are known once the value is written.
             let cell = out.split_off(at);
             self.put_cell(&cell, out);
         }
@@ -99,6 +100,7 @@ impl CopyFormat {
                         8 => b'b',
                         11 => b'v',
                         12 => b'f',
+                        // The delimiter itself, after a backslash.
                         other if other == delimiter => *other,
                         other => {
                             out.put_u8(*other);

@@ -1,4 +1,5 @@
-//! Correlation of a subquery that stands for one value with the query around it, which decides whether DataFusion can plan it.
+//! Correlation of a subquery that stands for one value with the query around it, which decides whether DataFusion can
+//! plan it.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -40,6 +41,7 @@ pub(crate) fn correlation(query: &Query) -> Correlation {
         let (left, right) = (outer_columns(left, &own), outer_columns(right, &own));
         // One side is of the query around, the other of the subquery: only that makes a join.
         if (left == 0) != (right == 0) {
+            // Only columns under such equalities are accounted for.
             by_equality += left + right;
         }
     }

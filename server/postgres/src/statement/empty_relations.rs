@@ -1,6 +1,6 @@
-//! Empty relations of the catalog: keys, indexes, defaults, policies and the like, of which there are none here. Clients read
-//! them by queries that DataFusion cannot plan, as by composite values of functions. A join with an empty relation is empty
-//! whatever its columns are, so such a query needs no plan.
+//! Empty relations of the catalog: keys, indexes, defaults, policies and the like, of which there are none here.
+//! Clients read them by queries that DataFusion cannot plan, as by composite values of functions. A join with an empty
+//! relation is empty whatever its columns are, so such a query needs no plan.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -105,6 +105,7 @@ fn body_is_empty(body: &SetExpr, named: &HashSet<String>) -> bool {
 
 fn select_is_empty(select: &Select, named: &HashSet<String>) -> bool {
     let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(all, _) if all.is_empty());
+    // An aggregate without groups makes one row of none.
     if !is_grouped && select.projection.iter().any(is_aggregate) {
         return false;
     }
@@ -158,6 +159,7 @@ fn tables_are_empty(tables: &TableWithJoins, named: &HashSet<String>) -> bool {
         let other = table_is_empty(&join.relation, named);
         is_empty = match join.join_operator {
             JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_) => is_empty || other,
+            // An outer join keeps the rows of its own side.
             JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => is_empty,
             JoinOperator::Right(_) | JoinOperator::RightOuter(_) => other,
             _ => is_empty && other,
@@ -171,6 +173,7 @@ fn table_is_empty(table: &TableFactor, named: &HashSet<String>) -> bool {
         TableFactor::Table { name, args: None, .. } => {
             let last = name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.to_lowercase());
             last.is_some_and(|last| match name.0.len() {
+                // A name without a schema may be of a subquery of WITH.
                 1 => named.contains(&last) || EMPTY.contains(&last.as_str()),
                 _ => EMPTY.contains(&last.as_str()),
             })

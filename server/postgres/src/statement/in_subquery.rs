@@ -1,5 +1,5 @@
-//! `x IN (SELECT …)` among the columns of a query or in its order, where DataFusion plans no such subquery: rewritten as a
-//! search of `x` in the array of the subquery's rows.
+//! `x IN (SELECT …)` among the columns of a query or in its order, where DataFusion plans no such subquery: rewritten
+//! as a search of `x` in the array of the subquery's rows.
 
 use std::ops::ControlFlow;
 

@@ -16,7 +16,8 @@ use crate::values::array::read_array_text;
 use crate::values::datetime::{days_since_1970, us_since_1970};
 use crate::values::numeric::read_numeric;
 
-/// Reads the value of a parameter of type `of`, which the client declares as `oid`. Text of a time without a zone is in `zone`.
+/// Reads the value of a parameter of type `of`, which the client declares as `oid`. Text of a time without a zone is in
+/// `zone`.
 pub(crate) fn read_value(
     bytes: Option<&Bytes>,
     is_binary: bool,
@@ -60,6 +61,7 @@ fn read_text(text: &str, of: &DataType, zone: &str) -> Result<ScalarValue, PgErr
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => convert(ScalarValue::from(text), of),
         DataType::Timestamp(unit, Some(_)) => {
+            // Arrow reads text without a zone in the zone of the type.
             let in_zone = DataType::Timestamp(*unit, Some(zone.into()));
             convert(convert(ScalarValue::from(text.trim()), &in_zone)?, of)
         }
@@ -74,8 +76,10 @@ fn read_bytea(text: &str) -> Option<Vec<u8>> {
 
 /// Reads a value from the binary form of a type.
 fn read_binary(bytes: &Bytes, oid: u32) -> Result<ScalarValue, PgError> {
+    // A type that is unknown here is read as text, which is the binary form of most of them.
     let of = Type::from_oid(oid).unwrap_or(Type::TEXT);
     let mut rest = bytes.clone();
+    // Bytes behind the value mean that client and server disagree on its type.
     let value = read_fixed(&mut rest, &of).filter(|_| rest.is_empty());
     value.ok_or_else(|| PgError::new("22P03", format!("incorrect binary data format of a parameter of type {of}")))
 }

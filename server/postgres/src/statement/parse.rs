@@ -1,5 +1,5 @@
-//! Statements parsed as commands, by their first tokens. A statement that is no command of the session is a query, which
-//! sqlparser parses.
+//! Statements parsed as commands, by their first tokens. A statement that is no command of the session is a query,
+//! which sqlparser parses.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
@@ -135,6 +135,7 @@ fn parse_set(tokens: &mut TokenCursor) -> Result<Command, PgError> {
     if tokens.take_word("role") {
         return Err(PgError::new("42501", "the user of a connection cannot be changed"));
     }
+    // SET TIME ZONE and SET NAMES have neither = nor TO.
     let is_zone = tokens.peek_word().as_deref() == Some("time");
     let is_names = tokens.peek_word().as_deref() == Some("names");
     let name = parse_variable_name(tokens)?;
@@ -142,6 +143,7 @@ fn parse_set(tokens: &mut TokenCursor) -> Result<Command, PgError> {
         return Err(PgError::syntax(format!("SET {name} is followed by = or TO")));
     }
     let value = parse_value(tokens)?;
+    // SET TIME ZONE LOCAL is the zone at the start of the connection.
     let value = value.filter(|value| !(is_zone && value.eq_ignore_ascii_case("local")));
     Ok(Command::Set { name, value, is_local })
 }
@@ -151,6 +153,7 @@ fn parse_value(tokens: &mut TokenCursor) -> Result<Option<String>, PgError> {
     if tokens.take_word("default") {
         return Ok(None);
     }
+    // `SET TIME ZONE INTERVAL '+07:00'` is possible too.
     tokens.take_word("interval");
     let mut value = String::new();
     while let Some(token) = tokens.next_token() {
@@ -168,6 +171,7 @@ fn parse_value(tokens: &mut TokenCursor) -> Result<Option<String>, PgError> {
 }
 
 fn parse_show(mut tokens: TokenCursor) -> Result<Command, PgError> {
+    // A copy, for DataFusion parses SHOW TABLES from its first word.
     let rest = tokens.clone();
     tokens.next_word();
     match tokens.peek_word().as_deref() {

@@ -11,6 +11,7 @@ use crate::statement::tokens::{TokenCursor, split_statements};
 pub(crate) fn parse_copy(mut tokens: TokenCursor) -> Result<(Query, CopyFormat), PgError> {
     tokens.next_word();
     let query = if tokens.take_token(&Token::LParen) {
+        // `in_parentheses` takes the parenthesis itself.
         tokens.step_back();
         Query::parse(tokens.in_parentheses()?)?
     } else {
@@ -39,6 +40,7 @@ pub(crate) fn parse_copy(mut tokens: TokenCursor) -> Result<(Query, CopyFormat),
 
 /// Parses `table` or `schema.table`, with columns or without, as the query that reads it.
 fn parse_table(tokens: &mut TokenCursor) -> Result<Query, PgError> {
+    // The name is put into SQL again, so it is quoted as the token was.
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let mut table = quoted(&tokens.name()?);
     while tokens.take_token(&Token::Period) {

@@ -1,5 +1,5 @@
-//! Queries: statements that read rows, as the engine takes them. The text is parsed, rewritten as DataFusion SQL, and its
-//! columns are named as PostgreSQL names them.
+//! Queries: statements that read rows, as the engine takes them. The text is parsed, rewritten as DataFusion SQL, and
+//! its columns are named as PostgreSQL names them.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -55,6 +55,7 @@ impl Query {
         if numbers.iter().any(|number| !(1..=PARAMETERS_MAX).contains(number)) {
             return Err(PgError::new("42P02", format!("parameters are $1 to ${PARAMETERS_MAX}")));
         }
+        // PostgreSQL takes $3 alone for a statement of three parameters.
         let count = numbers.into_iter().max().unwrap_or(0);
         let first = first_word(&tokens);
         if let "insert" | "update" | "delete" | "merge" | "create" | "drop" | "alter" | "truncate" = first.as_str() {
@@ -96,7 +97,9 @@ impl Query {
             _ => parser.expected("end of statement", parser.peek_token()),
         });
         let is_catalog_query = parsed.as_ref().is_ok_and(is_catalog_query);
+        // Judged before rewriting, which replaces the empty subqueries that it depends on.
         let is_empty = parsed.as_ref().is_ok_and(|parsed| is_catalog_query && is_surely_empty(parsed));
+        // From a copy, since naming columns may change the statement.
         let original = parsed.as_ref().ok().map(|parsed| name_columns(&mut parsed.clone()));
         let mut statement = match parsed {
             Ok(mut statement) => {
@@ -114,6 +117,7 @@ impl Query {
         {
             return Err(PgError::writes("INSERT, UPDATE or DELETE"));
         }
+        // Behind the rewriting of catalog queries, whose results have PostgreSQL's types and functions still.
         rewrite(&mut statement);
         let names = name_columns(&mut statement);
         // Rewriting changes expressions and so their names; those of the client's own text come first.

@@ -1,5 +1,5 @@
-//! PostgreSQL's syntax rewritten as DataFusion SQL. The parsed statement is rewritten and never its text, so that text in
-//! quotes stays as it is.
+//! PostgreSQL's syntax rewritten as DataFusion SQL. The parsed statement is rewritten and never its text, so that text
+//! in quotes stays as it is.
 
 use std::ops::ControlFlow;
 use std::sync::LazyLock;

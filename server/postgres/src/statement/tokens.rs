@@ -111,6 +111,7 @@ impl TokenCursor {
             return Err(PgError::syntax("( is expected"));
         }
         let start = self.at;
+        // Parentheses within quotes are parts of other tokens, so counting suffices.
         let mut depth = 1;
         while depth > 0 {
             match self.next_token() {

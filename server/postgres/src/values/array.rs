@@ -71,6 +71,7 @@ pub(crate) fn put_array(
     let items = items_of(list, row);
     let length = i32::try_from(items.len()).unwrap_or(i32::MAX);
     out.put_i32(i32::from(length > 0));
+    // Known once all items are written, and filled in then.
     let null_flag_at = out.len();
     out.put_i32(0);
     out.put_u32(of.oid());
@@ -126,11 +127,13 @@ pub(crate) fn read_array_text(text: &str) -> Option<Vec<Option<String>>> {
                     letter => item.push(letter),
                 }
             }
+            // Spaces within an unquoted item belong to it; those around do not.
             item.truncate(item.trim_end().len());
             if item.is_empty() {
                 return None;
             }
         }
+        // "NULL" in quotes is text.
         let is_null = !is_quoted && item.eq_ignore_ascii_case("null");
         items.push((!is_null).then_some(item));
         match characters.next() {

@@ -64,6 +64,7 @@ impl Column {
             DataType::Date64 => cast(array, &DataType::Date32)?,
             _ => array.clone(),
         };
+        // Types are resolved once for a batch; writing a value is then one match without casts.
         let values = match array.data_type() {
             DataType::Boolean => Values::Bool(array.as_boolean().clone()),
             DataType::Int8 | DataType::Int16 | DataType::UInt8 => Values::Int2(whole(&array)?),
@@ -98,6 +99,7 @@ impl Column {
                 let list = array.as_list::<i32>().clone();
                 let items = Self::new(list.values(), zone)?;
                 let of = type_of(item.data_type());
+                // The items of all rows are prepared at once; a row is a range of them.
                 Values::Array(list, Box::new(items), of)
             }
             _ => Values::Displayed,
@@ -156,6 +158,7 @@ impl Column {
             Values::Timestamp(array) | Values::Timestamptz(array, _) => out.put_i64(us_since_2000(array.value(row))?),
             Values::Interval(array) => {
                 let interval = array.value(row);
+                // PostgreSQL has microseconds, days and months, in this order.
                 out.put_i64(interval.nanoseconds / 1_000);
                 out.put_i32(interval.days);
                 out.put_i32(interval.months);
@@ -266,6 +269,7 @@ fn put_interval(out: &mut BytesMut, interval: IntervalMonthDayNano) {
     } else if is_after_negative {
         out.put_u8(b'+');
     }
+    // The sign is written already, and the absolute value of the smallest number has no signed form.
     let us = us.unsigned_abs();
     let seconds = us / 1_000_000;
     put_display(out, format_args!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60));

@@ -29,7 +29,8 @@ pub(crate) fn put_float4(out: &mut BytesMut, value: f32) {
     put_float(out, value, value.is_nan(), value.is_infinite().then_some(value > 0.0), 6);
 }
 
-/// Writes a float; `exponent_from` is the exponent from which on one is written, as in PostgreSQL's `float8out` and `float4out`.
+/// Writes a float; `exponent_from` is the exponent from which on one is written, as in PostgreSQL's `float8out` and
+/// `float4out`.
 fn put_float(out: &mut BytesMut, value: impl LowerExp, is_nan: bool, infinite: Option<bool>, exponent_from: i32) {
     match infinite {
         _ if is_nan => return out.put_slice(b"NaN"),
@@ -61,6 +62,7 @@ fn put_float(out: &mut BytesMut, value: impl LowerExp, is_nan: bool, infinite: O
 pub(crate) fn put_numeric(out: &mut BytesMut, decimal: &str) {
     let (sign, unsigned) = decimal.strip_prefix('-').map_or((0u16, decimal), |rest| (0x4000, rest));
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    // Groups are counted from the point, so zeros are added at the far ends.
     let whole_padded = format!("{}{whole}", "0".repeat((4 - whole.len() % 4) % 4));
     let fraction_padded = format!("{fraction}{}", "0".repeat((4 - fraction.len() % 4) % 4));
     let groups: Vec<i16> = [whole_padded, fraction_padded]
@@ -68,12 +70,14 @@ pub(crate) fn put_numeric(out: &mut BytesMut, decimal: &str) {
         .flat_map(|digits| digits.as_bytes().chunks(4).map(group).collect::<Vec<_>>())
         .collect();
     let leading = groups.iter().take_while(|group| **group == 0).count();
+    // Zero groups at both ends are not sent: the weight and the scale stand for them.
     let kept = &groups[leading..];
     let kept = &kept[..kept.len() - kept.iter().rev().take_while(|group| **group == 0).count()];
     let whole_groups = whole.len().div_ceil(4);
     let weight = if kept.is_empty() { 0 } else { short(whole_groups) - 1 - short(leading) };
     out.put_i16(short(kept.len()));
     out.put_i16(weight);
+    // PostgreSQL has no negative zero among decimals.
     out.put_u16(if kept.is_empty() { 0 } else { sign });
     out.put_i16(short(fraction.len()));
     kept.iter().for_each(|group| out.put_i16(*group));
@@ -98,6 +102,7 @@ pub(crate) fn read_numeric(bytes: &[u8]) -> Option<String> {
     if !matches!(sign, 0 | 0x4000) || !(0..=NUMERIC_SCALE_MAX).contains(&scale) || weight.abs() > NUMERIC_SCALE_MAX {
         return None;
     }
+    // A group that was not sent is zero.
     let of = |position: i16| {
         usize::try_from(weight - position).ok().and_then(|index| groups.get(index)).copied().unwrap_or(0)
     };
@@ -113,7 +118,8 @@ pub(crate) fn read_numeric(bytes: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// Most digits behind the point, and groups in front of it, of a decimal that is read: a few bytes could ask for much text.
+/// Most digits behind the point, and groups in front of it, of a decimal that is read: a few bytes could ask for much
+/// text.
 const NUMERIC_SCALE_MAX: i16 = 1_000;
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub(crate) fn type_of(data_type: &DataType) -> Type {
 pub(crate) fn type_of_column(field: &Field) -> Type {
     match field.data_type() {
         DataType::Int32 if is_function_oid(field) => Type::REGPROC,
+        // Arrow has no type for OIDs, and clients join by them, so they are integers inside the engine.
         DataType::Int32 if field.metadata().contains_key(OID_MARK) => Type::OID,
         data_type => type_of(data_type),
     }
@@ -80,8 +81,8 @@ fn array_of(of: &Type) -> Type {
     }
 }
 
-/// Arrow type of a parameter that a client declares by its OID. `None` leaves the type to the place in the statement: where
-/// the client leaves it open, or declares one that is sent as text.
+/// Arrow type of a parameter that a client declares by its OID. `None` leaves the type to the place in the statement:
+/// where the client leaves it open, or declares one that is sent as text.
 pub(crate) fn parameter_type(oid: u32) -> Option<DataType> {
     let of = Type::from_oid(oid)?;
     Some(match of {
@@ -91,6 +92,7 @@ pub(crate) fn parameter_type(oid: u32) -> Option<DataType> {
         Type::INT8 | Type::OID => DataType::Int64,
         Type::FLOAT4 => DataType::Float32,
         Type::FLOAT8 => DataType::Float64,
+        // A parameter has no scale of its own, and the engine needs one.
         Type::NUMERIC => DataType::Decimal128(NUMERIC_DIGITS, NUMERIC_SCALE),
         Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::CHAR | Type::NAME | Type::UUID | Type::JSON | Type::JSONB => {
             DataType::Utf8
