@@ -40,6 +40,10 @@ pub mod truncate;
 pub mod visit;
 pub mod zone;
 
+pub use planning::visit::{
+    SyntaxVisitor, SyntaxVisitorMut, visit_expr, visit_expr_mut, visit_expressions, visit_expressions_mut, visit_query,
+    visit_query_mut, visit_statement, visit_statement_mut,
+};
 pub use statement::prepare;
 
 use ends::{End, EndFunction};

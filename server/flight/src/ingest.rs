@@ -1,6 +1,6 @@
-//! Rows that a client appends: each Arrow message of the call goes the way of a batch that came over QUIC: the same limits and
-//! checks, the same rejections, the same durability. Batches are not numbered: a call that is repeated after a lost answer
-//! stores its rows again.
+//! Bulk ingest: rows that a client appends. Each Arrow message of the call goes the way of a batch over QUIC, with the
+//! same limits, checks, rejections and durability. Batches are unsequenced: a call that is retried after a lost
+//! response stores its rows again.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use zonelake_registry::{Gateway, RegisteredTable};
 use zonelake_schemas::reject::REJECTED;
 use zonelake_schemas::{Epoch, Lane};
 
-use crate::failure::{internal, of_refusal, of_write};
+use crate::status::{from_refusal, from_write_error, internal};
 
-/// Appends all rows of a call; gives back how many rows are durable, those in `rejected` included.
+/// Appends all rows of a call; returns the count of durable rows, those in `rejected` included.
 pub(crate) async fn append<S: WriteSink>(
     state: &Arc<WriteState<S>>,
     gateway: Arc<Gateway>,
@@ -37,7 +37,7 @@ pub(crate) async fn append<S: WriteSink>(
     i64::try_from(rows).map_err(|error| internal(&error))
 }
 
-/// Says of an error how much was stored before it.
+/// Status with the count of rows that were stored before it.
 fn after(rows: u64, status: &Status) -> Status {
     if rows == 0 {
         return status.clone();
@@ -89,23 +89,29 @@ async fn append_message<S: WriteSink>(
     message: FlightData,
 ) -> Result<(ArrowDecoder, u64), Status> {
     let bytes = message.data_header.len() + message.data_body.len();
+    // Some clients send an empty message first, with the descriptor alone.
     if bytes == 0 {
         return Ok((decoder, 0));
     }
-    state.sink.check_free_space().map_err(|error| of_write(&error))?;
+    // Capacity of the tables comes first, with nothing reserved: the order in which all senders wait, so none
+    // deadlocks.
+    state.sink.check_free_space().map_err(|error| from_write_error(&error))?;
+    // Then the quota of the gateway, so that one gateway does not take the budget of all.
     let share = tokio::time::timeout(state.limits.body_timeout, state.gateway_quota.reserve(gateway.id, bytes)).await;
     let _share =
         share.map_err(|_elapsed| Status::resource_exhausted("too many bytes of this gateway are in flight"))?;
+    // The semaphore counts 32 bits, so its unit is a kibibyte.
     let kib = u32::try_from(bytes.div_ceil(1_024)).map_err(|error| internal(&error))?;
     let _budget = Arc::clone(&state.body_budget).acquire_many_owned(kib).await.map_err(|error| internal(&error))?;
     let (decoder, decoded) = decode(state, gateway, table, decoder, message).await?;
     let Some(decoded) = decoded else { return Ok((decoder, 0)) };
+    // Rejected rows are durable as well, and the client counts all that it has sent.
     let rows = decoded.rows + decoded.rejected_rows;
-    state.sink.write(gateway, table, decoded).await.map_err(|error| of_write(&error))?;
+    state.sink.write(gateway, table, decoded).await.map_err(|error| from_write_error(&error))?;
     Ok((decoder, rows))
 }
 
-/// Decodes on a thread that may wait: devices may be registered.
+/// Decodes a message on a thread that may block, since devices may be registered.
 async fn decode<S: WriteSink>(
     state: &Arc<WriteState<S>>,
     gateway: &Arc<Gateway>,
@@ -126,6 +132,7 @@ async fn decode<S: WriteSink>(
                 let context = BatchContext {
                     registry: &state.registry,
                     gateway: &gateway,
+                    // Unsequenced: neither epoch nor number says that a batch was stored before.
                     producer: "flight",
                     epoch: Epoch(0),
                     number: None,
@@ -141,12 +148,13 @@ async fn decode<S: WriteSink>(
                 return Err(Status::invalid_argument(format!("a message of the kind {other:?} is not possible here")));
             }
         };
-        Ok((decoder, decoded.map_err(of_refusal)?))
+        Ok((decoder, decoded.map_err(from_refusal)?))
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| internal(&error))?
 }
 
-/// Header and body of a message as one, as the format of streams has it: continuation, length, header padded to 8 bytes, body.
+/// Header and body of a message in the format of Arrow IPC streams. Numbers are little-endian: continuation (4 bytes),
+/// length of the header (4 bytes), header padded to 8 bytes, body.
 fn encapsulated(message: &FlightData) -> Bytes {
     let padded = message.data_header.len().next_multiple_of(8);
     let mut bytes = BytesMut::with_capacity(8 + padded + message.data_body.len());
@@ -158,4 +166,5 @@ fn encapsulated(message: &FlightData) -> Bytes {
     bytes.freeze()
 }
 
+/// First four bytes of an encapsulated message.
 const CONTINUATION: u32 = u32::MAX;

@@ -1,22 +1,25 @@
-//! Arrow Flight SQL on the port of HTTP: statements that read through the query engine, and bulk ingest through the same
-//! pipeline as all other rows.
+#![doc = include_str!("../README.md")]
 //!
-//! - [`route`]: the route under which the calls are served
+//! # Modules, in the order in which a call meets them
+//!
+//! - `route`: the route of the service, which admits calls
+//! - `authentication`: principals, by the header `authorization`
+//! - `state`: state that all calls share
 //! - `service`: the calls
-//! - `caller`: who calls, from the header `authorization`
-//! - `prepared`: prepared statements that are open
-//! - `answer`: rows as Flight sends them
-//! - `listing`: catalogs, schemas, tables, and what the server can do
+//! - `prepared`: open prepared statements
+//! - `metadata`: catalogs, schemas, tables, and capabilities of the server
 //! - `ingest`: rows that a client appends to a table
-//! - `failure`: errors as gRPC statuses
+//! - `rows`: results as Flight messages
+//! - `status`: errors as gRPC statuses
 
-mod answer;
-mod caller;
-mod failure;
+mod authentication;
 mod ingest;
-mod listing;
+mod metadata;
 mod prepared;
-pub mod route;
+mod route;
+mod rows;
 mod service;
+mod state;
+mod status;
 
-pub use route::{FlightSql, flight_route};
+pub use route::flight_route;

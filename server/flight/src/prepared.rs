@@ -1,4 +1,4 @@
-//! Prepared statements that are open, by their handles.
+//! Open prepared statements, by their handles.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,25 +10,26 @@ use datafusion::common::ScalarValue;
 use datafusion::sql::parser::Statement;
 use tonic::Status;
 
-use crate::failure::of_input;
+use crate::status::{from_input_error, internal};
 
-/// A prepared statement.
+/// Prepared statement.
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
     pub sql: Arc<str>,
     pub statement: Statement,
-    /// Columns of its answer.
+    /// Columns of the result.
     pub schema: SchemaRef,
-    /// Types of its parameters.
+    /// Types of the parameters.
     pub parameters: Vec<DataType>,
-    /// Values that were bound: the statement runs once for each row.
+    /// Bound values: the statement runs once for each row.
     pub bound: Vec<Vec<ScalarValue>>,
     handle: Bytes,
-    /// Whose it is.
+    /// User who has prepared the statement; for others it does not exist.
     user: Arc<str>,
 }
 
 impl Prepared {
+    /// Prepared statement with a random handle.
     pub(crate) fn new(
         sql: &str,
         statement: Statement,
@@ -37,23 +38,24 @@ impl Prepared {
         user: Arc<str>,
     ) -> Result<Self, Status> {
         let mut handle = [0; HANDLE_BYTES];
-        getrandom::fill(&mut handle).map_err(|error| crate::failure::internal(&error))?;
+        getrandom::fill(&mut handle).map_err(|error| internal(&error))?;
         let handle = Bytes::copy_from_slice(&handle);
         Ok(Self { sql: sql.into(), statement, schema, parameters, bound: Vec::new(), handle, user })
     }
 
+    /// Handle by which the client names the statement.
     pub(crate) fn handle(&self) -> Bytes {
         self.handle.clone()
     }
 
-    /// The parameters as a schema, whose names are their places: 1, 2 and so on.
+    /// Schema of the parameters, whose names are their numbers: 1, 2 and so on.
     pub(crate) fn parameter_schema(&self) -> Schema {
         let field =
-            |(place, data_type): (usize, &DataType)| Field::new((place + 1).to_string(), data_type.clone(), true);
+            |(index, data_type): (usize, &DataType)| Field::new((index + 1).to_string(), data_type.clone(), true);
         Schema::new(self.parameters.iter().enumerate().map(field).collect::<Vec<_>>())
     }
 
-    /// The values of each run.
+    /// Values of each run.
     pub(crate) fn runs(&self) -> Result<Vec<Vec<ScalarValue>>, Status> {
         match (self.parameters.len(), self.bound.is_empty()) {
             (0, _) => Ok(vec![Vec::new()]),
@@ -65,11 +67,12 @@ impl Prepared {
     }
 }
 
-/// The open statements; beyond [`STATEMENTS_MAX`] the one that was used least recently is closed.
+/// Open statements; beyond [`STATEMENTS_MAX`] the one least recently used is closed.
 #[derive(Debug, Default)]
 pub(crate) struct OpenStatements(Mutex<VecDeque<Prepared>>);
 
 impl OpenStatements {
+    /// Opens a statement.
     pub(crate) fn open(&self, prepared: Prepared) {
         let mut all = self.lock();
         if all.len() == STATEMENTS_MAX {
@@ -78,19 +81,23 @@ impl OpenStatements {
         all.push_back(prepared);
     }
 
+    /// Open statement of that handle and user.
     pub(crate) fn get(&self, handle: &[u8], user: &str) -> Result<Prepared, Status> {
         let mut all = self.lock();
-        let place = place(&all, handle, user)?;
-        let prepared = all.remove(place).ok_or_else(unknown)?;
+        let index = index_of(&all, handle, user)?;
+        let prepared = all.remove(index).ok_or_else(unknown)?;
+        // The back of the queue is the statement most recently used.
         all.push_back(prepared.clone());
         Ok(prepared)
     }
 
+    /// Binds rows of parameters.
     pub(crate) fn bind(&self, handle: &[u8], user: &str, rows: &[RecordBatch]) -> Result<(), Status> {
         let mut all = self.lock();
-        let place = place(&all, handle, user)?;
-        let prepared = &mut all[place];
+        let index = index_of(&all, handle, user)?;
+        let prepared = &mut all[index];
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
+        // Each row is a run of the statement, so a call without a limit could run for days.
         if count > BOUND_ROWS_MAX {
             let message = format!("{count} rows of parameters; {BOUND_ROWS_MAX} are possible");
             return Err(Status::invalid_argument(message));
@@ -116,10 +123,11 @@ impl OpenStatements {
         Ok(())
     }
 
+    /// Closes a statement; there is no error where it is closed already.
     pub(crate) fn close(&self, handle: &[u8], user: &str) {
         let mut all = self.lock();
-        if let Ok(place) = place(&all, handle, user) {
-            all.remove(place);
+        if let Ok(index) = index_of(&all, handle, user) {
+            all.remove(index);
         }
     }
 
@@ -128,7 +136,8 @@ impl OpenStatements {
     }
 }
 
-fn place(all: &VecDeque<Prepared>, handle: &[u8], user: &str) -> Result<usize, Status> {
+fn index_of(all: &VecDeque<Prepared>, handle: &[u8], user: &str) -> Result<usize, Status> {
+    // The user is compared as well, though nobody guesses 16 random bytes.
     let is_it = |prepared: &Prepared| prepared.handle == handle && *prepared.user == *user;
     all.iter().rposition(is_it).ok_or_else(unknown)
 }
@@ -137,16 +146,17 @@ fn unknown() -> Status {
     Status::not_found("the prepared statement is closed, or too many others were opened since: prepare it again")
 }
 
-/// The schema of a message, as `CreatePreparedStatement` answers it.
+/// Schema as a message, in the form of the response to `CreatePreparedStatement`.
 pub(crate) fn schema_bytes(schema: &Schema) -> Result<Bytes, Status> {
     let options = arrow::ipc::writer::IpcWriteOptions::default();
     let message: arrow_flight::IpcMessage =
-        arrow_flight::SchemaAsIpc::new(schema, &options).try_into().map_err(|error| of_input(&error))?;
+        arrow_flight::SchemaAsIpc::new(schema, &options).try_into().map_err(|error| from_input_error(&error))?;
     Ok(message.0)
 }
 
-/// Statements that may be open at once, of all callers.
+/// Most open statements of all clients.
 const STATEMENTS_MAX: usize = 1_000;
-/// Rows of parameters of one statement.
+/// Most rows of parameters of one statement.
 const BOUND_ROWS_MAX: usize = 1_000;
+/// Random bytes of a handle.
 const HANDLE_BYTES: usize = 16;

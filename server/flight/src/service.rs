@@ -1,4 +1,4 @@
-//! The calls of Flight SQL.
+//! Calls of Flight SQL.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,30 +24,30 @@ use zonelake_ingest::WriteSink;
 use zonelake_query::RowStream;
 use zonelake_query::{Caller, Interface, SqlSession, parameter_count};
 
-use crate::answer::{Messages, messages, of_batch, plain_schema};
-use crate::caller::Identity;
-use crate::failure::{internal, of_query};
+use crate::authentication::Principal;
 use crate::prepared::{Prepared, schema_bytes};
-use crate::route::FlightSql;
-use crate::{ingest, listing};
+use crate::rows::{Messages, batch_messages, messages, plain_schema};
+use crate::state::FlightState;
+use crate::status::{from_query_error, internal};
+use crate::{ingest, metadata};
 
-/// The service as gRPC takes it.
+/// Service whose calls gRPC dispatches.
 #[derive(Debug)]
-pub(crate) struct Shared<S>(pub Arc<FlightSql<S>>);
+pub(crate) struct FlightCalls<S>(pub Arc<FlightState<S>>);
 
-impl<S: WriteSink> Shared<S> {
+impl<S: WriteSink> FlightCalls<S> {
     fn session<T>(&self, request: &Request<T>) -> Result<SqlSession, Status> {
         let caller = reader(request)?;
         Ok(SqlSession::new(caller, Interface::Flight))
     }
 
     async fn describe(&self, sql: &str, session: &SqlSession) -> Result<Arc<Schema>, Status> {
-        let statement = self.0.engine.parse(sql).map_err(of_query)?;
-        let described = self.0.engine.describe(statement, Vec::new(), session).await.map_err(of_query)?;
+        let statement = self.0.engine.parse(sql).map_err(from_query_error)?;
+        let described = self.0.engine.describe(statement, Vec::new(), session).await.map_err(from_query_error)?;
         Ok(plain_schema(&described.schema))
     }
 
-    /// The rows of all runs of a prepared statement, one after the other.
+    /// Rows of all runs of a prepared statement, one run after the other.
     async fn run(&self, prepared: Prepared, session: SqlSession) -> Result<RowStream, Status> {
         let mut runs = prepared.runs()?.into_iter();
         let Some(first) = runs.next() else { return Ok(Box::pin(stream::empty())) };
@@ -55,11 +55,12 @@ impl<S: WriteSink> Shared<S> {
         let run = async move |values| {
             engine.execute_parsed(&prepared.sql, prepared.statement.clone(), values, &session).await
         };
-        let first = run(first).await.map_err(of_query)?.stream;
+        let first = run(first).await.map_err(from_query_error)?.stream;
+        // Later runs start when the rows of the one before are sent, so one permit suffices.
         let rest = stream::unfold((runs, run), async |(mut runs, run)| {
             let values = runs.next()?;
             let rows = match run(values).await {
-                Ok(answer) => answer.stream,
+                Ok(result) => result.stream,
                 Err(error) => Box::pin(stream::once(async move { Err(error) })),
             };
             Some((rows, (runs, run)))
@@ -69,12 +70,12 @@ impl<S: WriteSink> Shared<S> {
 }
 
 fn reader<T>(request: &Request<T>) -> Result<Caller, Status> {
-    match request.extensions().get::<Identity>() {
-        Some(Identity::Reader(caller)) => Ok(caller.clone()),
-        Some(Identity::Writer(_)) => Err(Status::permission_denied(
+    match request.extensions().get::<Principal>() {
+        Some(Principal::Role(caller)) => Ok(caller.clone()),
+        Some(Principal::Gateway(_)) => Err(Status::permission_denied(
             "the token of a gateway may write only; query with the administrator's name and password",
         )),
-        None => Err(internal(&"a call without its caller")),
+        None => Err(internal(&"a call without its principal")),
     }
 }
 
@@ -82,7 +83,7 @@ fn reads_only() -> Status {
     Status::permission_denied("SQL reads only; rows come in by bulk ingest, over QUIC or over HTTP")
 }
 
-/// What tells a client where the rows of a command are: here, for a ticket.
+/// Response that tells a client where the rows of a command are: at this server, for a ticket.
 fn info(ticket: &Any, schema: &Schema, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
     let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(ticket.encode_to_vec()));
     let info = FlightInfo::new()
@@ -94,23 +95,24 @@ fn info(ticket: &Any, schema: &Schema, request: Request<FlightDescriptor>) -> Re
 }
 
 fn batch(batch: RecordBatch) -> Result<Response<Messages>, Status> {
-    Ok(Response::new(of_batch(batch)))
+    Ok(Response::new(batch_messages(batch)))
 }
 
-type Answer<T> = Result<Response<T>, Status>;
+/// Response of a call.
+type CallResult<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
-impl<S: WriteSink> FlightSqlService for Shared<S> {
+impl<S: WriteSink> FlightSqlService for FlightCalls<S> {
     type FlightService = Self;
 
     async fn do_handshake(
         &self,
         request: Request<Streaming<HandshakeRequest>>,
-    ) -> Answer<Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>> {
-        let token = self.0.callers.shake_hands(request.metadata()).await?;
-        let answer = HandshakeResponse { protocol_version: 0, payload: Bytes::copy_from_slice(token.as_bytes()) };
+    ) -> CallResult<Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>> {
+        let token = self.0.authenticator.handle_handshake(request.metadata()).await?;
+        let handshake = HandshakeResponse { protocol_version: 0, payload: Bytes::copy_from_slice(token.as_bytes()) };
         let mut response: Response<Pin<Box<dyn Stream<Item = _> + Send>>> =
-            Response::new(Box::pin(stream::once(async { Ok(answer) })));
+            Response::new(Box::pin(stream::once(async { Ok(handshake) })));
         let header = format!("Bearer {token}").parse().map_err(|error| internal(&error))?;
         response.metadata_mut().insert("authorization", header);
         Ok(response)
@@ -120,19 +122,20 @@ impl<S: WriteSink> FlightSqlService for Shared<S> {
         &self,
         query: CommandStatementQuery,
         request: Request<FlightDescriptor>,
-    ) -> Answer<FlightInfo> {
+    ) -> CallResult<FlightInfo> {
         let session = self.session(&request)?;
         let schema = self.describe(&query.query, &session).await?;
+        // The ticket is the text of the statement, so the server keeps nothing for it.
         let ticket = TicketStatementQuery { statement_handle: query.query.into() };
         info(&ticket.as_any(), &schema, request)
     }
 
-    async fn do_get_statement(&self, ticket: TicketStatementQuery, request: Request<Ticket>) -> Answer<Messages> {
+    async fn do_get_statement(&self, ticket: TicketStatementQuery, request: Request<Ticket>) -> CallResult<Messages> {
         let session = self.session(&request)?;
         let sql = std::str::from_utf8(&ticket.statement_handle)
             .map_err(|error| Status::invalid_argument(format!("the ticket is not of this server: {error}")))?;
-        let answer = self.0.engine.execute_in(sql, &session).await.map_err(of_query)?;
-        Ok(Response::new(messages(&answer.schema, answer.stream)))
+        let result = self.0.engine.execute_in(sql, &session).await.map_err(from_query_error)?;
+        Ok(Response::new(messages(&result.schema, result.stream)))
     }
 
     async fn do_action_create_prepared_statement(
@@ -141,10 +144,11 @@ impl<S: WriteSink> FlightSqlService for Shared<S> {
         request: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
         let session = self.session(&request)?;
-        let statement = self.0.engine.parse(&query.query).map_err(of_query)?;
-        let count = parameter_count(&statement).map_err(of_query)?;
+        let statement = self.0.engine.parse(&query.query).map_err(from_query_error)?;
+        let count = parameter_count(&statement).map_err(from_query_error)?;
+        // Types of parameters are inferred from their places in the statement.
         let described = self.0.engine.describe(statement.clone(), vec![None; count], &session).await;
-        let described = described.map_err(of_query)?;
+        let described = described.map_err(from_query_error)?;
         let schema = plain_schema(&described.schema);
         let user = Arc::clone(&session.caller.name);
         let prepared = Prepared::new(&query.query, statement, Arc::clone(&schema), described.parameters, user)?;
@@ -173,6 +177,7 @@ impl<S: WriteSink> FlightSqlService for Shared<S> {
         request: Request<PeekableFlightDataStream>,
     ) -> Result<DoPutPreparedStatementResult, Status> {
         let session = self.session(&request)?;
+        // A statement runs once for each bound row, so batches are limited before they are read.
         let data = request.into_inner().map_err(|status| FlightError::Tonic(Box::new(status)));
         let rows: Vec<RecordBatch> = FlightRecordBatchStream::new_from_flight_data(data)
             .take(BOUND_BATCHES_MAX)
@@ -204,7 +209,7 @@ impl<S: WriteSink> FlightSqlService for Shared<S> {
         &self,
         query: CommandPreparedStatementQuery,
         request: Request<FlightDescriptor>,
-    ) -> Answer<FlightInfo> {
+    ) -> CallResult<FlightInfo> {
         let session = self.session(&request)?;
         let prepared = self.0.statements.get(&query.prepared_statement_handle, &session.caller.name)?;
         info(&query.as_any(), &prepared.schema, request)
@@ -214,7 +219,7 @@ impl<S: WriteSink> FlightSqlService for Shared<S> {
         &self,
         query: CommandPreparedStatementQuery,
         request: Request<Ticket>,
-    ) -> Answer<Messages> {
+    ) -> CallResult<Messages> {
         let session = self.session(&request)?;
         let prepared = self.0.statements.get(&query.prepared_statement_handle, &session.caller.name)?;
         let schema = Arc::clone(&prepared.schema);
@@ -227,15 +232,15 @@ impl<S: WriteSink> FlightSqlService for Shared<S> {
         command: CommandStatementIngest,
         request: Request<PeekableFlightDataStream>,
     ) -> Result<i64, Status> {
-        let gateway = match request.extensions().get::<Identity>() {
-            Some(Identity::Writer(gateway)) => Arc::clone(gateway),
-            Some(Identity::Reader(_)) => {
+        let gateway = match request.extensions().get::<Principal>() {
+            Some(Principal::Gateway(gateway)) => Arc::clone(gateway),
+            Some(Principal::Role(_)) => {
                 return Err(Status::permission_denied(
                     "rows are appended with the token of a gateway, which decides their zone: send it as the password or as \
                      a bearer token; `zonelake gateway add` makes one",
                 ));
             }
-            None => return Err(internal(&"a call without its caller")),
+            None => return Err(internal(&"a call without its principal")),
         };
         ingest::append(&self.0.write, gateway, &command, request.into_inner()).await
     }
@@ -244,116 +249,120 @@ impl<S: WriteSink> FlightSqlService for Shared<S> {
         &self,
         command: CommandGetCatalogs,
         request: Request<FlightDescriptor>,
-    ) -> Answer<FlightInfo> {
+    ) -> CallResult<FlightInfo> {
         info(&command.as_any(), &command.into_builder().schema(), request)
     }
 
-    async fn do_get_catalogs(&self, command: CommandGetCatalogs, request: Request<Ticket>) -> Answer<Messages> {
-        batch(listing::catalogs(&self.0.engine, &self.session(&request)?, command).await?)
+    async fn do_get_catalogs(&self, command: CommandGetCatalogs, request: Request<Ticket>) -> CallResult<Messages> {
+        batch(metadata::catalogs(&self.0.engine, &self.session(&request)?, command).await?)
     }
 
     async fn get_flight_info_schemas(
         &self,
         command: CommandGetDbSchemas,
         request: Request<FlightDescriptor>,
-    ) -> Answer<FlightInfo> {
+    ) -> CallResult<FlightInfo> {
         let ticket = command.as_any();
         info(&ticket, &command.into_builder().schema(), request)
     }
 
-    async fn do_get_schemas(&self, command: CommandGetDbSchemas, request: Request<Ticket>) -> Answer<Messages> {
-        batch(listing::schemas(&self.0.engine, &self.session(&request)?, command).await?)
+    async fn do_get_schemas(&self, command: CommandGetDbSchemas, request: Request<Ticket>) -> CallResult<Messages> {
+        batch(metadata::schemas(&self.0.engine, &self.session(&request)?, command).await?)
     }
 
     async fn get_flight_info_tables(
         &self,
         command: CommandGetTables,
         request: Request<FlightDescriptor>,
-    ) -> Answer<FlightInfo> {
+    ) -> CallResult<FlightInfo> {
         let ticket = command.as_any();
         info(&ticket, &command.into_builder().schema(), request)
     }
 
-    async fn do_get_tables(&self, command: CommandGetTables, request: Request<Ticket>) -> Answer<Messages> {
-        batch(listing::tables(&self.0.engine, &self.session(&request)?, command).await?)
+    async fn do_get_tables(&self, command: CommandGetTables, request: Request<Ticket>) -> CallResult<Messages> {
+        batch(metadata::tables(&self.0.engine, &self.session(&request)?, command).await?)
     }
 
     async fn get_flight_info_table_types(
         &self,
         command: CommandGetTableTypes,
         request: Request<FlightDescriptor>,
-    ) -> Answer<FlightInfo> {
+    ) -> CallResult<FlightInfo> {
         info(&command.as_any(), &command.into_builder().schema(), request)
     }
 
-    async fn do_get_table_types(&self, command: CommandGetTableTypes, request: Request<Ticket>) -> Answer<Messages> {
+    async fn do_get_table_types(
+        &self,
+        command: CommandGetTableTypes,
+        request: Request<Ticket>,
+    ) -> CallResult<Messages> {
         self.session(&request)?;
-        batch(listing::table_types(command)?)
+        batch(metadata::table_types(command)?)
     }
 
     async fn get_flight_info_sql_info(
         &self,
         command: CommandGetSqlInfo,
         request: Request<FlightDescriptor>,
-    ) -> Answer<FlightInfo> {
+    ) -> CallResult<FlightInfo> {
         let ticket = command.as_any();
-        info(&ticket, &command.into_builder(listing::sql_info()).schema(), request)
+        info(&ticket, &command.into_builder(metadata::sql_info()).schema(), request)
     }
 
-    async fn do_get_sql_info(&self, command: CommandGetSqlInfo, _: Request<Ticket>) -> Answer<Messages> {
-        batch(command.into_builder(listing::sql_info()).build().map_err(|error| internal(&error))?)
+    async fn do_get_sql_info(&self, command: CommandGetSqlInfo, _: Request<Ticket>) -> CallResult<Messages> {
+        batch(command.into_builder(metadata::sql_info()).build().map_err(|error| internal(&error))?)
     }
 
     async fn get_flight_info_primary_keys(
         &self,
         command: CommandGetPrimaryKeys,
         request: Request<FlightDescriptor>,
-    ) -> Answer<FlightInfo> {
-        info(&command.as_any(), &listing::no_keys(true).schema(), request)
+    ) -> CallResult<FlightInfo> {
+        info(&command.as_any(), &metadata::no_keys(true).schema(), request)
     }
 
-    async fn do_get_primary_keys(&self, _: CommandGetPrimaryKeys, _: Request<Ticket>) -> Answer<Messages> {
-        batch(listing::no_keys(true))
+    async fn do_get_primary_keys(&self, _: CommandGetPrimaryKeys, _: Request<Ticket>) -> CallResult<Messages> {
+        batch(metadata::no_keys(true))
     }
 
     async fn get_flight_info_exported_keys(
         &self,
         command: CommandGetExportedKeys,
         request: Request<FlightDescriptor>,
-    ) -> Answer<FlightInfo> {
-        info(&command.as_any(), &listing::no_keys(false).schema(), request)
+    ) -> CallResult<FlightInfo> {
+        info(&command.as_any(), &metadata::no_keys(false).schema(), request)
     }
 
-    async fn do_get_exported_keys(&self, _: CommandGetExportedKeys, _: Request<Ticket>) -> Answer<Messages> {
-        batch(listing::no_keys(false))
+    async fn do_get_exported_keys(&self, _: CommandGetExportedKeys, _: Request<Ticket>) -> CallResult<Messages> {
+        batch(metadata::no_keys(false))
     }
 
     async fn get_flight_info_imported_keys(
         &self,
         command: CommandGetImportedKeys,
         request: Request<FlightDescriptor>,
-    ) -> Answer<FlightInfo> {
-        info(&command.as_any(), &listing::no_keys(false).schema(), request)
+    ) -> CallResult<FlightInfo> {
+        info(&command.as_any(), &metadata::no_keys(false).schema(), request)
     }
 
-    async fn do_get_imported_keys(&self, _: CommandGetImportedKeys, _: Request<Ticket>) -> Answer<Messages> {
-        batch(listing::no_keys(false))
+    async fn do_get_imported_keys(&self, _: CommandGetImportedKeys, _: Request<Ticket>) -> CallResult<Messages> {
+        batch(metadata::no_keys(false))
     }
 
     async fn get_flight_info_cross_reference(
         &self,
         command: CommandGetCrossReference,
         request: Request<FlightDescriptor>,
-    ) -> Answer<FlightInfo> {
-        info(&command.as_any(), &listing::no_keys(false).schema(), request)
+    ) -> CallResult<FlightInfo> {
+        info(&command.as_any(), &metadata::no_keys(false).schema(), request)
     }
 
-    async fn do_get_cross_reference(&self, _: CommandGetCrossReference, _: Request<Ticket>) -> Answer<Messages> {
-        batch(listing::no_keys(false))
+    async fn do_get_cross_reference(&self, _: CommandGetCrossReference, _: Request<Ticket>) -> CallResult<Messages> {
+        batch(metadata::no_keys(false))
     }
 
     async fn register_sql_info(&self, _: i32, _: &SqlInfo) {}
 }
 
-/// Batches of parameters of one statement.
+/// Most batches of parameters of one statement.
 const BOUND_BATCHES_MAX: usize = 1_000;

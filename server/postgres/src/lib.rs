@@ -1,52 +1,25 @@
-//! The PostgreSQL protocol, version 3, over the query engine. In the order in which a client meets it:
+#![doc = include_str!("../README.md")]
 //!
-//! - [`server`], [`metrics`]: the door, how many may come in, and what is counted
-//! - `startup`, `scram`, `cancel`: encryption, who the client is, requests to cancel
-//! - `wire`, `messages`: messages, and how they cross the connection
-//! - `connection`, `simple`, `extended`, `transaction`, `variables`: what a client says, and what holds for its connection
-//! - `commands`, `words`, `query`, `column_names`, `rewrite`, `patterns`, `templates`, `copy`: statements, and what they are to
-//!   DataFusion
-//! - `parameters`: values that clients bind
-//! - `catalog`, `json`, `text_format`, `question`, `membership`, `correlation`, `emptiness`: `pg_catalog` and its functions, questions to it, and what there
-//!   is not
-//! - `answer`, `columns`, `lists`, `number`, `calendar`, `types`: rows as PostgreSQL writes them
-//! - `failure`: what goes wrong, by its SQLSTATE
+//! # Modules, in the order in which a client meets them
+//!
+//! - `server`, `metrics`: the listener, its limits, and counts of connections and statements
+//! - `session`: startup, the two query protocols, transactions and variables
+//! - `protocol`: messages, SCRAM and requests to cancel, below sessions
+//! - `statement`: SQL parsed, and rewritten as DataFusion SQL
+//! - `catalog`, `functions`: `pg_catalog`, and functions that PostgreSQL has and the engine lacks
+//! - `rows`, `values`: results in the text and binary forms of PostgreSQL
+//! - `error`: errors by their SQLSTATE
 
-mod answer;
-mod calendar;
-mod cancel;
 mod catalog;
-mod column_names;
-mod columns;
-mod commands;
-mod connection;
-mod copy;
-mod correlation;
-mod emptiness;
-mod extended;
-mod failure;
-mod json;
-mod lists;
-mod membership;
-mod messages;
-pub mod metrics;
-mod number;
-mod parameters;
-mod patterns;
-mod query;
-mod question;
-mod rewrite;
-mod scram;
-pub mod server;
-mod simple;
-mod startup;
-mod templates;
-mod text_format;
-mod transaction;
-mod types;
-mod variables;
-mod wire;
-mod words;
+mod error;
+mod functions;
+mod metrics;
+mod protocol;
+mod rows;
+mod server;
+mod session;
+mod statement;
+mod values;
 
 pub use metrics::PostgresMetrics;
 pub use server::{PostgresArgs, PostgresServer};

@@ -1,8 +1,8 @@
-//! What the server counts.
+//! Metrics of the PostgreSQL interface.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Counts of the PostgreSQL door.
+/// Counts of connections and statements.
 #[derive(Debug, Default)]
 pub struct PostgresMetrics {
     connections: AtomicUsize,
@@ -10,13 +10,14 @@ pub struct PostgresMetrics {
     refused: AtomicU64,
 }
 
+// Relaxed throughout: each count is read alone, and orders nothing else.
 impl PostgresMetrics {
     /// Connections that are open now.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Statements that were begun.
+    /// Statements that were started.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }

@@ -1,5 +1,6 @@
-//! The door: takes connections, bounds how many there are, lets each begin within a time, and ends them all when the server
-//! stops. Connections have threads of their own, so that requests to cancel are heard while all threads of statements compute.
+//! Listener: accepts connections within their limits, has each start within a time, and ends them all when the server
+//! stops. Connections have threads of their own, so that a request to cancel is read while all threads of statements
+//! compute.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -15,27 +16,27 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 use zonelake_query::QueryEngine;
 
-use crate::cancel::Cancellations;
-use crate::connection::{Connection, ConnectionArgs};
-use crate::failure::PgError;
+use crate::error::PgError;
 use crate::metrics::PostgresMetrics;
-use crate::startup::{StartupArgs, StartupError, begin};
+use crate::protocol::cancel::Cancellations;
+use crate::session::connection::{Connection, ConnectionArgs};
+use crate::session::startup::{StartupArgs, StartupError, start_connection};
 
-/// What the door is made of.
+/// Parts and limits of the PostgreSQL interface.
 pub struct PostgresArgs {
-    /// Where connections come.
+    /// Bound socket.
     pub listener: TcpListener,
-    /// TLS; without it connections are plain.
+    /// TLS; without it all connections are plain.
     pub tls: Option<TlsAcceptor>,
-    /// Whether clients of other machines may do without encryption.
+    /// True where clients of other machines may connect without encryption.
     pub plain_beyond_loopback: bool,
-    /// Connections at once.
+    /// Most open connections; further ones are refused with SQLSTATE 53300.
     pub connections_max: usize,
-    /// Connections at once from one address.
+    /// Most open connections from one address.
     pub connections_per_address_max: usize,
-    /// Time for a connection to begin, until the client has proven who it is.
+    /// Time from the first byte until the client is authenticated.
     pub startup_timeout: Duration,
-    /// What runs the statements.
+    /// Engine that executes the statements.
     pub engine: Arc<QueryEngine>,
 }
 
@@ -45,7 +46,7 @@ impl std::fmt::Debug for PostgresArgs {
     }
 }
 
-/// A running door.
+/// Running PostgreSQL interface.
 #[derive(Debug)]
 pub struct PostgresServer {
     address: SocketAddr,
@@ -57,10 +58,11 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
-    /// Begins to accept.
+    /// Starts to accept connections.
     ///
     /// # Errors
-    /// Where the listener has no address, or there are no random numbers.
+    /// `std::io::Error` where the socket has no address, the operating system gives no random numbers, or no thread
+    /// starts.
     pub fn start(args: PostgresArgs) -> std::io::Result<Self> {
         let address = args.listener.local_addr()?;
         let mut secret = [0; 32];
@@ -70,19 +72,20 @@ impl PostgresServer {
             .thread_name("postgres")
             .enable_all()
             .build()?;
+        // Two signals: stop ends connections between statements, ended cancels those that are in a statement.
         let (stop, stopping) = watch::channel(false);
         let (ended, ending) = watch::channel(false);
         let tasks = TaskTracker::new();
         let metrics = Arc::<PostgresMetrics>::default();
-        // A text may be as long as the engine takes it, and values of parameters beside it.
+        // A message may hold a text of the longest length that the engine accepts, and values of parameters.
         let message_bytes_max = args.engine.options().sql_bytes_max.saturating_mul(2) + MESSAGE_BYTES_MORE;
-        let door = Door {
-            listener: args.listener,
+        let listener = Listener {
+            socket: args.listener,
             connections_per_address_max: args.connections_per_address_max,
-            places: Arc::new(Semaphore::new(args.connections_max)),
-            addresses: Addresses::default(),
+            slots: Arc::new(Semaphore::new(args.connections_max)),
+            addresses: ConnectionsByAddress::default(),
             tasks: tasks.clone(),
-            inside: Arc::new(Inside {
+            state: Arc::new(ListenerState {
                 startup: StartupArgs {
                     registry: Arc::clone(args.engine.source().registry()),
                     tls: args.tls,
@@ -99,90 +102,93 @@ impl PostgresServer {
                 ending,
             }),
         };
-        tasks.spawn(door.accept());
+        tasks.spawn(listener.accept());
         Ok(Self { address, stop, ended, tasks, metrics, runtime: Some(runtime) })
     }
 
-    /// Address that it listens on.
+    /// Address of the socket.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it counts.
+    /// Counts of connections and statements.
     pub fn metrics(&self) -> &Arc<PostgresMetrics> {
         &self.metrics
     }
 
-    /// Takes no more connections and statements, and waits for those under way for as long as `patience` lasts; then ends
-    /// them.
-    pub async fn stop(self, patience: Duration) {
+    /// Accepts no more connections and statements, waits for those in flight until the grace period ends, and then
+    /// cancels them.
+    pub async fn stop(self, grace_period: Duration) {
+        // `send_replace` stores the value even where no connection listens yet.
         self.stop.send_replace(true);
         self.tasks.close();
-        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(grace_period, self.tasks.wait()).await.is_err() {
             self.ended.send_replace(true);
-            // What is ended so is at a point where it can be.
-            drop(tokio::time::timeout(patience, self.tasks.wait()).await);
+            // Cancelled connections end at their next await, and between two of them they encode a batch at most.
+            tokio::time::timeout(grace_period, self.tasks.wait()).await.ok();
         }
     }
 }
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        // Threads may not be waited for here: a server may be dropped on a thread that drives other tasks.
+        // In the background, since a runtime must not block on its threads where a task drops the server.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
 }
 
-/// Threads that speak with clients and write rows for them.
+/// Threads that read messages of clients and encode rows for them.
 const CONNECTION_THREADS: usize = 2;
-/// What a message may have beside a text: values of parameters.
+/// Bytes of a message for values of parameters, next to a text.
 const MESSAGE_BYTES_MORE: usize = 1 << 20;
+/// Time between a failure to accept, as for lack of file descriptors, and the next attempt.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
-/// Time between a wrong password and the answer to it.
+/// Time for which a refused connection keeps its slot.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(200);
 
-struct Door {
-    listener: TcpListener,
+struct Listener {
+    socket: TcpListener,
     connections_per_address_max: usize,
-    places: Arc<Semaphore>,
-    addresses: Addresses,
+    slots: Arc<Semaphore>,
+    addresses: ConnectionsByAddress,
     tasks: TaskTracker,
-    inside: Arc<Inside>,
+    state: Arc<ListenerState>,
 }
 
-struct Inside {
+/// State that all connections share.
+struct ListenerState {
     startup: StartupArgs,
     startup_timeout: Duration,
     engine: Arc<QueryEngine>,
-    /// Threads of connections, apart from those of statements, which may be busy for long: a request to cancel must be heard.
+    /// Threads of connections, apart from those of statements, which may be busy for long.
     runtime: Handle,
     metrics: Arc<PostgresMetrics>,
     stopping: watch::Receiver<bool>,
     ending: watch::Receiver<bool>,
 }
 
-/// A connection's places, given back when dropped.
-struct Place {
+/// Slot of a connection among all and among those of its address, freed when dropped.
+struct ConnectionSlot {
     _of_all: OwnedSemaphorePermit,
-    _of_address: PlaceOfAddress,
+    _of_address: AddressSlot,
     metrics: Arc<PostgresMetrics>,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.metrics.closed();
     }
 }
 
-impl Door {
+impl Listener {
     async fn accept(self) {
-        let mut stopping = self.inside.stopping.clone();
+        let mut stopping = self.state.stopping.clone();
         loop {
             let accepted = tokio::select! {
                 _ = stopping.wait_for(|stopping| *stopping) => return,
-                accepted = self.listener.accept() => accepted,
+                accepted = self.socket.accept() => accepted,
             };
             let (stream, from) = match accepted {
                 Ok((stream, from)) => (stream, from.ip()),
@@ -192,100 +198,108 @@ impl Door {
                     continue;
                 }
             };
-            let Some(place) = self.take_place(from) else {
-                self.inside.metrics.count_refused();
-                turn_away(&stream);
+            let Some(slot) = self.try_acquire(from) else {
+                self.state.metrics.count_refused();
+                refuse(&stream);
                 continue;
             };
-            // Answers are gathered before they are sent; waiting to fill a packet only delays them.
-            drop(stream.set_nodelay(true));
-            let (inside, tasks) = (Arc::clone(&self.inside), self.tasks.clone());
-            self.tasks.spawn(async move { inside.begin(stream, from, place, &tasks).await });
+            // Responses are buffered before they are sent, so waiting to fill a packet only delays them. A socket
+            // without the option works as well.
+            stream.set_nodelay(true).ok();
+            let (state, tasks) = (Arc::clone(&self.state), self.tasks.clone());
+            self.tasks.spawn(async move { state.start(stream, from, slot, &tasks).await });
         }
     }
 
-    fn take_place(&self, from: IpAddr) -> Option<Place> {
-        let of_all = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let of_address = self.addresses.take_place(from, self.connections_per_address_max)?;
-        self.inside.metrics.opened();
-        Some(Place { _of_all: of_all, _of_address: of_address, metrics: Arc::clone(&self.inside.metrics) })
+    fn try_acquire(&self, from: IpAddr) -> Option<ConnectionSlot> {
+        // No waiting: a queue of connections would need limits of its own.
+        let of_all = Arc::clone(&self.slots).try_acquire_owned().ok()?;
+        let of_address = self.addresses.try_acquire(from, self.connections_per_address_max)?;
+        self.state.metrics.opened();
+        Some(ConnectionSlot { _of_all: of_all, _of_address: of_address, metrics: Arc::clone(&self.state.metrics) })
     }
 }
 
-/// Says why, where that takes no waiting, and closes.
-fn turn_away(stream: &TcpStream) {
+/// Sends the reason where that takes no waiting; the connection closes when the stream is dropped.
+fn refuse(stream: &TcpStream) {
     let mut out = BytesMut::new();
     PgError::new("53300", "sorry, too many clients already").put_fatal(&mut out);
-    // A client that does not read it, learns by the end of the connection.
-    drop(stream.try_write(&out));
+    // A client that cannot take the message learns of the refusal by the end of the connection.
+    stream.try_write(&out).ok();
 }
 
-impl Inside {
-    async fn begin(self: Arc<Self>, stream: TcpStream, from: IpAddr, place: Place, tasks: &TaskTracker) {
+impl ListenerState {
+    async fn start(self: Arc<Self>, stream: TcpStream, from: IpAddr, slot: ConnectionSlot, tasks: &TaskTracker) {
         let mut stopping = self.stopping.clone();
-        let begun = tokio::select! {
-            begun = tokio::time::timeout(self.startup_timeout, begin(&self.startup, stream, from)) => begun,
+        let started = tokio::select! {
+            started = tokio::time::timeout(
+                self.startup_timeout,
+                start_connection(&self.startup, stream, from),
+            ) => started,
             _ = stopping.wait_for(|stopping| *stopping) => return,
         };
-        let begun = match begun {
-            Ok(Ok(Some(begun))) => begun,
+        let started = match started {
+            Ok(Ok(Some(started))) => started,
             Ok(Ok(None)) => return,
             Ok(Err(StartupError::Refused(error))) => {
                 tracing::debug!(%from, "a PostgreSQL connection was refused: {error}");
                 self.metrics.count_refused();
-                // It keeps its place meanwhile, so that passwords cannot be tried fast.
+                // The slot is held meanwhile, so that an address cannot try passwords fast.
                 return tokio::time::sleep(PAUSE_AFTER_REFUSAL).await;
             }
-            Ok(Err(error)) => return tracing::debug!(%from, "a PostgreSQL connection did not begin: {error}"),
-            Err(_) => return tracing::debug!(%from, "a PostgreSQL connection took too long to begin"),
+            Ok(Err(error)) => return tracing::debug!(%from, "a PostgreSQL connection did not start: {error}"),
+            Err(_elapsed) => return tracing::debug!(%from, "a PostgreSQL connection took too long to start"),
         };
         let connection = Connection::new(ConnectionArgs {
-            wire: begun.wire,
+            wire: started.wire,
             engine: Arc::clone(&self.engine),
-            key: begun.key,
-            user: begun.user,
-            variables: begun.variables,
+            key: started.key,
+            user: started.user,
+            variables: started.variables,
             metrics: Arc::clone(&self.metrics),
             stopping: self.stopping.clone(),
         });
         let mut ending = self.ending.clone();
+        // Tracked among the tasks of the listener, so that `stop` waits for the connections of this runtime too.
         self.runtime.spawn(tasks.track_future(async move {
             tokio::select! {
                 () = connection.run() => {}
                 _ = ending.wait_for(|ending| *ending) => {}
             }
-            drop(place);
+            drop(slot);
         }));
     }
 }
 
-/// Connections that are open, by address.
+/// Counts of open connections by address.
 #[derive(Debug, Clone, Default)]
-struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
+struct ConnectionsByAddress(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
-/// A connection's place among those of its address.
-struct PlaceOfAddress {
-    addresses: Addresses,
+/// Slot of a connection among those of its address, freed when dropped.
+struct AddressSlot {
+    addresses: ConnectionsByAddress,
     address: IpAddr,
 }
 
-impl Addresses {
-    fn take_place(&self, address: IpAddr, most: usize) -> Option<PlaceOfAddress> {
+impl ConnectionsByAddress {
+    fn try_acquire(&self, address: IpAddr, connections_max: usize) -> Option<AddressSlot> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(address).or_insert(0);
-        if *count >= most {
+        if *count >= connections_max {
             return None;
         }
         *count += 1;
-        Some(PlaceOfAddress { addresses: self.clone(), address })
+        Some(AddressSlot { addresses: self.clone(), address })
     }
 }
 
-impl Drop for PlaceOfAddress {
+impl Drop for AddressSlot {
     fn drop(&mut self) {
         let mut open = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut count) = open.entry(self.address) {
             *count.get_mut() -= 1;
+            // Entries of addresses without connections go, so that the table does not grow with all addresses ever
+            // seen.
             if *count.get() == 0 {
                 count.remove();
             }

@@ -1,4 +1,4 @@
-//! Functions that look up the description of a table or column by its number, and settings by their name.
+//! Functions that look up the description of a table or column by OID, and variables by name.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-use super::objects::Objects;
-use crate::variables::Variables;
+use crate::catalog::objects::Objects;
+use crate::session::variables::Variables;
 
-/// What a function looks up.
+/// Subject of a look-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum LookUp {
     /// Description of an object: `obj_description(oid [, 'pg_class'])`.
@@ -20,7 +20,7 @@ enum LookUp {
     Column,
     /// A variable: `current_setting(name [, missing_ok])`.
     Setting,
-    /// `set_config(name, value, is_local)`, which sets nothing and answers the value.
+    /// `set_config(name, value, is_local)`, which sets nothing and returns the value.
     SetConfig,
 }
 
@@ -47,8 +47,8 @@ impl std::hash::Hash for LookUpFunction {
     }
 }
 
-/// All of them.
-pub(super) fn look_ups(objects: &Arc<Objects>, variables: &Arc<Variables>) -> Vec<Arc<ScalarUDF>> {
+/// All functions of this file.
+pub(crate) fn look_ups(objects: &Arc<Objects>, variables: &Arc<Variables>) -> Vec<Arc<ScalarUDF>> {
     let all = [
         ("obj_description", LookUp::Object),
         ("col_description", LookUp::Column),
@@ -84,7 +84,7 @@ impl ScalarUDFImpl for LookUpFunction {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let Some(first) = arrays.first() else { return exec_err!("{} takes an argument", self.name) };
         let rows = first.len();
-        let answer: ArrayRef = match self.what {
+        let result: ArrayRef = match self.what {
             LookUp::Object => {
                 let oids = cast(first, &DataType::Int64)?;
                 let oids = oids.as_primitive::<Int64Type>();
@@ -114,6 +114,7 @@ impl ScalarUDFImpl for LookUpFunction {
             }
             LookUp::Setting => {
                 let names = cast(first, &DataType::Utf8)?;
+                // Any second argument counts as missing_ok = true.
                 let is_lenient = arrays.len() > 1;
                 let mut values = Vec::with_capacity(rows);
                 for name in names.as_string::<i32>() {
@@ -130,6 +131,6 @@ impl ScalarUDFImpl for LookUpFunction {
                 cast(second, &DataType::Utf8)?
             }
         };
-        Ok(ColumnarValue::Array(answer))
+        Ok(ColumnarValue::Array(result))
     }
 }

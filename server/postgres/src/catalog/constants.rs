@@ -1,5 +1,5 @@
-//! Functions that say the same whatever they are asked, as there is nothing else to say here: visibility, privileges,
-//! definitions of what there is not.
+//! Functions that return the same value whatever their arguments: visibility, privileges, and definitions of objects of
+//! which there are none.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 
-/// A function with one answer.
+/// Function of one value.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Constant {
     name: &'static str,
@@ -35,14 +35,14 @@ impl ScalarUDFImpl for Constant {
     }
 }
 
-/// A function that takes anything and answers `value`.
-pub(super) fn constant(name: &'static str, value: ScalarValue) -> Arc<ScalarUDF> {
+/// Function that takes any arguments and returns `value`.
+pub(crate) fn constant(name: &'static str, value: ScalarValue) -> Arc<ScalarUDF> {
     let signature = Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::VariadicAny], Volatility::Stable);
     Arc::new(ScalarUDF::new_from_impl(Constant { name, value, signature }))
 }
 
-/// All whose answers hold for every connection.
-pub(super) fn constants() -> Vec<Arc<ScalarUDF>> {
+/// Functions whose values are the same for every connection.
+pub(crate) fn constants() -> Vec<Arc<ScalarUDF>> {
     let text = |value: &str| ScalarValue::from(value);
     let no_text = || ScalarValue::Utf8(None);
     let yes = || ScalarValue::from(true);

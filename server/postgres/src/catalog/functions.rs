@@ -1,4 +1,4 @@
-//! The functions of a connection.
+//! SQL functions of a connection.
 
 use std::sync::{Arc, LazyLock};
 
@@ -14,17 +14,17 @@ use zonelake_query::SqlSession;
 use zonelake_query::CATALOG;
 use zonelake_registry::Role;
 
-use super::comments::look_ups;
-use super::constants::{constant, constants};
-use super::numbers::numbers;
-use super::objects::Objects;
-use crate::json::BuildObject;
-use crate::patterns::LikeEscape;
-use crate::text_format::TextFormat;
-use crate::variables::{SERVER_VERSION, Variables};
+use crate::catalog::comments::look_ups;
+use crate::catalog::constants::{constant, constants};
+use crate::catalog::objects::Objects;
+use crate::catalog::oids::oid_functions;
+use crate::functions::json::BuildObject;
+use crate::functions::like_escape::LikeEscape;
+use crate::functions::text_format::TextFormat;
+use crate::session::variables::{SERVER_VERSION, Variables};
 
-/// Those that are the same for all connections.
-static OF_ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
+/// Functions that are the same for all connections.
+static SHARED: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
     let of_crate = [
         format_type::create_format_type_udf(),
         pg_get_expr_udf::create_pg_get_expr_udf(),
@@ -54,30 +54,31 @@ static OF_ALL: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
     all
 });
 
-/// What the functions of a connection tell of.
-pub(super) struct About<'a> {
+/// Data that the functions of a connection return.
+#[derive(Debug)]
+pub(crate) struct FunctionContext<'a> {
     pub session: &'a SqlSession,
     pub variables: &'a Arc<Variables>,
     pub objects: &'a Arc<Objects>,
     pub roles: &'a Arc<[Arc<Role>]>,
-    pub connection: i32,
+    pub process_id: i32,
 }
 
-/// The functions of a connection.
-pub(super) fn functions(about: &About<'_>) -> Vec<Arc<ScalarUDF>> {
-    let About { session, variables, objects, roles, connection } = about;
-    let mut all = OF_ALL.clone();
+/// Functions of a connection.
+pub(crate) fn functions(context: &FunctionContext<'_>) -> Vec<Arc<ScalarUDF>> {
+    let FunctionContext { session, variables, objects, roles, process_id } = context;
+    let mut all = SHARED.clone();
     let user = ScalarValue::from(&*session.caller.name);
     all.push(constant("session_user", user.clone()));
     all.push(constant("current_user", user));
     all.push(constant("current_schema", ScalarValue::from(&*session.schema)));
-    all.push(constant("pg_backend_pid", ScalarValue::from(*connection)));
+    all.push(constant("pg_backend_pid", ScalarValue::from(*process_id)));
     all.extend(look_ups(objects, variables));
-    all.extend(numbers(objects, roles));
+    all.extend(oid_functions(objects, roles));
     all
 }
 
-/// `current_schemas(with_implicit)`.
+/// SQL function `current_schemas(with_implicit)`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct CurrentSchemas(Signature);
 
@@ -116,7 +117,7 @@ impl ScalarUDFImpl for CurrentSchemas {
     }
 }
 
-/// `pg_size_pretty(bytes)`.
+/// SQL function `pg_size_pretty(bytes)`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct SizePretty(Signature);
 
@@ -142,14 +143,14 @@ impl ScalarUDFImpl for SizePretty {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let bytes = cast(&arrays[0], &DataType::Int64)?;
-        let shown = bytes.as_primitive::<Int64Type>().iter().map(|bytes| bytes.map(size));
-        let shown: ArrayRef = Arc::new(shown.collect::<StringArray>());
-        Ok(ColumnarValue::Array(shown))
+        let texts = bytes.as_primitive::<Int64Type>().iter().map(|bytes| bytes.map(size_text));
+        let texts: ArrayRef = Arc::new(texts.collect::<StringArray>());
+        Ok(ColumnarValue::Array(texts))
     }
 }
 
 /// Bytes in the unit in which they are below 10,240, as PostgreSQL has it.
-fn size(bytes: i64) -> String {
+fn size_text(bytes: i64) -> String {
     let units = ["bytes", "kB", "MB", "GB", "TB"];
     let mut value = bytes;
     for unit in units {

@@ -1,11 +1,11 @@
-//! `pg_get_keywords()`: the words of the language, which tools colour and put in quotes.
+//! `pg_get_keywords()`: the keywords of the language, which tools highlight and quote.
 
 use datafusion::sql::sqlparser::keywords::{ALL_KEYWORDS, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS};
 
-use super::tables::{NamedColumn, texts};
+use crate::catalog::columns::{NamedColumn, texts};
 
-/// All of them.
-pub(super) fn keywords() -> Vec<NamedColumn> {
+/// Columns of all keywords.
+pub(crate) fn keywords() -> Vec<NamedColumn> {
     let reserved: Vec<String> = RESERVED_FOR_COLUMN_ALIAS
         .iter()
         .chain(RESERVED_FOR_TABLE_ALIAS)

@@ -1,5 +1,5 @@
-//! Schemas and tables with their numbers. A number is made of the name, so that it is the same over all connections and
-//! starts, and clients may keep it.
+//! Schemas and tables with their OIDs. An OID is a hash of the name, so that it is the same for all connections and
+//! after a restart, and clients may keep it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use arrow::datatypes::SchemaRef;
 use zonelake_query::ListedTable;
 use zonelake_registry::Role;
 
-/// Number of the database.
+/// OID of the database.
 pub(crate) const DATABASE_OID: i32 = 16_000;
-/// Number of the user, as of the owner of everything.
+/// OID of the administrator, who owns everything.
 pub(crate) const OWNER_OID: i32 = 10;
-/// Added to the number of every other role.
+/// OID from which those of all other roles count.
 const FIRST_ROLE_OID: i32 = 17_000;
-/// Number of `pg_class`, to which descriptions of tables and columns belong.
+/// OID of `pg_class`, to which descriptions of tables and columns belong.
 pub(crate) const PG_CLASS_OID: i32 = 1_259;
 
-/// The number of a role.
+/// OID of a role.
 pub(crate) fn role_oid(role: &Role) -> i32 {
     if role.is_admin() {
         return OWNER_OID;
@@ -25,7 +25,7 @@ pub(crate) fn role_oid(role: &Role) -> i32 {
     i32::try_from(role.id).unwrap_or(i32::MAX).saturating_add(FIRST_ROLE_OID)
 }
 
-/// A table with its number.
+/// Table with its OID.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub oid: i32,
@@ -33,22 +33,23 @@ pub(crate) struct Object {
     pub schema: &'static str,
     pub name: String,
     pub description: String,
-    /// Its columns; none are told of the catalog's own tables.
+    /// Columns; `None` for the catalog's own tables.
     pub columns: Option<SchemaRef>,
+    /// Count of rows, where it is known without a scan.
     pub rows: Option<usize>,
 }
 
-/// All tables, and the schemas.
+/// All tables.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Objects {
     pub tables: Vec<Object>,
 }
 
-/// Schemas with their numbers; those of PostgreSQL have the ones that they have there.
+/// Schemas with their OIDs, which in PostgreSQL's own schemas are those of PostgreSQL.
 pub(crate) const SCHEMAS: [(&str, i32); 4] =
     [("pg_catalog", 11), ("public", 2_200), ("information_schema", 13_000), ("system", 16_001)];
 
-/// The catalog's tables that clients look up by name, with their numbers in PostgreSQL.
+/// Tables of the catalog that clients look up by name, with their OIDs in PostgreSQL.
 const OF_CATALOG: [(&str, i32); 26] = [
     ("pg_type", 1_247),
     ("pg_attribute", 1_249),
@@ -78,11 +79,11 @@ const OF_CATALOG: [(&str, i32); 26] = [
     ("pg_enum", 3_501),
 ];
 
-/// First number of tables.
+/// Lowest OID of a table of this server.
 const FIRST_OID: u32 = 1 << 16;
 
 impl Objects {
-    /// Numbers for these tables.
+    /// Objects with OIDs for these tables.
     pub(crate) fn new(listed: &Arc<[ListedTable]>) -> Self {
         let mut taken = BTreeSet::new();
         let of_catalog = OF_CATALOG.map(|(name, oid)| Object {
@@ -95,13 +96,13 @@ impl Objects {
             rows: None,
         });
         let own = listed.iter().map(|table| {
-            let mut number = hash(table.schema, &table.name);
-            // Tables are in the order of their names, so that of two with one hash each has the same number again.
-            while !taken.insert(number) {
-                number = (number + 1) % NUMBERS;
+            let mut offset = hash(table.schema, &table.name);
+            // Tables come in the order of their names, so two of one hash get the same OIDs at each start.
+            while !taken.insert(offset) {
+                offset = (offset + 1) % OIDS;
             }
             Object {
-                oid: i32::try_from(FIRST_OID + number).unwrap_or(i32::MAX),
+                oid: i32::try_from(FIRST_OID + offset).unwrap_or(i32::MAX),
                 schema_oid: schema_oid(table.schema),
                 schema: table.schema,
                 name: table.name.clone(),
@@ -113,7 +114,7 @@ impl Objects {
         Self { tables: of_catalog.into_iter().chain(own).collect() }
     }
 
-    /// The same with the numbers of rows that these tables have.
+    /// Objects with the counts of rows that these tables have now.
     pub(crate) fn with_rows(&self, listed: &Arc<[ListedTable]>) -> Self {
         let mut all = self.clone();
         for table in &mut all.tables {
@@ -123,12 +124,12 @@ impl Objects {
         all
     }
 
-    /// The table of a number.
+    /// Table of an OID.
     pub(crate) fn by_oid(&self, oid: i64) -> Option<&Object> {
         self.tables.iter().find(|table| i64::from(table.oid) == oid)
     }
 
-    /// The description of a column, which carries its unit.
+    /// Description of a column with its unit.
     pub(crate) fn column_description(&self, oid: i64, position: i64) -> Option<String> {
         let index = usize::try_from(position).ok()?.checked_sub(1)?;
         let columns = self.by_oid(oid)?.columns.as_ref()?;
@@ -136,7 +137,7 @@ impl Objects {
     }
 }
 
-/// The description of a column with its unit: `Air temperature [°C]`.
+/// Description of a column with its unit: `Air temperature [°C]`.
 pub(crate) fn column_description(columns: &SchemaRef, index: usize) -> Option<String> {
     let field = columns.fields().get(index)?;
     let of = |key: &str| field.metadata().get(key).map(String::as_str).filter(|text| !text.is_empty());
@@ -148,16 +149,16 @@ pub(crate) fn column_description(columns: &SchemaRef, index: usize) -> Option<St
     }
 }
 
-/// The number of a schema.
+/// OID of a schema; 0 is none.
 pub(crate) fn schema_oid(name: &str) -> i32 {
     SCHEMAS.iter().find(|(known, _)| *known == name).map_or(0, |(_, oid)| *oid)
 }
 
-/// Numbers that a table may have.
-const NUMBERS: u32 = 1 << 30;
+/// OIDs that tables may have: all stay positive in the 32 bits of `int4`.
+const OIDS: u32 = 1 << 30;
 
-/// FNV-1a of 32 bits.
+/// FNV-1a of 32 bits, which must not change: clients keep OIDs over restarts.
 fn hash(schema: &str, name: &str) -> u32 {
     let bytes = schema.bytes().chain([b'.']).chain(name.bytes());
-    bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)) % NUMBERS
+    bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)) % OIDS
 }

@@ -1,26 +1,27 @@
-//! The tables of the catalog that list what this database has.
+//! Tables of the catalog that list the objects of this server.
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, Float32Array, Int16Array, Int32Array, Int64Array, StringArray, new_null_array,
-};
+use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
-use datafusion_pg_catalog::pg_catalog::oid_field::OID_ALIAS_KEY;
 use zonelake_query::CATALOG;
 use zonelake_registry::Role;
 
-use super::PgCatalog;
-use super::keywords::keywords;
-use super::objects::{DATABASE_OID, OWNER_OID, Object, Objects, PG_CLASS_OID, SCHEMAS, column_description, role_oid};
-use crate::types::{type_bytes, type_of_column};
-use crate::variables::Variables;
+use crate::catalog::columns::{
+    NamedColumn, bigints, bools, each, ints, no_rows, nulls, oids, row_counts, shorts, text_array, texts,
+};
+use crate::catalog::keywords::keywords;
+use crate::catalog::objects::{
+    DATABASE_OID, OWNER_OID, Object, Objects, PG_CLASS_OID, SCHEMAS, column_description, role_oid,
+};
+use crate::session::variables::Variables;
+use crate::values::types::{type_bytes, type_of_column};
 
-/// Their names.
-pub(super) const TABLES: [&str; 19] = [
+/// Names of the tables.
+pub(crate) const TABLES: [&str; 19] = [
     "pg_attribute",
     "pg_class",
     "pg_database",
@@ -42,9 +43,13 @@ pub(super) const TABLES: [&str; 19] = [
     "pg_views",
 ];
 
-/// One of them.
-pub(super) fn table(name: &str, catalog: &PgCatalog) -> Result<Option<Arc<dyn TableProvider>>> {
-    let PgCatalog { objects, variables, roles } = catalog;
+/// Table of that name; `None` where this file has none.
+pub(crate) fn table(
+    name: &str,
+    objects: &Objects,
+    variables: &Variables,
+    roles: &[Arc<Role>],
+) -> Result<Option<Arc<dyn TableProvider>>> {
     let columns = match name {
         "pg_attribute" => pg_attribute(objects),
         "pg_class" => pg_class(objects),
@@ -67,65 +72,17 @@ pub(super) fn table(name: &str, catalog: &PgCatalog) -> Result<Option<Arc<dyn Ta
         "pg_views" => no_rows(&["schemaname", "viewname", "viewowner", "definition"]),
         _ => return Ok(None),
     };
+    // Made for each statement: the catalog is small, and counts of rows change all the time.
     let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
     let schema = Arc::new(Schema::new(fields));
     let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
     Ok(Some(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?)))
 }
 
-pub(super) type NamedColumn = (Field, ArrayRef);
-
-pub(super) fn texts<'a>(name: &str, values: impl IntoIterator<Item = Option<&'a str>>) -> NamedColumn {
-    let array: StringArray = values.into_iter().collect();
-    (Field::new(name, DataType::Utf8, true), Arc::new(array))
-}
-
-fn oids(name: &str, values: impl IntoIterator<Item = i32>) -> NamedColumn {
-    let mark = [(OID_ALIAS_KEY.to_owned(), "oid".to_owned())];
-    let array = Int32Array::from_iter_values(values);
-    (Field::new(name, DataType::Int32, true).with_metadata(mark.into()), Arc::new(array))
-}
-
-fn ints(name: &str, values: impl IntoIterator<Item = i32>) -> NamedColumn {
-    (Field::new(name, DataType::Int32, true), Arc::new(Int32Array::from_iter_values(values)))
-}
-
-fn shorts(name: &str, values: impl IntoIterator<Item = i16>) -> NamedColumn {
-    (Field::new(name, DataType::Int16, true), Arc::new(Int16Array::from_iter_values(values)))
-}
-
-fn bigints(name: &str, values: impl IntoIterator<Item = Option<i64>>) -> NamedColumn {
-    (Field::new(name, DataType::Int64, true), Arc::new(values.into_iter().collect::<Int64Array>()))
-}
-
-fn bools(name: &str, values: impl IntoIterator<Item = bool>) -> NamedColumn {
-    let array: BooleanArray = values.into_iter().map(Some).collect();
-    (Field::new(name, DataType::Boolean, true), Arc::new(array))
-}
-
-fn nulls(name: &str, of: DataType, rows: usize) -> NamedColumn {
-    let array = new_null_array(&of, rows);
-    (Field::new(name, of, true), array)
-}
-
-fn text_list() -> DataType {
-    DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))
-}
-
-fn no_rows(names: &[&str]) -> Vec<NamedColumn> {
-    names.iter().map(|name| texts(name, [])).collect()
-}
-
-/// The same value for each row.
-fn each<T: Clone>(value: T, rows: usize) -> impl Iterator<Item = T> {
-    std::iter::repeat_n(value, rows)
-}
-
 fn pg_class(objects: &Objects) -> Vec<NamedColumn> {
     let all = &objects.tables;
     let rows = all.len();
     let of = |value: fn(&Object) -> i32| all.iter().map(value);
-    let tuples: Float32Array = all.iter().map(|table| Some(table.rows.map_or(-1.0, float))).collect();
     let columns = |table: &Object| table.columns.as_ref().map_or(0, |columns| columns.fields().len());
     vec![
         oids("oid", of(|table| table.oid)),
@@ -138,7 +95,7 @@ fn pg_class(objects: &Objects) -> Vec<NamedColumn> {
         oids("relfilenode", of(|table| table.oid)),
         oids("reltablespace", each(0, rows)),
         ints("relpages", each(0, rows)),
-        (Field::new("reltuples", DataType::Float32, true), Arc::new(tuples)),
+        row_counts("reltuples", all.iter().map(|table| table.rows)),
         ints("relallvisible", each(0, rows)),
         oids("reltoastrelid", each(0, rows)),
         bools("relhasindex", each(false, rows)),
@@ -158,15 +115,10 @@ fn pg_class(objects: &Objects) -> Vec<NamedColumn> {
         oids("relrewrite", each(0, rows)),
         ints("relfrozenxid", each(0, rows)),
         ints("relminmxid", each(0, rows)),
-        nulls("relacl", text_list(), rows),
-        nulls("reloptions", text_list(), rows),
+        nulls("relacl", text_array(), rows),
+        nulls("reloptions", text_array(), rows),
         nulls("relpartbound", DataType::Utf8, rows),
     ]
-}
-
-/// A number of rows, about, as PostgreSQL keeps it.
-fn float(rows: usize) -> f32 {
-    rows as f32
 }
 
 fn pg_attribute(objects: &Objects) -> Vec<NamedColumn> {
@@ -200,9 +152,9 @@ fn pg_attribute(objects: &Objects) -> Vec<NamedColumn> {
         bools("attislocal", each(true, rows)),
         ints("attinhcount", each(0, rows)),
         oids("attcollation", each(0, rows)),
-        nulls("attacl", text_list(), rows),
-        nulls("attoptions", text_list(), rows),
-        nulls("attfdwoptions", text_list(), rows),
+        nulls("attacl", text_array(), rows),
+        nulls("attoptions", text_array(), rows),
+        nulls("attfdwoptions", text_array(), rows),
         nulls("attmissingval", DataType::Utf8, rows),
     ]
 }
@@ -235,7 +187,7 @@ fn pg_extension() -> Vec<NamedColumn> {
         bools("extrelocatable", []),
         texts("extversion", []),
         nulls("extconfig", DataType::List(Arc::new(Field::new_list_field(DataType::Int32, true))), 0),
-        nulls("extcondition", text_list(), 0),
+        nulls("extcondition", text_array(), 0),
     ]
 }
 
@@ -252,7 +204,7 @@ fn pg_namespace() -> Vec<NamedColumn> {
         oids("oid", SCHEMAS.map(|(_, oid)| oid)),
         texts("nspname", SCHEMAS.map(|(name, _)| Some(name))),
         oids("nspowner", each(OWNER_OID, SCHEMAS.len())),
-        nulls("nspacl", text_list(), SCHEMAS.len()),
+        nulls("nspacl", text_array(), SCHEMAS.len()),
     ]
 }
 
@@ -273,7 +225,7 @@ fn pg_database() -> Vec<NamedColumn> {
         texts("datctype", [Some("C")]),
         texts("daticulocale", [None]),
         texts("datcollversion", [None]),
-        nulls("datacl", text_list(), 1),
+        nulls("datacl", text_array(), 1),
     ]
 }
 
@@ -291,7 +243,7 @@ fn pg_roles(roles: &[Arc<Role>]) -> Vec<NamedColumn> {
         texts("rolpassword", each(Some("********"), rows)),
         texts("rolvaliduntil", each(None, rows)),
         bools("rolbypassrls", each(false, rows)),
-        nulls("rolconfig", text_list(), rows),
+        nulls("rolconfig", text_array(), rows),
         oids("oid", roles.iter().map(|role| role_oid(role))),
     ]
 }
@@ -307,7 +259,7 @@ fn pg_user(roles: &[Arc<Role>]) -> Vec<NamedColumn> {
         bools("usebypassrls", each(false, rows)),
         texts("passwd", each(Some("********"), rows)),
         texts("valuntil", each(None, rows)),
-        nulls("useconfig", text_list(), rows),
+        nulls("useconfig", text_array(), rows),
     ]
 }
 
@@ -327,7 +279,7 @@ fn pg_settings(variables: &Variables) -> Vec<NamedColumn> {
         same("source", Some("session")),
         same("min_val", None),
         same("max_val", None),
-        nulls("enumvals", text_list(), all.len()),
+        nulls("enumvals", text_array(), all.len()),
         settings("boot_val"),
         settings("reset_val"),
         same("sourcefile", None),
@@ -336,7 +288,7 @@ fn pg_settings(variables: &Variables) -> Vec<NamedColumn> {
     ]
 }
 
-/// Statements are listed by `system.queries`.
+/// `pg_stat_activity` without rows: `system.queries` lists the statements.
 fn pg_stat_activity() -> Vec<NamedColumn> {
     let mut columns =
         no_rows(&["datname", "usename", "application_name", "client_addr", "state", "query", "backend_type"]);
@@ -345,6 +297,7 @@ fn pg_stat_activity() -> Vec<NamedColumn> {
     columns
 }
 
+/// Tables of this server, without those of the catalog.
 fn own(objects: &Objects) -> Vec<&Object> {
     objects.tables.iter().filter(|table| table.columns.is_some()).collect()
 }

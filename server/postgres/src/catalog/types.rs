@@ -1,5 +1,5 @@
-//! `pg_type`, in which functions of types stand by their numbers: so they compare with those of `pg_proc` and with 0, which
-//! is none; shown, they are names.
+//! `pg_type`, in which the functions of types are OIDs: so they compare with those of `pg_proc` and with 0, which is
+//! none. Clients see their names.
 
 use std::sync::{Arc, LazyLock};
 
@@ -10,10 +10,11 @@ use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::Result;
 use datafusion_pg_catalog::pg_catalog::oid_field::{OID_ALIAS_KEY, kind};
 
-use super::{STATIC, function_number};
+use crate::catalog::builtin::BUILTIN_TABLES;
+use crate::catalog::oid_names::function_oid;
 
-/// Its columns of functions.
-pub(crate) const FUNCTIONS_OF_TYPES: [&str; 8] =
+/// Columns that hold functions.
+pub(crate) const FUNCTION_COLUMNS: [&str; 8] =
     ["typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout", "typanalyze", "typsubscript"];
 
 static TYPES: LazyLock<Option<Arc<dyn TableProvider>>> = LazyLock::new(|| {
@@ -21,32 +22,33 @@ static TYPES: LazyLock<Option<Arc<dyn TableProvider>>> = LazyLock::new(|| {
     made.inspect_err(|error| tracing::error!("the types of PostgreSQL cannot be read: {error}")).ok().flatten()
 });
 
-/// The table.
-pub(super) fn pg_type() -> Option<Arc<dyn TableProvider>> {
+/// Table `pg_type`; `None` where the builtin tables cannot be read.
+pub(crate) fn pg_type() -> Option<Arc<dyn TableProvider>> {
     TYPES.clone()
 }
 
 fn make() -> Result<Option<Arc<dyn TableProvider>>> {
-    let Some(tables) = STATIC.as_ref() else { return Ok(None) };
-    let batches: Vec<RecordBatch> = tables.pg_type.data().iter().map(with_numbers).collect::<Result<_>>()?;
+    let Some(tables) = BUILTIN_TABLES.as_ref() else { return Ok(None) };
+    let batches: Vec<RecordBatch> = tables.pg_type.data().iter().map(with_function_oids).collect::<Result<_>>()?;
     let Some(first) = batches.first() else { return Ok(None) };
     Ok(Some(Arc::new(MemTable::try_new(first.schema(), vec![batches.clone()])?)))
 }
 
-fn with_numbers(batch: &RecordBatch) -> Result<RecordBatch> {
+fn with_function_oids(batch: &RecordBatch) -> Result<RecordBatch> {
     let mut fields = Vec::with_capacity(batch.num_columns());
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(batch.num_columns());
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-        if !FUNCTIONS_OF_TYPES.contains(&field.name().as_str()) {
+        if !FUNCTION_COLUMNS.contains(&field.name().as_str()) {
             fields.push(Arc::clone(field));
             columns.push(Arc::clone(column));
             continue;
         }
         let names = cast(column, &DataType::Utf8)?;
-        let numbers = names.as_string::<i32>().iter().map(|name| name.and_then(function_number).unwrap_or(0));
+        let oids = names.as_string::<i32>().iter().map(|name| name.and_then(function_oid).unwrap_or(0));
+        // By this mark clients are sent the names of the functions.
         let mark = [(OID_ALIAS_KEY.to_owned(), kind::REGPROC.to_owned())];
         fields.push(Arc::new(Field::new(field.name(), DataType::Int32, true).with_metadata(mark.into())));
-        columns.push(Arc::new(Int32Array::from_iter_values(numbers)));
+        columns.push(Arc::new(Int32Array::from_iter_values(oids)));
     }
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }

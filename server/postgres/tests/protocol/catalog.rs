@@ -1,4 +1,4 @@
-//! What clients ask of the catalog. The questions are theirs, word by word.
+//! Catalog queries of clients, as they stand in the clients' sources.
 
 use crate::server::{TestServer, failure, shown, texts};
 
@@ -19,10 +19,10 @@ async fn psql_lists_and_describes() {
     let columns = texts(&client, &PSQL_D_COLUMNS.replace("16500", &oid)).await;
     assert_eq!(columns[1], "time|timestamp with time zone|∅|t|∅||", "{columns:?}");
     assert_eq!(columns[9], "level|double precision|∅|f|∅||", "{columns:?}");
-    for question in PSQL_D_MORE {
-        let question = question.replace("16500", &oid);
-        if let Err(error) = client.simple_query(&question).await {
-            panic!("{question}: {}", shown(&error));
+    for query in PSQL_D_MORE {
+        let query = query.replace("16500", &oid);
+        if let Err(error) = client.simple_query(&query).await {
+            panic!("{query}: {}", shown(&error));
         }
     }
     // The number is the same over another connection.
@@ -98,14 +98,14 @@ async fn patterns_have_the_escape_that_they_name() {
 async fn subqueries_of_questions_keep_their_values() {
     let server = TestServer::start().await;
     let client = server.client().await;
-    // By equality with a row of the query around, in the place of a column and of a condition.
+    // Correlated by equality, as a column and in a condition.
     let sql = "select c.relname, (select d.description from pg_description d where d.objoid = c.oid and d.objsubid = 0) \
                from pg_class c where c.relname = 'probe'";
     assert_eq!(texts(&client, sql).await, ["probe|Every kind of field."]);
     let sql = "select count(*) from pg_type t where t.typname = 'float8' and \
                (t.typrelid = 0 or (select c.relkind = 'c' from pg_class c where c.oid = t.typrelid))";
     assert_eq!(texts(&client, sql).await, ["1"]);
-    // Of what there is not.
+    // Over empty relations.
     let sql = "select c.relname, (select i.indexrelid from pg_index i where i.indrelid = c.oid), \
                exists (select 1 from pg_trigger t where t.tgrelid = c.oid) from pg_class c where c.relname = 'probe'";
     assert_eq!(texts(&client, sql).await, ["probe|∅|f"]);

@@ -1,4 +1,4 @@
-//! Limits hold over this protocol as over others, and statements end when they are told to.
+//! Limits hold over this protocol as over others, and statements end when they are cancelled.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn a_statement_is_cancelled_by_whoever_knows_its_secret_and_by_no_other() 
     let (client, outcome) = tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
     assert_eq!(outcome.unwrap_err(), "57014");
     assert_eq!(texts(&client, "select 1").await, ["1"]);
-    // The client is answered at once; the statement ends with the step that it is at, and runs until then.
+    // The client gets the error immediately; the statement ends with its present step, and runs until then.
     let states = "select state from system.queries where text like 'select count(*) from generate_series(1, 1000000)%'";
     let mut state = texts(&client, states).await;
     for _ in 0..500 {

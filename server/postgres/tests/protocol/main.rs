@@ -1,5 +1,5 @@
-//! A real client against a real server, over real files and live rows. One binary for all tests: linking the query engine
-//! takes long.
+//! A real client against a real server, over real files and live rows. One binary for all tests: linking the query
+//! engine takes long.
 #![expect(clippy::unwrap_used, reason = "tests stop at what they do not expect")]
 
 #[expect(dead_code, reason = "the tests of SQL use more of it")]
@@ -7,8 +7,8 @@
 #[path = "../../../../query/tests/sql/bed.rs"]
 mod bed;
 mod catalog;
-mod door;
 mod limits;
 mod server;
 mod sessions;
+mod startup;
 mod values;

@@ -1,4 +1,4 @@
-//! What holds for a connection: variables, zones, transactions, cursors, prepared statements.
+//! Sessions: variables, zones, transactions, cursors, prepared statements.
 
 use tokio_postgres::error::SqlState;
 
@@ -117,7 +117,7 @@ async fn cursors_are_read_forward_and_end_with_their_transaction() {
     client.simple_query("declare h cursor with hold for select 1").await.unwrap();
     assert_eq!(texts(&client, "fetch h").await, ["1"]);
     client.simple_query("close all").await.unwrap();
-    // With a parameter, as clients send it that keep their answers on the server.
+    // With a parameter, as clients with server-side cursors send it.
     client.simple_query("begin").await.unwrap();
     let declare = "declare p cursor for select value from generate_series(1, 10) where value > $1";
     client.execute(declare, &[&7i64]).await.unwrap_or_else(|error| panic!("{}", shown(&error)));

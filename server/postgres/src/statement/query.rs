@@ -1,0 +1,198 @@
+//! Queries: statements that read rows, as the engine takes them. The text is parsed, rewritten as DataFusion SQL, and
+//! its columns are named as PostgreSQL names them.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::{
+    Expr, LimitClause, Query as SqlQuery, SetExpr, Statement as SqlStatement, Value,
+};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use postgres_types::Type;
+use zonelake_timeseries::{SyntaxVisitor, visit_statement};
+
+use crate::error::PgError;
+use crate::statement::catalog_query::{is_catalog_query, rewrite_catalog_query, statement_by_text};
+use crate::statement::column_names::{ColumnNames, name_columns};
+use crate::statement::empty_relations::is_surely_empty;
+use crate::statement::rewrite::rewrite;
+use crate::statement::tokens::TokenCursor;
+use crate::values::types::oid_of_name;
+
+/// A statement that reads rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Query {
+    /// Text as the client sent it, for the list of statements.
+    pub text: String,
+    /// Statement as the engine takes it.
+    pub statement: Statement,
+    /// OIDs of the types that the text gives its parameters; 0 where it gives none.
+    pub parameters: Vec<u32>,
+    /// Names of the columns.
+    pub names: ColumnNames,
+    /// Tag of CommandComplete.
+    pub tag: &'static str,
+    /// True for a catalog query that has no rows, which is answered without being planned.
+    pub is_surely_empty: bool,
+}
+
+/// Highest parameter, since Bind counts its values in 16 bits.
+const PARAMETERS_MAX: usize = 65_535;
+
+impl Query {
+    /// Parses the tokens that are left of a statement.
+    pub(crate) fn parse(tokens: TokenCursor) -> Result<Self, PgError> {
+        let (tokens, text) = tokens.rest();
+        let numbers = tokens.iter().filter_map(|token| match &token.token {
+            Token::Placeholder(name) => Some(name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok())),
+            _ => None,
+        });
+        let numbers: Option<Vec<usize>> = numbers.collect();
+        let numbers = numbers.ok_or_else(|| PgError::syntax("parameters are $1, $2 and so on"))?;
+        if numbers.iter().any(|number| !(1..=PARAMETERS_MAX).contains(number)) {
+            return Err(PgError::new("42P02", format!("parameters are $1 to ${PARAMETERS_MAX}")));
+        }
+        // PostgreSQL takes $3 alone for a statement of three parameters.
+        let count = numbers.into_iter().max().unwrap_or(0);
+        let first = first_word(&tokens);
+        if let "insert" | "update" | "delete" | "merge" | "create" | "drop" | "alter" | "truncate" = first.as_str() {
+            return Err(PgError::writes(&first.to_uppercase()));
+        }
+        match first.as_str() {
+            "explain" => Self::parse_explain(text, count),
+            "describe" | "desc" => Self::from_statement(parse_datafusion(&text)?, text, count, "SELECT"),
+            _ => Self::parse_sql(tokens, text, count),
+        }
+    }
+
+    fn parse_explain(text: String, count: usize) -> Result<Self, PgError> {
+        let mut statement = parse_datafusion(&text)?;
+        if let Statement::Explain(explain) = &mut statement
+            && let Statement::Statement(inner) = explain.statement.as_mut()
+        {
+            rewrite(inner);
+        }
+        Self::from_statement(statement, text, count, "EXPLAIN")
+    }
+
+    fn from_statement(statement: Statement, text: String, count: usize, tag: &'static str) -> Result<Self, PgError> {
+        Ok(Self {
+            text,
+            statement,
+            parameters: vec![0; count],
+            names: ColumnNames::default(),
+            tag,
+            is_surely_empty: false,
+        })
+    }
+
+    fn parse_sql(tokens: Vec<TokenWithSpan>, text: String, count: usize) -> Result<Self, PgError> {
+        let dialect = PostgreSqlDialect {};
+        let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
+        let parsed = parser.parse_statement().and_then(|statement| match parser.peek_token().token {
+            Token::EOF => Ok(statement),
+            _ => parser.expected("end of statement", parser.peek_token()),
+        });
+        let is_catalog_query = parsed.as_ref().is_ok_and(is_catalog_query);
+        // Judged before rewriting, which replaces the empty subqueries that it depends on.
+        let is_empty = parsed.as_ref().is_ok_and(|parsed| is_catalog_query && is_surely_empty(parsed));
+        // From a copy, since naming columns may change the statement.
+        let original = parsed.as_ref().ok().map(|parsed| name_columns(&mut parsed.clone()));
+        let mut statement = match parsed {
+            Ok(mut statement) => {
+                if is_catalog_query {
+                    rewrite_catalog_query(&mut statement);
+                }
+                statement
+            }
+            // Some catalog queries of clients are beyond this parser, and are known by their whole text.
+            Err(error) => statement_by_text(&text).ok_or_else(|| PgError::syntax(format!("syntax error: {error}")))?,
+        };
+        if let SqlStatement::Query(query) = &statement
+            && let SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) =
+                query.body.as_ref()
+        {
+            return Err(PgError::writes("INSERT, UPDATE or DELETE"));
+        }
+        // Behind the rewriting of catalog queries, whose results have PostgreSQL's types and functions still.
+        rewrite(&mut statement);
+        let names = name_columns(&mut statement);
+        // Rewriting changes expressions and so their names; those of the client's own text come first.
+        let names = original.filter(|original| original.has_shape_of(&names)).unwrap_or(names);
+        let is_surely_empty = is_empty && names.all().is_some();
+        let parameters = types_in_text(&statement, count);
+        let statement = Statement::Statement(Box::new(statement));
+        Ok(Self { text, statement, parameters, names, tag: "SELECT", is_surely_empty })
+    }
+}
+
+fn first_word(tokens: &[TokenWithSpan]) -> String {
+    let first = tokens.iter().find_map(|token| match &token.token {
+        Token::Word(word) => Some(word.value.to_ascii_lowercase()),
+        _ => None,
+    });
+    first.unwrap_or_default()
+}
+
+/// Parses what DataFusion has and PostgreSQL has not, or has in another form.
+fn parse_datafusion(text: &str) -> Result<Statement, PgError> {
+    let statements = DFParserBuilder::new(text)
+        .with_dialect(&PostgreSqlDialect {})
+        .build()
+        .and_then(|mut parser| parser.parse_statements());
+    let mut statements = statements.map_err(|error| PgError::from(zonelake_query::QueryError::from(error)))?;
+    statements.pop_front().ok_or_else(|| PgError::syntax("there is no statement"))
+}
+
+/// OIDs of the types that a text gives its parameters, by a cast or as a count of rows.
+fn types_in_text(statement: &SqlStatement, count: usize) -> Vec<u32> {
+    let mut types = TypesInText(HashMap::new());
+    let walk = visit_statement(statement, &mut types);
+    debug_assert!(walk.is_continue(), "all parameters are looked at");
+    (1..=count).map(|number| types.0.get(&number).copied().unwrap_or(0)).collect()
+}
+
+/// OIDs by the number of the parameter.
+struct TypesInText(HashMap<usize, u32>);
+
+impl TypesInText {
+    fn note(&mut self, expr: &Expr, oid: u32) {
+        if let Some(number) = placeholder(expr) {
+            self.0.entry(number).or_insert(oid);
+        }
+    }
+}
+
+impl SyntaxVisitor for TypesInText {
+    fn pre_visit_query(&mut self, query: &SqlQuery) -> ControlFlow<()> {
+        if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &query.limit_clause {
+            for expr in limit.iter().chain(offset.iter().map(|offset| &offset.value)) {
+                self.note(expr, Type::INT8.oid());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if let Expr::Cast { expr, data_type, .. } = expr
+            && let Some(oid) = oid_of_name(&data_type.to_string().replace(" PRECISION", ""))
+        {
+            self.note(expr, oid);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn placeholder(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Placeholder(name) => name.strip_prefix('$')?.parse().ok(),
+            _ => None,
+        },
+        Expr::Nested(inner) => placeholder(inner),
+        _ => None,
+    }
+}
