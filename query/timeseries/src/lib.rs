@@ -38,6 +38,10 @@ pub mod to_char;
 pub mod truncate;
 pub mod zone;
 
+pub use planning::visit::{
+    SyntaxVisitor, SyntaxVisitorMut, visit_expr, visit_expr_mut, visit_expressions, visit_expressions_mut, visit_query,
+    visit_query_mut, visit_statement, visit_statement_mut,
+};
 pub use statement::prepare;
 
 use ends::{End, EndFunction};

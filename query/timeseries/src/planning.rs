@@ -19,6 +19,8 @@ use crate::columns::{is_instant, is_text};
 use crate::rewrite::{Functions, Rewriter};
 use crate::zone::Zone;
 
+pub(crate) mod visit;
+
 /// Timestamps are of microseconds, as PostgreSQL's and as the tables', and all instants are of one type.
 #[derive(Debug)]
 pub struct TimeTypes;

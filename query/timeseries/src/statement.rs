@@ -7,11 +7,12 @@ use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinOperator,
-    ObjectName, Select, SelectItem, TableFactor, TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
+    ObjectName, Select, SelectItem, TableFactor, TableWithJoins, UnaryOperator, Value,
 };
 
 use crate::calendar::negated;
 use crate::latest;
+use crate::planning::visit::{SyntaxVisitorMut, visit_statement_mut};
 use crate::text::parse_interval;
 
 /// Rewrites a parsed statement: `x AT TIME ZONE z` becomes `timezone(z, x)`, and a table with `ASOF JOIN`s stands in
@@ -20,7 +21,7 @@ use crate::text::parse_interval;
 pub fn prepare(statement: &mut Statement) {
     match statement {
         Statement::Statement(statement) => {
-            let flow = statement.as_mut().visit(&mut Words);
+            let flow = visit_statement_mut(statement, &mut Words);
             debug_assert!(flow.is_continue());
         }
         Statement::Explain(explain) => prepare(&mut explain.statement),
@@ -30,9 +31,7 @@ pub fn prepare(statement: &mut Statement) {
 
 struct Words;
 
-impl VisitorMut for Words {
-    type Break = ();
-
+impl SyntaxVisitorMut for Words {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         name_casts(select);
         for table in &mut select.from {
