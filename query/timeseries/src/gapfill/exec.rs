@@ -24,10 +24,10 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, stream};
 
-use super::ROWS_MAX;
-use super::node::Fill;
-use crate::bucket::Buckets;
-use crate::columns::{from_us, to_us};
+use crate::gapfill::limits::ROWS_MAX;
+use crate::gapfill::node::Fill;
+use crate::time::bucket::Buckets;
+use crate::time::columns::{from_us, to_us};
 
 /// The buckets that each group gets.
 #[derive(Debug, Clone, Copy)]

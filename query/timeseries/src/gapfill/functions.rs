@@ -39,7 +39,7 @@ impl ScalarUDFImpl for Word {
         match (self.name, given) {
             (INTERPOLATE, [_]) => Ok(vec![DataType::Float64]),
             (LOCF, [value]) => Ok(vec![value.clone()]),
-            (GAPFILL, [_, _, ..]) if given.len() <= 5 => crate::time_bucket::bucket_types(self.name, given),
+            (GAPFILL, [_, _, ..]) if given.len() <= 5 => crate::functions::time_bucket::bucket_types(self.name, given),
             _ => plan_err!("{} does not take {} arguments", self.name, given.len()),
         }
     }

@@ -13,11 +13,11 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use super::BUCKETS_MAX;
-use super::exec::{GapFillExec, Range};
-use super::node::{Bound, GapFill};
-use crate::columns::{constant_us, interval_type};
-use crate::time_bucket::buckets_of;
+use crate::functions::time_bucket::buckets_of;
+use crate::gapfill::exec::{GapFillExec, Range};
+use crate::gapfill::limits::BUCKETS_MAX;
+use crate::gapfill::node::{Bound, Fill, GapFill};
+use crate::time::columns::{constant_us, interval_type};
 
 /// DataFusion's planner, with the operators of this crate.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl ExtensionPlanner for GapFillPlanner {
         let Some(node) = node.as_any().downcast_ref::<GapFill>() else { return Ok(None) };
         let [input] = inputs else { return plan_err!("GapFill has one input") };
         let bucket = node.bucket.iter().map(|expr| constant(session, expr)).collect::<Result<Vec<_>>>()?;
-        let Some(position) = node.fills.iter().position(|fill| *fill == super::node::Fill::Bucket) else {
+        let Some(position) = node.fills.iter().position(|fill| *fill == Fill::Bucket) else {
             return plan_err!("GapFill has a column of buckets");
         };
         let time_type = input.schema().field(position).data_type().clone();

@@ -13,10 +13,10 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::functions::{GAPFILL, INTERPOLATE, LOCF};
-use super::node::{Bound, Fill, GapFill};
-use crate::columns::is_text;
-use crate::zone::Zone;
+use crate::gapfill::functions::{GAPFILL, INTERPOLATE, LOCF};
+use crate::gapfill::node::{Bound, Fill, GapFill};
+use crate::time::columns::is_text;
+use crate::time::zone::Zone;
 
 /// The rule.
 #[derive(Debug)]

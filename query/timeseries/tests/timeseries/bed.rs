@@ -14,10 +14,10 @@ use datafusion::datasource::MemTable;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::DFParser;
-use zonelake_timeseries::calendar::{DAY_US, Day, HOUR_US, MINUTE_US};
-use zonelake_timeseries::columns::{interval_type, is_instant, to_intervals, to_us};
-use zonelake_timeseries::text::{day_text, instant_text, interval_text, local_text};
-use zonelake_timeseries::zone::Zone;
+use zonelake_timeseries::time::calendar::{DAY_US, Day, HOUR_US, MINUTE_US};
+use zonelake_timeseries::time::columns::{interval_type, is_instant, to_intervals, to_us};
+use zonelake_timeseries::time::text::{day_text, instant_text, interval_text, local_text};
+use zonelake_timeseries::time::zone::Zone;
 
 /// A row of `readings`.
 #[derive(Debug, Clone)]

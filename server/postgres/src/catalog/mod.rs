@@ -34,7 +34,7 @@ use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStatic
 use zonelake_query::catalog::ListedTable;
 use zonelake_query::{SessionExtension, SqlSession};
 use zonelake_registry::{Registry, Role};
-use zonelake_timeseries::planning::TimeTypes;
+use zonelake_timeseries::TimeTypes;
 
 use self::functions::{About, functions};
 pub(crate) use self::numbers::{KINDS, OBJECT_NAME};

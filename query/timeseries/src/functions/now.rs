@@ -5,8 +5,8 @@ use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-use crate::columns::{instant_type, local_type};
-use crate::zone::Zone;
+use crate::time::columns::{instant_type, local_type};
+use crate::time::zone::Zone;
 
 /// `now()` and `localtimestamp`. DataFusion's own is in nanoseconds, and a comparison of a column of microseconds with it
 /// leaves out no file.

@@ -13,9 +13,9 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::columns::{all_constant, result_of};
-use crate::time_bucket::time_order;
-use crate::zone::Zone;
+use crate::functions::time_bucket::time_order;
+use crate::time::columns::{all_constant, result_of};
+use crate::time::zone::Zone;
 
 /// The types that a function wants for the types that it is given, and the type of its result.
 pub type Typing = fn(&[DataType]) -> Result<(Vec<DataType>, DataType)>;

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::common::{Result, exec_datafusion_err};
 
-use crate::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US, negated};
-use crate::zone::Zone;
+use crate::time::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US, negated};
+use crate::time::zone::Zone;
 
 /// The instant that a text means; without a zone in it, in `zone`.
 pub fn parse_instant(text: &str, zone: Zone) -> Result<i64> {

@@ -7,12 +7,12 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, IntervalMonthDayNano, Time64NanosecondType, TimeUnit};
 use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_err};
 
-use crate::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US};
-use crate::columns::{
+use crate::functions::function::{Call, TimeFunction};
+use crate::time::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US};
+use crate::time::columns::{
     constant_text, from_us, instant_type, interval_type, is_instant, is_text, local_type, to_intervals, to_us,
 };
-use crate::function::{Call, TimeFunction};
-use crate::zone::Zone;
+use crate::time::zone::Zone;
 
 /// The functions of this module.
 pub fn functions() -> Vec<TimeFunction> {

@@ -20,8 +20,8 @@ use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_na
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
 use datafusion::physical_expr::expressions::Literal;
 
-use crate::columns::{interval_type, is_text, to_us};
-use crate::ends::{each_row, time_argument};
+use crate::aggregates::first_last::{each_row, time_argument};
+use crate::time::columns::{interval_type, is_text, to_us};
 
 /// What is made of points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -12,12 +12,12 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::bucket::Buckets;
-use crate::columns::{
+use crate::time::bucket::Buckets;
+use crate::time::columns::{
     all_constant, constant_interval, constant_us, from_us, instant_type, interval_type, is_instant, is_text,
     local_type, result_of, to_us,
 };
-use crate::zone::Zone;
+use crate::time::zone::Zone;
 
 /// The function.
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use chrono_tz::{GapInfo, TZ_VARIANTS, Tz};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, exec_datafusion_err};
 
-use crate::calendar::{HOUR_US, SECOND_US};
+use crate::time::calendar::{HOUR_US, SECOND_US};
 
 /// A time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -240,7 +240,7 @@ fn east_offset(text: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::parse_instant;
+    use crate::time::text::parse_instant;
 
     fn at(text: &str) -> i64 {
         parse_instant(text, Zone::UTC).expect("a time")

@@ -11,7 +11,7 @@ use arrow::datatypes::{
 use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::ColumnarValue;
 
-use crate::calendar::DAY_US;
+use crate::time::calendar::DAY_US;
 
 /// An instant: what PostgreSQL calls `timestamp with time zone`. The zone is a label without meaning; ours is always UTC.
 pub fn instant_type() -> DataType {

@@ -8,11 +8,11 @@ use arrow::datatypes::DataType;
 use chrono::{DateTime, FixedOffset, TimeZone};
 use datafusion::common::{Result, exec_err, plan_err};
 
-use crate::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US};
-use crate::columns::{is_instant, is_text, local_type, to_us};
-use crate::function::{Call, TimeFunction};
-use crate::text::{month_name, push_offset, weekday_name};
-use crate::zone::Zone;
+use crate::functions::function::{Call, TimeFunction};
+use crate::time::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US};
+use crate::time::columns::{is_instant, is_text, local_type, to_us};
+use crate::time::text::{month_name, push_offset, weekday_name};
+use crate::time::zone::Zone;
 
 /// The function.
 pub fn functions() -> Vec<TimeFunction> {

@@ -8,14 +8,14 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::common::{Result, exec_err, plan_err};
 
-use crate::calendar::{Day, HOUR_US, MINUTE_US};
-use crate::columns::{
+use crate::functions::function::{Call, TimeFunction};
+use crate::time::calendar::{Day, HOUR_US, MINUTE_US};
+use crate::time::columns::{
     constant_text, from_us, instant_type, interval_type, is_instant, is_local, is_text, local_type, map_us,
     to_intervals, to_us,
 };
-use crate::function::{Call, TimeFunction};
-use crate::text::{instant_text, interval_text, local_text, parse_instant, parse_local};
-use crate::zone::Zone;
+use crate::time::text::{instant_text, interval_text, local_text, parse_instant, parse_local};
+use crate::time::zone::Zone;
 
 /// The functions of this module.
 pub fn functions() -> Vec<TimeFunction> {

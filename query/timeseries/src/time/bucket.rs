@@ -4,9 +4,9 @@ use arrow::array::Int64Array;
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::common::{Result, exec_err};
 
-use crate::calendar::{DAY_US, Day, negated, plus_interval};
-use crate::columns::map_us;
-use crate::zone::{OffsetCursor, Zone};
+use crate::time::calendar::{DAY_US, Day, negated, plus_interval};
+use crate::time::columns::map_us;
+use crate::time::zone::{OffsetCursor, Zone};
 
 /// Monday 3 January 2000, from which buckets of days and less are counted. (TimescaleDB's default.)
 const ORIGIN_US: i64 = 946_857_600_000_000;
@@ -193,7 +193,7 @@ fn floor(time_us: i64, width_us: i64, origin_us: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::{instant_text, parse_instant};
+    use crate::time::text::{instant_text, parse_instant};
     use arrow::compute::kernels::cast_utils::parse_interval_month_day_nano;
 
     fn at(text: &str) -> i64 {

@@ -15,11 +15,9 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Scala
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType, TimezoneInfo};
 
-use crate::columns::{is_instant, is_text};
-use crate::rewrite::{Functions, Rewriter};
-use crate::zone::Zone;
-
-pub(crate) mod visit;
+use crate::planning::operators::{Functions, Rewriter};
+use crate::time::columns::{is_instant, is_text};
+use crate::time::zone::Zone;
 
 /// Timestamps are of microseconds, as PostgreSQL's and as the tables', and all instants are of one type.
 #[derive(Debug)]

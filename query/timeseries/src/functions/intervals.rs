@@ -8,10 +8,10 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, IntervalMonthDayNano};
 use datafusion::common::{Result, exec_err, plan_err};
 
-use crate::calendar::{DAY_US, Day, negated};
-use crate::columns::{from_us, instant_type, interval_type, is_instant, local_type, to_intervals, to_us};
-use crate::function::{Call, TimeFunction};
-use crate::zone::Zone;
+use crate::functions::function::{Call, TimeFunction};
+use crate::time::calendar::{DAY_US, Day, negated};
+use crate::time::columns::{from_us, instant_type, interval_type, is_instant, local_type, to_intervals, to_us};
+use crate::time::zone::Zone;
 
 /// The functions of this module. Those that have operators are what the operators become.
 pub fn functions() -> Vec<TimeFunction> {

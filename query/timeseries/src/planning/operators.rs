@@ -11,11 +11,11 @@ use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{Between, BinaryExpr, Cast, InList, ScalarFunction};
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, cast, lit};
 
-use crate::calendar::DAY_US;
-use crate::columns::{interval_type, is_instant, is_local, is_text, local_type};
-use crate::intervals::{BETWEEN, DIVIDED, LENGTH, MINUS, PLUS, TIMES};
-use crate::text::{parse_instant, parse_interval, parse_local};
-use crate::zone::Zone;
+use crate::functions::intervals::{BETWEEN, DIVIDED, LENGTH, MINUS, PLUS, TIMES};
+use crate::time::calendar::DAY_US;
+use crate::time::columns::{interval_type, is_instant, is_local, is_text, local_type};
+use crate::time::text::{parse_instant, parse_interval, parse_local};
+use crate::time::zone::Zone;
 
 /// The functions that expressions become.
 #[derive(Debug, Clone)]

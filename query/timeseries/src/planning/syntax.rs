@@ -10,10 +10,10 @@ use datafusion::sql::sqlparser::ast::{
     ObjectName, Select, SelectItem, TableFactor, TableWithJoins, UnaryOperator, Value,
 };
 
-use crate::calendar::negated;
-use crate::latest;
 use crate::planning::visit::{SyntaxVisitorMut, visit_statement_mut};
-use crate::text::parse_interval;
+use crate::relations::latest;
+use crate::time::calendar::negated;
+use crate::time::text::parse_interval;
 
 /// Rewrites a parsed statement: `x AT TIME ZONE z` becomes `timezone(z, x)`, and a table with `ASOF JOIN`s stands in
 /// parentheses, where a planner of relations finds it; `latest(table)` becomes the statement that it stands for. Intervals are

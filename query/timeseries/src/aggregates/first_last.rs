@@ -15,8 +15,8 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
 
-use crate::columns::{instant_type, is_text, to_us};
-use crate::single_group::{Groups, SingleGroup};
+use crate::aggregates::single_group::{Groups, SingleGroup};
+use crate::time::columns::{instant_type, is_text, to_us};
 
 /// Which end of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,0 +1,9 @@
+//! Aggregates that know the time of each value.
+//!
+//! - [`first_last`]: `first`, `last` and `delta`
+//! - [`counters`]: `increase`, `rate`, averages over time, and how long a state held
+//! - [`single_group`]: an aggregate over one group, made of one over many
+
+pub mod counters;
+pub mod first_last;
+pub mod single_group;

@@ -1,0 +1,17 @@
+//! Scalar functions over times.
+//!
+//! - [`function`]: a function of SQL from its types and its body
+//! - [`time_bucket`]: the bucket of a time
+//! - [`date_trunc`]: `date_trunc` and `date_part`
+//! - [`timestamps`]: instants, local times and text made from each other
+//! - [`intervals`]: arithmetic with intervals
+//! - [`to_char`]: times in patterns
+//! - [`now`]: the time of the statement
+
+pub mod date_trunc;
+pub mod function;
+pub mod intervals;
+pub mod now;
+pub mod time_bucket;
+pub mod timestamps;
+pub mod to_char;

@@ -1,0 +1,13 @@
+//! The ground of all others: the calendar, zones, and times in text and in columns.
+//!
+//! - [`calendar`]: days, months and years of local times
+//! - [`zone`]: time zones
+//! - [`text`]: times and intervals in text
+//! - [`columns`]: columns of times in microseconds
+//! - [`bucket`]: divisions of time
+
+pub mod bucket;
+pub mod calendar;
+pub mod columns;
+pub mod text;
+pub mod zone;
