@@ -9,13 +9,13 @@
 //! - `aggregates`: aggregates that know the time of each value
 //! - `time`: the calendar, zones, text and columns that all others rest on
 
-pub mod aggregates;
-pub mod functions;
-pub mod gapfill;
-pub mod planning;
-pub mod register;
-pub mod relations;
-pub mod time;
+mod aggregates;
+mod functions;
+mod gapfill;
+mod planning;
+mod register;
+mod relations;
+mod time;
 
 pub use planning::planner::TimeTypes;
 pub use planning::syntax::prepare;
@@ -24,3 +24,6 @@ pub use planning::visit::{
     visit_query_mut, visit_statement, visit_statement_mut,
 };
 pub use register::register;
+pub use time::calendar::{DAY_US, Day};
+pub use time::text::{day_text, instant_text, interval_text, local_text};
+pub use time::zone::Zone;

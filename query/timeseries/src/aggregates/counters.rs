@@ -25,7 +25,7 @@ use crate::time::columns::{interval_type, is_text, to_us};
 
 /// What is made of points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Measure {
+pub(crate) enum Measure {
     /// How much a counter has grown. A value below the one before it is a restart at 0.
     Increase,
     /// [`Measure::Increase`] per second between the first point and the last.
@@ -91,14 +91,14 @@ impl Measure {
 
 /// The aggregate function.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct PointsFunction {
+pub(crate) struct PointsFunction {
     measure: Measure,
     signature: Signature,
 }
 
 impl PointsFunction {
     /// For a measure.
-    pub fn new(measure: Measure) -> Self {
+    pub(crate) fn new(measure: Measure) -> Self {
         Self { measure, signature: Signature::user_defined(Volatility::Immutable) }
     }
 

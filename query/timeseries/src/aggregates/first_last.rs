@@ -20,7 +20,7 @@ use crate::time::columns::{instant_type, is_text, to_us};
 
 /// Which end of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum End {
+pub(crate) enum End {
     /// The value at the first time; of several at that time the least.
     First,
     /// The value at the last time; of several at that time the greatest.
@@ -31,14 +31,14 @@ pub enum End {
 
 /// The aggregate function.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct EndFunction {
+pub(crate) struct EndFunction {
     end: End,
     signature: Signature,
 }
 
 impl EndFunction {
     /// For an end.
-    pub fn new(end: End) -> Self {
+    pub(crate) fn new(end: End) -> Self {
         Self { end, signature: Signature::user_defined(Volatility::Immutable) }
     }
 
@@ -63,7 +63,7 @@ impl EndFunction {
 }
 
 /// What time a value has, in the types of states and arguments.
-pub fn time_argument(given: &DataType) -> Result<DataType> {
+pub(crate) fn time_argument(given: &DataType) -> Result<DataType> {
     match given {
         DataType::Timestamp(..) | DataType::Date32 => Ok(given.clone()),
         DataType::Null => Ok(instant_type()),
@@ -148,7 +148,7 @@ impl<G: Groups + 'static> AnyEnds for G {
 }
 
 /// Calls `row` with the rows that pass the filter and have all of `columns`.
-pub fn each_row(columns: &[&dyn Array], filter: Option<&BooleanArray>, rows: usize, mut row: impl FnMut(usize)) {
+pub(crate) fn each_row(columns: &[&dyn Array], filter: Option<&BooleanArray>, rows: usize, mut row: impl FnMut(usize)) {
     let full = columns.iter().all(|column| column.null_count() == 0);
     match (full, filter) {
         (true, None) => (0..rows).for_each(row),

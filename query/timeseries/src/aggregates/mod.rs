@@ -4,6 +4,6 @@
 //! - [`counters`]: `increase`, `rate`, averages over time, and how long a state held
 //! - [`single_group`]: an aggregate over one group, made of one over many
 
-pub mod counters;
-pub mod first_last;
-pub mod single_group;
+pub(crate) mod counters;
+pub(crate) mod first_last;
+pub(crate) mod single_group;

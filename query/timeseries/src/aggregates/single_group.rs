@@ -7,21 +7,21 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 
 /// A [`GroupsAccumulator`] that can be asked without being emptied.
-pub trait Groups: GroupsAccumulator + Debug + Sync {
+pub(crate) trait Groups: GroupsAccumulator + Debug + Sync {
     /// The result of the first group so far.
     fn peek(&self) -> Result<ScalarValue>;
 }
 
 /// The one group.
 #[derive(Debug)]
-pub struct SingleGroup<G> {
+pub(crate) struct SingleGroup<G> {
     groups: G,
     zeros: Vec<usize>,
 }
 
 impl<G: Groups> SingleGroup<G> {
     /// Over a [`GroupsAccumulator`] that has seen nothing.
-    pub fn new(groups: G) -> Self {
+    pub(crate) fn new(groups: G) -> Self {
         Self { groups, zeros: Vec::new() }
     }
 

@@ -15,7 +15,7 @@ use crate::time::columns::{
 use crate::time::zone::Zone;
 
 /// The functions of this module.
-pub fn functions() -> Vec<TimeFunction> {
+pub(crate) fn functions() -> Vec<TimeFunction> {
     vec![
         TimeFunction::new("date_trunc", trunc_typing, trunc).of_session().with_aliases(&["datetrunc"]).ordered_by(1),
         TimeFunction::new("date_part", part_typing, part)

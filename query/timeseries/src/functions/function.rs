@@ -18,36 +18,36 @@ use crate::time::columns::{all_constant, result_of};
 use crate::time::zone::Zone;
 
 /// The types that a function wants for the types that it is given, and the type of its result.
-pub type Typing = fn(&[DataType]) -> Result<(Vec<DataType>, DataType)>;
+pub(crate) type Typing = fn(&[DataType]) -> Result<(Vec<DataType>, DataType)>;
 
 /// One call over a batch of rows.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// The arguments.
-    pub args: &'a [ColumnarValue],
+    pub(crate) args: &'a [ColumnarValue],
     /// How many rows the result has.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// The type of the result.
-    pub result: &'a DataType,
+    pub(crate) result: &'a DataType,
     /// The settings of the session.
-    pub config: &'a ConfigOptions,
+    pub(crate) config: &'a ConfigOptions,
 }
 
 impl Call<'_> {
     /// The rows of an argument.
-    pub fn array(&self, at: usize) -> Result<ArrayRef> {
+    pub(crate) fn array(&self, at: usize) -> Result<ArrayRef> {
         self.args[at].to_array(self.rows)
     }
 
     /// The zone of the session.
-    pub fn zone(&self) -> Result<Zone> {
+    pub(crate) fn zone(&self) -> Result<Zone> {
         Zone::of_session(self.config)
     }
 }
 
 /// A function.
 #[derive(Clone)]
-pub struct TimeFunction {
+pub(crate) struct TimeFunction {
     name: &'static str,
     aliases: Vec<String>,
     signature: Signature,
@@ -59,7 +59,7 @@ pub struct TimeFunction {
 
 impl TimeFunction {
     /// A function whose result follows from its arguments alone.
-    pub fn new(name: &'static str, typing: Typing, run: fn(&Call<'_>) -> Result<ArrayRef>) -> Self {
+    pub(crate) fn new(name: &'static str, typing: Typing, run: fn(&Call<'_>) -> Result<ArrayRef>) -> Self {
         Self {
             name,
             aliases: Vec::new(),
@@ -72,31 +72,31 @@ impl TimeFunction {
     }
 
     /// The text of the first argument, a constant, says the type of the result.
-    pub fn typed_by_constant(mut self, result: fn(&str) -> Result<DataType>) -> Self {
+    pub(crate) fn typed_by_constant(mut self, result: fn(&str) -> Result<DataType>) -> Self {
         self.result_by_constant = Some(result);
         self
     }
 
     /// Its result depends on the zone of the session or the time of the statement too.
-    pub fn of_session(mut self) -> Self {
+    pub(crate) fn of_session(mut self) -> Self {
         self.signature = Signature::user_defined(Volatility::Stable);
         self
     }
 
     /// Other names of it.
-    pub fn with_aliases(mut self, aliases: &[&str]) -> Self {
+    pub(crate) fn with_aliases(mut self, aliases: &[&str]) -> Self {
         self.aliases = aliases.iter().map(|&alias| alias.to_owned()).collect();
         self
     }
 
     /// The result never falls while the argument at `at` grows and the others stay the same.
-    pub fn ordered_by(mut self, at: usize) -> Self {
+    pub(crate) fn ordered_by(mut self, at: usize) -> Self {
         self.ordered_by = Some(at);
         self
     }
 
     /// For a session.
-    pub fn udf(self) -> Arc<ScalarUDF> {
+    pub(crate) fn udf(self) -> Arc<ScalarUDF> {
         Arc::new(ScalarUDF::new_from_impl(self))
     }
 }

@@ -14,7 +14,7 @@ use crate::time::columns::{from_us, instant_type, interval_type, is_instant, loc
 use crate::time::zone::Zone;
 
 /// The functions of this module. Those that have operators are what the operators become.
-pub fn functions() -> Vec<TimeFunction> {
+pub(crate) fn functions() -> Vec<TimeFunction> {
     vec![
         TimeFunction::new(PLUS, moved_typing, plus).of_session(),
         TimeFunction::new(MINUS, moved_typing, minus).of_session(),
@@ -31,18 +31,18 @@ pub fn functions() -> Vec<TimeFunction> {
 }
 
 /// Instant plus interval.
-pub const PLUS: &str = "timestamptz_pl_interval";
+pub(crate) const PLUS: &str = "timestamptz_pl_interval";
 /// Instant minus interval.
-pub const MINUS: &str = "timestamptz_mi_interval";
+pub(crate) const MINUS: &str = "timestamptz_mi_interval";
 /// Time minus time: days and a rest.
-pub const BETWEEN: &str = "timestamp_mi";
+pub(crate) const BETWEEN: &str = "timestamp_mi";
 /// The length by which intervals are compared, in µs.
-pub const LENGTH: &str = "interval_length_us";
+pub(crate) const LENGTH: &str = "interval_length_us";
 
 /// Interval times number.
-pub const TIMES: &str = "interval_mul";
+pub(crate) const TIMES: &str = "interval_mul";
 /// Interval by number.
-pub const DIVIDED: &str = "interval_div";
+pub(crate) const DIVIDED: &str = "interval_div";
 
 type Typed = Result<(Vec<DataType>, DataType)>;
 
@@ -76,7 +76,7 @@ fn moved(call: &Call<'_>, sign: fn(IntervalMonthDayNano) -> IntervalMonthDayNano
 }
 
 /// An instant plus months, then days, both by the local calendar, then time.
-pub fn instant_plus(instant_us: i64, interval: IntervalMonthDayNano, zone: Zone) -> Option<i64> {
+pub(crate) fn instant_plus(instant_us: i64, interval: IntervalMonthDayNano, zone: Zone) -> Option<i64> {
     let mut at = instant_us;
     if interval.months != 0 {
         let local = zone.to_local(at);

@@ -8,10 +8,10 @@
 //! - [`to_char`]: times in patterns
 //! - [`now`]: the time of the statement
 
-pub mod date_trunc;
-pub mod function;
-pub mod intervals;
-pub mod now;
-pub mod time_bucket;
-pub mod timestamps;
-pub mod to_char;
+pub(crate) mod date_trunc;
+pub(crate) mod function;
+pub(crate) mod intervals;
+pub(crate) mod now;
+pub(crate) mod time_bucket;
+pub(crate) mod timestamps;
+pub(crate) mod to_char;

@@ -11,7 +11,7 @@ use crate::time::zone::Zone;
 /// `now()` and `localtimestamp`. DataFusion's own is in nanoseconds, and a comparison of a column of microseconds with it
 /// leaves out no file.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Now {
+pub(crate) struct Now {
     signature: Signature,
     aliases: Vec<String>,
     local: bool,
@@ -19,7 +19,7 @@ pub struct Now {
 
 impl Now {
     /// The instant.
-    pub fn instant() -> Self {
+    pub(crate) fn instant() -> Self {
         let aliases = ["current_timestamp", "transaction_timestamp", "statement_timestamp"];
         Self {
             signature: Signature::nullary(Volatility::Stable),
@@ -29,7 +29,7 @@ impl Now {
     }
 
     /// The local time in the zone of the session.
-    pub fn local() -> Self {
+    pub(crate) fn local() -> Self {
         Self { signature: Signature::nullary(Volatility::Stable), aliases: Vec::new(), local: true }
     }
 }

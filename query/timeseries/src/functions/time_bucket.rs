@@ -21,7 +21,7 @@ use crate::time::zone::Zone;
 
 /// The function.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct TimeBucket {
+pub(crate) struct TimeBucket {
     signature: Signature,
 }
 
@@ -32,7 +32,7 @@ impl Default for TimeBucket {
 }
 
 /// The types to which the arguments of a bucket are brought.
-pub fn bucket_types(name: &str, given: &[DataType]) -> Result<Vec<DataType>> {
+pub(crate) fn bucket_types(name: &str, given: &[DataType]) -> Result<Vec<DataType>> {
     if !(2..=5).contains(&given.len()) {
         return plan_err!("{name} takes a width, a time and up to three of zone, origin and offset");
     }
@@ -53,7 +53,7 @@ pub fn bucket_types(name: &str, given: &[DataType]) -> Result<Vec<DataType>> {
 }
 
 /// The division that constant arguments describe; none where the width is null. Times that are local know no zone.
-pub fn buckets_of(width: &ScalarValue, options: &[ScalarValue], time: &DataType) -> Result<Option<Buckets>> {
+pub(crate) fn buckets_of(width: &ScalarValue, options: &[ScalarValue], time: &DataType) -> Result<Option<Buckets>> {
     let Some(width) = constant_interval(width, "the width of a bucket")? else { return Ok(None) };
     let (mut zone, mut origin, mut offset) = (None, None, None);
     for option in options.iter().filter(|option| !option.is_null()) {
@@ -79,7 +79,7 @@ pub fn buckets_of(width: &ScalarValue, options: &[ScalarValue], time: &DataType)
 }
 
 /// Arguments that must be constants.
-pub fn constants(name: &str, arguments: &[ColumnarValue]) -> Result<Vec<ScalarValue>> {
+pub(crate) fn constants(name: &str, arguments: &[ColumnarValue]) -> Result<Vec<ScalarValue>> {
     let constants = arguments.iter().map(|argument| match argument {
         ColumnarValue::Scalar(value) => Ok(value.clone()),
         ColumnarValue::Array(_) => exec_err!("width, zone, origin and offset of {name} must be constants"),
@@ -161,7 +161,7 @@ impl ScalarUDFImpl for TimeBucket {
 }
 
 /// The order of the argument at `at`, where all others are constants.
-pub fn time_order(inputs: &[ExprProperties], at: usize) -> SortProperties {
+pub(crate) fn time_order(inputs: &[ExprProperties], at: usize) -> SortProperties {
     let constant = |(position, input): (usize, &ExprProperties)| {
         position == at || input.sort_properties == SortProperties::Singleton
     };

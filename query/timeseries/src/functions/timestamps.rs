@@ -18,7 +18,7 @@ use crate::time::text::{instant_text, interval_text, local_text, parse_instant, 
 use crate::time::zone::Zone;
 
 /// The functions of this module.
-pub fn functions() -> Vec<TimeFunction> {
+pub(crate) fn functions() -> Vec<TimeFunction> {
     vec![
         TimeFunction::new("timestamptz", to_instant_typing, to_instant).of_session().ordered_by(0),
         TimeFunction::new("timestamp", to_local_typing, to_local).of_session(),

@@ -15,7 +15,7 @@ use crate::time::text::{month_name, push_offset, weekday_name};
 use crate::time::zone::Zone;
 
 /// The function.
-pub fn functions() -> Vec<TimeFunction> {
+pub(crate) fn functions() -> Vec<TimeFunction> {
     vec![TimeFunction::new("to_char", typing, to_char).of_session().with_aliases(&["date_format"])]
 }
 

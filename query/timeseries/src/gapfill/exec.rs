@@ -31,18 +31,18 @@ use crate::time::columns::{from_us, to_us};
 
 /// The buckets that each group gets.
 #[derive(Debug, Clone, Copy)]
-pub struct Range {
+pub(crate) struct Range {
     /// How time is divided.
-    pub buckets: Buckets,
+    pub(crate) buckets: Buckets,
     /// In the first bucket.
-    pub start_us: i64,
+    pub(crate) start_us: i64,
     /// Behind the last bucket's beginning.
-    pub finish_us: i64,
+    pub(crate) finish_us: i64,
 }
 
 /// Fills the gaps of groups.
 #[derive(Debug)]
-pub struct GapFillExec {
+pub(crate) struct GapFillExec {
     input: Arc<dyn ExecutionPlan>,
     fills: Vec<Fill>,
     range: Range,
@@ -52,7 +52,7 @@ pub struct GapFillExec {
 
 impl GapFillExec {
     /// Over rows whose columns are filled by `fills`.
-    pub fn try_new(input: Arc<dyn ExecutionPlan>, fills: Vec<Fill>, range: Range) -> Result<Self> {
+    pub(crate) fn try_new(input: Arc<dyn ExecutionPlan>, fills: Vec<Fill>, range: Range) -> Result<Self> {
         let of_input = input.schema();
         let fields = of_input.fields().iter().zip(&fills).map(|(field, fill)| {
             let nullable = field.is_nullable() || !matches!(fill, Fill::Key | Fill::Bucket);

@@ -6,21 +6,21 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 
 /// A function that stands for something else.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Word {
+pub(crate) struct Word {
     name: &'static str,
     signature: Signature,
 }
 
 /// `time_bucket_gapfill(width, time [, zone] [, start, finish])`.
-pub const GAPFILL: &str = "time_bucket_gapfill";
+pub(crate) const GAPFILL: &str = "time_bucket_gapfill";
 /// `locf(value)`: in a filled row, the value of the row before.
-pub const LOCF: &str = "locf";
+pub(crate) const LOCF: &str = "locf";
 /// `interpolate(value)`: in a filled row, on the straight line between the rows around it.
-pub const INTERPOLATE: &str = "interpolate";
+pub(crate) const INTERPOLATE: &str = "interpolate";
 
 impl Word {
     /// All of them.
-    pub fn all() -> [Self; 3] {
+    pub(crate) fn all() -> [Self; 3] {
         [GAPFILL, LOCF, INTERPOLATE]
             .map(|name| Self { name, signature: Signature::user_defined(Volatility::Immutable) })
     }

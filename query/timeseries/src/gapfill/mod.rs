@@ -7,9 +7,9 @@
 //! - [`exec`]: the operator that runs
 //! - [`limits`]: how many buckets and rows are filled in
 
-pub mod exec;
-pub mod functions;
-pub mod limits;
-pub mod node;
-pub mod planner;
-pub mod rule;
+pub(crate) mod exec;
+pub(crate) mod functions;
+pub(crate) mod limits;
+pub(crate) mod node;
+pub(crate) mod planner;
+pub(crate) mod rule;

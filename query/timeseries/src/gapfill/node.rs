@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
 /// What a column has in a row that is filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fill {
+pub(crate) enum Fill {
     /// What the whole group has.
     Key,
     /// The bucket.
@@ -25,32 +25,32 @@ pub enum Fill {
 
 /// A bound of the range that is filled.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Bound {
+pub(crate) struct Bound {
     /// A constant.
-    pub time: Expr,
+    pub(crate) time: Expr,
     /// The range begins, or ends, a microsecond behind it.
-    pub behind: bool,
+    pub(crate) behind: bool,
 }
 
 /// Fills the gaps of groups.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct GapFill {
+pub(crate) struct GapFill {
     /// Rows of groups, at most one for a bucket.
-    pub input: LogicalPlan,
+    pub(crate) input: LogicalPlan,
     /// One for each column.
-    pub fills: Vec<Fill>,
+    pub(crate) fills: Vec<Fill>,
     /// The width of buckets and their zone.
-    pub bucket: Vec<Expr>,
+    pub(crate) bucket: Vec<Expr>,
     /// The range begins at the latest of these.
-    pub starts: Vec<Bound>,
+    pub(crate) starts: Vec<Bound>,
     /// The range ends before the earliest of these.
-    pub finishes: Vec<Bound>,
+    pub(crate) finishes: Vec<Bound>,
     schema: DFSchemaRef,
 }
 
 impl GapFill {
     /// Over rows whose columns are filled by `fills`.
-    pub fn try_new(
+    pub(crate) fn try_new(
         input: LogicalPlan,
         fills: Vec<Fill>,
         bucket: Vec<Expr>,

@@ -21,7 +21,7 @@ use crate::time::columns::{constant_us, interval_type};
 
 /// DataFusion's planner, with the operators of this crate.
 #[derive(Debug)]
-pub struct TimeseriesPlanner;
+pub(crate) struct TimeseriesPlanner;
 
 #[async_trait]
 impl QueryPlanner for TimeseriesPlanner {
@@ -33,7 +33,7 @@ impl QueryPlanner for TimeseriesPlanner {
 
 /// Plans [`GapFill`].
 #[derive(Debug)]
-pub struct GapFillPlanner;
+pub(crate) struct GapFillPlanner;
 
 #[async_trait]
 impl ExtensionPlanner for GapFillPlanner {

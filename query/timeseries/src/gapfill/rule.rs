@@ -20,9 +20,9 @@ use crate::time::zone::Zone;
 
 /// The rule.
 #[derive(Debug)]
-pub struct FillGaps {
+pub(crate) struct FillGaps {
     /// What `time_bucket_gapfill` becomes.
-    pub time_bucket: Arc<ScalarUDF>,
+    pub(crate) time_bucket: Arc<ScalarUDF>,
 }
 
 impl AnalyzerRule for FillGaps {

@@ -5,7 +5,7 @@
 //! - [`planner`]: types and expressions while SQL becomes a plan, and the rule over the plan
 //! - [`operators`]: operators and casts of times as PostgreSQL defines them
 
-pub mod operators;
-pub mod planner;
-pub mod syntax;
-pub mod visit;
+pub(crate) mod operators;
+pub(crate) mod planner;
+pub(crate) mod syntax;
+pub(crate) mod visit;

@@ -19,9 +19,9 @@ use crate::time::zone::Zone;
 
 /// The functions that expressions become.
 #[derive(Debug, Clone)]
-pub struct Functions {
+pub(crate) struct Functions {
     /// All functions over times.
-    pub all: Vec<Arc<ScalarUDF>>,
+    pub(crate) all: Vec<Arc<ScalarUDF>>,
 }
 
 impl Functions {
@@ -35,18 +35,18 @@ impl Functions {
 
 /// Rewrites expressions over one schema.
 #[derive(Debug)]
-pub struct Rewriter<'a> {
+pub(crate) struct Rewriter<'a> {
     /// What the expressions are over.
-    pub schema: &'a DFSchema,
+    pub(crate) schema: &'a DFSchema,
     /// What they become.
-    pub functions: &'a Functions,
+    pub(crate) functions: &'a Functions,
     /// The zone of the session, where it is known.
-    pub zone: Option<Zone>,
+    pub(crate) zone: Option<Zone>,
 }
 
 impl Rewriter<'_> {
     /// One expression, whose parts have been rewritten; the same one where nothing is to be changed.
-    pub fn rewrite(&self, expr: Expr) -> Result<(Expr, bool)> {
+    pub(crate) fn rewrite(&self, expr: Expr) -> Result<(Expr, bool)> {
         let changed = match &expr {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => self.binary(left, *op, right)?,
             Expr::Between(between) => self.between(between)?,
@@ -66,7 +66,7 @@ impl Rewriter<'_> {
     }
 
     /// An operator between two operands; none where DataFusion's own is right.
-    pub fn binary(&self, left: &Expr, op: Operator, right: &Expr) -> Result<Option<Expr>> {
+    pub(crate) fn binary(&self, left: &Expr, op: Operator, right: &Expr) -> Result<Option<Expr>> {
         if matches!(op, Operator::Multiply | Operator::Divide) {
             return Ok(self.multiplied(left, op, right));
         }

@@ -40,11 +40,11 @@ impl TypePlanner for TimeTypes {
 
 /// `extract`, and operators between times that DataFusion would refuse before [`TimeRules`] sees them.
 #[derive(Debug)]
-pub struct TimeExpressions {
+pub(crate) struct TimeExpressions {
     /// What expressions become.
-    pub functions: Functions,
+    pub(crate) functions: Functions,
     /// What `extract` becomes.
-    pub date_part: Arc<ScalarUDF>,
+    pub(crate) date_part: Arc<ScalarUDF>,
 }
 
 impl ExprPlanner for TimeExpressions {
@@ -86,9 +86,9 @@ fn may_be_time(expr: &Expr) -> bool {
 
 /// Brings expressions over times to what PostgreSQL means by them.
 #[derive(Debug)]
-pub struct TimeRules {
+pub(crate) struct TimeRules {
     /// What expressions become.
-    pub functions: Functions,
+    pub(crate) functions: Functions,
 }
 
 impl AnalyzerRule for TimeRules {

@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::ast::{Join, JoinConstraint, JoinOperator, TableF
 
 /// Plans tables in parentheses with `ASOF JOIN`s among them; [`crate::prepare`] sets the parentheses.
 #[derive(Debug)]
-pub struct AsofJoins;
+pub(crate) struct AsofJoins;
 
 impl RelationPlanner for AsofJoins {
     fn plan_relation(

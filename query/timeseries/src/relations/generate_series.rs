@@ -8,9 +8,9 @@ use datafusion::logical_expr::Expr;
 
 /// A table function that gets its times in nanoseconds.
 #[derive(Debug)]
-pub struct InNanoseconds {
+pub(crate) struct InNanoseconds {
     /// The function.
-    pub function: Arc<dyn TableFunctionImpl>,
+    pub(crate) function: Arc<dyn TableFunctionImpl>,
 }
 
 impl TableFunctionImpl for InNanoseconds {

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 /// Refuses a `latest` that [`replaced`] could not read.
 #[derive(Debug)]
-pub struct Latest;
+pub(crate) struct Latest;
 
 impl RelationPlanner for Latest {
     fn plan_relation(&self, relation: TableFactor, _: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
@@ -27,7 +27,7 @@ fn is_latest(name: &ObjectName) -> bool {
 
 /// What `latest(table)` stands for. Tables are looked up by the names in a statement, so that this is done before it is
 /// planned.
-pub fn replaced(relation: &TableFactor) -> Option<TableFactor> {
+pub(crate) fn replaced(relation: &TableFactor) -> Option<TableFactor> {
     let TableFactor::Table { name, alias, args: Some(arguments), .. } = relation else { return None };
     let [FunctionArg::Unnamed(FunctionArgExpr::Expr(table))] = arguments.args.as_slice() else { return None };
     let table = match table {

@@ -4,6 +4,6 @@
 //! - [`asof_join`]: rows joined to the nearest in time
 //! - [`generate_series`]: series of times
 
-pub mod asof_join;
-pub mod generate_series;
-pub mod latest;
+pub(crate) mod asof_join;
+pub(crate) mod generate_series;
+pub(crate) mod latest;

@@ -23,7 +23,7 @@ enum Width {
 
 /// A division of time into buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Buckets {
+pub(crate) struct Buckets {
     width: Width,
     /// µs, or months since the year 0.
     origin: i64,
@@ -34,7 +34,7 @@ pub struct Buckets {
 impl Buckets {
     /// Buckets of a width, in local time of `zone`. `origin_us` is a local time at which one begins; of an origin of
     /// months only the month counts. All buckets are put off by `offset`.
-    pub fn new(
+    pub(crate) fn new(
         width: IntervalMonthDayNano,
         origin_us: Option<i64>,
         offset: Option<IntervalMonthDayNano>,
@@ -65,12 +65,12 @@ impl Buckets {
     }
 
     /// The beginning of the bucket that an instant is in; none where that is beyond all time.
-    pub fn start(&self, time_us: i64) -> Option<i64> {
+    pub(crate) fn start(&self, time_us: i64) -> Option<i64> {
         self.start_at(time_us, self.zone.offset_us(time_us))
     }
 
     /// The beginning of the bucket behind the one that begins at `start_us`.
-    pub fn next(&self, start_us: i64) -> Option<i64> {
+    pub(crate) fn next(&self, start_us: i64) -> Option<i64> {
         match self.width {
             Width::Fixed(width) if self.is_plain() => start_us.checked_add(width),
             Width::Fixed(width) if width < DAY_US => {
@@ -90,14 +90,14 @@ impl Buckets {
     }
 
     /// The beginnings of all buckets in `from_us..until_us`, the first being the one that `from_us` is in.
-    pub fn starts(&self, from_us: i64, until_us: i64) -> impl Iterator<Item = i64> + use<> {
+    pub(crate) fn starts(&self, from_us: i64, until_us: i64) -> impl Iterator<Item = i64> + use<> {
         let buckets = *self;
         std::iter::successors(self.start(from_us), move |start| buckets.next(*start))
             .take_while(move |start| *start < until_us)
     }
 
     /// How many buckets there are between two instants, about.
-    pub fn count_about(&self, from_us: i64, until_us: i64) -> i64 {
+    pub(crate) fn count_about(&self, from_us: i64, until_us: i64) -> i64 {
         let width = match self.width {
             Width::Fixed(width) => width,
             Width::Months(months) => months.saturating_mul(28 * DAY_US),
@@ -106,7 +106,7 @@ impl Buckets {
     }
 
     /// [`Buckets::start`] of each time.
-    pub fn starts_of(&self, times: &Int64Array) -> Int64Array {
+    pub(crate) fn starts_of(&self, times: &Int64Array) -> Int64Array {
         match self.width {
             Width::Fixed(width) if self.is_plain() => {
                 let mut last = i64::MAX;

@@ -3,11 +3,11 @@
 use arrow::datatypes::IntervalMonthDayNano;
 
 /// A second in µs.
-pub const SECOND_US: i64 = 1_000_000;
+pub(crate) const SECOND_US: i64 = 1_000_000;
 /// A minute in µs.
-pub const MINUTE_US: i64 = 60 * SECOND_US;
+pub(crate) const MINUTE_US: i64 = 60 * SECOND_US;
 /// An hour in µs.
-pub const HOUR_US: i64 = 60 * MINUTE_US;
+pub(crate) const HOUR_US: i64 = 60 * MINUTE_US;
 /// A day of 24 hours in µs.
 pub const DAY_US: i64 = 24 * HOUR_US;
 
@@ -36,7 +36,7 @@ impl Day {
     }
 
     /// Days after 1970-01-01.
-    pub fn days(self) -> i64 {
+    pub(crate) fn days(self) -> i64 {
         let y = self.year - i64::from(self.month <= 2);
         let era = y.div_euclid(400);
         let yoe = y.rem_euclid(400);
@@ -56,46 +56,46 @@ impl Day {
     }
 
     /// The first day of a month that is counted from the year 0.
-    pub fn of_month(months: i64) -> Self {
+    pub(crate) fn of_month(months: i64) -> Self {
         Self { year: months.div_euclid(12), month: months.rem_euclid(12) + 1, day: 1 }
     }
 
     /// Months since the year 0.
-    pub fn months(self) -> i64 {
+    pub(crate) fn months(self) -> i64 {
         self.year * 12 + self.month - 1
     }
 
     /// 1 for Monday to 7 for Sunday.
-    pub fn iso_weekday(self) -> i64 {
+    pub(crate) fn iso_weekday(self) -> i64 {
         (self.days() + 3).rem_euclid(7) + 1
     }
 
     /// 1 to 366.
-    pub fn of_year(self) -> i64 {
+    pub(crate) fn of_year(self) -> i64 {
         self.days() - Self { month: 1, day: 1, ..self }.days() + 1
     }
 
     /// The ISO year, and the week in it.
-    pub fn iso_week(self) -> (i64, i64) {
+    pub(crate) fn iso_week(self) -> (i64, i64) {
         // The Thursday of a week says which year it belongs to.
         let thursday = Self::of_days(self.days() + 4 - self.iso_weekday());
         (thursday.year, (thursday.of_year() - 1) / 7 + 1)
     }
 
     /// Days of its month.
-    pub fn days_in_month(self) -> i64 {
+    pub(crate) fn days_in_month(self) -> i64 {
         Self::of_month(self.months() + 1).days() - Self { day: 1, ..self }.days()
     }
 
     /// That many months later, the last day of the month where it has no such day.
-    pub fn plus_months(self, months: i64) -> Self {
+    pub(crate) fn plus_months(self, months: i64) -> Self {
         let first = Self::of_month(self.months() + months);
         Self { day: self.day.min(first.days_in_month()), ..first }
     }
 }
 
 /// A local time plus months, then days, then time; none where that is beyond what can be said.
-pub fn plus_interval(local_us: i64, interval: IntervalMonthDayNano) -> Option<i64> {
+pub(crate) fn plus_interval(local_us: i64, interval: IntervalMonthDayNano) -> Option<i64> {
     let mut at = local_us;
     if interval.months != 0 {
         let of_day = at.rem_euclid(DAY_US);
@@ -107,7 +107,7 @@ pub fn plus_interval(local_us: i64, interval: IntervalMonthDayNano) -> Option<i6
 }
 
 /// The opposite interval.
-pub fn negated(interval: IntervalMonthDayNano) -> IntervalMonthDayNano {
+pub(crate) fn negated(interval: IntervalMonthDayNano) -> IntervalMonthDayNano {
     IntervalMonthDayNano {
         months: interval.months.wrapping_neg(),
         days: interval.days.wrapping_neg(),

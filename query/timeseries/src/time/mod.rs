@@ -6,8 +6,8 @@
 //! - [`columns`]: columns of times in microseconds
 //! - [`bucket`]: divisions of time
 
-pub mod bucket;
-pub mod calendar;
-pub mod columns;
-pub mod text;
-pub mod zone;
+pub(crate) mod bucket;
+pub(crate) mod calendar;
+pub(crate) mod columns;
+pub(crate) mod text;
+pub(crate) mod zone;

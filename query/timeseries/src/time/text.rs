@@ -9,7 +9,7 @@ use crate::time::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US, negated}
 use crate::time::zone::Zone;
 
 /// The instant that a text means; without a zone in it, in `zone`.
-pub fn parse_instant(text: &str, zone: Zone) -> Result<i64> {
+pub(crate) fn parse_instant(text: &str, zone: Zone) -> Result<i64> {
     if is_epoch(text) {
         return Ok(0);
     }
@@ -23,7 +23,7 @@ pub fn parse_instant(text: &str, zone: Zone) -> Result<i64> {
 }
 
 /// The local time that a text means. A zone in it is read and has no effect.
-pub fn parse_local(text: &str) -> Result<i64> {
+pub(crate) fn parse_local(text: &str) -> Result<i64> {
     if is_epoch(text) {
         return Ok(0);
     }
@@ -260,12 +260,12 @@ fn is_weekday(lower: &str) -> bool {
 }
 
 /// The English name of a month, 1 to 12.
-pub fn month_name(month: i64) -> &'static str {
+pub(crate) fn month_name(month: i64) -> &'static str {
     usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).copied().unwrap_or("")
 }
 
 /// The English name of a day of the week, 1 for Monday.
-pub fn weekday_name(iso_weekday: i64) -> &'static str {
+pub(crate) fn weekday_name(iso_weekday: i64) -> &'static str {
     usize::try_from(iso_weekday - 1).ok().and_then(|at| WEEKDAYS.get(at)).copied().unwrap_or("")
 }
 
@@ -319,7 +319,7 @@ fn push_time(text: &mut String, time_us: i64) {
 }
 
 /// `+07`, `+05:30`, or with seconds, as old offsets have them.
-pub fn push_offset(text: &mut String, seconds: i64) {
+pub(crate) fn push_offset(text: &mut String, seconds: i64) {
     text.push(if seconds < 0 { '-' } else { '+' });
     let seconds = seconds.abs();
     put(text, format_args!("{:02}", seconds / 3_600));
@@ -339,7 +339,7 @@ fn put(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 }
 
 /// The interval that a text means: `1 day 02:00:00`, `1.5 hours`, `2 weeks ago`, `P1DT2H`, or seconds.
-pub fn parse_interval(text: &str) -> Option<IntervalMonthDayNano> {
+pub(crate) fn parse_interval(text: &str) -> Option<IntervalMonthDayNano> {
     let text = text.trim().trim_start_matches('@').to_ascii_lowercase();
     let mut sum = Sum::default();
     if let Some(iso) = text.strip_prefix('p') {

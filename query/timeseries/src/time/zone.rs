@@ -35,7 +35,7 @@ impl Zone {
     }
 
     /// The zone that `AT TIME ZONE` means: a name, an abbreviation, or a POSIX offset, whose sign is positive to the west.
-    pub fn named(name: &str) -> Result<Self> {
+    pub(crate) fn named(name: &str) -> Result<Self> {
         let lower = name.trim().to_ascii_lowercase();
         if let Some(hours) = abbreviation(&lower) {
             return Ok(Self::Fixed(hours * 3_600));
@@ -50,8 +50,35 @@ impl Zone {
         }
     }
 
+    /// The zone that the setting `TimeZone` of a connection names: an IANA name in any case, or an offset as `+07:00`, east
+    /// positive. `None` where there is no such zone.
+    ///
+    /// Neither abbreviations nor seconds of an offset are accepted: the answer must have a name that Arrow knows.
+    pub fn parse(name: &str) -> Option<Self> {
+        if let Some(seconds) = setting_offset_seconds(name) {
+            return Some(Self::Fixed(seconds));
+        }
+        if ["utc", "gmt", "z", "etc/utc", "universal", "zulu"].contains(&name.to_ascii_lowercase().as_str()) {
+            return Some(Self::UTC);
+        }
+        ZONES.get(&name.to_ascii_lowercase()).copied().map(Self::Named)
+    }
+
+    /// The name by which Arrow and [`Zone::of_session`] know the zone.
+    pub fn arrow_name(self) -> String {
+        match self {
+            Self::Fixed(0) => "UTC".to_owned(),
+            Self::Fixed(seconds) => {
+                let sign = if seconds < 0 { '-' } else { '+' };
+                let minutes = seconds.abs() / 60;
+                format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+            }
+            Self::Named(zone) => zone.name().to_owned(),
+        }
+    }
+
     /// What a zone within a text of a time means: as [`Zone::named`], but the sign of an offset is positive to the east.
-    pub fn in_text(name: &str) -> Result<Self> {
+    pub(crate) fn in_text(name: &str) -> Result<Self> {
         match east_offset(name) {
             Some(seconds) => Ok(Self::Fixed(seconds)),
             None => Self::named(name),
@@ -59,12 +86,12 @@ impl Zone {
     }
 
     /// Whether local time is UTC.
-    pub fn is_utc(self) -> bool {
+    pub(crate) fn is_utc(self) -> bool {
         self == Self::UTC
     }
 
     /// How far local time is before UTC at an instant, in µs.
-    pub fn offset_us(self, instant_us: i64) -> i64 {
+    pub(crate) fn offset_us(self, instant_us: i64) -> i64 {
         let seconds = match self {
             Self::Fixed(seconds) => seconds,
             Self::Named(zone) => match DateTime::from_timestamp(instant_us.div_euclid(SECOND_US), 0) {
@@ -75,14 +102,21 @@ impl Zone {
         i64::from(seconds) * SECOND_US
     }
 
+    /// Seconds that local time is ahead of UTC at an instant in seconds since 1970. Beyond the years that have rules, the
+    /// first or last year's offset holds: PostgreSQL writes instants up to the year 294276, and chrono ends at 262142.
+    pub fn offset_seconds_in_all_years(self, instant_seconds: i64) -> i64 {
+        let within = instant_seconds.clamp(RULES_FROM_SECONDS, RULES_UNTIL_SECONDS);
+        self.offset_us(within * SECOND_US) / SECOND_US
+    }
+
     /// The local time of an instant.
-    pub fn to_local(self, instant_us: i64) -> i64 {
+    pub(crate) fn to_local(self, instant_us: i64) -> i64 {
         instant_us.saturating_add(self.offset_us(instant_us))
     }
 
     /// The instant of a local time. A time that there is twice is the second one; a time that is left out is counted with
     /// the offset before the gap.
-    pub fn to_instant(self, local_us: i64) -> i64 {
+    pub(crate) fn to_instant(self, local_us: i64) -> i64 {
         let seconds = match self.local(local_us) {
             Local::Once(seconds) | Local::Twice { second: seconds, .. } | Local::Never { before: seconds, .. } => {
                 seconds
@@ -92,7 +126,7 @@ impl Zone {
     }
 
     /// The first instant that shows a local time or, where it is left out, the first one behind the gap.
-    pub fn first_instant(self, local_us: i64) -> i64 {
+    pub(crate) fn first_instant(self, local_us: i64) -> i64 {
         match self.local(local_us) {
             Local::Once(seconds) | Local::Twice { first: seconds, .. } => local_us.saturating_sub(us(seconds)),
             Local::Never { end_us, .. } => end_us,
@@ -100,7 +134,7 @@ impl Zone {
     }
 
     /// The last instant not after `instant_us` that shows a local time; as [`Zone::first_instant`] where there is one only.
-    pub fn last_instant_until(self, local_us: i64, instant_us: i64) -> i64 {
+    pub(crate) fn last_instant_until(self, local_us: i64, instant_us: i64) -> i64 {
         match self.local(local_us) {
             Local::Twice { second, .. } if local_us.saturating_sub(us(second)) <= instant_us => {
                 local_us.saturating_sub(us(second))
@@ -130,10 +164,14 @@ impl Zone {
     }
 
     /// Looks offsets up for times that are mostly near to each other.
-    pub fn cursor(self) -> OffsetCursor {
+    pub(crate) fn cursor(self) -> OffsetCursor {
         OffsetCursor { zone: self, from_us: i64::MAX, until_us: i64::MIN, offset_us: 0 }
     }
 }
+
+/// Seconds of the year -9996 and of the year 9996, between which offsets are looked up.
+const RULES_FROM_SECONDS: i64 = -377_600_000_000;
+const RULES_UNTIL_SECONDS: i64 = 253_300_000_000;
 
 /// How often a local time is there, with the offsets of its instants in seconds.
 enum Local {
@@ -157,7 +195,7 @@ fn gap(local: &NaiveDateTime, zone: Tz) -> Local {
 
 /// The offset of a zone over a stretch in which it does not change, kept for the times that follow.
 #[derive(Debug)]
-pub struct OffsetCursor {
+pub(crate) struct OffsetCursor {
     zone: Zone,
     from_us: i64,
     until_us: i64,
@@ -169,7 +207,7 @@ const STRETCH_US: i64 = 4 * HOUR_US;
 
 impl OffsetCursor {
     /// As [`Zone::offset_us`].
-    pub fn offset_us(&mut self, instant_us: i64) -> i64 {
+    pub(crate) fn offset_us(&mut self, instant_us: i64) -> i64 {
         if let Zone::Fixed(seconds) = self.zone {
             return us(seconds);
         }
@@ -232,6 +270,22 @@ fn offset_seconds(text: &str) -> Option<i32> {
     (hours <= 167 && minutes < 60 && seconds < 60).then_some(sign * (hours * 3_600 + minutes * 60 + seconds))
 }
 
+/// Seconds of `+07`, `-3:30` or `+07:00` in the setting `TimeZone`, as ISO 8601 has them: east is positive.
+fn setting_offset_seconds(text: &str) -> Option<i32> {
+    let (sign, rest) = match text.as_bytes().first()? {
+        b'+' => (1, &text[1..]),
+        b'-' => (-1, &text[1..]),
+        _ => return None,
+    };
+    let (hours, minutes) = match rest.split_once(':') {
+        Some((hours, minutes)) => (hours, minutes.parse::<i32>().ok()?),
+        None if rest.len() == 4 => (rest.get(..2)?, rest.get(2..)?.parse::<i32>().ok()?),
+        None => (rest, 0),
+    };
+    let hours: i32 = hours.parse().ok()?;
+    ((0..=15).contains(&hours) && (0..60).contains(&minutes)).then_some(sign * (hours * 3_600 + minutes * 60))
+}
+
 fn east_offset(text: &str) -> Option<i32> {
     let text = text.trim();
     if text.starts_with(['+', '-']) { offset_seconds(text) } else { None }
@@ -286,5 +340,13 @@ mod tests {
                 assert_eq!(cursor.offset_us(instant), zone.offset_us(instant), "{zone:?} {instant}");
             }
         }
+    }
+
+    #[test]
+    fn unknown_zones_are_none() {
+        assert_eq!(Zone::parse("Mars/Olympus"), None);
+        assert_eq!(Zone::parse("+99:00"), None);
+        assert_eq!(Zone::parse("UTC"), Some(Zone::UTC));
+        assert_eq!(Zone::parse("Etc/UTC").map(Zone::arrow_name).as_deref(), Some("UTC"));
     }
 }
