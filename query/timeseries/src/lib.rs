@@ -1,5 +1,6 @@
-//! SQL over time: buckets and gaps, counters and states, the last rows, joins by time, and time zones with the meaning that
-//! PostgreSQL gives them. In the order in which a statement meets it:
+#![doc = include_str!("../README.md")]
+//!
+//! # Modules, in the order in which a statement meets them
 //!
 //! - `register`: adds all of it to a session
 //! - `planning`: SQL's own words, and types, operators and casts of times while a statement is planned
@@ -25,5 +26,6 @@ pub use planning::visit::{
 };
 pub use register::register;
 pub use time::calendar::{DAY_US, Day};
-pub use time::text::{day_text, instant_text, interval_text, local_text};
+pub use time::interval_text::interval_text;
+pub use time::text::{day_text, instant_text, local_text};
 pub use time::zone::Zone;

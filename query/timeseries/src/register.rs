@@ -6,13 +6,13 @@ use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
-use crate::aggregates::counters::{Measure, PointsFunction};
-use crate::aggregates::first_last::{End, EndFunction};
+use crate::aggregates::counters::{CounterAggregate, CounterFunction};
+use crate::aggregates::first_last::{FirstLastFunction, Pick};
 use crate::functions::function::TimeFunction;
 use crate::functions::now::Now;
 use crate::functions::time_bucket::TimeBucket;
 use crate::functions::{date_trunc, intervals, timestamps, to_char};
-use crate::gapfill::functions::Word;
+use crate::gapfill::functions::Placeholder;
 use crate::gapfill::planner::TimeseriesPlanner;
 use crate::gapfill::rule::FillGaps;
 use crate::planning::operators::Functions;
@@ -22,6 +22,10 @@ use crate::relations::generate_series::InNanoseconds;
 use crate::relations::latest::Latest;
 
 /// Adds everything to a session. Statements must go through [`crate::prepare`] before they are planned.
+///
+/// # Errors
+///
+/// Fails where the session has none of DataFusion's own `date_part`, or refuses a function.
 pub fn register(state: &mut SessionState) -> Result<()> {
     let functions = functions();
     for function in &functions.all {
@@ -43,7 +47,8 @@ pub fn register(state: &mut SessionState) -> Result<()> {
     let mut expressions = state.expr_planners().to_vec();
     expressions.insert(0, Arc::new(TimeExpressions { functions: functions.clone(), date_part }));
     let mut rules = state.analyzer().rules.clone();
-    // Both come before DataFusion brings operands to common types.
+    // Both come before DataFusion coerces operands to common types: its coercion knows no zone of a session, and would
+    // compare an instant with a local time as if both were UTC.
     rules.insert(0, Arc::new(TimeRules { functions }));
     rules.insert(1, Arc::new(FillGaps { time_bucket }));
     *state = SessionStateBuilder::new_from_existing(state.clone())
@@ -60,13 +65,19 @@ fn functions() -> Functions {
     let mut all: Vec<Arc<ScalarUDF>> = simple.into_iter().flatten().map(TimeFunction::udf).collect();
     all.push(Arc::new(ScalarUDF::new_from_impl(TimeBucket::default())));
     all.extend([Now::instant(), Now::local()].map(|now| Arc::new(ScalarUDF::new_from_impl(now))));
-    all.extend(Word::all().map(|word| Arc::new(ScalarUDF::new_from_impl(word))));
+    all.extend(Placeholder::all().map(|name| Arc::new(ScalarUDF::new_from_impl(name))));
     Functions { all }
 }
 
 fn aggregates() -> Vec<AggregateUDF> {
-    let ends = [End::First, End::Last, End::Delta].map(|end| AggregateUDF::new_from_impl(EndFunction::new(end)));
-    let measures = [Measure::Increase, Measure::Rate, Measure::LinearAverage, Measure::StateDuration];
-    let points = measures.map(|measure| AggregateUDF::new_from_impl(PointsFunction::new(measure)));
+    let ends =
+        [Pick::First, Pick::Last, Pick::Delta].map(|end| AggregateUDF::new_from_impl(FirstLastFunction::new(end)));
+    let measures = [
+        CounterAggregate::Increase,
+        CounterAggregate::Rate,
+        CounterAggregate::LinearAverage,
+        CounterAggregate::StateDuration,
+    ];
+    let points = measures.map(|measure| AggregateUDF::new_from_impl(CounterFunction::new(measure)));
     ends.into_iter().chain(points).collect()
 }

@@ -1,5 +1,7 @@
-//! Dates and times as PostgreSQL writes them, over its whole range and beyond that of other calendars: microseconds since
-//! 1970 in 64 bits reach from the year -290,308 to 294,247.
+//! Dates and times on PostgreSQL's wire: the text that it writes, and binary values, which count from 2000. Zones and the
+//! calendar are those of `zonelake-timeseries`.
+//!
+//! Microseconds since 1970 in 64 bits reach from the year -290,308 to 294,247.
 
 use bytes::{BufMut, BytesMut};
 pub(crate) use zonelake_timeseries::Zone;
@@ -21,7 +23,8 @@ pub(crate) fn days_since_2000(days: i64) -> Result<i32, OutOfRange> {
     if !(DAY_MIN..=i64::from(i32::MAX)).contains(&days) {
         return Err(OutOfRange);
     }
-    i32::try_from(days - DAYS_TO_2000).map_err(|_| OutOfRange)
+    // The cause says no more than that the value does not fit.
+    i32::try_from(days - DAYS_TO_2000).map_err(|_cause| OutOfRange)
 }
 
 /// Microseconds since 2000, as the binary form has them.
@@ -70,9 +73,11 @@ pub(crate) fn put_timestamp(out: &mut BytesMut, us: i64) -> Result<(), OutOfRang
 pub(crate) fn put_timestamptz(out: &mut BytesMut, us: i64, zone: Zone) -> Result<(), OutOfRange> {
     check(us)?;
     let ahead = zone.offset_seconds_in_all_years(us.div_euclid(1_000_000));
+    // The local time of the last instants is beyond 64 bits.
     let local = i128::from(us) + i128::from(ahead) * 1_000_000;
-    let day = i64::try_from(local.div_euclid(i128::from(DAY_US))).map_err(|_| OutOfRange)?;
-    let of_day = i64::try_from(local.rem_euclid(i128::from(DAY_US))).map_err(|_| OutOfRange)?;
+    // Never out of range: a day of microseconds is within 64 bits, and the number of days is smaller still.
+    let day = i64::try_from(local.div_euclid(i128::from(DAY_US))).map_err(|_cause| OutOfRange)?;
+    let of_day = i64::try_from(local.rem_euclid(i128::from(DAY_US))).map_err(|_cause| OutOfRange)?;
     let is_bc = put_day(out, day);
     out.put_u8(b' ');
     put_time(out, of_day);
@@ -115,12 +120,12 @@ pub(crate) fn put_fraction(out: &mut BytesMut, us: i64) {
     put_digits(out, value, width);
 }
 
-/// Writes year, month and day; whether the year is before Christ.
+/// Writes year, month and day; true where the year is before Christ.
 fn put_day(out: &mut BytesMut, days: i64) -> bool {
-    let Day { year, month, day } = Day::of_days(days);
+    let Day { year, month, day } = Day::from_days(days);
     let is_bc = year <= 0;
-    let shown = if is_bc { 1 - year } else { year };
-    put_digits(out, shown, 4);
+    let year_of_era = if is_bc { 1 - year } else { year };
+    put_digits(out, year_of_era, 4);
     out.put_u8(b'-');
     put_digits(out, month, 2);
     out.put_u8(b'-');

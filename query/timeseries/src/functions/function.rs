@@ -13,19 +13,19 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::functions::time_bucket::time_order;
-use crate::time::columns::{all_constant, result_of};
+use crate::functions::ordering::time_order;
+use crate::time::columns::{all_constant, column_result};
 use crate::time::zone::Zone;
 
 /// The types that a function wants for the types that it is given, and the type of its result.
 pub(crate) type Typing = fn(&[DataType]) -> Result<(Vec<DataType>, DataType)>;
 
-/// One call over a batch of rows.
+/// A call over a batch of rows.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     /// The arguments.
     pub(crate) args: &'a [ColumnarValue],
-    /// How many rows the result has.
+    /// Rows of the result.
     pub(crate) rows: usize,
     /// The type of the result.
     pub(crate) result: &'a DataType,
@@ -41,7 +41,7 @@ impl Call<'_> {
 
     /// The zone of the session.
     pub(crate) fn zone(&self) -> Result<Zone> {
-        Zone::of_session(self.config)
+        Zone::from_session(self.config)
     }
 }
 
@@ -71,31 +71,32 @@ impl TimeFunction {
         }
     }
 
-    /// The text of the first argument, a constant, says the type of the result.
+    /// Lets the text of the first argument, a constant, choose the type of the result.
     pub(crate) fn typed_by_constant(mut self, result: fn(&str) -> Result<DataType>) -> Self {
         self.result_by_constant = Some(result);
         self
     }
 
-    /// Its result depends on the zone of the session or the time of the statement too.
-    pub(crate) fn of_session(mut self) -> Self {
+    /// Declares that the result depends on the zone of the session or the time of the statement too, so that it is not
+    /// computed once for all sessions.
+    pub(crate) fn depending_on_session(mut self) -> Self {
         self.signature = Signature::user_defined(Volatility::Stable);
         self
     }
 
-    /// Other names of it.
+    /// Adds other names.
     pub(crate) fn with_aliases(mut self, aliases: &[&str]) -> Self {
         self.aliases = aliases.iter().map(|&alias| alias.to_owned()).collect();
         self
     }
 
-    /// The result never falls while the argument at `at` grows and the others stay the same.
+    /// Declares that the result never falls while the argument at `at` grows and the others stay the same.
     pub(crate) fn ordered_by(mut self, at: usize) -> Self {
         self.ordered_by = Some(at);
         self
     }
 
-    /// For a session.
+    /// The function in the form that a session registers.
     pub(crate) fn udf(self) -> Arc<ScalarUDF> {
         Arc::new(ScalarUDF::new_from_impl(self))
     }
@@ -155,12 +156,13 @@ impl ScalarUDFImpl for TimeFunction {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = all_constant(&args.args);
         let result = args.return_field.data_type();
+        // Strict as in PostgreSQL: a null argument makes the result null, and bodies need not look for it.
         if args.args.iter().any(is_null_constant) {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from(result)?));
         }
         let rows = if constant { 1 } else { args.number_rows };
         let call = Call { args: &args.args, rows, result, config: &args.config_options };
-        result_of((self.run)(&call)?, constant)
+        column_result((self.run)(&call)?, constant)
     }
 
     fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {

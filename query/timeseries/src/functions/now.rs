@@ -59,7 +59,7 @@ impl ScalarUDFImpl for Now {
         let Some(began) = info.query_execution_start_time() else { return Ok(ExprSimplifyResult::Original(args)) };
         let instant_us = began.timestamp_micros();
         let value = if self.local {
-            let zone = Zone::of_session(info.config_options())?;
+            let zone = Zone::from_session(info.config_options())?;
             ScalarValue::TimestampMicrosecond(Some(zone.to_local(instant_us)), None)
         } else {
             ScalarValue::TimestampMicrosecond(Some(instant_us), Some("UTC".into()))

@@ -12,10 +12,11 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
+use crate::functions::ordering::time_order;
 use crate::time::bucket::Buckets;
 use crate::time::columns::{
-    all_constant, constant_interval, constant_us, from_us, instant_type, interval_type, is_instant, is_text,
-    local_type, result_of, to_us,
+    all_constant, column_result, constant_interval, constant_us, from_us, instant_type, interval_type, is_instant,
+    is_text, local_type, to_us,
 };
 use crate::time::zone::Zone;
 
@@ -31,7 +32,7 @@ impl Default for TimeBucket {
     }
 }
 
-/// The types to which the arguments of a bucket are brought.
+/// The types to which the arguments of a bucket are coerced.
 pub(crate) fn bucket_types(name: &str, given: &[DataType]) -> Result<Vec<DataType>> {
     if !(2..=5).contains(&given.len()) {
         return plan_err!("{name} takes a width, a time and up to three of zone, origin and offset");
@@ -52,7 +53,7 @@ pub(crate) fn bucket_types(name: &str, given: &[DataType]) -> Result<Vec<DataTyp
     typed.collect()
 }
 
-/// The division that constant arguments describe; none where the width is null. Times that are local know no zone.
+/// The division that constant arguments describe; `None` where the width is null. Local times have no zone.
 pub(crate) fn buckets_of(width: &ScalarValue, options: &[ScalarValue], time: &DataType) -> Result<Option<Buckets>> {
     let Some(width) = constant_interval(width, "the width of a bucket")? else { return Ok(None) };
     let (mut zone, mut origin, mut offset) = (None, None, None);
@@ -124,7 +125,7 @@ impl ScalarUDFImpl for TimeBucket {
         };
         let constant = all_constant(&args.args);
         let times = to_us(&time.to_array(if constant { 1 } else { args.number_rows })?)?;
-        result_of(from_us(buckets.starts_of(&times), time_type)?, constant)
+        column_result(from_us(buckets.starts_of(&times), time_type)?, constant)
     }
 
     /// A comparison of a bucket with the beginning of one is a comparison of the time itself, which leaves out files.
@@ -143,6 +144,7 @@ impl ScalarUDFImpl for TimeBucket {
         };
         let end_us = buckets.next(start_us).filter(|_| buckets.start(start_us) == Some(start_us));
         let Some(end_us) = end_us else { return Ok(PreimageResult::None) };
+        // The end must survive the type of the time: seconds cannot hold each end that microseconds can.
         let end = ScalarValue::try_from_array(&from_us(vec![end_us].into(), &time_type)?, 0)?;
         if end.is_null() || constant_us(&end)? != Some(end_us) {
             return Ok(PreimageResult::None);
@@ -157,16 +159,5 @@ impl ScalarUDFImpl for TimeBucket {
 
     fn preserves_lex_ordering(&self, inputs: &[ExprProperties]) -> Result<bool> {
         Ok(time_order(inputs, 1) != SortProperties::Unordered)
-    }
-}
-
-/// The order of the argument at `at`, where all others are constants.
-pub(crate) fn time_order(inputs: &[ExprProperties], at: usize) -> SortProperties {
-    let constant = |(position, input): (usize, &ExprProperties)| {
-        position == at || input.sort_properties == SortProperties::Singleton
-    };
-    match inputs.get(at) {
-        Some(time) if inputs.iter().enumerate().all(constant) => time.sort_properties,
-        _ => SortProperties::Unordered,
     }
 }

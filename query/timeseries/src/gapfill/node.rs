@@ -8,10 +8,10 @@ use arrow::datatypes::Field;
 use datafusion::common::{DFSchema, DFSchemaRef, Result, plan_err};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
-/// What a column has in a row that is filled in.
+/// The value of a column in a row that is filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Fill {
-    /// What the whole group has.
+    /// The value that the whole group has.
     Key,
     /// The bucket.
     Bucket,
@@ -19,7 +19,7 @@ pub(crate) enum Fill {
     Null,
     /// The value of the row before.
     Last,
-    /// The point on the line between the rows around it.
+    /// The value on the line between the rows around it.
     Line,
 }
 
@@ -28,8 +28,8 @@ pub(crate) enum Fill {
 pub(crate) struct Bound {
     /// A constant.
     pub(crate) time: Expr,
-    /// The range begins, or ends, a microsecond behind it.
-    pub(crate) behind: bool,
+    /// The range begins, or ends, a microsecond later.
+    pub(crate) one_us_later: bool,
 }
 
 /// Fills the gaps of groups.
@@ -37,7 +37,7 @@ pub(crate) struct Bound {
 pub(crate) struct GapFill {
     /// Rows of groups, at most one for a bucket.
     pub(crate) input: LogicalPlan,
-    /// One for each column.
+    /// Values of filled rows, one for each column.
     pub(crate) fills: Vec<Fill>,
     /// The width of buckets and their zone.
     pub(crate) bucket: Vec<Expr>,
@@ -102,7 +102,7 @@ impl UserDefinedLogicalNodeCore for GapFill {
         let bucket = exprs.by_ref().take(self.bucket.len()).collect();
         let mut bounds = |of: &[Bound]| -> Vec<Bound> {
             let times = exprs.by_ref().take(of.len());
-            of.iter().zip(times).map(|(bound, time)| Bound { time, behind: bound.behind }).collect()
+            of.iter().zip(times).map(|(bound, time)| Bound { time, one_us_later: bound.one_us_later }).collect()
         };
         let (starts, finishes) = (bounds(&self.starts), bounds(&self.finishes));
         Self::try_new(input, self.fills.clone(), bucket, starts, finishes)

@@ -1,4 +1,4 @@
-//! Makes the operator that runs: constants become values, columns become positions.
+//! Planner of the operator that runs: constants become values, columns become positions.
 
 use std::sync::Arc;
 
@@ -62,9 +62,9 @@ impl ExtensionPlanner for GapFillPlanner {
         };
         let (starts, finishes) = (bounds(&node.starts)?, bounds(&node.finishes)?);
         // A bound that is null lets no row pass.
-        let (start, finish) = match (starts.into_iter().flatten().max(), finishes.into_iter().flatten().min()) {
-            (Some(start), Some(finish)) => (start, finish),
-            _ => return plan_err!("the range of a gap filling must not be null"),
+        let (start, finish) = (starts.into_iter().flatten().max(), finishes.into_iter().flatten().min());
+        let (Some(start), Some(finish)) = (start, finish) else {
+            return plan_err!("the range of a gap filling must not be null");
         };
         let count = buckets.count_about(start, finish);
         if count > BUCKETS_MAX {
@@ -81,7 +81,7 @@ fn bound_us(session: &dyn Session, bound: &Bound, time_type: &DataType) -> Resul
         DataType::Timestamp(..) | DataType::Date32 => value,
         _ => value.cast_to(time_type)?,
     };
-    Ok(constant_us(&value)?.map(|us| us.saturating_add(i64::from(bound.behind))))
+    Ok(constant_us(&value)?.map(|us| us.saturating_add(i64::from(bound.one_us_later))))
 }
 
 fn constant(session: &dyn Session, expr: &Expr) -> Result<ScalarValue> {

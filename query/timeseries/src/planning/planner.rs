@@ -1,5 +1,5 @@
-//! Where statements get their meaning of times: types, operators and `extract` while SQL becomes a plan, everything else
-//! before DataFusion brings operands to common types.
+//! Rules that give statements their meaning of times: types, operators and `extract` while SQL becomes a plan, everything
+//! else before DataFusion coerces operands to common types.
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ use crate::planning::operators::{Functions, Rewriter};
 use crate::time::columns::{is_instant, is_text};
 use crate::time::zone::Zone;
 
-/// Timestamps are of microseconds, as PostgreSQL's and as the tables', and all instants are of one type.
+/// Types of SQL's timestamps. They are of microseconds, as PostgreSQL's and as the tables', and instants are of one type:
+/// DataFusion takes the zone in a type's name for the zone of the value, so the name is always UTC.
 #[derive(Debug)]
 pub struct TimeTypes;
 
@@ -41,9 +42,9 @@ impl TypePlanner for TimeTypes {
 /// `extract`, and operators between times that DataFusion would refuse before [`TimeRules`] sees them.
 #[derive(Debug)]
 pub(crate) struct TimeExpressions {
-    /// What expressions become.
+    /// Functions that expressions become.
     pub(crate) functions: Functions,
-    /// What `extract` becomes.
+    /// Function that `extract` becomes.
     pub(crate) date_part: Arc<ScalarUDF>,
 }
 
@@ -66,6 +67,7 @@ impl ExprPlanner for TimeExpressions {
         if !is_text(&left) && !is_text(&right) && !instants && !spans {
             return Ok(PlannerResult::Original(expr));
         }
+        // The planner of expressions has no settings at hand, hence no zone: what depends on it becomes a function.
         let rewriter = Rewriter { schema, functions: &self.functions, zone: None };
         Ok(match rewriter.binary(&expr.left, op, &expr.right)? {
             Some(planned) => PlannerResult::Planned(planned),
@@ -79,15 +81,15 @@ impl ExprPlanner for TimeExpressions {
     }
 }
 
-/// Long sums of numbers are not looked through, so that a statement of many operators stays cheap to plan.
+/// Whether an operand may be a time. Long sums of numbers are not looked through, so that a statement of many operators stays cheap to plan.
 fn may_be_time(expr: &Expr) -> bool {
     !matches!(expr, Expr::BinaryExpr(_))
 }
 
-/// Brings expressions over times to what PostgreSQL means by them.
+/// Rewrites expressions over times to what PostgreSQL means by them.
 #[derive(Debug)]
 pub(crate) struct TimeRules {
-    /// What expressions become.
+    /// Functions that expressions become.
     pub(crate) functions: Functions,
 }
 
@@ -97,7 +99,7 @@ impl AnalyzerRule for TimeRules {
     }
 
     fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
-        let zone = Zone::of_session(config)?;
+        let zone = Zone::from_session(config)?;
         plan.transform_up_with_subqueries(|plan| self.rewrite(plan, zone)).map(|plan| plan.data)
     }
 }
@@ -110,6 +112,7 @@ impl TimeRules {
             schema.merge(&source);
         }
         let rewriter = Rewriter { schema: &schema, functions: &self.functions, zone: Some(zone) };
+        // A rewritten expression keeps its name, since nodes above refer to it.
         let names = NamePreserver::new(&plan);
         let plan = plan.map_expressions(|expr| {
             let name = names.save(&expr);

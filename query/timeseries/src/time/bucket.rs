@@ -13,7 +13,7 @@ const ORIGIN_US: i64 = 946_857_600_000_000;
 /// January 2000, from which buckets of months are counted.
 const ORIGIN_MONTHS: i64 = 24_000;
 
-/// How time is divided.
+/// The width of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd)]
 enum Width {
     /// µs.
@@ -44,7 +44,7 @@ impl Buckets {
         let (width, origin) = match (i64::from(width.months), fixed_us) {
             (0, 1..) => (Width::Fixed(fixed_us), origin_us.unwrap_or(ORIGIN_US)),
             (1.., 0) => {
-                (Width::Months(width.months.into()), origin_us.map_or(ORIGIN_MONTHS, |us| Day::of_us(us).months()))
+                (Width::Months(width.months.into()), origin_us.map_or(ORIGIN_MONTHS, |us| Day::from_us(us).months()))
             }
             (0, _) | (..0, _) => return exec_err!("a bucket must be at least 1 µs wide"),
             (1.., _) => return exec_err!("a bucket of months or years cannot also have days or time"),
@@ -69,10 +69,11 @@ impl Buckets {
         self.start_at(time_us, self.zone.offset_us(time_us))
     }
 
-    /// The beginning of the bucket behind the one that begins at `start_us`.
+    /// The beginning of the bucket after the one that begins at `start_us`.
     pub(crate) fn next(&self, start_us: i64) -> Option<i64> {
         match self.width {
             Width::Fixed(width) if self.is_plain() => start_us.checked_add(width),
+            // Where clocks are put back, a step of one width may end in the same local bucket; then more steps follow.
             Width::Fixed(width) if width < DAY_US => {
                 let mut time_us = start_us.checked_add(width)?;
                 loop {
@@ -96,7 +97,7 @@ impl Buckets {
             .take_while(move |start| *start < until_us)
     }
 
-    /// How many buckets there are between two instants, about.
+    /// The approximate count of buckets between two instants.
     pub(crate) fn count_about(&self, from_us: i64, until_us: i64) -> i64 {
         let width = match self.width {
             Width::Fixed(width) => width,
@@ -154,38 +155,41 @@ impl Buckets {
     }
 
     fn local_start(&self, local_us: i64) -> Option<i64> {
-        let Some(offset) = self.offset else { return self.bare_start(local_us) };
-        plus_interval(self.bare_start(plus_interval(local_us, negated(offset))?)?, offset)
+        let Some(offset) = self.offset else { return self.start_without_offset(local_us) };
+        plus_interval(self.start_without_offset(plus_interval(local_us, negated(offset))?)?, offset)
     }
 
     fn local_next(&self, local_us: i64) -> Option<i64> {
         let step = |bare: i64| match self.width {
             Width::Fixed(width) => bare.checked_add(width),
-            Width::Months(months) => Day::of_month(Day::of_us(bare).months() + months).days().checked_mul(DAY_US),
+            Width::Months(months) => Day::from_months(Day::from_us(bare).months() + months).days().checked_mul(DAY_US),
         };
         match self.offset {
             None => step(local_us),
             // Taking a month off and adding it again may end on another day, so the bare beginning is looked for.
-            Some(offset) => plus_interval(step(self.bare_start(plus_interval(local_us, negated(offset))?)?)?, offset),
+            Some(offset) => {
+                plus_interval(step(self.start_without_offset(plus_interval(local_us, negated(offset))?)?)?, offset)
+            }
         }
     }
 
-    fn bare_start(&self, local_us: i64) -> Option<i64> {
+    fn start_without_offset(&self, local_us: i64) -> Option<i64> {
         match self.width {
             Width::Fixed(width) => {
+                // 64 bits overflow between the ends of time.
                 let since = i128::from(local_us) - i128::from(self.origin);
                 i64::try_from(i128::from(local_us) - since.rem_euclid(i128::from(width))).ok()
             }
             Width::Months(months) => {
-                let month = Day::of_us(local_us).months();
+                let month = Day::from_us(local_us).months();
                 let first = month - (month - self.origin).rem_euclid(months);
-                Day::of_month(first).days().checked_mul(DAY_US)
+                Day::from_months(first).days().checked_mul(DAY_US)
             }
         }
     }
 }
 
-/// Times within 290,000 years of 1970 do not wrap.
+/// The last multiple of a width since an origin. Times within 290,000 years of 1970 do not wrap.
 fn floor(time_us: i64, width_us: i64, origin_us: i64) -> i64 {
     time_us.wrapping_sub(time_us.wrapping_sub(origin_us).rem_euclid(width_us))
 }

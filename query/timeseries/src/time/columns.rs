@@ -13,32 +13,32 @@ use datafusion::logical_expr::ColumnarValue;
 
 use crate::time::calendar::DAY_US;
 
-/// An instant: what PostgreSQL calls `timestamp with time zone`. The zone is a label without meaning; ours is always UTC.
+/// An instant: PostgreSQL's `timestamp with time zone`. The zone is a label without meaning; ours is always UTC.
 pub(crate) fn instant_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// A local time: what PostgreSQL calls `timestamp`.
+/// A local time: PostgreSQL's `timestamp`.
 pub(crate) fn local_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, None)
 }
 
-/// What PostgreSQL calls `interval`.
+/// An interval: PostgreSQL's `interval`.
 pub(crate) fn interval_type() -> DataType {
     DataType::Interval(IntervalUnit::MonthDayNano)
 }
 
-/// Whether it is an instant.
+/// True for instants.
 pub(crate) fn is_instant(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(_, Some(_)))
 }
 
-/// Whether it is a local time.
+/// True for local times.
 pub(crate) fn is_local(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(_, None))
 }
 
-/// Whether it is text.
+/// True for text.
 pub(crate) fn is_text(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
@@ -101,7 +101,7 @@ pub(crate) fn from_us(times: Int64Array, data_type: &DataType) -> Result<ArrayRe
     })
 }
 
-/// Each time by a function that may remember. What stands in the place of a null is passed too.
+/// Each time by a function that may have state. The value under a null is passed too: a branch for each row costs more.
 pub(crate) fn map_us(times: &Int64Array, map: impl FnMut(i64) -> i64) -> Int64Array {
     let mapped: Vec<i64> = times.values().iter().copied().map(map).collect();
     Int64Array::new(mapped.into(), times.nulls().cloned())
@@ -113,13 +113,8 @@ pub(crate) fn to_intervals(array: &ArrayRef) -> Result<PrimitiveArray<IntervalMo
     Ok(intervals.as_primitive::<IntervalMonthDayNanoType>().clone())
 }
 
-/// The rows of an argument, and whether it is a constant.
-pub(crate) fn rows_of(argument: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
-    argument.to_array(rows)
-}
-
-/// The result over `rows` rows: a constant where all arguments were constants.
-pub(crate) fn result_of(array: ArrayRef, constant: bool) -> Result<ColumnarValue> {
+/// A result: a constant where all arguments were constants, else a column.
+pub(crate) fn column_result(array: ArrayRef, constant: bool) -> Result<ColumnarValue> {
     Ok(if constant {
         ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
     } else {
@@ -127,7 +122,7 @@ pub(crate) fn result_of(array: ArrayRef, constant: bool) -> Result<ColumnarValue
     })
 }
 
-/// Whether all arguments are constants.
+/// True where all arguments are constants.
 pub(crate) fn all_constant(arguments: &[ColumnarValue]) -> bool {
     arguments.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)))
 }

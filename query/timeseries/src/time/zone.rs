@@ -10,7 +10,7 @@ use datafusion::common::{Result, exec_datafusion_err};
 
 use crate::time::calendar::{HOUR_US, SECOND_US};
 
-/// A time zone.
+/// A time zone: the only such type of all interfaces of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Zone {
     /// Seconds east of Greenwich.
@@ -24,7 +24,11 @@ impl Zone {
     pub const UTC: Self = Self::Fixed(0);
 
     /// The zone of the session; UTC where none is set.
-    pub fn of_session(config: &ConfigOptions) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// Fails where the setting names no zone.
+    pub fn from_session(config: &ConfigOptions) -> Result<Self> {
         match config.execution.time_zone.as_deref() {
             None | Some("+00:00" | "UTC") => Ok(Self::UTC),
             Some(name) => match east_offset(name) {
@@ -64,7 +68,7 @@ impl Zone {
         ZONES.get(&name.to_ascii_lowercase()).copied().map(Self::Named)
     }
 
-    /// The name by which Arrow and [`Zone::of_session`] know the zone.
+    /// The name by which Arrow and [`Zone::from_session`] know the zone.
     pub fn arrow_name(self) -> String {
         match self {
             Self::Fixed(0) => "UTC".to_owned(),
@@ -77,7 +81,7 @@ impl Zone {
         }
     }
 
-    /// What a zone within a text of a time means: as [`Zone::named`], but the sign of an offset is positive to the east.
+    /// The zone within a text of a time: as [`Zone::named`], but the sign of an offset is positive to the east.
     pub(crate) fn in_text(name: &str) -> Result<Self> {
         match east_offset(name) {
             Some(seconds) => Ok(Self::Fixed(seconds)),
@@ -85,12 +89,12 @@ impl Zone {
         }
     }
 
-    /// Whether local time is UTC.
+    /// True where local time is UTC.
     pub(crate) fn is_utc(self) -> bool {
         self == Self::UTC
     }
 
-    /// How far local time is before UTC at an instant, in µs.
+    /// Local time minus UTC at an instant, in µs.
     pub(crate) fn offset_us(self, instant_us: i64) -> i64 {
         let seconds = match self {
             Self::Fixed(seconds) => seconds,
@@ -125,7 +129,7 @@ impl Zone {
         local_us.saturating_sub(i64::from(seconds) * SECOND_US)
     }
 
-    /// The first instant that shows a local time or, where it is left out, the first one behind the gap.
+    /// The first instant that shows a local time or, where it is left out, the first one after the gap.
     pub(crate) fn first_instant(self, local_us: i64) -> i64 {
         match self.local(local_us) {
             Local::Once(seconds) | Local::Twice { first: seconds, .. } => local_us.saturating_sub(us(seconds)),
@@ -173,7 +177,7 @@ impl Zone {
 const RULES_FROM_SECONDS: i64 = -377_600_000_000;
 const RULES_UNTIL_SECONDS: i64 = 253_300_000_000;
 
-/// How often a local time is there, with the offsets of its instants in seconds.
+/// The instants of a local time, by their offsets in seconds.
 enum Local {
     Once(i32),
     Twice { first: i32, second: i32 },
@@ -193,7 +197,7 @@ fn gap(local: &NaiveDateTime, zone: Tz) -> Local {
     Local::Never { before, end_us }
 }
 
-/// The offset of a zone over a stretch in which it does not change, kept for the times that follow.
+/// The offset of a zone over a stretch in which it does not change, remembered for the times that follow.
 #[derive(Debug)]
 pub(crate) struct OffsetCursor {
     zone: Zone,
@@ -328,6 +332,15 @@ mod tests {
         assert_eq!(Zone::in_text("-0330").expect("an offset"), Zone::Fixed(-12_600));
         assert!(Zone::named("Mars/Olympus").is_err());
         assert!(Zone::named("").is_err());
+    }
+
+    #[test]
+    fn beyond_the_years_of_the_rules_the_last_offset_holds() {
+        let berlin = berlin();
+        let year_9990 = at("9990-01-01Z") / SECOND_US;
+        assert_eq!(berlin.offset_seconds_in_all_years(year_9990), 3_600);
+        assert_eq!(berlin.offset_seconds_in_all_years(i64::MAX / SECOND_US), 3_600);
+        assert_eq!(Zone::Fixed(25_200).offset_seconds_in_all_years(i64::MIN), 25_200);
     }
 
     #[test]

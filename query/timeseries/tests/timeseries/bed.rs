@@ -113,7 +113,7 @@ fn seen() -> RecordBatch {
 }
 
 /// The table for PostgreSQL.
-pub fn readings_sql() -> String {
+pub(crate) fn readings_sql() -> String {
     let mut sql =
         "create table readings(id int, time timestamptz, local timestamp, day date, device text, zone_name text, \
          value float8, counter int8, state text, span interval);\n"
@@ -126,7 +126,7 @@ pub fn readings_sql() -> String {
             row.id,
             instant_text(row.time, Zone::UTC),
             local_text(row.local),
-            day_text(Day::of_us(row.time)),
+            day_text(Day::from_us(row.time)),
             row.device,
             row.zone_name,
             row.counter,
@@ -139,16 +139,16 @@ pub fn readings_sql() -> String {
 }
 
 /// A session whose zone is `zone`.
-pub struct Session {
+pub(crate) struct Session {
     context: SessionContext,
     zone: Zone,
 }
 
 impl Session {
-    pub fn new(zone: &str) -> Self {
+    pub(crate) fn new(zone: &str) -> Self {
         let mut config = SessionConfig::new().with_target_partitions(3).with_batch_size(7);
         config.options_mut().execution.time_zone = Some(zone.to_owned());
-        let zone = Zone::of_session(config.options()).unwrap();
+        let zone = Zone::from_session(config.options()).unwrap();
         let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
         zonelake_timeseries::register(&mut state).unwrap();
         let context = SessionContext::new_with_state(state);
@@ -165,7 +165,7 @@ impl Session {
     }
 
     /// The rows of an answer.
-    pub async fn batches(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+    pub(crate) async fn batches(&self, sql: &str) -> Result<Vec<RecordBatch>> {
         let mut statement = DFParser::parse_sql(sql)?.pop_front().unwrap();
         zonelake_timeseries::prepare(&mut statement);
         let plan = self.context.state().statement_to_plan(statement).await?;
@@ -173,7 +173,7 @@ impl Session {
     }
 
     /// The rows of an answer as PostgreSQL writes them.
-    pub async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>> {
+    pub(crate) async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>> {
         let batches = self.batches(sql).await?;
         let mut rows = Vec::new();
         for batch in batches {
@@ -193,7 +193,7 @@ impl Session {
             DataType::Boolean => if column.as_boolean().value(0) { "t" } else { "f" }.to_owned(),
             DataType::Timestamp(_, Some(_)) => instant_text(time_us(&column), self.zone),
             DataType::Timestamp(_, None) => local_text(time_us(&column)),
-            DataType::Date32 => day_text(Day::of_days(column.as_primitive::<Date32Type>().value(0).into())),
+            DataType::Date32 => day_text(Day::from_days(column.as_primitive::<Date32Type>().value(0).into())),
             DataType::Interval(_) | DataType::Duration(_) => {
                 let intervals = cast(&column, &DataType::Interval(IntervalUnit::MonthDayNano)).unwrap();
                 interval_text(intervals.as_primitive::<IntervalMonthDayNanoType>().value(0))
