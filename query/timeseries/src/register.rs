@@ -25,7 +25,7 @@ use crate::relations::latest::Latest;
 ///
 /// # Errors
 ///
-/// Fails where the session has none of DataFusion's own `date_part`, or refuses a function.
+/// Fails where the session refuses a function or an aggregate.
 pub fn register(state: &mut SessionState) -> Result<()> {
     let functions = functions();
     for function in &functions.all {
@@ -70,14 +70,14 @@ fn functions() -> Functions {
 }
 
 fn aggregates() -> Vec<AggregateUDF> {
-    let ends =
-        [Pick::First, Pick::Last, Pick::Delta].map(|end| AggregateUDF::new_from_impl(FirstLastFunction::new(end)));
-    let measures = [
+    let first_last =
+        [Pick::First, Pick::Last, Pick::Delta].map(|pick| AggregateUDF::new_from_impl(FirstLastFunction::new(pick)));
+    let computed = [
         CounterAggregate::Increase,
         CounterAggregate::Rate,
         CounterAggregate::LinearAverage,
         CounterAggregate::StateDuration,
     ];
-    let points = measures.map(|measure| AggregateUDF::new_from_impl(CounterFunction::new(measure)));
-    ends.into_iter().chain(points).collect()
+    let counters = computed.map(|aggregate| AggregateUDF::new_from_impl(CounterFunction::new(aggregate)));
+    first_last.into_iter().chain(counters).collect()
 }

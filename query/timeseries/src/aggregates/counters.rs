@@ -237,7 +237,7 @@ struct GroupSamples {
 
 impl GroupSamples {
     fn push(&mut self, group: usize, sample: (i64, f64)) {
-        // The index of a group always fits: each takes more than a byte of memory, of which there is less than 2^32 groups'.
+        // The index of a group always fits: memory ends long before 2^32 groups.
         self.groups.push(u32::try_from(group).unwrap_or(u32::MAX));
         self.samples.push(sample);
     }
@@ -263,20 +263,20 @@ impl GroupSamples {
             sum += length;
         }
         let mut emitted = vec![(0, 0.0); sum];
-        let mut kept = 0;
+        let mut remaining = 0;
         for at in 0..self.samples.len() {
             let (group, sample) = (self.groups[at] as usize, self.samples[at]);
             if group < count {
                 emitted[next[group]] = sample;
                 next[group] += 1;
             } else {
-                self.groups[kept] = self.groups[at] - u32::try_from(count).unwrap_or(u32::MAX);
-                self.samples[kept] = sample;
-                kept += 1;
+                self.groups[remaining] = self.groups[at] - u32::try_from(count).unwrap_or(u32::MAX);
+                self.samples[remaining] = sample;
+                remaining += 1;
             }
         }
-        self.groups.truncate(kept);
-        self.samples.truncate(kept);
+        self.groups.truncate(remaining);
+        self.samples.truncate(remaining);
         self.total -= count;
         (emitted, lengths)
     }
@@ -309,8 +309,8 @@ impl GroupsAccumulator for GroupSamples {
         let mut rest = samples.as_slice();
         let mut group = Vec::new();
         let results = lengths.into_iter().map(|length| {
-            let (of_group, behind) = rest.split_at(length);
-            rest = behind;
+            let (of_group, after) = rest.split_at(length);
+            rest = after;
             group.clear();
             group.extend_from_slice(of_group);
             self.aggregate.of_unordered(&mut group)

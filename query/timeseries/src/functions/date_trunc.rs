@@ -200,6 +200,7 @@ fn trunc_all(times: &Int64Array, unit: Unit, zone: Zone) -> Result<Int64Array> {
     let mut current = (i64::MAX, i64::MIN, 0);
     let mut trunc = |instant: i64| -> Result<i64> {
         let offset = cursor.offset_us(instant);
+        // Hours and minutes are cut in local time too: Kathmandu is 5:45 hours ahead.
         if unit.fixed_us().is_some() {
             return Ok(unit.trunc_local(instant + offset)? - offset);
         }

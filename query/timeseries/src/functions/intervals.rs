@@ -78,6 +78,7 @@ fn add_interval(call: &Call<'_>, sign: fn(IntervalMonthDayNano) -> IntervalMonth
 
 /// An instant plus months, then days, both by the local calendar, then time.
 pub(crate) fn instant_plus(instant_us: i64, interval: IntervalMonthDayNano, zone: Zone) -> Option<i64> {
+    // Months come first, as in PostgreSQL: 30 January plus a month and a day is 1 March.
     let mut at = instant_us;
     if interval.months != 0 {
         let local = zone.to_local(at);
@@ -102,6 +103,7 @@ fn between_typing(given: &[DataType]) -> Typed {
 
 fn between(call: &Call<'_>) -> Result<ArrayRef> {
     let (later, earlier) = (to_us(&call.array(0)?)?, to_us(&call.array(1)?)?);
+    // Wraps only for times that are more than 290,000 years apart.
     let between: Int64Array = arrow::compute::binary(&later, &earlier, i64::wrapping_sub)?;
     let intervals: IntervalMonthDayNanoArray = between
         .unary_opt(|us| Some(IntervalMonthDayNano::new(0, i32::try_from(us / DAY_US).ok()?, us % DAY_US * 1_000)));
@@ -175,7 +177,7 @@ fn multiply_interval(call: &Call<'_>, factor_of: fn(f64) -> f64) -> Result<Array
     let product_of = |interval: IntervalMonthDayNano, factor: f64| -> Option<IntervalMonthDayNano> {
         let (months, days) = (f64::from(interval.months) * factor, f64::from(interval.days) * factor);
         let us = (interval.nanoseconds / 1_000) as f64 * factor;
-        // Written so that NaN, which is less than nothing, is out of range too.
+        // Negated, so that NaN, which compares as false, is out of range too.
         if !(months.abs() < 2e9 && days.abs() < 2e9 && us.abs() < 9e15) {
             return None;
         }

@@ -191,6 +191,7 @@ fn zone_of(zones: &ArrayRef, row: usize, known: &mut HashMap<String, Zone>) -> R
         };
     }
     let name = zones.as_string::<i32>().value(row);
+    // A column has few zones, and looking one up costs a lower-case copy of the name.
     if let Some(zone) = known.get(name) {
         return Ok(Some(*zone));
     }
@@ -235,6 +236,7 @@ fn make_timestamps(call: &Call<'_>) -> Result<Int64Array> {
 }
 
 fn timestamp_from_parts([year, month, day, hour, minute]: [i64; 5], second: f64) -> Result<i64> {
+    // SQL has no year 0: its year -1 is 1 BC, the year 0 of the calendar.
     let date = Day { year: if year < 0 { year + 1 } else { year }, month, day };
     let valid = year != 0
         && (-4_713..=294_276).contains(&year)

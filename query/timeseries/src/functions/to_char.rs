@@ -100,13 +100,13 @@ fn pieces(pattern: &str) -> Vec<Piece> {
             rest = rest.get(end + 1..).unwrap_or("");
             continue;
         }
-        let (bare, behind) = match rest.get(..2) {
+        let (bare, after) = match rest.get(..2) {
             Some("FM" | "fm") => (true, &rest[2..]),
             _ => (false, rest),
         };
-        match known(behind) {
+        match known(after) {
             Some(of) => {
-                rest = &behind[of.len()..];
+                rest = &after[of.len()..];
                 let ordinal = match rest.get(..2) {
                     Some("TH") => Some(true),
                     Some("th") => Some(false),
@@ -117,7 +117,7 @@ fn pieces(pattern: &str) -> Vec<Piece> {
                 }
                 pieces.push(Piece::Pattern { of, bare, ordinal });
             }
-            None if bare => rest = behind,
+            None if bare => rest = after,
             None => {
                 pieces.push(Piece::Literal(first.to_string()));
                 rest = &rest[first.len_utf8()..];

@@ -96,6 +96,7 @@ impl ExecutionPlan for GapFillExec {
     }
 
     fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        // All rows of a group must come in one partition, or each partition would fill the same gaps.
         let keys = self.columns(Fill::Key);
         let distribution =
             if keys.is_empty() { Distribution::SinglePartition } else { Distribution::KeyPartitioned(keys) };
@@ -103,6 +104,7 @@ impl ExecutionPlan for GapFillExec {
     }
 
     fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
+        // Nulls come first, so that rows without a bucket do not stand between those with one.
         let ascending = |expr| PhysicalSortRequirement::new(expr, Some(arrow::compute::SortOptions::new(false, true)));
         let columns = self.columns(Fill::Key).into_iter().chain(self.columns(Fill::Bucket));
         vec![LexRequirement::new(columns.map(ascending)).map(OrderingRequirements::new)]
@@ -278,6 +280,7 @@ impl Filler {
                 Some(Step::Real(row)) => {
                     rows.push(Row::Real(row));
                     let at = row as usize;
+                    // Rows before the range pass, and do not move the next bucket that is expected.
                     if times.is_valid(at) && self.expected.is_some_and(|expected| expected <= times.value(at)) {
                         self.expected = self.range.buckets.next(times.value(at));
                     }

@@ -70,6 +70,7 @@ impl GapFill {
 
 impl PartialOrd for GapFill {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        // DataFusion asks for an order of nodes; any that agrees with equality of inputs will do.
         self.input.partial_cmp(&other.input)
     }
 }

@@ -126,6 +126,7 @@ fn call_of(groups: &Aggregate) -> Result<Call> {
     let (mut zone, mut bounds) = (None, Vec::new());
     for option in options {
         let null = matches!(option, Expr::Literal(value, _) if value.is_null());
+        // Text that names no zone is a bound of the range, and gets the type of the time.
         let is_zone = is_text(&option.get_type(schema)?)
             && option
                 .as_literal()
@@ -165,6 +166,7 @@ fn call_of(groups: &Aggregate) -> Result<Call> {
 /// The bounds of a time in the filters directly below.
 fn bounds_in_where(mut plan: &LogicalPlan, time: &Expr) -> (Vec<Bound>, Vec<Bound>) {
     let (mut starts, mut finishes) = (Vec::new(), Vec::new());
+    // Only filters right below the groups count: any other node may change what the time is.
     while let LogicalPlan::Filter(Filter { predicate, input, .. }) = plan {
         for term in split_conjunction(predicate) {
             match term {

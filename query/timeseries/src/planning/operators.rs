@@ -262,6 +262,7 @@ impl Rewriter<'_> {
             }
             _ => return Ok(None),
         };
+        // The rest, such as another unit, is a cast that does not depend on the zone.
         let same = self.type_of(&made).is_some_and(|made| made == *to);
         Ok(Some(if same { made } else { cast(made, to.clone()) }))
     }

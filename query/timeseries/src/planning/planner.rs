@@ -81,7 +81,8 @@ impl ExprPlanner for TimeExpressions {
     }
 }
 
-/// Whether an operand may be a time. Long sums of numbers are not looked through, so that a statement of many operators stays cheap to plan.
+/// True where an operand may be a time. Long sums of numbers are not looked through, so that a statement of many operators
+/// stays cheap to plan.
 fn may_be_time(expr: &Expr) -> bool {
     !matches!(expr, Expr::BinaryExpr(_))
 }

@@ -150,6 +150,7 @@ fn build_join(left: LogicalPlan, right: LogicalPlan, nearest: Nearest, keys: Vec
     let (left_columns, right_columns) = (left.schema().columns(), right.schema().columns());
     let fields =
         right_columns.iter().enumerate().flat_map(|(at, column)| [lit(right_name(at)), Expr::Column(column.clone())]);
+    // All columns of the right side in one struct, so that one window function carries the row.
     let row = named_struct(fields.collect());
     let row_type = row.get_type(right.schema().as_ref())?;
     // At one time, right rows come first where they are meant too.

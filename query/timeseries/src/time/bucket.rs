@@ -90,13 +90,6 @@ impl Buckets {
         }
     }
 
-    /// The beginnings of all buckets in `from_us..until_us`, the first being the one that `from_us` is in.
-    pub(crate) fn starts(&self, from_us: i64, until_us: i64) -> impl Iterator<Item = i64> + use<> {
-        let buckets = *self;
-        std::iter::successors(self.start(from_us), move |start| buckets.next(*start))
-            .take_while(move |start| *start < until_us)
-    }
-
     /// The approximate count of buckets between two instants.
     pub(crate) fn count_about(&self, from_us: i64, until_us: i64) -> i64 {
         let width = match self.width {
@@ -213,6 +206,12 @@ mod tests {
         instant_text(buckets(width, zone).start(at(time)).expect("a start"), Zone::UTC)
     }
 
+    /// The beginnings of all buckets in `from_us..until_us`, the first being the one that `from_us` is in.
+    fn starts_within(buckets: Buckets, from_us: i64, until_us: i64) -> impl Iterator<Item = i64> {
+        std::iter::successors(buckets.start(from_us), move |start| buckets.next(*start))
+            .take_while(move |start| *start < until_us)
+    }
+
     #[test]
     fn buckets_begin_where_timescaledb_says() {
         assert_eq!(start("5 minutes", "UTC", "2026-01-01 00:07:31Z"), "2026-01-01 00:05:00+00");
@@ -239,9 +238,11 @@ mod tests {
     fn an_hour_that_comes_twice_is_two_buckets() {
         assert_eq!(start("1 hour", "Europe/Berlin", "2026-10-25 00:30Z"), "2026-10-25 00:00:00+00");
         assert_eq!(start("1 hour", "Europe/Berlin", "2026-10-25 01:30Z"), "2026-10-25 01:00:00+00");
-        let of_day = buckets("1 hour", "Europe/Berlin").starts(at("2026-10-24 22:00Z"), at("2026-10-25 23:00Z"));
+        let of_day =
+            starts_within(buckets("1 hour", "Europe/Berlin"), at("2026-10-24 22:00Z"), at("2026-10-25 23:00Z"));
         assert_eq!(of_day.count(), 25);
-        let of_day = buckets("1 hour", "Europe/Berlin").starts(at("2026-03-28 23:00Z"), at("2026-03-29 22:00Z"));
+        let of_day =
+            starts_within(buckets("1 hour", "Europe/Berlin"), at("2026-03-28 23:00Z"), at("2026-03-29 22:00Z"));
         assert_eq!(of_day.count(), 23);
     }
 

@@ -50,9 +50,11 @@ pub(crate) fn to_us(array: &ArrayRef) -> Result<Int64Array> {
             array.as_primitive::<TimestampMicrosecondType>().reinterpret_cast()
         }
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            // Downwards and not towards zero: a time before 1970 must not become a later microsecond.
             array.as_primitive::<TimestampNanosecondType>().unary(|time| time.div_euclid(1_000))
         }
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            // Milliseconds reach a thousand times further than microseconds; the rest is null.
             array.as_primitive::<TimestampMillisecondType>().unary_opt(|time| time.checked_mul(1_000))
         }
         DataType::Timestamp(TimeUnit::Second, _) => {

@@ -6,7 +6,7 @@ pub(crate) fn round_i64(value: f64) -> i64 {
     value.round() as i64
 }
 
-/// The whole number next to it towards zero.
+/// The whole part.
 #[expect(clippy::cast_possible_truncation, reason = "saturation is meant: callers bound the value before")]
 pub(crate) fn trunc_i64(value: f64) -> i64 {
     value as i64

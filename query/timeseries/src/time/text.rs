@@ -175,10 +175,12 @@ impl Fields {
     fn local_us(&self) -> Option<i64> {
         let (mut year, month, day) = (self.year?, self.month?, self.day?);
         if self.before_christ {
+            // Texts have no year 0: 1 BC comes before AD 1.
             year = 1 - year;
         } else if year == 0 {
             return None;
         }
+        // PostgreSQL's range: its 4713 BC is the year -4712 here.
         if !(1..=12).contains(&month) || !(-4712..=294_276).contains(&year) {
             return None;
         }
@@ -218,6 +220,7 @@ fn time_us(text: &str) -> Option<i64> {
     let number = |at: usize| parts.get(at).map_or(Some(0), |part| part.parse::<i64>().ok());
     let (hour, minute, second) = (number(0)?, number(1)?, number(2)?);
     let time_us = hour * HOUR_US + minute * MINUTE_US + second * SECOND_US + fraction_us(fraction)?;
+    // 24:00 and a second of 60 are the beginning of the next day and minute, as in PostgreSQL.
     (hour <= 24 && minute < 60 && second <= 60 && time_us <= DAY_US).then_some(time_us)
 }
 

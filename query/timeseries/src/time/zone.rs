@@ -41,6 +41,7 @@ impl Zone {
     /// The zone that `AT TIME ZONE` means: a name, an abbreviation, or a POSIX offset, whose sign is positive to the west.
     pub(crate) fn named(name: &str) -> Result<Self> {
         let lower = name.trim().to_ascii_lowercase();
+        // PostgreSQL looks among abbreviations before names of zones: `EST` is both.
         if let Some(hours) = abbreviation(&lower) {
             return Ok(Self::Fixed(hours * 3_600));
         }
@@ -49,6 +50,7 @@ impl Zone {
         }
         let digits = lower.find(|letter: char| !letter.is_ascii_alphabetic()).map(|at| &lower[at..]);
         match digits.and_then(offset_seconds) {
+            // A POSIX name such as `UTC+7` counts hours to the west as positive.
             Some(west) => Ok(Self::Fixed(-west)),
             None => Err(exec_datafusion_err!("time zone \"{name}\" not recognized")),
         }
@@ -154,6 +156,7 @@ impl Zone {
         };
         let Some(local) = DateTime::from_timestamp(local_us.div_euclid(SECOND_US), 0).map(|local| local.naive_utc())
         else {
+            // Beyond chrono's years the offset is 0 here as in `offset_us`, so that a time there and back is the same.
             return Local::Once(0);
         };
         match zone.offset_from_local_datetime(&local) {
@@ -221,6 +224,7 @@ impl OffsetCursor {
         let from_us = instant_us.saturating_sub(instant_us.rem_euclid(STRETCH_US));
         let until_us = from_us.saturating_add(STRETCH_US);
         let offset_us = self.zone.offset_us(from_us);
+        // Equal offsets at both ends of so short a stretch are the offset in between, too.
         if offset_us == self.zone.offset_us(until_us - 1) {
             (self.from_us, self.until_us, self.offset_us) = (from_us, until_us, offset_us);
             offset_us

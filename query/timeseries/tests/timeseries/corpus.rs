@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::bed::Session;
+use crate::harness::Session;
 
 /// A statement.
 #[derive(Debug)]

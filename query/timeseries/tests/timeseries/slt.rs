@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use datafusion::error::DataFusionError;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Normalizer, Record, Runner};
 
-use crate::bed::Session;
+use crate::harness::Session;
 
 /// The database that the records are run on.
 struct Database {
