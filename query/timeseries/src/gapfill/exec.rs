@@ -24,35 +24,36 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, stream};
 
-use super::ROWS_MAX;
-use super::node::Fill;
-use crate::bucket::Buckets;
-use crate::columns::{from_us, to_us};
+use crate::gapfill::limits::ROWS_MAX;
+use crate::gapfill::node::Fill;
+use crate::time::bucket::Buckets;
+use crate::time::columns::{from_us, to_us};
 
 /// The buckets that each group gets.
 #[derive(Debug, Clone, Copy)]
-pub struct Range {
-    /// How time is divided.
-    pub buckets: Buckets,
-    /// In the first bucket.
-    pub start_us: i64,
-    /// Behind the last bucket's beginning.
-    pub finish_us: i64,
+pub(crate) struct Range {
+    /// Division of time.
+    pub(crate) buckets: Buckets,
+    /// An instant in the first bucket.
+    pub(crate) start_us: i64,
+    /// The first instant at which no bucket may begin.
+    pub(crate) finish_us: i64,
 }
 
 /// Fills the gaps of groups.
 #[derive(Debug)]
-pub struct GapFillExec {
+pub(crate) struct GapFillExec {
     input: Arc<dyn ExecutionPlan>,
     fills: Vec<Fill>,
     range: Range,
+    /// Rows filled in so far by all partitions.
     filled: Arc<AtomicU64>,
     properties: Arc<PlanProperties>,
 }
 
 impl GapFillExec {
     /// Over rows whose columns are filled by `fills`.
-    pub fn try_new(input: Arc<dyn ExecutionPlan>, fills: Vec<Fill>, range: Range) -> Result<Self> {
+    pub(crate) fn try_new(input: Arc<dyn ExecutionPlan>, fills: Vec<Fill>, range: Range) -> Result<Self> {
         let of_input = input.schema();
         let fields = of_input.fields().iter().zip(&fills).map(|(field, fill)| {
             let nullable = field.is_nullable() || !matches!(fill, Fill::Key | Fill::Bucket);
@@ -95,6 +96,7 @@ impl ExecutionPlan for GapFillExec {
     }
 
     fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        // All rows of a group must come in one partition, or each partition would fill the same gaps.
         let keys = self.columns(Fill::Key);
         let distribution =
             if keys.is_empty() { Distribution::SinglePartition } else { Distribution::KeyPartitioned(keys) };
@@ -102,6 +104,7 @@ impl ExecutionPlan for GapFillExec {
     }
 
     fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
+        // Nulls come first, so that rows without a bucket do not stand between those with one.
         let ascending = |expr| PhysicalSortRequirement::new(expr, Some(arrow::compute::SortOptions::new(false, true)));
         let columns = self.columns(Fill::Key).into_iter().chain(self.columns(Fill::Bucket));
         vec![LexRequirement::new(columns.map(ascending)).map(OrderingRequirements::new)]
@@ -141,13 +144,14 @@ impl ExecutionPlan for GapFillExec {
                     return Ok(Some((batch, (input, filler))));
                 }
                 match input.next().await {
-                    Some(batch) => filler.take_in(&batch?)?,
+                    Some(batch) => filler.add_batch(&batch?)?,
                     None if filler.ended => return Ok(None),
                     None => filler.end()?,
                 }
             }
         });
         let batches = RecordBatchStreamAdapter::new(schema, Box::pin(batches));
+        // A wide range is filled for long without input, so the operator yields to other tasks.
         Ok(Box::pin(cooperative(batches)))
     }
 }
@@ -156,11 +160,11 @@ impl ExecutionPlan for GapFillExec {
 #[derive(Debug, Clone, Copy)]
 enum Row {
     Real(u32),
-    /// Between two rows of a group; the one before is missing at its beginning, the one behind at its end.
+    /// Between two rows of a group; the one before is missing at its beginning, the one after at its end.
     Gap {
         time_us: i64,
         before: Option<u32>,
-        behind: Option<u32>,
+        after: Option<u32>,
     },
 }
 
@@ -171,7 +175,7 @@ enum Step {
     Gaps {
         until_us: i64,
         before: Option<u32>,
-        behind: Option<u32>,
+        after: Option<u32>,
     },
     /// A group begins: its first bucket is the first of the range.
     Begin,
@@ -189,7 +193,7 @@ struct Filler {
     before: Option<RecordBatch>,
     /// The next bucket that the group should have.
     expected: Option<i64>,
-    /// What is to be done with the rows of a batch.
+    /// Batches with the steps that are still to be done with their rows.
     ready: VecDeque<(RecordBatch, VecDeque<Step>)>,
     ended: bool,
 }
@@ -203,7 +207,7 @@ impl Filler {
     }
 
     /// Takes the next rows in. The last row before them stands in front, since gaps are filled from it.
-    fn take_in(&mut self, batch: &RecordBatch) -> Result<()> {
+    fn add_batch(&mut self, batch: &RecordBatch) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
@@ -228,7 +232,7 @@ impl Filler {
         }
         for (number, group) in groups.into_iter().enumerate() {
             if number > 0 {
-                steps.push_back(Step::Gaps { until_us: i64::MAX, before: Some(index(group.start) - 1), behind: None });
+                steps.push_back(Step::Gaps { until_us: i64::MAX, before: Some(index(group.start) - 1), after: None });
                 steps.push_back(Step::Begin);
             }
             for row in group.clone() {
@@ -238,7 +242,7 @@ impl Filler {
                 }
                 let before = (row > group.start).then(|| index(row) - 1);
                 if times.is_valid(row) {
-                    steps.push_back(Step::Gaps { until_us: times.value(row), before, behind: Some(index(row)) });
+                    steps.push_back(Step::Gaps { until_us: times.value(row), before, after: Some(index(row)) });
                 }
                 steps.push_back(Step::Real(index(row)));
             }
@@ -252,7 +256,7 @@ impl Filler {
     fn end(&mut self) -> Result<()> {
         self.ended = true;
         let ungrouped = !self.fills.contains(&Fill::Key);
-        let gaps = |before| Step::Gaps { until_us: i64::MAX, before, behind: None };
+        let gaps = |before| Step::Gaps { until_us: i64::MAX, before, after: None };
         match self.before.take() {
             Some(before) => self.ready.push_back((before, VecDeque::from([gaps(Some(0))]))),
             None if ungrouped => {
@@ -276,13 +280,14 @@ impl Filler {
                 Some(Step::Real(row)) => {
                     rows.push(Row::Real(row));
                     let at = row as usize;
+                    // Rows before the range pass, and do not move the next bucket that is expected.
                     if times.is_valid(at) && self.expected.is_some_and(|expected| expected <= times.value(at)) {
                         self.expected = self.range.buckets.next(times.value(at));
                     }
                 }
-                Some(gaps @ Step::Gaps { until_us, before, behind }) => {
+                Some(gaps @ Step::Gaps { until_us, before, after }) => {
                     if let Some(time_us) = self.expected.filter(|&us| us < until_us.min(self.range.finish_us)) {
-                        rows.push(Row::Gap { time_us, before, behind });
+                        rows.push(Row::Gap { time_us, before, after });
                         self.expected = self.range.buckets.next(time_us);
                         steps.push_front(gaps);
                     }
@@ -298,6 +303,7 @@ impl Filler {
 
     fn rows(&self, batch: &RecordBatch, times: &Int64Array, rows: &[Row]) -> Result<RecordBatch> {
         let gaps = rows.iter().filter(|row| matches!(row, Row::Gap { .. })).count() as u64;
+        // All partitions share the counter. Its exact order does not matter, since any sum above the limit refuses.
         if self.filled.fetch_add(gaps, Ordering::Relaxed) + gaps > ROWS_MAX {
             return exec_err!(
                 "more than {ROWS_MAX} rows are to be filled in: choose a wider bucket or a shorter range"
@@ -306,12 +312,12 @@ impl Filler {
         let index_of = |of_gap: fn(Option<u32>, Option<u32>) -> Option<u32>| -> UInt32Array {
             let of = |row: &Row| match *row {
                 Row::Real(row) => Some(row),
-                Row::Gap { before, behind, .. } => of_gap(before, behind),
+                Row::Gap { before, after, .. } => of_gap(before, after),
             };
             rows.iter().map(of).collect()
         };
         let (real, key, last) =
-            (index_of(|_, _| None), index_of(|before, behind| behind.or(before)), index_of(|before, _| before));
+            (index_of(|_, _| None), index_of(|before, after| after.or(before)), index_of(|before, _| before));
         let columns =
             batch.columns().iter().zip(&self.fills).zip(self.schema.fields()).map(|((column, fill), field)| {
                 let taken = |rows: &UInt32Array| match column.is_empty() {
@@ -331,8 +337,9 @@ impl Filler {
                     }
                     Fill::Line => {
                         let values = column.as_primitive::<Float64Type>();
-                        let points: Float64Array = rows.iter().map(|row| on_line(values, times, *row)).collect();
-                        Ok(Arc::new(points) as ArrayRef)
+                        let values_on_line: Float64Array =
+                            rows.iter().map(|row| on_line(values, times, *row)).collect();
+                        Ok(Arc::new(values_on_line) as ArrayRef)
                     }
                 }
             });
@@ -340,7 +347,7 @@ impl Filler {
     }
 }
 
-/// Batches have far fewer rows than 2^32.
+/// The index of a row for `take`. Batches have far fewer rows than 2^32.
 fn index(row: usize) -> u32 {
     u32::try_from(row).unwrap_or(u32::MAX)
 }
@@ -352,8 +359,8 @@ fn on_line(values: &Float64Array, times: &Int64Array, row: Row) -> Option<f64> {
     };
     match row {
         Row::Real(row) => values.is_valid(row as usize).then(|| values.value(row as usize)),
-        Row::Gap { time_us, before, behind } => {
-            let ((t0, v0), (t1, v1)) = (point(before?)?, point(behind?)?);
+        Row::Gap { time_us, before, after } => {
+            let ((t0, v0), (t1, v1)) = (point(before?)?, point(after?)?);
             Some(v0 + (v1 - v0) * ((time_us - t0) as f64 / (t1 - t0) as f64))
         }
     }

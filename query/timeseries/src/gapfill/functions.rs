@@ -1,32 +1,34 @@
-//! The words of gap filling. They are functions so that SQL can be planned; the rule replaces them before anything runs.
+//! Names of gap filling in SQL. They are functions so that SQL can be planned; the rule replaces them before anything runs.
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-/// A function that stands for something else.
+use crate::functions::time_bucket::bucket_types;
+
+/// A function that the rule replaces.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Word {
+pub(crate) struct Placeholder {
     name: &'static str,
     signature: Signature,
 }
 
 /// `time_bucket_gapfill(width, time [, zone] [, start, finish])`.
-pub const GAPFILL: &str = "time_bucket_gapfill";
+pub(crate) const GAPFILL: &str = "time_bucket_gapfill";
 /// `locf(value)`: in a filled row, the value of the row before.
-pub const LOCF: &str = "locf";
+pub(crate) const LOCF: &str = "locf";
 /// `interpolate(value)`: in a filled row, on the straight line between the rows around it.
-pub const INTERPOLATE: &str = "interpolate";
+pub(crate) const INTERPOLATE: &str = "interpolate";
 
-impl Word {
-    /// All of them.
-    pub fn all() -> [Self; 3] {
+impl Placeholder {
+    /// The placeholders that a session registers.
+    pub(crate) fn all() -> [Self; 3] {
         [GAPFILL, LOCF, INTERPOLATE]
             .map(|name| Self { name, signature: Signature::user_defined(Volatility::Immutable) })
     }
 }
 
-impl ScalarUDFImpl for Word {
+impl ScalarUDFImpl for Placeholder {
     fn name(&self) -> &str {
         self.name
     }
@@ -39,7 +41,7 @@ impl ScalarUDFImpl for Word {
         match (self.name, given) {
             (INTERPOLATE, [_]) => Ok(vec![DataType::Float64]),
             (LOCF, [value]) => Ok(vec![value.clone()]),
-            (GAPFILL, [_, _, ..]) if given.len() <= 5 => crate::time_bucket::bucket_types(self.name, given),
+            (GAPFILL, [_, _, ..]) if given.len() <= 5 => bucket_types(self.name, given),
             _ => plan_err!("{} does not take {} arguments", self.name, given.len()),
         }
     }

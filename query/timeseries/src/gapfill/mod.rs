@@ -5,14 +5,11 @@
 //! - [`node`]: the operator in a logical plan
 //! - [`planner`]: what it is made from when it runs
 //! - [`exec`]: the operator that runs
+//! - [`limits`]: how many buckets and rows are filled in
 
-pub mod exec;
-pub mod functions;
-pub mod node;
-pub mod planner;
-pub mod rule;
-
-/// Buckets that a range may have.
-pub const BUCKETS_MAX: i64 = 1_000_000;
-/// Rows that may be filled in, in one answer.
-pub const ROWS_MAX: u64 = 100_000_000;
+pub(crate) mod exec;
+pub(crate) mod functions;
+pub(crate) mod limits;
+pub(crate) mod node;
+pub(crate) mod planner;
+pub(crate) mod rule;

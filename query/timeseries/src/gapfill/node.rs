@@ -8,10 +8,10 @@ use arrow::datatypes::Field;
 use datafusion::common::{DFSchema, DFSchemaRef, Result, plan_err};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
-/// What a column has in a row that is filled in.
+/// The value of a column in a row that is filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fill {
-    /// What the whole group has.
+pub(crate) enum Fill {
+    /// The value that the whole group has.
     Key,
     /// The bucket.
     Bucket,
@@ -19,38 +19,38 @@ pub enum Fill {
     Null,
     /// The value of the row before.
     Last,
-    /// The point on the line between the rows around it.
+    /// The value on the line between the rows around it.
     Line,
 }
 
 /// A bound of the range that is filled.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Bound {
+pub(crate) struct Bound {
     /// A constant.
-    pub time: Expr,
-    /// The range begins, or ends, a microsecond behind it.
-    pub behind: bool,
+    pub(crate) time: Expr,
+    /// The range begins, or ends, a microsecond later.
+    pub(crate) one_us_later: bool,
 }
 
 /// Fills the gaps of groups.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct GapFill {
+pub(crate) struct GapFill {
     /// Rows of groups, at most one for a bucket.
-    pub input: LogicalPlan,
-    /// One for each column.
-    pub fills: Vec<Fill>,
+    pub(crate) input: LogicalPlan,
+    /// Values of filled rows, one for each column.
+    pub(crate) fills: Vec<Fill>,
     /// The width of buckets and their zone.
-    pub bucket: Vec<Expr>,
+    pub(crate) bucket: Vec<Expr>,
     /// The range begins at the latest of these.
-    pub starts: Vec<Bound>,
+    pub(crate) starts: Vec<Bound>,
     /// The range ends before the earliest of these.
-    pub finishes: Vec<Bound>,
+    pub(crate) finishes: Vec<Bound>,
     schema: DFSchemaRef,
 }
 
 impl GapFill {
     /// Over rows whose columns are filled by `fills`.
-    pub fn try_new(
+    pub(crate) fn try_new(
         input: LogicalPlan,
         fills: Vec<Fill>,
         bucket: Vec<Expr>,
@@ -70,6 +70,7 @@ impl GapFill {
 
 impl PartialOrd for GapFill {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        // DataFusion asks for an order of nodes; any that agrees with equality of inputs will do.
         self.input.partial_cmp(&other.input)
     }
 }
@@ -102,7 +103,7 @@ impl UserDefinedLogicalNodeCore for GapFill {
         let bucket = exprs.by_ref().take(self.bucket.len()).collect();
         let mut bounds = |of: &[Bound]| -> Vec<Bound> {
             let times = exprs.by_ref().take(of.len());
-            of.iter().zip(times).map(|(bound, time)| Bound { time, behind: bound.behind }).collect()
+            of.iter().zip(times).map(|(bound, time)| Bound { time, one_us_later: bound.one_us_later }).collect()
         };
         let (starts, finishes) = (bounds(&self.starts), bounds(&self.finishes));
         Self::try_new(input, self.fills.clone(), bucket, starts, finishes)

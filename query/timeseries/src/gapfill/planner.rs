@@ -1,4 +1,4 @@
-//! Makes the operator that runs: constants become values, columns become positions.
+//! Planner of the operator that runs: constants become values, columns become positions.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use super::BUCKETS_MAX;
-use super::exec::{GapFillExec, Range};
-use super::node::{Bound, GapFill};
-use crate::columns::{constant_us, interval_type};
-use crate::time_bucket::buckets_of;
+use crate::functions::time_bucket::buckets_of;
+use crate::gapfill::exec::{GapFillExec, Range};
+use crate::gapfill::limits::BUCKETS_MAX;
+use crate::gapfill::node::{Bound, Fill, GapFill};
+use crate::time::columns::{constant_us, interval_type};
 
 /// DataFusion's planner, with the operators of this crate.
 #[derive(Debug)]
-pub struct TimeseriesPlanner;
+pub(crate) struct TimeseriesPlanner;
 
 #[async_trait]
 impl QueryPlanner for TimeseriesPlanner {
@@ -33,7 +33,7 @@ impl QueryPlanner for TimeseriesPlanner {
 
 /// Plans [`GapFill`].
 #[derive(Debug)]
-pub struct GapFillPlanner;
+pub(crate) struct GapFillPlanner;
 
 #[async_trait]
 impl ExtensionPlanner for GapFillPlanner {
@@ -49,7 +49,7 @@ impl ExtensionPlanner for GapFillPlanner {
         let Some(node) = node.as_any().downcast_ref::<GapFill>() else { return Ok(None) };
         let [input] = inputs else { return plan_err!("GapFill has one input") };
         let bucket = node.bucket.iter().map(|expr| constant(session, expr)).collect::<Result<Vec<_>>>()?;
-        let Some(position) = node.fills.iter().position(|fill| *fill == super::node::Fill::Bucket) else {
+        let Some(position) = node.fills.iter().position(|fill| *fill == Fill::Bucket) else {
             return plan_err!("GapFill has a column of buckets");
         };
         let time_type = input.schema().field(position).data_type().clone();
@@ -62,9 +62,9 @@ impl ExtensionPlanner for GapFillPlanner {
         };
         let (starts, finishes) = (bounds(&node.starts)?, bounds(&node.finishes)?);
         // A bound that is null lets no row pass.
-        let (start, finish) = match (starts.into_iter().flatten().max(), finishes.into_iter().flatten().min()) {
-            (Some(start), Some(finish)) => (start, finish),
-            _ => return plan_err!("the range of a gap filling must not be null"),
+        let (start, finish) = (starts.into_iter().flatten().max(), finishes.into_iter().flatten().min());
+        let (Some(start), Some(finish)) = (start, finish) else {
+            return plan_err!("the range of a gap filling must not be null");
         };
         let count = buckets.count_about(start, finish);
         if count > BUCKETS_MAX {
@@ -81,7 +81,7 @@ fn bound_us(session: &dyn Session, bound: &Bound, time_type: &DataType) -> Resul
         DataType::Timestamp(..) | DataType::Date32 => value,
         _ => value.cast_to(time_type)?,
     };
-    Ok(constant_us(&value)?.map(|us| us.saturating_add(i64::from(bound.behind))))
+    Ok(constant_us(&value)?.map(|us| us.saturating_add(i64::from(bound.one_us_later))))
 }
 
 fn constant(session: &dyn Session, expr: &Expr) -> Result<ScalarValue> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result, plan_err};
@@ -9,20 +10,20 @@ use datafusion::logical_expr::expr::{Alias, Between, BinaryExpr, ScalarFunction}
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
-    Aggregate, Expr, ExprSchemable, Extension, Filter, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF,
+    Aggregate, Expr, ExprSchemable, Extension, Filter, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, cast,
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::functions::{GAPFILL, INTERPOLATE, LOCF};
-use super::node::{Bound, Fill, GapFill};
-use crate::columns::is_text;
-use crate::zone::Zone;
+use crate::gapfill::functions::{GAPFILL, INTERPOLATE, LOCF};
+use crate::gapfill::node::{Bound, Fill, GapFill};
+use crate::time::columns::is_text;
+use crate::time::zone::Zone;
 
 /// The rule.
 #[derive(Debug)]
-pub struct FillGaps {
-    /// What `time_bucket_gapfill` becomes.
-    pub time_bucket: Arc<ScalarUDF>,
+pub(crate) struct FillGaps {
+    /// Function that `time_bucket_gapfill` becomes.
+    pub(crate) time_bucket: Arc<ScalarUDF>,
 }
 
 impl AnalyzerRule for FillGaps {
@@ -38,6 +39,7 @@ impl AnalyzerRule for FillGaps {
 impl FillGaps {
     /// Rewrites a node that stands above groups with gaps, and what is below it.
     fn above(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        // HAVING stands between the groups and what selects from them; it is moved below with them.
         if matches!(plan, LogicalPlan::Filter(_)) {
             return Ok(Transformed::no(plan));
         }
@@ -124,6 +126,7 @@ fn call_of(groups: &Aggregate) -> Result<Call> {
     let (mut zone, mut bounds) = (None, Vec::new());
     for option in options {
         let null = matches!(option, Expr::Literal(value, _) if value.is_null());
+        // Text that names no zone is a bound of the range, and gets the type of the time.
         let is_zone = is_text(&option.get_type(schema)?)
             && option
                 .as_literal()
@@ -140,7 +143,7 @@ fn call_of(groups: &Aggregate) -> Result<Call> {
     if bounds.len() > 2 {
         return plan_err!("{GAPFILL} takes one start and one finish");
     }
-    let mut bounds = bounds.into_iter().map(|bound| bound.map(|time| Bound { time, behind: false }));
+    let mut bounds = bounds.into_iter().map(|bound| bound.map(|time| Bound { time, one_us_later: false }));
     let (start, finish) = (bounds.next().flatten(), bounds.next().flatten());
     let mut starts: Vec<Bound> = start.into_iter().collect();
     let mut finishes: Vec<Bound> = finish.into_iter().collect();
@@ -163,6 +166,7 @@ fn call_of(groups: &Aggregate) -> Result<Call> {
 /// The bounds of a time in the filters directly below.
 fn bounds_in_where(mut plan: &LogicalPlan, time: &Expr) -> (Vec<Bound>, Vec<Bound>) {
     let (mut starts, mut finishes) = (Vec::new(), Vec::new());
+    // Only filters right below the groups count: any other node may change what the time is.
     while let LogicalPlan::Filter(Filter { predicate, input, .. }) = plan {
         for term in split_conjunction(predicate) {
             match term {
@@ -175,7 +179,7 @@ fn bounds_in_where(mut plan: &LogicalPlan, time: &Expr) -> (Vec<Bound>, Vec<Boun
                     if constant.any_column_refs() || constant.is_volatile() {
                         continue;
                     }
-                    let bound = |behind| Bound { time: (**constant).clone(), behind };
+                    let bound = |one_us_later| Bound { time: (**constant).clone(), one_us_later };
                     match op {
                         Some(Operator::GtEq) => starts.push(bound(false)),
                         Some(Operator::Gt) => starts.push(bound(true)),
@@ -187,8 +191,8 @@ fn bounds_in_where(mut plan: &LogicalPlan, time: &Expr) -> (Vec<Bound>, Vec<Boun
                 Expr::Between(Between { expr, negated: false, low, high })
                     if **expr == *time && !low.any_column_refs() && !high.any_column_refs() =>
                 {
-                    starts.push(Bound { time: (**low).clone(), behind: false });
-                    finishes.push(Bound { time: (**high).clone(), behind: true });
+                    starts.push(Bound { time: (**low).clone(), one_us_later: false });
+                    finishes.push(Bound { time: (**high).clone(), one_us_later: true });
                 }
                 _ => {}
             }
@@ -208,7 +212,7 @@ fn fill_column(expr: Expr, fills: &mut Vec<(Expr, Fill)>) -> Transformed<Expr> {
     };
     let [value] = function.args.as_slice() else { return Transformed::no(expr) };
     let value = match fill {
-        Fill::Line => datafusion::logical_expr::cast(value.clone(), arrow::datatypes::DataType::Float64),
+        Fill::Line => cast(value.clone(), DataType::Float64),
         _ => value.clone(),
     };
     let known = fills.iter().position(|known| *known == (value.clone(), fill));

@@ -4,7 +4,7 @@
 //! like, makes the compiler generate the walk over all nodes of the tree again: about a megabyte each time. Here the walk
 //! exists once, since the functions are not generic, and a visitor is called through a vtable.
 //!
-//! All crates walk statements by these functions; hooks have the names and the order of sqlparser's.
+//! Hooks have the names and the order of sqlparser's.
 
 use std::ops::ControlFlow;
 

@@ -11,27 +11,27 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::bed::Session;
+use crate::harness::Session;
 
 /// A statement.
 #[derive(Debug)]
-pub struct Statement {
-    pub sql: String,
-    pub zone: String,
+pub(crate) struct Statement {
+    pub(crate) sql: String,
+    pub(crate) zone: String,
     /// Our rows, where they differ on purpose.
-    pub ours: Option<Vec<String>>,
+    pub(crate) ours: Option<Vec<String>>,
 }
 
 /// A file of statements.
 #[derive(Debug)]
-pub struct Corpus {
-    pub path: PathBuf,
-    pub statements: Vec<Statement>,
+pub(crate) struct Corpus {
+    pub(crate) path: PathBuf,
+    pub(crate) statements: Vec<Statement>,
 }
 
 impl Corpus {
     /// All files.
-    pub fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres_corpus");
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "sql")).collect();
@@ -56,12 +56,12 @@ impl Corpus {
     }
 
     /// Where the answers are.
-    pub fn answers_path(&self) -> PathBuf {
+    pub(crate) fn answers_path(&self) -> PathBuf {
         self.path.with_extension("answers")
     }
 
     /// The answers that are recorded, by statement.
-    pub fn answers(&self) -> Vec<Vec<String>> {
+    pub(crate) fn answers(&self) -> Vec<Vec<String>> {
         let recorded = std::fs::read_to_string(self.answers_path()).unwrap();
         let mut answers: Vec<(String, Vec<String>)> = Vec::new();
         for line in recorded.lines() {

@@ -2,7 +2,7 @@
 
 use arrow::util::pretty::pretty_format_batches;
 
-use crate::bed::Session;
+use crate::harness::Session;
 
 async fn plan(sql: &str) -> String {
     let session = Session::new("Asia/Ho_Chi_Minh");

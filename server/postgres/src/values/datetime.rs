@@ -1,91 +1,18 @@
-//! Dates and times as PostgreSQL writes them, over its whole range and beyond that of other calendars: microseconds since
-//! 1970 in 64 bits reach from the year -290,308 to 294,247.
-
-use std::str::FromStr;
+//! Dates and times on PostgreSQL's wire: the text that it writes, and binary values, which count from 2000. Zones and the
+//! calendar are those of `zonelake-timeseries`.
+//!
+//! Microseconds since 1970 in 64 bits reach from the year -290,308 to 294,247.
 
 use bytes::{BufMut, BytesMut};
-use chrono::{DateTime, Offset, TimeZone};
-use chrono_tz::{TZ_VARIANTS, Tz};
+pub(crate) use zonelake_timeseries::Zone;
+use zonelake_timeseries::{DAY_US, Day};
 
 /// Days from 1970 to 2000, from which PostgreSQL counts.
 const DAYS_TO_2000: i64 = 10_957;
-/// Microseconds of a day.
-pub(crate) const DAY_US: i64 = 86_400_000_000;
 /// Earliest day that PostgreSQL has, 4713-11-24 BC, in days since 1970.
 const DAY_MIN: i64 = -2_440_588;
 /// Last day that a time of PostgreSQL has, 294276-12-31.
 const DAY_MAX: i64 = 106_762_232;
-
-/// A zone of times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Zone {
-    /// Seconds ahead of UTC.
-    Fixed(i32),
-    /// With rules.
-    Named(Tz),
-}
-
-impl Zone {
-    /// UTC.
-    pub(crate) const UTC: Self = Self::Fixed(0);
-
-    /// A zone by its IANA name, in any case, or an offset as `+07:00`; `None` where there is none of that name.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        if let Some(seconds) = offset_seconds(name) {
-            return Some(Self::Fixed(seconds));
-        }
-        if ["utc", "gmt", "z", "etc/utc", "universal", "zulu"].contains(&name.to_ascii_lowercase().as_str()) {
-            return Some(Self::UTC);
-        }
-        let in_any_case = || TZ_VARIANTS.into_iter().find(|zone| zone.name().eq_ignore_ascii_case(name));
-        Tz::from_str(name).ok().or_else(in_any_case).map(Self::Named)
-    }
-
-    /// The name by which Arrow knows it.
-    pub(crate) fn arrow_name(self) -> String {
-        match self {
-            Self::Fixed(0) => "UTC".to_owned(),
-            Self::Fixed(seconds) => {
-                let sign = if seconds < 0 { '-' } else { '+' };
-                let minutes = seconds.abs() / 60;
-                format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
-            }
-            Self::Named(zone) => zone.name().to_owned(),
-        }
-    }
-
-    /// Seconds that it is ahead of UTC at an instant. Beyond the years of the rules the last one holds.
-    fn seconds_at(self, utc_seconds: i64) -> i64 {
-        match self {
-            Self::Fixed(seconds) => i64::from(seconds),
-            Self::Named(zone) => {
-                let within = utc_seconds.clamp(RULES_FROM, RULES_UNTIL);
-                DateTime::from_timestamp(within, 0)
-                    .map_or(0, |utc| i64::from(zone.offset_from_utc_datetime(&utc.naive_utc()).fix().local_minus_utc()))
-            }
-        }
-    }
-}
-
-/// Seconds of the year -9998 and of the year 9999, between which offsets are looked up.
-const RULES_FROM: i64 = -377_600_000_000;
-const RULES_UNTIL: i64 = 253_300_000_000;
-
-/// `+07`, `-3:30`, `+07:00`, as ISO 8601 has them: east is positive.
-fn offset_seconds(text: &str) -> Option<i32> {
-    let (sign, rest) = match text.as_bytes().first()? {
-        b'+' => (1, &text[1..]),
-        b'-' => (-1, &text[1..]),
-        _ => return None,
-    };
-    let (hours, minutes) = match rest.split_once(':') {
-        Some((hours, minutes)) => (hours, minutes.parse::<i32>().ok()?),
-        None if rest.len() == 4 => (rest.get(..2)?, rest.get(2..)?.parse::<i32>().ok()?),
-        None => (rest, 0),
-    };
-    let hours: i32 = hours.parse().ok()?;
-    ((0..=15).contains(&hours) && (0..60).contains(&minutes)).then_some(sign * (hours * 3_600 + minutes * 60))
-}
 
 /// A day or time that PostgreSQL does not have.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,7 +23,8 @@ pub(crate) fn days_since_2000(days: i64) -> Result<i32, OutOfRange> {
     if !(DAY_MIN..=i64::from(i32::MAX)).contains(&days) {
         return Err(OutOfRange);
     }
-    i32::try_from(days - DAYS_TO_2000).map_err(|_| OutOfRange)
+    // The cause says no more than that the value does not fit.
+    i32::try_from(days - DAYS_TO_2000).map_err(|_cause| OutOfRange)
 }
 
 /// Microseconds since 2000, as the binary form has them.
@@ -144,10 +72,12 @@ pub(crate) fn put_timestamp(out: &mut BytesMut, us: i64) -> Result<(), OutOfRang
 /// Writes an instant as the zone's clocks show it, with their offset: `2026-11-25 08:02:03.5+07`.
 pub(crate) fn put_timestamptz(out: &mut BytesMut, us: i64, zone: Zone) -> Result<(), OutOfRange> {
     check(us)?;
-    let ahead = zone.seconds_at(us.div_euclid(1_000_000));
+    let ahead = zone.offset_seconds_in_all_years(us.div_euclid(1_000_000));
+    // The local time of the last instants is beyond 64 bits.
     let local = i128::from(us) + i128::from(ahead) * 1_000_000;
-    let day = i64::try_from(local.div_euclid(i128::from(DAY_US))).map_err(|_| OutOfRange)?;
-    let of_day = i64::try_from(local.rem_euclid(i128::from(DAY_US))).map_err(|_| OutOfRange)?;
+    // Never out of range: a day of microseconds is within 64 bits, and the number of days is smaller still.
+    let day = i64::try_from(local.div_euclid(i128::from(DAY_US))).map_err(|_cause| OutOfRange)?;
+    let of_day = i64::try_from(local.rem_euclid(i128::from(DAY_US))).map_err(|_cause| OutOfRange)?;
     let is_bc = put_day(out, day);
     out.put_u8(b' ');
     put_time(out, of_day);
@@ -190,12 +120,12 @@ pub(crate) fn put_fraction(out: &mut BytesMut, us: i64) {
     put_digits(out, value, width);
 }
 
-/// Writes year, month and day; whether the year is before Christ.
+/// Writes year, month and day; true where the year is before Christ.
 fn put_day(out: &mut BytesMut, days: i64) -> bool {
-    let (year, month, day) = civil(days);
+    let Day { year, month, day } = Day::from_days(days);
     let is_bc = year <= 0;
-    let shown = if is_bc { 1 - year } else { year };
-    put_digits(out, shown, 4);
+    let year_of_era = if is_bc { 1 - year } else { year };
+    put_digits(out, year_of_era, 4);
     out.put_u8(b'-');
     put_digits(out, month, 2);
     out.put_u8(b'-');
@@ -213,20 +143,6 @@ fn put_digits(out: &mut BytesMut, value: i64, width: usize) {
         value /= 10;
     }
     out.put_slice(&digits[at.min(digits.len() - width)..]);
-}
-
-/// Year, month and day of days since 1970, in the Gregorian calendar that is continued backwards. Year 0 is 1 BC. The
-/// formula is that of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -274,13 +190,5 @@ mod tests {
                 assert_eq!(text(|out| put_date(out, i64::from(days))), day.format("%Y-%m-%d").to_string());
             }
         }
-    }
-
-    #[test]
-    fn unknown_zones_are_none() {
-        assert_eq!(Zone::parse("Mars/Olympus"), None);
-        assert_eq!(Zone::parse("+99:00"), None);
-        assert_eq!(Zone::parse("UTC"), Some(Zone::UTC));
-        assert_eq!(Zone::parse("Etc/UTC").map(Zone::arrow_name).as_deref(), Some("UTC"));
     }
 }

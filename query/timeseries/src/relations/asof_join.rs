@@ -9,14 +9,14 @@ use datafusion::logical_expr::expr::{BinaryExpr, NullTreatment};
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, Operator, WindowFrame, WindowFrameBound, WindowFrameUnits,
-    cast, col, lit,
+    Expr, ExprFunctionExt, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, WindowFrame, WindowFrameBound,
+    WindowFrameUnits, cast, col, lit,
 };
-use datafusion::sql::sqlparser::ast::{Join, JoinConstraint, JoinOperator, TableFactor, TableWithJoins};
+use datafusion::sql::sqlparser::ast::{Join, JoinConstraint, JoinOperator, ObjectName, TableFactor, TableWithJoins};
 
 /// Plans tables in parentheses with `ASOF JOIN`s among them; [`crate::prepare`] sets the parentheses.
 #[derive(Debug)]
-pub struct AsofJoins;
+pub(crate) struct AsofJoins;
 
 impl RelationPlanner for AsofJoins {
     fn plan_relation(
@@ -54,11 +54,7 @@ impl RelationPlanner for AsofJoins {
                         let (table, field) = schema.qualified_field_with_unqualified_name(&name)?;
                         Ok(Expr::Column(Column::from((table, field))))
                     };
-                    let name = |name: &datafusion::sql::sqlparser::ast::ObjectName| match name
-                        .0
-                        .last()
-                        .and_then(|part| part.as_ident())
-                    {
+                    let name = |name: &ObjectName| match name.0.last().and_then(|part| part.as_ident()) {
                         Some(ident) => Ok(context.normalize_ident(ident.clone())),
                         None => plan_err!("USING takes names of columns"),
                     };
@@ -70,8 +66,8 @@ impl RelationPlanner for AsofJoins {
                 }
                 JoinConstraint::Natural => return plan_err!("an ASOF JOIN says its keys by ON or USING"),
             };
-            let nearest = Nearest::of(condition, left.schema(), right.schema())?;
-            left = joined(left, right, nearest, keys)?;
+            let nearest = Nearest::from_condition(condition, left.schema(), right.schema())?;
+            left = build_join(left, right, nearest, keys)?;
         }
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(left, alias))))
     }
@@ -100,18 +96,18 @@ fn keys_of(on: Expr, left: &DFSchema, right: &DFSchema) -> Result<Vec<(Expr, Exp
     terms.collect()
 }
 
-/// Which row of the right side is taken.
+/// The row of the right side that is taken.
 struct Nearest {
     left_time: Expr,
     right_time: Expr,
-    /// The last one before, and not the first one behind.
+    /// The last one before, and not the first one after.
     before: bool,
-    /// Or at the same time.
+    /// A row at the same time counts too.
     or_equal: bool,
 }
 
 impl Nearest {
-    fn of(condition: Expr, left: &DFSchema, right: &DFSchema) -> Result<Self> {
+    fn from_condition(condition: Expr, left: &DFSchema, right: &DFSchema) -> Result<Self> {
         let Expr::BinaryExpr(BinaryExpr { left: a, op, right: b }) = condition else {
             return plan_err!("MATCH_CONDITION compares a time of each side by >=, >, <= or <");
         };
@@ -133,7 +129,7 @@ impl Nearest {
 
 const RIGHT: &str = "__right";
 const TIME: &str = "__time";
-const TURN: &str = "__turn";
+const TIE: &str = "__turn";
 const IS_LEFT: &str = "__is_left";
 
 fn left_name(at: usize) -> String {
@@ -148,15 +144,17 @@ fn key_name(at: usize) -> String {
     format!("__key_{at}")
 }
 
-/// Rows of both sides in one order, so that the last right row in front of a left row is the nearest one.
-fn joined(left: LogicalPlan, right: LogicalPlan, nearest: Nearest, keys: Vec<(Expr, Expr)>) -> Result<LogicalPlan> {
+/// The plan of a join. Rows of both sides are put in one order, so that the last right row before a left row is the
+/// nearest one: a sort of both sides instead of a comparison of each pair.
+fn build_join(left: LogicalPlan, right: LogicalPlan, nearest: Nearest, keys: Vec<(Expr, Expr)>) -> Result<LogicalPlan> {
     let (left_columns, right_columns) = (left.schema().columns(), right.schema().columns());
     let fields =
         right_columns.iter().enumerate().flat_map(|(at, column)| [lit(right_name(at)), Expr::Column(column.clone())]);
+    // All columns of the right side in one struct, so that one window function carries the row.
     let row = named_struct(fields.collect());
-    let row_type = datafusion::logical_expr::ExprSchemable::get_type(&row, right.schema().as_ref())?;
+    let row_type = row.get_type(right.schema().as_ref())?;
     // At one time, right rows come first where they are meant too.
-    let (left_turn, right_turn) = if nearest.or_equal { (1, 0) } else { (0, 1) };
+    let (left_tie, right_tie) = if nearest.or_equal { (1, 0) } else { (0, 1) };
 
     let mut of_left: Vec<Expr> = Vec::new();
     let mut of_right: Vec<Expr> = Vec::new();
@@ -167,14 +165,15 @@ fn joined(left: LogicalPlan, right: LogicalPlan, nearest: Nearest, keys: Vec<(Ex
     }
     of_left.push(null(&row_type)?.alias(RIGHT));
     of_right.push(row.alias(RIGHT));
+    // A right row without time or key matches nothing, as in any join.
     let mut present = vec![nearest.right_time.clone().is_not_null()];
     for (at, (of_left_key, of_right_key)) in keys.iter().enumerate() {
         of_left.push(of_left_key.clone().alias(key_name(at)));
         of_right.push(of_right_key.clone().alias(key_name(at)));
         present.push(of_right_key.clone().is_not_null());
     }
-    of_left.extend([nearest.left_time.alias(TIME), lit(left_turn).alias(TURN), lit(true).alias(IS_LEFT)]);
-    of_right.extend([nearest.right_time.alias(TIME), lit(right_turn).alias(TURN), lit(false).alias(IS_LEFT)]);
+    of_left.extend([nearest.left_time.alias(TIME), lit(left_tie).alias(TIE), lit(true).alias(IS_LEFT)]);
+    of_right.extend([nearest.right_time.alias(TIME), lit(right_tie).alias(TIE), lit(false).alias(IS_LEFT)]);
 
     let mut right = LogicalPlanBuilder::from(right);
     if let Some(present) = conjunction(present) {
@@ -188,7 +187,7 @@ fn joined(left: LogicalPlan, right: LogicalPlan, nearest: Nearest, keys: Vec<(Ex
     );
     let found = last_value(col(RIGHT))
         .partition_by((0..keys.len()).map(|at| col(key_name(at))).collect())
-        .order_by(vec![col(TIME).sort(nearest.before, true), col(TURN).sort(true, false)])
+        .order_by(vec![col(TIME).sort(nearest.before, true), col(TIE).sort(true, false)])
         .window_frame(frame)
         .null_treatment(NullTreatment::IgnoreNulls)
         .build()?
@@ -196,15 +195,15 @@ fn joined(left: LogicalPlan, right: LogicalPlan, nearest: Nearest, keys: Vec<(Ex
     let all = LogicalPlanBuilder::from(left).project(of_left)?.union(right)?;
     let found_name = "__found";
     let windowed = with_window(all, found)?;
-    let of_left = left_columns.iter().enumerate().map(|(at, column)| renamed(col(left_name(at)), column));
+    let of_left = left_columns.iter().enumerate().map(|(at, column)| under_name_of(col(left_name(at)), column));
     let of_right = right_columns
         .iter()
         .enumerate()
-        .map(|(at, column)| renamed(get_field(col(found_name), right_name(at)), column));
+        .map(|(at, column)| under_name_of(get_field(col(found_name), right_name(at)), column));
     windowed.filter(col(IS_LEFT))?.project(of_left.chain(of_right))?.build()
 }
 
-/// All columns and one window function, under its alias.
+/// Columns of the input and one window function, under its alias.
 fn with_window(builder: LogicalPlanBuilder, function: Expr) -> Result<LogicalPlanBuilder> {
     let columns: Vec<Expr> = builder.schema().columns().into_iter().map(Expr::Column).collect();
     let Expr::Alias(alias) = function else { return plan_err!("a window function has a name") };
@@ -214,7 +213,7 @@ fn with_window(builder: LogicalPlanBuilder, function: Expr) -> Result<LogicalPla
     builder.project(columns.into_iter().chain([found]))
 }
 
-fn renamed(expr: Expr, column: &Column) -> Expr {
+fn under_name_of(expr: Expr, column: &Column) -> Expr {
     match &column.relation {
         Some(table) => expr.alias_qualified(Some(table.clone()), &column.name),
         None => expr.alias(&column.name),

@@ -7,17 +7,21 @@ use arrow::array::{
     Array, ArrayRef, AsArray, Date32Array, Float64Array, Int32Array, Int64Array, IntervalMonthDayNanoArray,
     RecordBatch, StringViewArray, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Date32Type, Int64Type, IntervalMonthDayNano};
+use arrow::compute::cast;
+use arrow::datatypes::{
+    DataType, Date32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
+    TimestampMicrosecondType, TimestampNanosecondType,
+};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::DFParser;
-use zonelake_timeseries::calendar::{DAY_US, Day, HOUR_US, MINUTE_US};
-use zonelake_timeseries::columns::{interval_type, is_instant, to_intervals, to_us};
-use zonelake_timeseries::text::{day_text, instant_text, interval_text, local_text};
-use zonelake_timeseries::zone::Zone;
+use zonelake_timeseries::{DAY_US, Day, Zone, day_text, instant_text, interval_text, local_text};
+
+const HOUR_US: i64 = DAY_US / 24;
+const MINUTE_US: i64 = HOUR_US / 60;
 
 /// A row of `readings`.
 #[derive(Debug, Clone)]
@@ -109,7 +113,7 @@ fn seen() -> RecordBatch {
 }
 
 /// The table for PostgreSQL.
-pub fn readings_sql() -> String {
+pub(crate) fn readings_sql() -> String {
     let mut sql =
         "create table readings(id int, time timestamptz, local timestamp, day date, device text, zone_name text, \
          value float8, counter int8, state text, span interval);\n"
@@ -122,7 +126,7 @@ pub fn readings_sql() -> String {
             row.id,
             instant_text(row.time, Zone::UTC),
             local_text(row.local),
-            day_text(Day::of_us(row.time)),
+            day_text(Day::from_us(row.time)),
             row.device,
             row.zone_name,
             row.counter,
@@ -135,16 +139,16 @@ pub fn readings_sql() -> String {
 }
 
 /// A session whose zone is `zone`.
-pub struct Session {
+pub(crate) struct Session {
     context: SessionContext,
     zone: Zone,
 }
 
 impl Session {
-    pub fn new(zone: &str) -> Self {
+    pub(crate) fn new(zone: &str) -> Self {
         let mut config = SessionConfig::new().with_target_partitions(3).with_batch_size(7);
         config.options_mut().execution.time_zone = Some(zone.to_owned());
-        let zone = Zone::of_session(config.options()).unwrap();
+        let zone = Zone::from_session(config.options()).unwrap();
         let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
         zonelake_timeseries::register(&mut state).unwrap();
         let context = SessionContext::new_with_state(state);
@@ -161,7 +165,7 @@ impl Session {
     }
 
     /// The rows of an answer.
-    pub async fn batches(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+    pub(crate) async fn batches(&self, sql: &str) -> Result<Vec<RecordBatch>> {
         let mut statement = DFParser::parse_sql(sql)?.pop_front().unwrap();
         zonelake_timeseries::prepare(&mut statement);
         let plan = self.context.state().statement_to_plan(statement).await?;
@@ -169,7 +173,7 @@ impl Session {
     }
 
     /// The rows of an answer as PostgreSQL writes them.
-    pub async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>> {
+    pub(crate) async fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>> {
         let batches = self.batches(sql).await?;
         let mut rows = Vec::new();
         for batch in batches {
@@ -187,20 +191,27 @@ impl Session {
         let column = column.slice(row, 1);
         match column.data_type() {
             DataType::Boolean => if column.as_boolean().value(0) { "t" } else { "f" }.to_owned(),
-            DataType::Timestamp(..) if is_instant(column.data_type()) => {
-                instant_text(to_us(&column).unwrap().value(0), self.zone)
-            }
-            DataType::Timestamp(..) => local_text(to_us(&column).unwrap().value(0)),
-            DataType::Date32 => day_text(Day::of_days(column.as_primitive::<Date32Type>().value(0).into())),
-            DataType::Interval(_) => interval_text(to_intervals(&column).unwrap().value(0)),
-            DataType::Duration(_) => {
-                let intervals = arrow::compute::cast(&column, &interval_type()).unwrap();
-                interval_text(to_intervals(&intervals).unwrap().value(0))
+            DataType::Timestamp(_, Some(_)) => instant_text(time_us(&column), self.zone),
+            DataType::Timestamp(_, None) => local_text(time_us(&column)),
+            DataType::Date32 => day_text(Day::from_days(column.as_primitive::<Date32Type>().value(0).into())),
+            DataType::Interval(_) | DataType::Duration(_) => {
+                let intervals = cast(&column, &DataType::Interval(IntervalUnit::MonthDayNano)).unwrap();
+                interval_text(intervals.as_primitive::<IntervalMonthDayNanoType>().value(0))
             }
             DataType::Int64 => column.as_primitive::<Int64Type>().value(0).to_string(),
             _ => ArrayFormatter::try_new(&column, &FormatOptions::default()).unwrap().value(0).to_string(),
         }
     }
+}
+
+/// The one time of a column in µs; what is below a µs is cut off downwards.
+fn time_us(column: &ArrayRef) -> i64 {
+    let DataType::Timestamp(unit, zone) = column.data_type() else { panic!("{} is no time", column.data_type()) };
+    if *unit == TimeUnit::Nanosecond {
+        return column.as_primitive::<TimestampNanosecondType>().value(0).div_euclid(1_000);
+    }
+    let times = cast(column, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone())).unwrap();
+    times.as_primitive::<TimestampMicrosecondType>().value(0)
 }
 
 /// Hour of the time, hour of ingestion, zone, device, value.

@@ -13,41 +13,41 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::columns::{all_constant, result_of};
-use crate::time_bucket::time_order;
-use crate::zone::Zone;
+use crate::functions::ordering::time_order;
+use crate::time::columns::{all_constant, column_result};
+use crate::time::zone::Zone;
 
 /// The types that a function wants for the types that it is given, and the type of its result.
-pub type Typing = fn(&[DataType]) -> Result<(Vec<DataType>, DataType)>;
+pub(crate) type Typing = fn(&[DataType]) -> Result<(Vec<DataType>, DataType)>;
 
-/// One call over a batch of rows.
+/// A call over a batch of rows.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// The arguments.
-    pub args: &'a [ColumnarValue],
-    /// How many rows the result has.
-    pub rows: usize,
+    pub(crate) args: &'a [ColumnarValue],
+    /// Rows of the result.
+    pub(crate) rows: usize,
     /// The type of the result.
-    pub result: &'a DataType,
+    pub(crate) result: &'a DataType,
     /// The settings of the session.
-    pub config: &'a ConfigOptions,
+    pub(crate) config: &'a ConfigOptions,
 }
 
 impl Call<'_> {
     /// The rows of an argument.
-    pub fn array(&self, at: usize) -> Result<ArrayRef> {
+    pub(crate) fn array(&self, at: usize) -> Result<ArrayRef> {
         self.args[at].to_array(self.rows)
     }
 
     /// The zone of the session.
-    pub fn zone(&self) -> Result<Zone> {
-        Zone::of_session(self.config)
+    pub(crate) fn zone(&self) -> Result<Zone> {
+        Zone::from_session(self.config)
     }
 }
 
 /// A function.
 #[derive(Clone)]
-pub struct TimeFunction {
+pub(crate) struct TimeFunction {
     name: &'static str,
     aliases: Vec<String>,
     signature: Signature,
@@ -59,7 +59,7 @@ pub struct TimeFunction {
 
 impl TimeFunction {
     /// A function whose result follows from its arguments alone.
-    pub fn new(name: &'static str, typing: Typing, run: fn(&Call<'_>) -> Result<ArrayRef>) -> Self {
+    pub(crate) fn new(name: &'static str, typing: Typing, run: fn(&Call<'_>) -> Result<ArrayRef>) -> Self {
         Self {
             name,
             aliases: Vec::new(),
@@ -71,32 +71,33 @@ impl TimeFunction {
         }
     }
 
-    /// The text of the first argument, a constant, says the type of the result.
-    pub fn typed_by_constant(mut self, result: fn(&str) -> Result<DataType>) -> Self {
+    /// Lets the text of the first argument, a constant, choose the type of the result.
+    pub(crate) fn typed_by_constant(mut self, result: fn(&str) -> Result<DataType>) -> Self {
         self.result_by_constant = Some(result);
         self
     }
 
-    /// Its result depends on the zone of the session or the time of the statement too.
-    pub fn of_session(mut self) -> Self {
+    /// Declares that the result depends on the zone of the session or the time of the statement too, so that it is not
+    /// computed once for all sessions.
+    pub(crate) fn depending_on_session(mut self) -> Self {
         self.signature = Signature::user_defined(Volatility::Stable);
         self
     }
 
-    /// Other names of it.
-    pub fn with_aliases(mut self, aliases: &[&str]) -> Self {
+    /// Adds other names.
+    pub(crate) fn with_aliases(mut self, aliases: &[&str]) -> Self {
         self.aliases = aliases.iter().map(|&alias| alias.to_owned()).collect();
         self
     }
 
-    /// The result never falls while the argument at `at` grows and the others stay the same.
-    pub fn ordered_by(mut self, at: usize) -> Self {
+    /// Declares that the result never falls while the argument at `at` grows and the others stay the same.
+    pub(crate) fn ordered_by(mut self, at: usize) -> Self {
         self.ordered_by = Some(at);
         self
     }
 
-    /// For a session.
-    pub fn udf(self) -> Arc<ScalarUDF> {
+    /// The function in the form that a session registers.
+    pub(crate) fn udf(self) -> Arc<ScalarUDF> {
         Arc::new(ScalarUDF::new_from_impl(self))
     }
 }
@@ -155,12 +156,13 @@ impl ScalarUDFImpl for TimeFunction {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = all_constant(&args.args);
         let result = args.return_field.data_type();
+        // Strict as in PostgreSQL: a null argument makes the result null, and bodies need not look for it.
         if args.args.iter().any(is_null_constant) {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from(result)?));
         }
         let rows = if constant { 1 } else { args.number_rows };
         let call = Call { args: &args.args, rows, result, config: &args.config_options };
-        result_of((self.run)(&call)?, constant)
+        column_result((self.run)(&call)?, constant)
     }
 
     fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {

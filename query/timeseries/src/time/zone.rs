@@ -8,9 +8,9 @@ use chrono_tz::{GapInfo, TZ_VARIANTS, Tz};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, exec_datafusion_err};
 
-use crate::calendar::{HOUR_US, SECOND_US};
+use crate::time::calendar::{HOUR_US, SECOND_US};
 
-/// A time zone.
+/// A time zone: the only such type of all interfaces of SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Zone {
     /// Seconds east of Greenwich.
@@ -24,7 +24,11 @@ impl Zone {
     pub const UTC: Self = Self::Fixed(0);
 
     /// The zone of the session; UTC where none is set.
-    pub fn of_session(config: &ConfigOptions) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// Fails where the setting names no zone.
+    pub fn from_session(config: &ConfigOptions) -> Result<Self> {
         match config.execution.time_zone.as_deref() {
             None | Some("+00:00" | "UTC") => Ok(Self::UTC),
             Some(name) => match east_offset(name) {
@@ -35,8 +39,9 @@ impl Zone {
     }
 
     /// The zone that `AT TIME ZONE` means: a name, an abbreviation, or a POSIX offset, whose sign is positive to the west.
-    pub fn named(name: &str) -> Result<Self> {
+    pub(crate) fn named(name: &str) -> Result<Self> {
         let lower = name.trim().to_ascii_lowercase();
+        // PostgreSQL looks among abbreviations before names of zones: `EST` is both.
         if let Some(hours) = abbreviation(&lower) {
             return Ok(Self::Fixed(hours * 3_600));
         }
@@ -45,26 +50,54 @@ impl Zone {
         }
         let digits = lower.find(|letter: char| !letter.is_ascii_alphabetic()).map(|at| &lower[at..]);
         match digits.and_then(offset_seconds) {
+            // A POSIX name such as `UTC+7` counts hours to the west as positive.
             Some(west) => Ok(Self::Fixed(-west)),
             None => Err(exec_datafusion_err!("time zone \"{name}\" not recognized")),
         }
     }
 
-    /// What a zone within a text of a time means: as [`Zone::named`], but the sign of an offset is positive to the east.
-    pub fn in_text(name: &str) -> Result<Self> {
+    /// The zone that the setting `TimeZone` of a connection names: an IANA name in any case, or an offset as `+07:00`, east
+    /// positive. `None` where there is no such zone.
+    ///
+    /// Neither abbreviations nor seconds of an offset are accepted: the answer must have a name that Arrow knows.
+    pub fn parse(name: &str) -> Option<Self> {
+        if let Some(seconds) = setting_offset_seconds(name) {
+            return Some(Self::Fixed(seconds));
+        }
+        if ["utc", "gmt", "z", "etc/utc", "universal", "zulu"].contains(&name.to_ascii_lowercase().as_str()) {
+            return Some(Self::UTC);
+        }
+        ZONES.get(&name.to_ascii_lowercase()).copied().map(Self::Named)
+    }
+
+    /// The name by which Arrow and [`Zone::from_session`] know the zone.
+    pub fn arrow_name(self) -> String {
+        match self {
+            Self::Fixed(0) => "UTC".to_owned(),
+            Self::Fixed(seconds) => {
+                let sign = if seconds < 0 { '-' } else { '+' };
+                let minutes = seconds.abs() / 60;
+                format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+            }
+            Self::Named(zone) => zone.name().to_owned(),
+        }
+    }
+
+    /// The zone within a text of a time: as [`Zone::named`], but the sign of an offset is positive to the east.
+    pub(crate) fn in_text(name: &str) -> Result<Self> {
         match east_offset(name) {
             Some(seconds) => Ok(Self::Fixed(seconds)),
             None => Self::named(name),
         }
     }
 
-    /// Whether local time is UTC.
-    pub fn is_utc(self) -> bool {
+    /// True where local time is UTC.
+    pub(crate) fn is_utc(self) -> bool {
         self == Self::UTC
     }
 
-    /// How far local time is before UTC at an instant, in µs.
-    pub fn offset_us(self, instant_us: i64) -> i64 {
+    /// Local time minus UTC at an instant, in µs.
+    pub(crate) fn offset_us(self, instant_us: i64) -> i64 {
         let seconds = match self {
             Self::Fixed(seconds) => seconds,
             Self::Named(zone) => match DateTime::from_timestamp(instant_us.div_euclid(SECOND_US), 0) {
@@ -75,14 +108,21 @@ impl Zone {
         i64::from(seconds) * SECOND_US
     }
 
+    /// Seconds that local time is ahead of UTC at an instant in seconds since 1970. Beyond the years that have rules, the
+    /// first or last year's offset holds: PostgreSQL writes instants up to the year 294276, and chrono ends at 262142.
+    pub fn offset_seconds_in_all_years(self, instant_seconds: i64) -> i64 {
+        let within = instant_seconds.clamp(RULES_FROM_SECONDS, RULES_UNTIL_SECONDS);
+        self.offset_us(within * SECOND_US) / SECOND_US
+    }
+
     /// The local time of an instant.
-    pub fn to_local(self, instant_us: i64) -> i64 {
+    pub(crate) fn to_local(self, instant_us: i64) -> i64 {
         instant_us.saturating_add(self.offset_us(instant_us))
     }
 
     /// The instant of a local time. A time that there is twice is the second one; a time that is left out is counted with
     /// the offset before the gap.
-    pub fn to_instant(self, local_us: i64) -> i64 {
+    pub(crate) fn to_instant(self, local_us: i64) -> i64 {
         let seconds = match self.local(local_us) {
             Local::Once(seconds) | Local::Twice { second: seconds, .. } | Local::Never { before: seconds, .. } => {
                 seconds
@@ -91,8 +131,8 @@ impl Zone {
         local_us.saturating_sub(i64::from(seconds) * SECOND_US)
     }
 
-    /// The first instant that shows a local time or, where it is left out, the first one behind the gap.
-    pub fn first_instant(self, local_us: i64) -> i64 {
+    /// The first instant that shows a local time or, where it is left out, the first one after the gap.
+    pub(crate) fn first_instant(self, local_us: i64) -> i64 {
         match self.local(local_us) {
             Local::Once(seconds) | Local::Twice { first: seconds, .. } => local_us.saturating_sub(us(seconds)),
             Local::Never { end_us, .. } => end_us,
@@ -100,7 +140,7 @@ impl Zone {
     }
 
     /// The last instant not after `instant_us` that shows a local time; as [`Zone::first_instant`] where there is one only.
-    pub fn last_instant_until(self, local_us: i64, instant_us: i64) -> i64 {
+    pub(crate) fn last_instant_until(self, local_us: i64, instant_us: i64) -> i64 {
         match self.local(local_us) {
             Local::Twice { second, .. } if local_us.saturating_sub(us(second)) <= instant_us => {
                 local_us.saturating_sub(us(second))
@@ -116,6 +156,7 @@ impl Zone {
         };
         let Some(local) = DateTime::from_timestamp(local_us.div_euclid(SECOND_US), 0).map(|local| local.naive_utc())
         else {
+            // Beyond chrono's years the offset is 0 here as in `offset_us`, so that a time there and back is the same.
             return Local::Once(0);
         };
         match zone.offset_from_local_datetime(&local) {
@@ -130,12 +171,16 @@ impl Zone {
     }
 
     /// Looks offsets up for times that are mostly near to each other.
-    pub fn cursor(self) -> OffsetCursor {
+    pub(crate) fn cursor(self) -> OffsetCursor {
         OffsetCursor { zone: self, from_us: i64::MAX, until_us: i64::MIN, offset_us: 0 }
     }
 }
 
-/// How often a local time is there, with the offsets of its instants in seconds.
+/// Seconds of the year -9996 and of the year 9996, between which offsets are looked up.
+const RULES_FROM_SECONDS: i64 = -377_600_000_000;
+const RULES_UNTIL_SECONDS: i64 = 253_300_000_000;
+
+/// The instants of a local time, by their offsets in seconds.
 enum Local {
     Once(i32),
     Twice { first: i32, second: i32 },
@@ -155,9 +200,9 @@ fn gap(local: &NaiveDateTime, zone: Tz) -> Local {
     Local::Never { before, end_us }
 }
 
-/// The offset of a zone over a stretch in which it does not change, kept for the times that follow.
+/// The offset of a zone over a stretch in which it does not change, remembered for the times that follow.
 #[derive(Debug)]
-pub struct OffsetCursor {
+pub(crate) struct OffsetCursor {
     zone: Zone,
     from_us: i64,
     until_us: i64,
@@ -169,7 +214,7 @@ const STRETCH_US: i64 = 4 * HOUR_US;
 
 impl OffsetCursor {
     /// As [`Zone::offset_us`].
-    pub fn offset_us(&mut self, instant_us: i64) -> i64 {
+    pub(crate) fn offset_us(&mut self, instant_us: i64) -> i64 {
         if let Zone::Fixed(seconds) = self.zone {
             return us(seconds);
         }
@@ -179,6 +224,7 @@ impl OffsetCursor {
         let from_us = instant_us.saturating_sub(instant_us.rem_euclid(STRETCH_US));
         let until_us = from_us.saturating_add(STRETCH_US);
         let offset_us = self.zone.offset_us(from_us);
+        // Equal offsets at both ends of so short a stretch are the offset in between, too.
         if offset_us == self.zone.offset_us(until_us - 1) {
             (self.from_us, self.until_us, self.offset_us) = (from_us, until_us, offset_us);
             offset_us
@@ -232,6 +278,22 @@ fn offset_seconds(text: &str) -> Option<i32> {
     (hours <= 167 && minutes < 60 && seconds < 60).then_some(sign * (hours * 3_600 + minutes * 60 + seconds))
 }
 
+/// Seconds of `+07`, `-3:30` or `+07:00` in the setting `TimeZone`, as ISO 8601 has them: east is positive.
+fn setting_offset_seconds(text: &str) -> Option<i32> {
+    let (sign, rest) = match text.as_bytes().first()? {
+        b'+' => (1, &text[1..]),
+        b'-' => (-1, &text[1..]),
+        _ => return None,
+    };
+    let (hours, minutes) = match rest.split_once(':') {
+        Some((hours, minutes)) => (hours, minutes.parse::<i32>().ok()?),
+        None if rest.len() == 4 => (rest.get(..2)?, rest.get(2..)?.parse::<i32>().ok()?),
+        None => (rest, 0),
+    };
+    let hours: i32 = hours.parse().ok()?;
+    ((0..=15).contains(&hours) && (0..60).contains(&minutes)).then_some(sign * (hours * 3_600 + minutes * 60))
+}
+
 fn east_offset(text: &str) -> Option<i32> {
     let text = text.trim();
     if text.starts_with(['+', '-']) { offset_seconds(text) } else { None }
@@ -240,7 +302,7 @@ fn east_offset(text: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::parse_instant;
+    use crate::time::text::parse_instant;
 
     fn at(text: &str) -> i64 {
         parse_instant(text, Zone::UTC).expect("a time")
@@ -277,6 +339,15 @@ mod tests {
     }
 
     #[test]
+    fn beyond_the_years_of_the_rules_the_last_offset_holds() {
+        let berlin = berlin();
+        let year_9990 = at("9990-01-01Z") / SECOND_US;
+        assert_eq!(berlin.offset_seconds_in_all_years(year_9990), 3_600);
+        assert_eq!(berlin.offset_seconds_in_all_years(i64::MAX / SECOND_US), 3_600);
+        assert_eq!(Zone::Fixed(25_200).offset_seconds_in_all_years(i64::MIN), 25_200);
+    }
+
+    #[test]
     fn a_cursor_says_what_the_zone_says() {
         for zone in ["Europe/Berlin", "Asia/Ho_Chi_Minh", "America/Havana", "Australia/Lord_Howe", "Pacific/Apia"] {
             let zone = Zone::named(zone).expect("a zone");
@@ -286,5 +357,13 @@ mod tests {
                 assert_eq!(cursor.offset_us(instant), zone.offset_us(instant), "{zone:?} {instant}");
             }
         }
+    }
+
+    #[test]
+    fn unknown_zones_are_none() {
+        assert_eq!(Zone::parse("Mars/Olympus"), None);
+        assert_eq!(Zone::parse("+99:00"), None);
+        assert_eq!(Zone::parse("UTC"), Some(Zone::UTC));
+        assert_eq!(Zone::parse("Etc/UTC").map(Zone::arrow_name).as_deref(), Some("UTC"));
     }
 }

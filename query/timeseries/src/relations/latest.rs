@@ -6,9 +6,9 @@ use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, Object
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-/// Refuses a `latest` that [`replaced`] could not read.
+/// Refuses a `latest` that [`expand_latest`] could not read.
 #[derive(Debug)]
-pub struct Latest;
+pub(crate) struct Latest;
 
 impl RelationPlanner for Latest {
     fn plan_relation(&self, relation: TableFactor, _: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
@@ -25,9 +25,9 @@ fn is_latest(name: &ObjectName) -> bool {
     name.to_string().eq_ignore_ascii_case("latest")
 }
 
-/// What `latest(table)` stands for. Tables are looked up by the names in a statement, so that this is done before it is
-/// planned.
-pub fn replaced(relation: &TableFactor) -> Option<TableFactor> {
+/// The query that `latest(table)` abbreviates; `None` for other relations. Tables are looked up by the names in a statement,
+/// hence this is done before planning.
+pub(crate) fn expand_latest(relation: &TableFactor) -> Option<TableFactor> {
     let TableFactor::Table { name, alias, args: Some(arguments), .. } = relation else { return None };
     let [FunctionArg::Unnamed(FunctionArgExpr::Expr(table))] = arguments.args.as_slice() else { return None };
     let table = match table {
@@ -36,16 +36,17 @@ pub fn replaced(relation: &TableFactor) -> Option<TableFactor> {
         Expr::CompoundIdentifier(names) => ObjectName::from(names.clone()),
         _ => return None,
     };
-    let mut rows = rows_of(&table).ok()?;
+    // The text is ours, so it parses for each name; if it does not, the planner refuses the call.
+    let mut rows = latest_rows(&table).ok()?;
     if let TableFactor::Derived { alias: of_rows, .. } = &mut rows {
         of_rows.clone_from(alias);
     }
     Some(rows)
 }
 
-/// The times of the last rows take two columns of the whole table; the rows themselves are then few, and the join leaves
-/// out what cannot have them. Of several rows of a device at one time, the one that was received last is taken.
-fn rows_of(table: &ObjectName) -> Result<TableFactor> {
+/// The last rows of a table. Their times take two columns of the whole table; the rows themselves are then few, and the join leaves
+/// out what cannot have them. Of several rows of a device at one time, the last received one is taken.
+fn latest_rows(table: &ObjectName) -> Result<TableFactor> {
     let sql = format!(
         "(SELECT {table}.* FROM (SELECT province, zone, device, max(time) AS time FROM {table} \
          GROUP BY province, zone, device) AS __last JOIN {table} \

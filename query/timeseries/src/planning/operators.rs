@@ -1,4 +1,4 @@
-//! Expressions over times with the meaning that PostgreSQL gives them: which operand is brought to which type, and which
+//! Expressions over times with the meaning that PostgreSQL gives them: which operand is coerced to which type, and which
 //! operators and casts depend on the zone of the session.
 //!
 //! Instants are of one type, whatever zone their type is labelled with. A local time, a date or a constant of unknown type
@@ -11,17 +11,18 @@ use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{Between, BinaryExpr, Cast, InList, ScalarFunction};
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, cast, lit};
 
-use crate::calendar::DAY_US;
-use crate::columns::{interval_type, is_instant, is_local, is_text, local_type};
-use crate::intervals::{BETWEEN, DIVIDED, LENGTH, MINUS, PLUS, TIMES};
-use crate::text::{parse_instant, parse_interval, parse_local};
-use crate::zone::Zone;
+use crate::functions::intervals::{BETWEEN, DIVIDE, LENGTH, MINUS, MULTIPLY, PLUS};
+use crate::time::calendar::DAY_US;
+use crate::time::columns::{interval_type, is_instant, is_local, is_text, local_type};
+use crate::time::interval_text::parse_interval;
+use crate::time::text::{parse_instant, parse_local};
+use crate::time::zone::Zone;
 
 /// The functions that expressions become.
 #[derive(Debug, Clone)]
-pub struct Functions {
-    /// All functions over times.
-    pub all: Vec<Arc<ScalarUDF>>,
+pub(crate) struct Functions {
+    /// Functions over times.
+    pub(crate) all: Vec<Arc<ScalarUDF>>,
 }
 
 impl Functions {
@@ -35,18 +36,18 @@ impl Functions {
 
 /// Rewrites expressions over one schema.
 #[derive(Debug)]
-pub struct Rewriter<'a> {
-    /// What the expressions are over.
-    pub schema: &'a DFSchema,
-    /// What they become.
-    pub functions: &'a Functions,
+pub(crate) struct Rewriter<'a> {
+    /// Columns that the expressions are over.
+    pub(crate) schema: &'a DFSchema,
+    /// Functions that expressions become.
+    pub(crate) functions: &'a Functions,
     /// The zone of the session, where it is known.
-    pub zone: Option<Zone>,
+    pub(crate) zone: Option<Zone>,
 }
 
 impl Rewriter<'_> {
-    /// One expression, whose parts have been rewritten; the same one where nothing is to be changed.
-    pub fn rewrite(&self, expr: Expr) -> Result<(Expr, bool)> {
+    /// An expression, whose parts have been rewritten; the same one where nothing is to be changed.
+    pub(crate) fn rewrite(&self, expr: Expr) -> Result<(Expr, bool)> {
         let changed = match &expr {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => self.binary(left, *op, right)?,
             Expr::Between(between) => self.between(between)?,
@@ -65,10 +66,10 @@ impl Rewriter<'_> {
         expr.get_type(self.schema as &dyn ExprSchema).ok()
     }
 
-    /// An operator between two operands; none where DataFusion's own is right.
-    pub fn binary(&self, left: &Expr, op: Operator, right: &Expr) -> Result<Option<Expr>> {
+    /// An operator between two operands; `None` where DataFusion's own is right.
+    pub(crate) fn binary(&self, left: &Expr, op: Operator, right: &Expr) -> Result<Option<Expr>> {
         if matches!(op, Operator::Multiply | Operator::Divide) {
-            return Ok(self.multiplied(left, op, right));
+            return Ok(self.multiply_interval(left, op, right));
         }
         let arithmetic = matches!(op, Operator::Plus | Operator::Minus);
         if !arithmetic && !is_comparison(op) && op != Operator::StringConcat {
@@ -79,15 +80,15 @@ impl Rewriter<'_> {
             return Ok(None);
         }
         Ok(match op {
-            Operator::StringConcat => self.concatenated(left, &left_type, right, &right_type),
+            Operator::StringConcat => self.concatenate(left, &left_type, right, &right_type),
             _ if arithmetic => self.arithmetic((left, &left_type), op, (right, &right_type))?,
-            _ => self.comparable(left, &left_type, right, &right_type)?.map(|(left, right)| binary(left, op, right)),
+            _ => self.coerce_pair(left, &left_type, right, &right_type)?.map(|(left, right)| binary(left, op, right)),
         })
     }
 
-    fn multiplied(&self, left: &Expr, op: Operator, right: &Expr) -> Option<Expr> {
+    fn multiply_interval(&self, left: &Expr, op: Operator, right: &Expr) -> Option<Expr> {
         let (left_type, right_type) = (self.type_of(left)?, self.type_of(right)?);
-        let name = if op == Operator::Multiply { TIMES } else { DIVIDED };
+        let name = if op == Operator::Multiply { MULTIPLY } else { DIVIDE };
         let (interval, number) = match (&left_type, &right_type) {
             (DataType::Interval(_), number) if number.is_numeric() => (left, right),
             (number, DataType::Interval(_)) if number.is_numeric() && op == Operator::Multiply => (right, left),
@@ -96,7 +97,7 @@ impl Rewriter<'_> {
         Some(self.functions.call(name, vec![interval.clone(), number.clone()]))
     }
 
-    fn concatenated(&self, left: &Expr, left_type: &DataType, right: &Expr, right_type: &DataType) -> Option<Expr> {
+    fn concatenate(&self, left: &Expr, left_type: &DataType, right: &Expr, right_type: &DataType) -> Option<Expr> {
         let written = |expr: &Expr, data_type: &DataType| match data_type {
             DataType::Timestamp(..) | DataType::Interval(_) | DataType::Duration(_) => {
                 Some(self.functions.call("text", vec![expr.clone()]))
@@ -111,8 +112,8 @@ impl Rewriter<'_> {
         Some(binary(a, Operator::StringConcat, b))
     }
 
-    /// Both operands of a comparison, where one is to be changed.
-    fn comparable(
+    /// The operands of a comparison, where one is to be changed.
+    fn coerce_pair(
         &self,
         left: &Expr,
         left_type: &DataType,
@@ -121,21 +122,22 @@ impl Rewriter<'_> {
     ) -> Result<Option<(Expr, Expr)>> {
         let (left, right, spans) = if is_span(left_type) && is_span(right_type) {
             (left.clone(), right.clone(), true)
-        } else if let Some(brought) = self.brought(right, right_type, left_type)? {
-            (left.clone(), brought, is_span(left_type))
-        } else if let Some(brought) = self.brought(left, left_type, right_type)? {
-            (brought, right.clone(), is_span(right_type))
+        } else if let Some(coerced) = self.coerce(right, right_type, left_type)? {
+            (left.clone(), coerced, is_span(left_type))
+        } else if let Some(coerced) = self.coerce(left, left_type, right_type)? {
+            (coerced, right.clone(), is_span(right_type))
         } else {
             return Ok(None);
         };
+        // Intervals are compared by length, a month as 30 days: `1 month` equals `30 days` in PostgreSQL.
         let length = |expr: Expr| self.functions.call(LENGTH, vec![expr]);
         Ok(Some(if spans { (length(left), length(right)) } else { (left, right) }))
     }
 
-    /// An operand as the type of the other one; none where it need not be changed.
-    fn brought(&self, expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> {
+    /// An operand as the type of the other one; `None` where it need not be changed.
+    fn coerce(&self, expr: &Expr, from: &DataType, to: &DataType) -> Result<Option<Expr>> {
         let constant = is_text(from) && matches!(expr, Expr::Literal(..));
-        let brought = if is_instant(to) && (is_local(from) || *from == DataType::Date32 || constant) {
+        let coerced = if is_instant(to) && (is_local(from) || *from == DataType::Date32 || constant) {
             self.instant(expr)?
         } else if is_local(to) && *from == DataType::Date32 {
             cast(expr.clone(), local_type())
@@ -148,15 +150,17 @@ impl Rewriter<'_> {
         } else {
             return Ok(None);
         };
-        Ok(Some(brought))
+        Ok(Some(coerced))
     }
 
     fn arithmetic(&self, left: (&Expr, &DataType), op: Operator, right: (&Expr, &DataType)) -> Result<Option<Expr>> {
         let ((left, left_type), (right, right_type)) = (left, right);
         let constant = |expr: &Expr, data_type: &DataType| is_text(data_type) && matches!(expr, Expr::Literal(..));
         Ok(match (left_type, op, right_type) {
-            (time, _, DataType::Interval(_)) if is_instant(time) => self.moved(left, op, right, time),
-            (DataType::Interval(_), Operator::Plus, time) if is_instant(time) => self.moved(right, op, left, time),
+            (time, _, DataType::Interval(_)) if is_instant(time) => self.add_interval(left, op, right, time),
+            (DataType::Interval(_), Operator::Plus, time) if is_instant(time) => {
+                self.add_interval(right, op, left, time)
+            }
             (DataType::Date32, _, span) if is_span(span) => {
                 Some(binary(cast(left.clone(), local_type()), op, right.clone()))
             }
@@ -168,13 +172,16 @@ impl Rewriter<'_> {
                     || constant(left, left_type)
                     || constant(right, right_type) =>
             {
-                let both = self.comparable(left, left_type, right, right_type)?;
+                let both = self.coerce_pair(left, left_type, right, right_type)?;
                 let (left, right) = both.unwrap_or_else(|| (left.clone(), right.clone()));
                 Some(self.functions.call(BETWEEN, vec![left, right]))
             }
             (DataType::Timestamp(..), Operator::Plus, _) if constant(right, right_type) => {
                 let interval = interval(right)?;
-                Some(self.moved(left, op, &interval, left_type).unwrap_or_else(|| binary(left.clone(), op, interval)))
+                Some(
+                    self.add_interval(left, op, &interval, left_type)
+                        .unwrap_or_else(|| binary(left.clone(), op, interval)),
+                )
             }
             (DataType::Date32, Operator::Minus, _) if constant(right, right_type) => {
                 Some(binary(left.clone(), op, self.date(right)?))
@@ -184,10 +191,12 @@ impl Rewriter<'_> {
     }
 
     /// An instant plus or minus an interval.
-    fn moved(&self, time: &Expr, op: Operator, interval: &Expr, time_type: &DataType) -> Option<Expr> {
+    fn add_interval(&self, time: &Expr, op: Operator, interval: &Expr, time_type: &DataType) -> Option<Expr> {
         if !is_instant(time_type) {
             return None;
         }
+        // Operators that DataFusion has itself stay, since it reasons about them: it leaves out files by them. They mean
+        // the same where the zone cannot matter.
         let label =
             matches!(time_type, DataType::Timestamp(_, Some(zone)) if matches!(zone.as_ref(), "UTC" | "+00:00"));
         let time_alone = matches!(
@@ -208,13 +217,14 @@ impl Rewriter<'_> {
         if ![&of, &low_type, &high_type].into_iter().any(is_temporal) {
             return Ok(None);
         }
-        let above = self.comparable(expr, &of, low, &low_type)?;
-        let below = self.comparable(expr, &of, high, &high_type)?;
+        let above = self.coerce_pair(expr, &of, low, &low_type)?;
+        let below = self.coerce_pair(expr, &of, high, &high_type)?;
         if above.is_none() && below.is_none() {
             return Ok(None);
         }
         let (above_expr, low) = above.unwrap_or_else(|| ((**expr).clone(), (**low).clone()));
         let (below_expr, high) = below.unwrap_or_else(|| ((**expr).clone(), (**high).clone()));
+        // Both bounds may coerce the value in different ways, so BETWEEN becomes two comparisons.
         let both = binary(above_expr, Operator::GtEq, low).and(binary(below_expr, Operator::LtEq, high));
         Ok(Some(if *negated { Expr::Not(Box::new(both)) } else { both }))
     }
@@ -227,12 +237,12 @@ impl Rewriter<'_> {
         let mut changed = false;
         let mut members = Vec::with_capacity(list.list.len());
         for member in &list.list {
-            let brought = match self.type_of(member) {
-                Some(member_type) => self.brought(member, &member_type, &of)?,
+            let coerced = match self.type_of(member) {
+                Some(member_type) => self.coerce(member, &member_type, &of)?,
                 None => None,
             };
-            changed |= brought.is_some();
-            members.push(brought.unwrap_or_else(|| member.clone()));
+            changed |= coerced.is_some();
+            members.push(coerced.unwrap_or_else(|| member.clone()));
         }
         Ok(changed.then(|| Expr::InList(InList::new(list.expr.clone(), members, list.negated))))
     }
@@ -252,6 +262,7 @@ impl Rewriter<'_> {
             }
             _ => return Ok(None),
         };
+        // The rest, such as another unit, is a cast that does not depend on the zone.
         let same = self.type_of(&made).is_some_and(|made| made == *to);
         Ok(Some(if same { made } else { cast(made, to.clone()) }))
     }
@@ -260,7 +271,7 @@ impl Rewriter<'_> {
     fn function(&self, function: &ScalarFunction) -> Result<Option<Expr>> {
         match (function.name(), function.args.as_slice()) {
             ("age", [time]) => {
-                let today = self.word("today");
+                let today = self.special_instant("today");
                 Ok(today.map(|today| self.functions.call("age", vec![today, time.clone()])))
             }
             ("date_trunc", [_, time, ..]) if constant_text(time).is_some() => {
@@ -297,7 +308,7 @@ impl Rewriter<'_> {
 
     fn instant(&self, expr: &Expr) -> Result<Expr> {
         let Some(text) = constant_text(expr) else { return Ok(self.functions.call("timestamptz", vec![expr.clone()])) };
-        if let Some(instant) = self.word(text) {
+        if let Some(instant) = self.special_instant(text) {
             return Ok(instant);
         }
         Ok(match self.zone {
@@ -308,7 +319,7 @@ impl Rewriter<'_> {
 
     fn local(&self, expr: &Expr) -> Result<Expr> {
         let Some(text) = constant_text(expr) else { return Ok(self.functions.call("timestamp", vec![expr.clone()])) };
-        Ok(match self.word(text) {
+        Ok(match self.special_instant(text) {
             Some(instant) => self.functions.call("timestamp", vec![instant]),
             None => lit(ScalarValue::TimestampMicrosecond(Some(parse_local(text)?), None)),
         })
@@ -316,18 +327,18 @@ impl Rewriter<'_> {
 
     fn date(&self, expr: &Expr) -> Result<Expr> {
         let Some(text) = constant_text(expr) else { return Ok(self.functions.call("date", vec![expr.clone()])) };
-        Ok(match self.word(text) {
+        Ok(match self.special_instant(text) {
             Some(instant) => self.functions.call("date", vec![instant]),
             None => lit(ScalarValue::Date32(i32::try_from(parse_local(text)?.div_euclid(DAY_US)).ok())),
         })
     }
 
     /// The instant that `now`, `today`, `tomorrow` or `yesterday` means.
-    fn word(&self, word: &str) -> Option<Expr> {
+    fn special_instant(&self, name: &str) -> Option<Expr> {
         let now = self.functions.call("now", Vec::new());
         let today = || self.functions.call("date_trunc", vec![lit("day"), self.functions.call("now", Vec::new())]);
         let day = lit(ScalarValue::new_interval_mdn(0, 1, 0));
-        Some(match word.trim().to_ascii_lowercase().as_str() {
+        Some(match name.trim().to_ascii_lowercase().as_str() {
             "now" => now,
             "today" => today(),
             "tomorrow" => self.functions.call(PLUS, vec![today(), day]),

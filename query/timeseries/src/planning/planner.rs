@@ -1,5 +1,5 @@
-//! Where statements get their meaning of times: types, operators and `extract` while SQL becomes a plan, everything else
-//! before DataFusion brings operands to common types.
+//! Rules that give statements their meaning of times: types, operators and `extract` while SQL becomes a plan, everything
+//! else before DataFusion coerces operands to common types.
 
 use std::sync::Arc;
 
@@ -15,13 +15,12 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Scala
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType as SqlType, TimezoneInfo};
 
-use crate::columns::{is_instant, is_text};
-use crate::rewrite::{Functions, Rewriter};
-use crate::zone::Zone;
+use crate::planning::operators::{Functions, Rewriter};
+use crate::time::columns::{is_instant, is_text};
+use crate::time::zone::Zone;
 
-pub(crate) mod visit;
-
-/// Timestamps are of microseconds, as PostgreSQL's and as the tables', and all instants are of one type.
+/// Types of SQL's timestamps. They are of microseconds, as PostgreSQL's and as the tables', and instants are of one type:
+/// DataFusion takes the zone in a type's name for the zone of the value, so the name is always UTC.
 #[derive(Debug)]
 pub struct TimeTypes;
 
@@ -42,11 +41,11 @@ impl TypePlanner for TimeTypes {
 
 /// `extract`, and operators between times that DataFusion would refuse before [`TimeRules`] sees them.
 #[derive(Debug)]
-pub struct TimeExpressions {
-    /// What expressions become.
-    pub functions: Functions,
-    /// What `extract` becomes.
-    pub date_part: Arc<ScalarUDF>,
+pub(crate) struct TimeExpressions {
+    /// Functions that expressions become.
+    pub(crate) functions: Functions,
+    /// Function that `extract` becomes.
+    pub(crate) date_part: Arc<ScalarUDF>,
 }
 
 impl ExprPlanner for TimeExpressions {
@@ -68,6 +67,7 @@ impl ExprPlanner for TimeExpressions {
         if !is_text(&left) && !is_text(&right) && !instants && !spans {
             return Ok(PlannerResult::Original(expr));
         }
+        // The planner of expressions has no settings at hand, hence no zone: what depends on it becomes a function.
         let rewriter = Rewriter { schema, functions: &self.functions, zone: None };
         Ok(match rewriter.binary(&expr.left, op, &expr.right)? {
             Some(planned) => PlannerResult::Planned(planned),
@@ -81,16 +81,17 @@ impl ExprPlanner for TimeExpressions {
     }
 }
 
-/// Long sums of numbers are not looked through, so that a statement of many operators stays cheap to plan.
+/// True where an operand may be a time. Long sums of numbers are not looked through, so that a statement of many operators
+/// stays cheap to plan.
 fn may_be_time(expr: &Expr) -> bool {
     !matches!(expr, Expr::BinaryExpr(_))
 }
 
-/// Brings expressions over times to what PostgreSQL means by them.
+/// Rewrites expressions over times to what PostgreSQL means by them.
 #[derive(Debug)]
-pub struct TimeRules {
-    /// What expressions become.
-    pub functions: Functions,
+pub(crate) struct TimeRules {
+    /// Functions that expressions become.
+    pub(crate) functions: Functions,
 }
 
 impl AnalyzerRule for TimeRules {
@@ -99,7 +100,7 @@ impl AnalyzerRule for TimeRules {
     }
 
     fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
-        let zone = Zone::of_session(config)?;
+        let zone = Zone::from_session(config)?;
         plan.transform_up_with_subqueries(|plan| self.rewrite(plan, zone)).map(|plan| plan.data)
     }
 }
@@ -112,6 +113,7 @@ impl TimeRules {
             schema.merge(&source);
         }
         let rewriter = Rewriter { schema: &schema, functions: &self.functions, zone: Some(zone) };
+        // A rewritten expression keeps its name, since nodes above refer to it.
         let names = NamePreserver::new(&plan);
         let plan = plan.map_expressions(|expr| {
             let name = names.save(&expr);

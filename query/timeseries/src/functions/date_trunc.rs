@@ -7,19 +7,22 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, IntervalMonthDayNano, Time64NanosecondType, TimeUnit};
 use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_err};
 
-use crate::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US};
-use crate::columns::{
+use crate::functions::function::{Call, TimeFunction};
+use crate::time::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US};
+use crate::time::columns::{
     constant_text, from_us, instant_type, interval_type, is_instant, is_text, local_type, to_intervals, to_us,
 };
-use crate::function::{Call, TimeFunction};
-use crate::zone::Zone;
+use crate::time::zone::Zone;
 
 /// The functions of this module.
-pub fn functions() -> Vec<TimeFunction> {
+pub(crate) fn functions() -> Vec<TimeFunction> {
     vec![
-        TimeFunction::new("date_trunc", trunc_typing, trunc).of_session().with_aliases(&["datetrunc"]).ordered_by(1),
+        TimeFunction::new("date_trunc", trunc_typing, trunc)
+            .depending_on_session()
+            .with_aliases(&["datetrunc"])
+            .ordered_by(1),
         TimeFunction::new("date_part", part_typing, part)
-            .of_session()
+            .depending_on_session()
             .with_aliases(&["datepart"])
             .typed_by_constant(|unit| Ok(Unit::named(unit)?.part_type())),
     ]
@@ -82,7 +85,7 @@ impl Unit {
         })
     }
 
-    /// Its length, where all are of one length whatever a zone does.
+    /// Length of the unit, where it is the same at all times in all zones.
     fn fixed_us(self) -> Option<i64> {
         Some(match self {
             Self::Microsecond => 1,
@@ -106,11 +109,11 @@ impl Unit {
         if let Some(width) = self.fixed_us() {
             return Ok(local_us - local_us.rem_euclid(width));
         }
-        let day = Day::of_us(local_us);
+        let day = Day::from_us(local_us);
         let of_year = |year: i64| Day { year, month: 1, day: 1 };
         let first = match self {
             Self::Day => day,
-            Self::Week => Day::of_days(day.days() + 1 - day.iso_weekday()),
+            Self::Week => Day::from_days(day.days() + 1 - day.iso_weekday()),
             Self::Month => Day { day: 1, ..day },
             Self::Quarter => Day { month: (day.month - 1) / 3 * 3 + 1, day: 1, ..day },
             Self::Year => of_year(day.year),
@@ -193,9 +196,11 @@ fn trunc_all(times: &Int64Array, unit: Unit, zone: Zone) -> Result<Int64Array> {
         return Ok(times.unary(|time| time - time.rem_euclid(width)));
     }
     let mut cursor = zone.cursor();
+    // The local day of the previous time: its beginning, its end, and the result for all times in it.
     let mut current = (i64::MAX, i64::MIN, 0);
     let mut trunc = |instant: i64| -> Result<i64> {
         let offset = cursor.offset_us(instant);
+        // Hours and minutes are cut in local time too: Kathmandu is 5:45 hours ahead.
         if unit.fixed_us().is_some() {
             return Ok(unit.trunc_local(instant + offset)? - offset);
         }
@@ -290,7 +295,7 @@ fn part(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn part_of(time_us: i64, offset_us: i64, aware: bool, unit: Unit) -> Option<f64> {
     let local = time_us.checked_add(offset_us)?;
-    let day = Day::of_us(local);
+    let day = Day::from_us(local);
     let whole = match unit {
         Unit::Epoch => return Some(time_us as f64 / 1e6),
         Unit::Julian => return Some(day.days() as f64 + 2_440_588.0 + local.rem_euclid(DAY_US) as f64 / DAY_US as f64),
@@ -302,14 +307,14 @@ fn part_of(time_us: i64, offset_us: i64, aware: bool, unit: Unit) -> Option<f64>
         Unit::Week => day.iso_week().1,
         Unit::Month => day.month,
         Unit::Quarter => (day.month - 1) / 3 + 1,
-        Unit::Year => shown_year(day.year),
-        Unit::IsoYear => shown_year(day.iso_week().0),
+        Unit::Year => displayed_year(day.year),
+        Unit::IsoYear => displayed_year(day.iso_week().0),
         Unit::Decade => day.year.div_euclid(10),
-        Unit::Century => count_of(day.year, 100),
-        Unit::Millennium => count_of(day.year, 1_000),
+        Unit::Century => period_number(day.year, 100),
+        Unit::Millennium => period_number(day.year, 1_000),
         Unit::WeekdaySunday0 => day.iso_weekday() % 7,
         Unit::WeekdayMonday1 => day.iso_weekday(),
-        Unit::DayOfYear => day.of_year(),
+        Unit::DayOfYear => day.day_of_year(),
         Unit::Microsecond | Unit::Millisecond | Unit::Second | Unit::Minute | Unit::Hour => {
             return part_of_time(local.rem_euclid(DAY_US), unit);
         }
@@ -318,12 +323,12 @@ fn part_of(time_us: i64, offset_us: i64, aware: bool, unit: Unit) -> Option<f64>
 }
 
 /// There is no year 0: before 1 is −1.
-fn shown_year(year: i64) -> i64 {
+fn displayed_year(year: i64) -> i64 {
     if year > 0 { year } else { year - 1 }
 }
 
 /// The first century is that of the years 1 to 100, the one before it is −1.
-fn count_of(year: i64, length: i64) -> i64 {
+fn period_number(year: i64, length: i64) -> i64 {
     if year > 0 { (year - 1) / length + 1 } else { -((length - 1 - (year - 1)) / length) }
 }
 

@@ -8,15 +8,15 @@ use arrow::datatypes::DataType;
 use chrono::{DateTime, FixedOffset, TimeZone};
 use datafusion::common::{Result, exec_err, plan_err};
 
-use crate::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US};
-use crate::columns::{is_instant, is_text, local_type, to_us};
-use crate::function::{Call, TimeFunction};
-use crate::text::{month_name, push_offset, weekday_name};
-use crate::zone::Zone;
+use crate::functions::function::{Call, TimeFunction};
+use crate::time::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US};
+use crate::time::columns::{is_instant, is_text, local_type, to_us};
+use crate::time::text::{month_name, push_offset, weekday_name};
+use crate::time::zone::Zone;
 
 /// The function.
-pub fn functions() -> Vec<TimeFunction> {
-    vec![TimeFunction::new("to_char", typing, to_char).of_session().with_aliases(&["date_format"])]
+pub(crate) fn functions() -> Vec<TimeFunction> {
+    vec![TimeFunction::new("to_char", typing, to_char).depending_on_session().with_aliases(&["date_format"])]
 }
 
 fn typing(given: &[DataType]) -> Result<(Vec<DataType>, DataType)> {
@@ -36,6 +36,7 @@ fn to_char(call: &Call<'_>) -> Result<ArrayRef> {
     let (array, patterns) = (call.array(0)?, call.array(1)?);
     let zone = if is_instant(array.data_type()) { Some(call.zone()?) } else { None };
     let (times, patterns) = (to_us(&array)?, patterns.as_string::<i32>());
+    // The pattern is nearly always a constant, and parsing it costs more than writing a row.
     let mut parsed: Option<(String, Vec<Piece>)> = None;
     let texts = (0..call.rows).map(|row| {
         if times.is_null(row) || patterns.is_null(row) {
@@ -57,11 +58,13 @@ fn to_char(call: &Call<'_>) -> Result<ArrayRef> {
     Ok(Arc::new(texts.collect::<Result<StringArray>>()?))
 }
 
+/// Longest pattern, since each row writes it again.
 const PATTERN_BYTES_MAX: usize = 1_000;
 
 fn strftime(time_us: i64, zone: Option<Zone>, pattern: &str) -> Result<String> {
-    let offset = zone.map_or(0, |zone| zone.offset_us(time_us) / SECOND_US) as i32;
-    let (Some(time), Some(offset)) = (DateTime::from_timestamp_micros(time_us), FixedOffset::east_opt(offset)) else {
+    let offset_seconds = zone.map_or(0, |zone| zone.offset_us(time_us) / SECOND_US);
+    let offset = i32::try_from(offset_seconds).ok().and_then(FixedOffset::east_opt);
+    let (Some(time), Some(offset)) = (DateTime::from_timestamp_micros(time_us), offset) else {
         return exec_err!("timestamp out of range");
     };
     let mut text = String::new();
@@ -78,7 +81,7 @@ enum Piece {
     Pattern { of: &'static str, bare: bool, ordinal: Option<bool> },
 }
 
-/// Longer ones first where one begins with another. Those in small letters differ by case.
+/// Patterns, longer ones first where one begins with another. Those in small letters differ by case.
 const PATTERNS: [&str; 60] = [
     "HH24", "HH12", "HH", "MI", "SSSSS", "SSSS", "SS", "MS", "US", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "A.M.",
     "a.m.", "P.M.", "p.m.", "AM", "am", "PM", "pm", "Y,YYY", "YYYY", "YYY", "YY", "Y", "IYYY", "IYY", "IY", "IDDD",
@@ -97,13 +100,13 @@ fn pieces(pattern: &str) -> Vec<Piece> {
             rest = rest.get(end + 1..).unwrap_or("");
             continue;
         }
-        let (bare, behind) = match rest.get(..2) {
+        let (bare, after) = match rest.get(..2) {
             Some("FM" | "fm") => (true, &rest[2..]),
             _ => (false, rest),
         };
-        match known(behind) {
+        match known(after) {
             Some(of) => {
-                rest = &behind[of.len()..];
+                rest = &after[of.len()..];
                 let ordinal = match rest.get(..2) {
                     Some("TH") => Some(true),
                     Some("th") => Some(false),
@@ -114,7 +117,7 @@ fn pieces(pattern: &str) -> Vec<Piece> {
                 }
                 pieces.push(Piece::Pattern { of, bare, ordinal });
             }
-            None if bare => rest = behind,
+            None if bare => rest = after,
             None => {
                 pieces.push(Piece::Literal(first.to_string()));
                 rest = &rest[first.len_utf8()..];
@@ -147,7 +150,7 @@ impl Moment {
     fn new(time_us: i64, zone: Option<Zone>) -> Self {
         let zone = zone.map(|zone| (zone, zone.offset_us(time_us)));
         let local = time_us.saturating_add(zone.map_or(0, |(_, offset)| offset));
-        Self { day: Day::of_us(local), time_us: local.rem_euclid(DAY_US), zone }
+        Self { day: Day::from_us(local), time_us: local.rem_euclid(DAY_US), zone }
     }
 }
 
@@ -165,7 +168,7 @@ fn write(moment: &Moment, pieces: &[Piece]) -> String {
                             Some(upper) => format!("{number:0digits$}{}", ordinal_end(number, *upper)),
                         }
                     }
-                    None => words(moment, of, *bare),
+                    None => text_of(moment, of, *bare),
                 };
                 text.push_str(&written);
             }
@@ -222,10 +225,10 @@ fn number(moment: &Moment, pattern: &str) -> Option<(i64, usize)> {
         "ID" => (day.iso_weekday(), 0),
         "IDDD" => ((iso_week - 1) * 7 + day.iso_weekday(), 3),
         "MM" => (day.month, 2),
-        "DDD" => (day.of_year(), 3),
+        "DDD" => (day.day_of_year(), 3),
         "DD" => (day.day, 2),
         "D" => (day.iso_weekday() % 7 + 1, 0),
-        "WW" => ((day.of_year() - 1) / 7 + 1, 2),
+        "WW" => ((day.day_of_year() - 1) / 7 + 1, 2),
         "W" => ((day.day - 1) / 7 + 1, 0),
         "CC" => ((day.year - 1).div_euclid(100) + 1, 2),
         "J" => (day.days() + 2_440_588, 0),
@@ -234,8 +237,8 @@ fn number(moment: &Moment, pattern: &str) -> Option<(i64, usize)> {
     })
 }
 
-/// Patterns that are words.
-fn words(moment: &Moment, pattern: &str, bare: bool) -> String {
+/// Text of patterns that are no numbers.
+fn text_of(moment: &Moment, pattern: &str, bare: bool) -> String {
     let afternoon = moment.time_us >= 12 * HOUR_US;
     let before_christ = moment.day.year <= 0;
     let capital = |name: &str| name[..1].to_ascii_uppercase() + &name[1..];

@@ -8,21 +8,22 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, IntervalMonthDayNano};
 use datafusion::common::{Result, exec_err, plan_err};
 
-use crate::calendar::{DAY_US, Day, negated};
-use crate::columns::{from_us, instant_type, interval_type, is_instant, local_type, to_intervals, to_us};
-use crate::function::{Call, TimeFunction};
-use crate::zone::Zone;
+use crate::functions::function::{Call, TimeFunction};
+use crate::time::calendar::{DAY_US, Day, negated};
+use crate::time::columns::{from_us, instant_type, interval_type, is_instant, local_type, to_intervals, to_us};
+use crate::time::rounding::{round_i64, trunc_i64};
+use crate::time::zone::Zone;
 
-/// The functions of this module. Those that have operators are what the operators become.
-pub fn functions() -> Vec<TimeFunction> {
+/// The functions of this module. `planning::operators` replaces operators by those that have a constant name.
+pub(crate) fn functions() -> Vec<TimeFunction> {
     vec![
-        TimeFunction::new(PLUS, moved_typing, plus).of_session(),
-        TimeFunction::new(MINUS, moved_typing, minus).of_session(),
-        TimeFunction::new(BETWEEN, between_typing, between).of_session(),
+        TimeFunction::new(PLUS, add_interval_typing, plus).depending_on_session(),
+        TimeFunction::new(MINUS, add_interval_typing, minus).depending_on_session(),
+        TimeFunction::new(BETWEEN, between_typing, between).depending_on_session(),
         TimeFunction::new(LENGTH, length_typing, length),
-        TimeFunction::new(TIMES, times_typing, |call| times(call, |factor| factor)),
-        TimeFunction::new(DIVIDED, times_typing, |call| times(call, |divisor| 1.0 / divisor)),
-        TimeFunction::new("age", between_typing, age).of_session(),
+        TimeFunction::new(MULTIPLY, multiply_typing, |call| multiply_interval(call, |factor| factor)),
+        TimeFunction::new(DIVIDE, multiply_typing, |call| multiply_interval(call, |divisor| 1.0 / divisor)),
+        TimeFunction::new("age", between_typing, age).depending_on_session(),
         TimeFunction::new("justify_days", justify_typing, |call| justify(call, justify_days)),
         TimeFunction::new("justify_hours", justify_typing, |call| justify(call, justify_hours)),
         TimeFunction::new("justify_interval", justify_typing, |call| justify(call, justify_interval)),
@@ -31,22 +32,22 @@ pub fn functions() -> Vec<TimeFunction> {
 }
 
 /// Instant plus interval.
-pub const PLUS: &str = "timestamptz_pl_interval";
+pub(crate) const PLUS: &str = "timestamptz_pl_interval";
 /// Instant minus interval.
-pub const MINUS: &str = "timestamptz_mi_interval";
+pub(crate) const MINUS: &str = "timestamptz_mi_interval";
 /// Time minus time: days and a rest.
-pub const BETWEEN: &str = "timestamp_mi";
+pub(crate) const BETWEEN: &str = "timestamp_mi";
 /// The length by which intervals are compared, in µs.
-pub const LENGTH: &str = "interval_length_us";
+pub(crate) const LENGTH: &str = "interval_length_us";
 
 /// Interval times number.
-pub const TIMES: &str = "interval_mul";
+pub(crate) const MULTIPLY: &str = "interval_mul";
 /// Interval by number.
-pub const DIVIDED: &str = "interval_div";
+pub(crate) const DIVIDE: &str = "interval_div";
 
 type Typed = Result<(Vec<DataType>, DataType)>;
 
-fn moved_typing(given: &[DataType]) -> Typed {
+fn add_interval_typing(given: &[DataType]) -> Typed {
     match given {
         [_, DataType::Interval(_) | DataType::Duration(_) | DataType::Null] => {
             Ok((vec![instant_type(), interval_type()], instant_type()))
@@ -56,31 +57,32 @@ fn moved_typing(given: &[DataType]) -> Typed {
 }
 
 fn plus(call: &Call<'_>) -> Result<ArrayRef> {
-    moved(call, |interval| interval)
+    add_interval(call, |interval| interval)
 }
 
 fn minus(call: &Call<'_>) -> Result<ArrayRef> {
-    moved(call, negated)
+    add_interval(call, negated)
 }
 
-fn moved(call: &Call<'_>, sign: fn(IntervalMonthDayNano) -> IntervalMonthDayNano) -> Result<ArrayRef> {
+fn add_interval(call: &Call<'_>, sign: fn(IntervalMonthDayNano) -> IntervalMonthDayNano) -> Result<ArrayRef> {
     let (times, intervals, zone) = (to_us(&call.array(0)?)?, to_intervals(&call.array(1)?)?, call.zone()?);
-    let moved = times.iter().zip(&intervals).map(|(time, interval)| match time.zip(interval) {
+    let added = times.iter().zip(&intervals).map(|(time, interval)| match time.zip(interval) {
         None => Ok(None),
         Some((time, interval)) => match instant_plus(time, sign(interval), zone) {
-            Some(moved) => Ok(Some(moved)),
+            Some(added) => Ok(Some(added)),
             None => exec_err!("timestamp out of range"),
         },
     });
-    from_us(moved.collect::<Result<Int64Array>>()?, call.result)
+    from_us(added.collect::<Result<Int64Array>>()?, call.result)
 }
 
 /// An instant plus months, then days, both by the local calendar, then time.
-pub fn instant_plus(instant_us: i64, interval: IntervalMonthDayNano, zone: Zone) -> Option<i64> {
+pub(crate) fn instant_plus(instant_us: i64, interval: IntervalMonthDayNano, zone: Zone) -> Option<i64> {
+    // Months come first, as in PostgreSQL: 30 January plus a month and a day is 1 March.
     let mut at = instant_us;
     if interval.months != 0 {
         let local = zone.to_local(at);
-        let day = Day::of_us(local).plus_months(i64::from(interval.months));
+        let day = Day::from_us(local).plus_months(i64::from(interval.months));
         at = zone.to_instant(day.days().checked_mul(DAY_US)?.checked_add(local.rem_euclid(DAY_US))?);
     }
     if interval.days != 0 {
@@ -101,6 +103,7 @@ fn between_typing(given: &[DataType]) -> Typed {
 
 fn between(call: &Call<'_>) -> Result<ArrayRef> {
     let (later, earlier) = (to_us(&call.array(0)?)?, to_us(&call.array(1)?)?);
+    // Wraps only for times that are more than 290,000 years apart.
     let between: Int64Array = arrow::compute::binary(&later, &earlier, i64::wrapping_sub)?;
     let intervals: IntervalMonthDayNanoArray = between
         .unary_opt(|us| Some(IntervalMonthDayNano::new(0, i32::try_from(us / DAY_US).ok()?, us % DAY_US * 1_000)));
@@ -121,7 +124,7 @@ fn age_of(later_us: i64, earlier_us: i64) -> IntervalMonthDayNano {
     if later_us < earlier_us {
         return negated(age_of(earlier_us, later_us));
     }
-    let (later, earlier) = (Day::of_us(later_us), Day::of_us(earlier_us));
+    let (later, earlier) = (Day::from_us(later_us), Day::from_us(earlier_us));
     let mut time_us = later_us.rem_euclid(DAY_US) - earlier_us.rem_euclid(DAY_US);
     let mut days = later.day - earlier.day;
     let mut months = later.months() - earlier.months();
@@ -134,7 +137,9 @@ fn age_of(later_us: i64, earlier_us: i64) -> IntervalMonthDayNano {
         days += earlier.days_in_month();
         months -= 1;
     }
-    IntervalMonthDayNano::new(months as i32, days as i32, time_us * 1_000)
+    #[expect(clippy::cast_possible_truncation, reason = "64 bits of microseconds span 7.1 million months")]
+    let (months, days) = (months as i32, days as i32);
+    IntervalMonthDayNano::new(months, days, time_us * 1_000)
 }
 
 fn length_typing(given: &[DataType]) -> Typed {
@@ -155,21 +160,24 @@ fn length(call: &Call<'_>) -> Result<ArrayRef> {
     Ok(Arc::new(lengths))
 }
 
-fn times_typing(given: &[DataType]) -> Typed {
+fn multiply_typing(given: &[DataType]) -> Typed {
     match given {
         [_, _] => Ok((vec![interval_type(), DataType::Float64], interval_type())),
         _ => plan_err!("an interval and a number are wanted"),
     }
 }
 
-/// What a month or a day has as a fraction becomes days and time, a month as 30 days. (PostgreSQL's `interval_mul`.)
-fn times(call: &Call<'_>, factor_of: fn(f64) -> f64) -> Result<ArrayRef> {
+/// An interval by a factor. Fractions of a month or a day become days and time, a month as 30 days. (PostgreSQL's
+/// `interval_mul`.)
+fn multiply_interval(call: &Call<'_>, factor_of: fn(f64) -> f64) -> Result<ArrayRef> {
     let (intervals, factors) = (to_intervals(&call.array(0)?)?, call.array(1)?);
     let factors = factors.as_primitive::<Float64Type>();
+    // To the nearest millionth, as PostgreSQL does, so that 0.1 of a day is no sum of rounding errors.
     let round = |value: f64| (value * 1e6).round() / 1e6;
-    let times = |interval: IntervalMonthDayNano, factor: f64| -> Option<IntervalMonthDayNano> {
+    let product_of = |interval: IntervalMonthDayNano, factor: f64| -> Option<IntervalMonthDayNano> {
         let (months, days) = (f64::from(interval.months) * factor, f64::from(interval.days) * factor);
         let us = (interval.nanoseconds / 1_000) as f64 * factor;
+        // Negated, so that NaN, which compares as false, is out of range too.
         if !(months.abs() < 2e9 && days.abs() < 2e9 && us.abs() < 9e15) {
             return None;
         }
@@ -180,13 +188,14 @@ fn times(call: &Call<'_>, factor_of: fn(f64) -> f64) -> Result<ArrayRef> {
             whole_days += (seconds / 86_400.0).trunc();
             seconds %= 86_400.0;
         }
-        let us = (us + seconds * 1e6).round() as i64;
-        Some(IntervalMonthDayNano::new(months as i32, whole_days as i32, us.checked_mul(1_000)?))
+        let us = round_i64(us + seconds * 1e6);
+        let (months, days) = (i32::try_from(trunc_i64(months)).ok()?, i32::try_from(trunc_i64(whole_days)).ok()?);
+        Some(IntervalMonthDayNano::new(months, days, us.checked_mul(1_000)?))
     };
     let products = intervals.iter().zip(factors).map(|(interval, factor)| match interval.zip(factor) {
         None => Ok(None),
         Some((_, factor)) if !factor_of(factor).is_finite() => exec_err!("an interval is not divided by zero"),
-        Some((interval, factor)) => match times(interval, factor_of(factor)) {
+        Some((interval, factor)) => match product_of(interval, factor_of(factor)) {
             Some(product) => Ok(Some(product)),
             None => exec_err!("interval out of range"),
         },
@@ -220,7 +229,9 @@ fn justify_days(interval: IntervalMonthDayNano) -> IntervalMonthDayNano {
 
 fn justify_hours(interval: IntervalMonthDayNano) -> IntervalMonthDayNano {
     let mut nanoseconds = interval.nanoseconds % DAY_NS;
-    let mut days = interval.days.saturating_add((interval.nanoseconds / DAY_NS) as i32);
+    #[expect(clippy::cast_possible_truncation, reason = "64 bits of nanoseconds are fewer than 106,752 days")]
+    let whole_days = (interval.nanoseconds / DAY_NS) as i32;
+    let mut days = interval.days.saturating_add(whole_days);
     if days > 0 && nanoseconds < 0 {
         (days, nanoseconds) = (days - 1, nanoseconds + DAY_NS);
     } else if days < 0 && nanoseconds > 0 {
@@ -264,7 +275,7 @@ fn make(call: &Call<'_>) -> Result<ArrayRef> {
         let second = seconds.as_ref().map_or(0.0, |array| array.as_primitive::<Float64Type>().value(row));
         let months = part(0).checked_mul(12).and_then(|months| months.checked_add(part(1)));
         let days = part(2).checked_mul(7).and_then(|days| days.checked_add(part(3)));
-        let time_us = (second * 1e6).round() as i64;
+        let time_us = round_i64(second * 1e6);
         let time_us = part(4)
             .checked_mul(60)
             .and_then(|minutes| minutes.checked_add(part(5)))

@@ -12,18 +12,19 @@ use arrow::compute::cast;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, FieldRef, Float64Type};
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::utils::format_state_name;
+use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
 
-use crate::columns::{instant_type, is_text, to_us};
-use crate::single_group::{Groups, SingleGroup};
+use crate::aggregates::arguments::{for_each_row, time_argument};
+use crate::aggregates::single_group::{Groups, SingleGroup};
+use crate::time::columns::to_us;
 
-/// Which end of a group.
+/// The value that is taken from a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum End {
-    /// The value at the first time; of several at that time the least.
+pub(crate) enum Pick {
+    /// The value at the first time; of several at that time the minimum.
     First,
-    /// The value at the last time; of several at that time the greatest.
+    /// The value at the last time; of several at that time the maximum.
     Last,
     /// The last minus the first, as a double.
     Delta,
@@ -31,53 +32,43 @@ pub enum End {
 
 /// The aggregate function.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct EndFunction {
-    end: End,
+pub(crate) struct FirstLastFunction {
+    pick: Pick,
     signature: Signature,
 }
 
-impl EndFunction {
-    /// For an end.
-    pub fn new(end: End) -> Self {
-        Self { end, signature: Signature::user_defined(Volatility::Immutable) }
+impl FirstLastFunction {
+    /// The function of SQL that takes `pick`.
+    pub(crate) fn new(pick: Pick) -> Self {
+        Self { pick, signature: Signature::user_defined(Volatility::Immutable) }
     }
 
-    fn groups(&self, data_type: &DataType) -> Box<dyn AnyEnds> {
+    fn groups(&self, data_type: &DataType) -> Box<dyn FirstLastGroups> {
         macro_rules! primitive {
-            ($t:ty, $end:expr, $data_type:expr) => {
-                Box::new(Ends::<$t>::new($end, $data_type.clone())) as Box<dyn AnyEnds>
+            ($t:ty, $pick:expr, $data_type:expr) => {
+                Box::new(FixedWidthGroups::<$t>::new($pick, $data_type.clone())) as Box<dyn FirstLastGroups>
             };
         }
-        if self.end == End::Delta {
-            return Box::new(Delta {
-                first: Ends::new(End::First, DataType::Float64),
-                last: Ends::new(End::Last, DataType::Float64),
+        if self.pick == Pick::Delta {
+            return Box::new(DeltaGroups {
+                first: FixedWidthGroups::new(Pick::First, DataType::Float64),
+                last: FixedWidthGroups::new(Pick::Last, DataType::Float64),
             });
         }
-        let end = self.end;
+        let pick = self.pick;
         downcast_primitive! {
-            data_type => (primitive, end, data_type),
-            _ => Box::new(AnyTypeEnds { last: end == End::Last, data_type: data_type.clone(), best: Vec::new() }),
+            data_type => (primitive, pick, data_type),
+            _ => Box::new(AnyTypeGroups { last: pick == Pick::Last, data_type: data_type.clone(), best: Vec::new() }),
         }
     }
 }
 
-/// What time a value has, in the types of states and arguments.
-pub fn time_argument(given: &DataType) -> Result<DataType> {
-    match given {
-        DataType::Timestamp(..) | DataType::Date32 => Ok(given.clone()),
-        DataType::Null => Ok(instant_type()),
-        text if is_text(text) => Ok(instant_type()),
-        _ => plan_err!("a value has a time, and not {given}"),
-    }
-}
-
-impl AggregateUDFImpl for EndFunction {
+impl AggregateUDFImpl for FirstLastFunction {
     fn name(&self) -> &str {
-        match self.end {
-            End::First => "first",
-            End::Last => "last",
-            End::Delta => "delta",
+        match self.pick {
+            Pick::First => "first",
+            Pick::Last => "last",
+            Pick::Delta => "delta",
         }
     }
 
@@ -87,13 +78,13 @@ impl AggregateUDFImpl for EndFunction {
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
         let [value, time] = given else { return plan_err!("{} takes a value and its time", self.name()) };
-        let value = if self.end == End::Delta { DataType::Float64 } else { value.clone() };
+        let value = if self.pick == Pick::Delta { DataType::Float64 } else { value.clone() };
         Ok(vec![value, time_argument(time)?])
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        match (self.end, types.first()) {
-            (End::Delta, _) => Ok(DataType::Float64),
+        match (self.pick, types.first()) {
+            (Pick::Delta, _) => Ok(DataType::Float64),
             (_, Some(value)) => Ok(value.clone()),
             (_, None) => plan_err!("{} takes a value and its time", self.name()),
         }
@@ -103,14 +94,14 @@ impl AggregateUDFImpl for EndFunction {
         let field =
             |name: &str, data_type: DataType| Arc::new(Field::new(format_state_name(args.name, name), data_type, true));
         let value = args.return_field.data_type().clone();
-        Ok(match self.end {
-            End::Delta => vec![
+        Ok(match self.pick {
+            Pick::Delta => vec![
                 field("first_time", DataType::Int64),
                 field("first", DataType::Float64),
                 field("last_time", DataType::Int64),
                 field("last", DataType::Float64),
             ],
-            End::First | End::Last => vec![field("time", DataType::Int64), field("value", value)],
+            Pick::First | Pick::Last => vec![field("time", DataType::Int64), field("value", value)],
         })
     }
 
@@ -126,18 +117,18 @@ impl AggregateUDFImpl for EndFunction {
         Ok(self.groups(args.return_field.data_type()).many())
     }
 
-    fn order_sensitivity(&self) -> datafusion::logical_expr::utils::AggregateOrderSensitivity {
-        datafusion::logical_expr::utils::AggregateOrderSensitivity::Insensitive
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
     }
 }
 
-/// As an aggregate over one group or over many.
-trait AnyEnds {
+/// Accumulators of one type of values, as an aggregate over one group or over many.
+trait FirstLastGroups {
     fn single(self: Box<Self>) -> Box<dyn Accumulator>;
     fn many(self: Box<Self>) -> Box<dyn GroupsAccumulator>;
 }
 
-impl<G: Groups + 'static> AnyEnds for G {
+impl<G: Groups + 'static> FirstLastGroups for G {
     fn single(self: Box<Self>) -> Box<dyn Accumulator> {
         Box::new(SingleGroup::new(*self))
     }
@@ -147,25 +138,9 @@ impl<G: Groups + 'static> AnyEnds for G {
     }
 }
 
-/// Calls `row` with the rows that pass the filter and have all of `columns`.
-pub fn each_row(columns: &[&dyn Array], filter: Option<&BooleanArray>, rows: usize, mut row: impl FnMut(usize)) {
-    let full = columns.iter().all(|column| column.null_count() == 0);
-    match (full, filter) {
-        (true, None) => (0..rows).for_each(row),
-        _ => {
-            let passes = |at: usize| filter.is_none_or(|filter| filter.is_valid(at) && filter.value(at));
-            for at in 0..rows {
-                if passes(at) && columns.iter().all(|column| column.is_valid(at)) {
-                    row(at);
-                }
-            }
-        }
-    }
-}
-
-/// The ends of groups whose values are of a fixed width.
+/// The first or last values of groups, of a type of fixed width.
 #[derive(Debug)]
-struct Ends<T: ArrowPrimitiveType> {
+struct FixedWidthGroups<T: ArrowPrimitiveType> {
     last: bool,
     data_type: DataType,
     times: Vec<i64>,
@@ -173,9 +148,9 @@ struct Ends<T: ArrowPrimitiveType> {
     known: Vec<bool>,
 }
 
-impl<T: ArrowPrimitiveType> Ends<T> {
-    fn new(end: End, data_type: DataType) -> Self {
-        Self { last: end == End::Last, data_type, times: Vec::new(), values: Vec::new(), known: Vec::new() }
+impl<T: ArrowPrimitiveType> FixedWidthGroups<T> {
+    fn new(pick: Pick, data_type: DataType) -> Self {
+        Self { last: pick == Pick::Last, data_type, times: Vec::new(), values: Vec::new(), known: Vec::new() }
     }
 
     fn grow(&mut self, groups: usize) {
@@ -184,7 +159,8 @@ impl<T: ArrowPrimitiveType> Ends<T> {
         self.known.resize(groups, false);
     }
 
-    fn take_in(&mut self, group: usize, time: i64, value: T::Native) {
+    /// Takes a value in where its time is better. Ties go by the value, so that the order of rows does not matter.
+    fn offer(&mut self, group: usize, time: i64, value: T::Native) {
         let (known_time, known_value) = (self.times[group], self.values[group]);
         let better = !self.known[group]
             || if self.last {
@@ -199,8 +175,8 @@ impl<T: ArrowPrimitiveType> Ends<T> {
 
     fn rows(&mut self, values: &ArrayRef, times: &Int64Array, groups: &[usize], filter: Option<&BooleanArray>) {
         let values = values.as_primitive::<T>();
-        each_row(&[values, times], filter, groups.len(), |row| {
-            self.take_in(groups[row], times.value(row), values.value(row));
+        for_each_row(&[values, times], filter, groups.len(), |row| {
+            self.offer(groups[row], times.value(row), values.value(row));
         });
     }
 
@@ -226,15 +202,15 @@ impl<T: ArrowPrimitiveType> Ends<T> {
             return Ok(vec![new_empty_array(&DataType::Int64), new_empty_array(&self.data_type)]);
         };
         let times = to_us(time)?;
-        let kept = (0..times.len()).map(|at| {
+        let known_times = (0..times.len()).map(|at| {
             let passes = filter.is_none_or(|filter| filter.is_valid(at) && filter.value(at));
             (passes && value.is_valid(at) && times.is_valid(at)).then(|| times.value(at))
         });
-        Ok(vec![Arc::new(kept.collect::<Int64Array>()), Arc::clone(value)])
+        Ok(vec![Arc::new(known_times.collect::<Int64Array>()), Arc::clone(value)])
     }
 }
 
-impl<T: ArrowPrimitiveType + Debug> GroupsAccumulator for Ends<T> {
+impl<T: ArrowPrimitiveType + Debug> GroupsAccumulator for FixedWidthGroups<T> {
     fn update_batch(
         &mut self,
         values: &[ArrayRef],
@@ -271,7 +247,7 @@ impl<T: ArrowPrimitiveType + Debug> GroupsAccumulator for Ends<T> {
     }
 }
 
-impl<T: ArrowPrimitiveType + Debug> Groups for Ends<T> {
+impl<T: ArrowPrimitiveType + Debug> Groups for FixedWidthGroups<T> {
     fn peek(&self) -> Result<ScalarValue> {
         match (self.values.first(), self.known.first()) {
             (Some(value), Some(true)) => ScalarValue::try_from_array(&self.array(vec![*value], &[true]), 0),
@@ -280,15 +256,15 @@ impl<T: ArrowPrimitiveType + Debug> Groups for Ends<T> {
     }
 }
 
-/// The ends of groups whose values are of any type.
+/// The first or last values of groups, of any type.
 #[derive(Debug)]
-struct AnyTypeEnds {
+struct AnyTypeGroups {
     last: bool,
     data_type: DataType,
     best: Vec<Option<(i64, ScalarValue)>>,
 }
 
-impl AnyTypeEnds {
+impl AnyTypeGroups {
     fn rows(
         &mut self,
         values: &ArrayRef,
@@ -296,8 +272,9 @@ impl AnyTypeEnds {
         groups: &[usize],
         filter: Option<&BooleanArray>,
     ) -> Result<()> {
+        // A closure over rows cannot return an error, so the last one is remembered.
         let mut wrong = Ok(());
-        each_row(&[values, times], filter, groups.len(), |row| {
+        for_each_row(&[values, times], filter, groups.len(), |row| {
             let (best, time) = (&mut self.best[groups[row]], times.value(row));
             let order = best.as_ref().map(|(known, _)| time.cmp(known));
             let wanted = if self.last { std::cmp::Ordering::Greater } else { std::cmp::Ordering::Less };
@@ -331,7 +308,7 @@ impl AnyTypeEnds {
     }
 }
 
-impl GroupsAccumulator for AnyTypeEnds {
+impl GroupsAccumulator for AnyTypeGroups {
     fn update_batch(
         &mut self,
         values: &[ArrayRef],
@@ -358,7 +335,9 @@ impl GroupsAccumulator for AnyTypeEnds {
     }
 
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        let mut states = Ends::<Float64Type>::new(End::First, DataType::Float64).state_of(values, filter)?;
+        // Only the times are computed there; the values pass as they are, whatever their type.
+        let mut states =
+            FixedWidthGroups::<Float64Type>::new(Pick::First, DataType::Float64).state_of(values, filter)?;
         if values.is_empty() {
             states[1] = new_empty_array(&self.data_type);
         }
@@ -371,7 +350,7 @@ impl GroupsAccumulator for AnyTypeEnds {
     }
 }
 
-impl Groups for AnyTypeEnds {
+impl Groups for AnyTypeGroups {
     fn peek(&self) -> Result<ScalarValue> {
         match self.best.first() {
             Some(Some((_, value))) => Ok(value.clone()),
@@ -380,13 +359,14 @@ impl Groups for AnyTypeEnds {
     }
 }
 
+/// The first and last values of groups, of which the difference is the result.
 #[derive(Debug)]
-struct Delta {
-    first: Ends<Float64Type>,
-    last: Ends<Float64Type>,
+struct DeltaGroups {
+    first: FixedWidthGroups<Float64Type>,
+    last: FixedWidthGroups<Float64Type>,
 }
 
-impl GroupsAccumulator for Delta {
+impl GroupsAccumulator for DeltaGroups {
     fn update_batch(
         &mut self,
         values: &[ArrayRef],
@@ -427,7 +407,7 @@ impl GroupsAccumulator for Delta {
     }
 }
 
-impl Groups for Delta {
+impl Groups for DeltaGroups {
     fn peek(&self) -> Result<ScalarValue> {
         let known = self.first.known.first() == Some(&true);
         Ok(ScalarValue::Float64(known.then(|| self.last.values[0] - self.first.values[0])))

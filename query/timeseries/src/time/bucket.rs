@@ -4,16 +4,16 @@ use arrow::array::Int64Array;
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::common::{Result, exec_err};
 
-use crate::calendar::{DAY_US, Day, negated, plus_interval};
-use crate::columns::map_us;
-use crate::zone::{OffsetCursor, Zone};
+use crate::time::calendar::{DAY_US, Day, negated, plus_interval};
+use crate::time::columns::map_us;
+use crate::time::zone::{OffsetCursor, Zone};
 
 /// Monday 3 January 2000, from which buckets of days and less are counted. (TimescaleDB's default.)
 const ORIGIN_US: i64 = 946_857_600_000_000;
 /// January 2000, from which buckets of months are counted.
 const ORIGIN_MONTHS: i64 = 24_000;
 
-/// How time is divided.
+/// The width of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd)]
 enum Width {
     /// µs.
@@ -23,7 +23,7 @@ enum Width {
 
 /// A division of time into buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Buckets {
+pub(crate) struct Buckets {
     width: Width,
     /// µs, or months since the year 0.
     origin: i64,
@@ -34,7 +34,7 @@ pub struct Buckets {
 impl Buckets {
     /// Buckets of a width, in local time of `zone`. `origin_us` is a local time at which one begins; of an origin of
     /// months only the month counts. All buckets are put off by `offset`.
-    pub fn new(
+    pub(crate) fn new(
         width: IntervalMonthDayNano,
         origin_us: Option<i64>,
         offset: Option<IntervalMonthDayNano>,
@@ -44,7 +44,7 @@ impl Buckets {
         let (width, origin) = match (i64::from(width.months), fixed_us) {
             (0, 1..) => (Width::Fixed(fixed_us), origin_us.unwrap_or(ORIGIN_US)),
             (1.., 0) => {
-                (Width::Months(width.months.into()), origin_us.map_or(ORIGIN_MONTHS, |us| Day::of_us(us).months()))
+                (Width::Months(width.months.into()), origin_us.map_or(ORIGIN_MONTHS, |us| Day::from_us(us).months()))
             }
             (0, _) | (..0, _) => return exec_err!("a bucket must be at least 1 µs wide"),
             (1.., _) => return exec_err!("a bucket of months or years cannot also have days or time"),
@@ -65,14 +65,15 @@ impl Buckets {
     }
 
     /// The beginning of the bucket that an instant is in; none where that is beyond all time.
-    pub fn start(&self, time_us: i64) -> Option<i64> {
+    pub(crate) fn start(&self, time_us: i64) -> Option<i64> {
         self.start_at(time_us, self.zone.offset_us(time_us))
     }
 
-    /// The beginning of the bucket behind the one that begins at `start_us`.
-    pub fn next(&self, start_us: i64) -> Option<i64> {
+    /// The beginning of the bucket after the one that begins at `start_us`.
+    pub(crate) fn next(&self, start_us: i64) -> Option<i64> {
         match self.width {
             Width::Fixed(width) if self.is_plain() => start_us.checked_add(width),
+            // Where clocks are put back, a step of one width may end in the same local bucket; then more steps follow.
             Width::Fixed(width) if width < DAY_US => {
                 let mut time_us = start_us.checked_add(width)?;
                 loop {
@@ -89,15 +90,8 @@ impl Buckets {
         }
     }
 
-    /// The beginnings of all buckets in `from_us..until_us`, the first being the one that `from_us` is in.
-    pub fn starts(&self, from_us: i64, until_us: i64) -> impl Iterator<Item = i64> + use<> {
-        let buckets = *self;
-        std::iter::successors(self.start(from_us), move |start| buckets.next(*start))
-            .take_while(move |start| *start < until_us)
-    }
-
-    /// How many buckets there are between two instants, about.
-    pub fn count_about(&self, from_us: i64, until_us: i64) -> i64 {
+    /// The approximate count of buckets between two instants.
+    pub(crate) fn count_about(&self, from_us: i64, until_us: i64) -> i64 {
         let width = match self.width {
             Width::Fixed(width) => width,
             Width::Months(months) => months.saturating_mul(28 * DAY_US),
@@ -106,7 +100,7 @@ impl Buckets {
     }
 
     /// [`Buckets::start`] of each time.
-    pub fn starts_of(&self, times: &Int64Array) -> Int64Array {
+    pub(crate) fn starts_of(&self, times: &Int64Array) -> Int64Array {
         match self.width {
             Width::Fixed(width) if self.is_plain() => {
                 let mut last = i64::MAX;
@@ -154,38 +148,41 @@ impl Buckets {
     }
 
     fn local_start(&self, local_us: i64) -> Option<i64> {
-        let Some(offset) = self.offset else { return self.bare_start(local_us) };
-        plus_interval(self.bare_start(plus_interval(local_us, negated(offset))?)?, offset)
+        let Some(offset) = self.offset else { return self.start_without_offset(local_us) };
+        plus_interval(self.start_without_offset(plus_interval(local_us, negated(offset))?)?, offset)
     }
 
     fn local_next(&self, local_us: i64) -> Option<i64> {
         let step = |bare: i64| match self.width {
             Width::Fixed(width) => bare.checked_add(width),
-            Width::Months(months) => Day::of_month(Day::of_us(bare).months() + months).days().checked_mul(DAY_US),
+            Width::Months(months) => Day::from_months(Day::from_us(bare).months() + months).days().checked_mul(DAY_US),
         };
         match self.offset {
             None => step(local_us),
             // Taking a month off and adding it again may end on another day, so the bare beginning is looked for.
-            Some(offset) => plus_interval(step(self.bare_start(plus_interval(local_us, negated(offset))?)?)?, offset),
+            Some(offset) => {
+                plus_interval(step(self.start_without_offset(plus_interval(local_us, negated(offset))?)?)?, offset)
+            }
         }
     }
 
-    fn bare_start(&self, local_us: i64) -> Option<i64> {
+    fn start_without_offset(&self, local_us: i64) -> Option<i64> {
         match self.width {
             Width::Fixed(width) => {
+                // 64 bits overflow between the ends of time.
                 let since = i128::from(local_us) - i128::from(self.origin);
                 i64::try_from(i128::from(local_us) - since.rem_euclid(i128::from(width))).ok()
             }
             Width::Months(months) => {
-                let month = Day::of_us(local_us).months();
+                let month = Day::from_us(local_us).months();
                 let first = month - (month - self.origin).rem_euclid(months);
-                Day::of_month(first).days().checked_mul(DAY_US)
+                Day::from_months(first).days().checked_mul(DAY_US)
             }
         }
     }
 }
 
-/// Times within 290,000 years of 1970 do not wrap.
+/// The last multiple of a width since an origin. Times within 290,000 years of 1970 do not wrap.
 fn floor(time_us: i64, width_us: i64, origin_us: i64) -> i64 {
     time_us.wrapping_sub(time_us.wrapping_sub(origin_us).rem_euclid(width_us))
 }
@@ -193,7 +190,7 @@ fn floor(time_us: i64, width_us: i64, origin_us: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::{instant_text, parse_instant};
+    use crate::time::text::{instant_text, parse_instant};
     use arrow::compute::kernels::cast_utils::parse_interval_month_day_nano;
 
     fn at(text: &str) -> i64 {
@@ -207,6 +204,12 @@ mod tests {
 
     fn start(width: &str, zone: &str, time: &str) -> String {
         instant_text(buckets(width, zone).start(at(time)).expect("a start"), Zone::UTC)
+    }
+
+    /// The beginnings of all buckets in `from_us..until_us`, the first being the one that `from_us` is in.
+    fn starts_within(buckets: Buckets, from_us: i64, until_us: i64) -> impl Iterator<Item = i64> {
+        std::iter::successors(buckets.start(from_us), move |start| buckets.next(*start))
+            .take_while(move |start| *start < until_us)
     }
 
     #[test]
@@ -235,9 +238,11 @@ mod tests {
     fn an_hour_that_comes_twice_is_two_buckets() {
         assert_eq!(start("1 hour", "Europe/Berlin", "2026-10-25 00:30Z"), "2026-10-25 00:00:00+00");
         assert_eq!(start("1 hour", "Europe/Berlin", "2026-10-25 01:30Z"), "2026-10-25 01:00:00+00");
-        let of_day = buckets("1 hour", "Europe/Berlin").starts(at("2026-10-24 22:00Z"), at("2026-10-25 23:00Z"));
+        let of_day =
+            starts_within(buckets("1 hour", "Europe/Berlin"), at("2026-10-24 22:00Z"), at("2026-10-25 23:00Z"));
         assert_eq!(of_day.count(), 25);
-        let of_day = buckets("1 hour", "Europe/Berlin").starts(at("2026-03-28 23:00Z"), at("2026-03-29 22:00Z"));
+        let of_day =
+            starts_within(buckets("1 hour", "Europe/Berlin"), at("2026-03-28 23:00Z"), at("2026-03-29 22:00Z"));
         assert_eq!(of_day.count(), 23);
     }
 

@@ -1,5 +1,5 @@
-//! What is said in SQL with words of its own and is a function or a table function here. It is to be done with every
-//! statement between parsing and planning, since DataFusion's planner has no place for it.
+//! Syntax of SQL that is a function or a table function here. Each statement is rewritten between parsing and planning, since
+//! DataFusion's planner has no hook for that.
 
 use std::ops::ControlFlow;
 
@@ -10,18 +10,23 @@ use datafusion::sql::sqlparser::ast::{
     ObjectName, Select, SelectItem, TableFactor, TableWithJoins, UnaryOperator, Value,
 };
 
-use crate::calendar::negated;
-use crate::latest;
 use crate::planning::visit::{SyntaxVisitorMut, visit_statement_mut};
-use crate::text::parse_interval;
+use crate::relations::latest::expand_latest;
+use crate::time::calendar::negated;
+use crate::time::interval_text::parse_interval;
 
-/// Rewrites a parsed statement: `x AT TIME ZONE z` becomes `timezone(z, x)`, and a table with `ASOF JOIN`s stands in
-/// parentheses, where a planner of relations finds it; `latest(table)` becomes the statement that it stands for. Intervals are
-/// set in words that DataFusion reads, and casts that would have one name get names of their own.
+/// Rewrites a parsed statement, which is then planned.
+///
+/// - `x AT TIME ZONE z` becomes `timezone(z, x)`.
+/// - A table with `ASOF JOIN`s is put in parentheses, where a planner of relations finds it.
+/// - `latest(table)` becomes the query that it abbreviates.
+/// - Intervals are written in units that DataFusion reads.
+/// - Casts that would have one name get names of their own.
 pub fn prepare(statement: &mut Statement) {
     match statement {
         Statement::Statement(statement) => {
-            let flow = visit_statement_mut(statement, &mut Words);
+            // The rewriter never ends the walk.
+            let flow = visit_statement_mut(statement, &mut SyntaxRewriter);
             debug_assert!(flow.is_continue());
         }
         Statement::Explain(explain) => prepare(&mut explain.statement),
@@ -29,40 +34,43 @@ pub fn prepare(statement: &mut Statement) {
     }
 }
 
-struct Words;
+/// The rewrite of each node.
+struct SyntaxRewriter;
 
-impl SyntaxVisitorMut for Words {
+impl SyntaxVisitorMut for SyntaxRewriter {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         name_casts(select);
         for table in &mut select.from {
             if table.joins.iter().any(|join| matches!(join.join_operator, JoinOperator::AsOf { .. })) {
-                set_in_parentheses(table);
+                parenthesize_asof_joins(table);
             }
         }
         ControlFlow::Continue(())
     }
 
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
-        if let Some(rows) = latest::replaced(relation) {
+        if let Some(rows) = expand_latest(relation) {
             *relation = rows;
         }
         ControlFlow::Continue(())
     }
 
+    /// Inner expressions come first, so that an argument is rewritten before it is moved into a call.
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match expr {
             Expr::AtTimeZone { timestamp, time_zone } => {
-                let arguments = [time_zone, timestamp].map(|argument| std::mem::replace(&mut **argument, nothing()));
+                let arguments =
+                    [time_zone, timestamp].map(|argument| std::mem::replace(&mut **argument, empty_identifier()));
                 *expr = call("timezone", arguments);
             }
             Expr::Interval(interval) if interval.leading_field.is_none() && interval.last_field.is_none() => {
-                set_in_plain_words(&mut interval.value);
+                normalize_interval(&mut interval.value);
             }
             Expr::UnaryOp { op: UnaryOperator::Minus, expr: operand } => {
                 if let Expr::Interval(interval) = &mut **operand
                     && negate(&mut interval.value).is_some()
                 {
-                    *expr = std::mem::replace(&mut **operand, nothing());
+                    *expr = std::mem::replace(&mut **operand, empty_identifier());
                 }
             }
             _ => {}
@@ -71,39 +79,39 @@ impl SyntaxVisitorMut for Words {
     }
 }
 
-/// Everything up to the last `ASOF JOIN`, so that the joins behind it stay where the planner expects them.
-fn set_in_parentheses(table: &mut TableWithJoins) {
+/// Parentheses around everything up to the last `ASOF JOIN`, so that later joins stay where the planner expects them.
+fn parenthesize_asof_joins(table: &mut TableWithJoins) {
     let last = table.joins.iter().rposition(|join| matches!(join.join_operator, JoinOperator::AsOf { .. }));
-    let behind = table.joins.split_off(last.map_or(0, |last| last + 1));
-    let joins = std::mem::replace(&mut table.joins, behind);
+    let after = table.joins.split_off(last.map_or(0, |last| last + 1));
+    let joins = std::mem::replace(&mut table.joins, after);
     let within = TableWithJoins { relation: table.relation.clone(), joins };
     table.relation = TableFactor::NestedJoin { table_with_joins: Box::new(within), alias: None };
 }
 
-/// DataFusion's planner reads a part of what PostgreSQL reads as intervals.
-fn set_in_plain_words(text: &mut Expr) {
+/// Writes an interval in plain units: DataFusion's planner reads a part of what PostgreSQL reads as intervals.
+fn normalize_interval(text: &mut Expr) {
     if let Expr::Value(value) = text
         && let Value::SingleQuotedString(words) = &mut value.value
         && let Some(interval) = parse_interval(words)
     {
-        *words = plain_words(interval);
+        *words = interval_in_plain_units(interval);
     }
 }
 
-fn plain_words(IntervalMonthDayNano { months, days, nanoseconds }: IntervalMonthDayNano) -> String {
+fn interval_in_plain_units(IntervalMonthDayNano { months, days, nanoseconds }: IntervalMonthDayNano) -> String {
     let (seconds, us) = (nanoseconds / 1_000_000_000, nanoseconds / 1_000 % 1_000_000);
     format!("{months} months {days} days {seconds} seconds {us} microseconds")
 }
 
-/// DataFusion's planner would negate the first part of an interval alone.
+/// Negates the text of an interval: DataFusion's planner would negate the first part alone.
 fn negate(text: &mut Expr) -> Option<()> {
     let Expr::Value(value) = text else { return None };
     let Value::SingleQuotedString(words) = &mut value.value else { return None };
-    *words = plain_words(negated(parse_interval(words)?));
+    *words = interval_in_plain_units(negated(parse_interval(words)?));
     Some(())
 }
 
-/// DataFusion names a cast as what is cast, and lets no two columns have one name.
+/// Names casts: DataFusion names a cast as its operand, and lets no two columns have one name.
 fn name_casts(select: &mut Select) {
     let mut names = Vec::new();
     for item in &mut select.projection {
@@ -126,10 +134,11 @@ fn name_casts(select: &mut Select) {
     }
 }
 
-/// Columns among which a cast that needs a name of its own is looked for.
+/// Columns among which a cast that needs a name of its own is looked for: the search is quadratic.
 const NAMES_MAX: usize = 100;
 
-fn nothing() -> Expr {
+/// Stands in for an expression that is being moved.
+fn empty_identifier() -> Expr {
     Expr::Identifier(Ident::new(""))
 }
 

@@ -12,16 +12,17 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::bucket::Buckets;
-use crate::columns::{
-    all_constant, constant_interval, constant_us, from_us, instant_type, interval_type, is_instant, is_text,
-    local_type, result_of, to_us,
+use crate::functions::ordering::time_order;
+use crate::time::bucket::Buckets;
+use crate::time::columns::{
+    all_constant, column_result, constant_interval, constant_us, from_us, instant_type, interval_type, is_instant,
+    is_text, local_type, to_us,
 };
-use crate::zone::Zone;
+use crate::time::zone::Zone;
 
 /// The function.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct TimeBucket {
+pub(crate) struct TimeBucket {
     signature: Signature,
 }
 
@@ -31,8 +32,8 @@ impl Default for TimeBucket {
     }
 }
 
-/// The types to which the arguments of a bucket are brought.
-pub fn bucket_types(name: &str, given: &[DataType]) -> Result<Vec<DataType>> {
+/// The types to which the arguments of a bucket are coerced.
+pub(crate) fn bucket_types(name: &str, given: &[DataType]) -> Result<Vec<DataType>> {
     if !(2..=5).contains(&given.len()) {
         return plan_err!("{name} takes a width, a time and up to three of zone, origin and offset");
     }
@@ -52,8 +53,8 @@ pub fn bucket_types(name: &str, given: &[DataType]) -> Result<Vec<DataType>> {
     typed.collect()
 }
 
-/// The division that constant arguments describe; none where the width is null. Times that are local know no zone.
-pub fn buckets_of(width: &ScalarValue, options: &[ScalarValue], time: &DataType) -> Result<Option<Buckets>> {
+/// The division that constant arguments describe; `None` where the width is null. Local times have no zone.
+pub(crate) fn buckets_of(width: &ScalarValue, options: &[ScalarValue], time: &DataType) -> Result<Option<Buckets>> {
     let Some(width) = constant_interval(width, "the width of a bucket")? else { return Ok(None) };
     let (mut zone, mut origin, mut offset) = (None, None, None);
     for option in options.iter().filter(|option| !option.is_null()) {
@@ -79,7 +80,7 @@ pub fn buckets_of(width: &ScalarValue, options: &[ScalarValue], time: &DataType)
 }
 
 /// Arguments that must be constants.
-pub fn constants(name: &str, arguments: &[ColumnarValue]) -> Result<Vec<ScalarValue>> {
+pub(crate) fn constants(name: &str, arguments: &[ColumnarValue]) -> Result<Vec<ScalarValue>> {
     let constants = arguments.iter().map(|argument| match argument {
         ColumnarValue::Scalar(value) => Ok(value.clone()),
         ColumnarValue::Array(_) => exec_err!("width, zone, origin and offset of {name} must be constants"),
@@ -124,7 +125,7 @@ impl ScalarUDFImpl for TimeBucket {
         };
         let constant = all_constant(&args.args);
         let times = to_us(&time.to_array(if constant { 1 } else { args.number_rows })?)?;
-        result_of(from_us(buckets.starts_of(&times), time_type)?, constant)
+        column_result(from_us(buckets.starts_of(&times), time_type)?, constant)
     }
 
     /// A comparison of a bucket with the beginning of one is a comparison of the time itself, which leaves out files.
@@ -143,6 +144,7 @@ impl ScalarUDFImpl for TimeBucket {
         };
         let end_us = buckets.next(start_us).filter(|_| buckets.start(start_us) == Some(start_us));
         let Some(end_us) = end_us else { return Ok(PreimageResult::None) };
+        // The end must survive the type of the time: seconds cannot hold each end that microseconds can.
         let end = ScalarValue::try_from_array(&from_us(vec![end_us].into(), &time_type)?, 0)?;
         if end.is_null() || constant_us(&end)? != Some(end_us) {
             return Ok(PreimageResult::None);
@@ -157,16 +159,5 @@ impl ScalarUDFImpl for TimeBucket {
 
     fn preserves_lex_ordering(&self, inputs: &[ExprProperties]) -> Result<bool> {
         Ok(time_order(inputs, 1) != SortProperties::Unordered)
-    }
-}
-
-/// The order of the argument at `at`, where all others are constants.
-pub fn time_order(inputs: &[ExprProperties], at: usize) -> SortProperties {
-    let constant = |(position, input): (usize, &ExprProperties)| {
-        position == at || input.sort_properties == SortProperties::Singleton
-    };
-    match inputs.get(at) {
-        Some(time) if inputs.iter().enumerate().all(constant) => time.sort_properties,
-        _ => SortProperties::Unordered,
     }
 }

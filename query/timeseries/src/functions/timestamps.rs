@@ -1,4 +1,4 @@
-//! Instants and local times made from each other and from text, in the zone of the session or in a given one.
+//! Instants and local times make_timestamps from each other and from text, in the zone of the session or in a given one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,25 +7,28 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::logical_expr::ColumnarValue;
 
-use crate::calendar::{Day, HOUR_US, MINUTE_US};
-use crate::columns::{
+use crate::functions::function::{Call, TimeFunction};
+use crate::time::calendar::{Day, HOUR_US, MINUTE_US};
+use crate::time::columns::{
     constant_text, from_us, instant_type, interval_type, is_instant, is_local, is_text, local_type, map_us,
     to_intervals, to_us,
 };
-use crate::function::{Call, TimeFunction};
-use crate::text::{instant_text, interval_text, local_text, parse_instant, parse_local};
-use crate::zone::Zone;
+use crate::time::interval_text::interval_text;
+use crate::time::rounding::round_i64;
+use crate::time::text::{instant_text, local_text, parse_instant, parse_local};
+use crate::time::zone::Zone;
 
 /// The functions of this module.
-pub fn functions() -> Vec<TimeFunction> {
+pub(crate) fn functions() -> Vec<TimeFunction> {
     vec![
-        TimeFunction::new("timestamptz", to_instant_typing, to_instant).of_session().ordered_by(0),
-        TimeFunction::new("timestamp", to_local_typing, to_local).of_session(),
-        TimeFunction::new("date", date_typing, date).of_session(),
-        TimeFunction::new("text", text_typing, text).of_session(),
-        TimeFunction::new("timezone", timezone_typing, timezone).of_session(),
-        TimeFunction::new("make_timestamptz", make_instant_typing, make_instant).of_session(),
+        TimeFunction::new("timestamptz", to_instant_typing, to_instant).depending_on_session().ordered_by(0),
+        TimeFunction::new("timestamp", to_local_typing, to_local).depending_on_session(),
+        TimeFunction::new("date", date_typing, date).depending_on_session(),
+        TimeFunction::new("text", text_typing, text).depending_on_session(),
+        TimeFunction::new("timezone", timezone_typing, timezone).depending_on_session(),
+        TimeFunction::new("make_timestamptz", make_instant_typing, make_instant).depending_on_session(),
         TimeFunction::new("make_timestamp", make_local_typing, make_local),
     ]
 }
@@ -131,7 +134,7 @@ fn timezone_typing(given: &[DataType]) -> Typed {
     match time {
         time if is_local(time) => Ok((vec![zone, local_type()], instant_type())),
         time if is_instant(time) => Ok((vec![zone, instant_type()], local_type())),
-        // PostgreSQL makes instants of dates and of constants whose type is not said.
+        // PostgreSQL makes instants of dates and of constants without a type.
         DataType::Date32 | DataType::Null => Ok((vec![zone, time.clone()], local_type())),
         time if is_text(time) => Ok((vec![zone, DataType::Utf8], local_type())),
         _ => plan_err!("a time is brought to a time zone, and not {time}"),
@@ -146,13 +149,12 @@ fn timezone(call: &Call<'_>) -> Result<ArrayRef> {
         DataType::Date32 => to_us(&array)?.unary(|local| session.to_instant(local)),
         _ => to_us(&array)?,
     };
+    // A zone is mostly a constant: then it is looked up once, and its offset once for a stretch of times.
     let constant = match &call.args[0] {
-        datafusion::logical_expr::ColumnarValue::Scalar(zone) => {
-            Some(zone_of(&zone.to_array()?, 0, &mut HashMap::new())?)
-        }
-        datafusion::logical_expr::ColumnarValue::Array(_) => None,
+        ColumnarValue::Scalar(zone) => Some(zone_of(&zone.to_array()?, 0, &mut HashMap::new())?),
+        ColumnarValue::Array(_) => None,
     };
-    let moved = match constant {
+    let shifted = match constant {
         Some(None) => Int64Array::new_null(call.rows),
         Some(Some(zone)) if to_instants => times.unary(|local| zone.to_instant(local)),
         Some(Some(zone)) => {
@@ -162,16 +164,16 @@ fn timezone(call: &Call<'_>) -> Result<ArrayRef> {
         None => {
             let zones = call.array(0)?;
             let mut known = HashMap::new();
-            let moved = times.iter().enumerate().map(|(row, time)| {
+            let shifted = times.iter().enumerate().map(|(row, time)| {
                 let zone = zone_of(&zones, row, &mut known)?;
                 Ok(zone
                     .zip(time)
                     .map(|(zone, time)| if to_instants { zone.to_instant(time) } else { zone.to_local(time) }))
             });
-            moved.collect::<Result<_>>()?
+            shifted.collect::<Result<_>>()?
         }
     };
-    from_us(moved, call.result)
+    from_us(shifted, call.result)
 }
 
 fn zone_of(zones: &ArrayRef, row: usize, known: &mut HashMap<String, Zone>) -> Result<Option<Zone>> {
@@ -189,6 +191,7 @@ fn zone_of(zones: &ArrayRef, row: usize, known: &mut HashMap<String, Zone>) -> R
         };
     }
     let name = zones.as_string::<i32>().value(row);
+    // A column has few zones, and looking one up costs a lower-case copy of the name.
     if let Some(zone) = known.get(name) {
         return Ok(Some(*zone));
     }
@@ -197,7 +200,7 @@ fn zone_of(zones: &ArrayRef, row: usize, known: &mut HashMap<String, Zone>) -> R
     Ok(Some(zone))
 }
 
-fn made_typing(given: &[DataType], zone_too: bool, result: DataType) -> Typed {
+fn make_typing(given: &[DataType], zone_too: bool, result: DataType) -> Typed {
     let mut wanted = vec![DataType::Int64; 5];
     wanted.push(DataType::Float64);
     if given.len() == 7 && zone_too {
@@ -211,14 +214,14 @@ fn made_typing(given: &[DataType], zone_too: bool, result: DataType) -> Typed {
 }
 
 fn make_instant_typing(given: &[DataType]) -> Typed {
-    made_typing(given, true, instant_type())
+    make_typing(given, true, instant_type())
 }
 
 fn make_local_typing(given: &[DataType]) -> Typed {
-    made_typing(given, false, local_type())
+    make_typing(given, false, local_type())
 }
 
-fn made(call: &Call<'_>) -> Result<Int64Array> {
+fn make_timestamps(call: &Call<'_>) -> Result<Int64Array> {
     let parts = (0..5).map(|at| Ok(cast(&call.array(at)?, &DataType::Int64)?)).collect::<Result<Vec<_>>>()?;
     let seconds = cast(&call.array(5)?, &DataType::Float64)?;
     let seconds = seconds.as_primitive::<Float64Type>();
@@ -227,12 +230,13 @@ fn made(call: &Call<'_>) -> Result<Int64Array> {
             return Ok(None);
         }
         let part = |at: usize| parts[at].as_primitive::<Int64Type>().value(row);
-        made_of([part(0), part(1), part(2), part(3), part(4)], seconds.value(row)).map(Some)
+        timestamp_from_parts([part(0), part(1), part(2), part(3), part(4)], seconds.value(row)).map(Some)
     };
     (0..call.rows).map(row).collect()
 }
 
-fn made_of([year, month, day, hour, minute]: [i64; 5], second: f64) -> Result<i64> {
+fn timestamp_from_parts([year, month, day, hour, minute]: [i64; 5], second: f64) -> Result<i64> {
+    // SQL has no year 0: its year -1 is 1 BC, the year 0 of the calendar.
     let date = Day { year: if year < 0 { year + 1 } else { year }, month, day };
     let valid = year != 0
         && (-4_713..=294_276).contains(&year)
@@ -246,12 +250,12 @@ fn made_of([year, month, day, hour, minute]: [i64; 5], second: f64) -> Result<i6
             "date/time field value out of range: {year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
         );
     }
-    let second_us = (second * 1e6).round() as i64;
+    let second_us = round_i64(second * 1e6);
     Ok(date.us() + hour * HOUR_US + minute * MINUTE_US + second_us)
 }
 
 fn make_local(call: &Call<'_>) -> Result<ArrayRef> {
-    from_us(made(call)?, call.result)
+    from_us(make_timestamps(call)?, call.result)
 }
 
 fn make_instant(call: &Call<'_>) -> Result<ArrayRef> {
@@ -262,5 +266,5 @@ fn make_instant(call: &Call<'_>) -> Result<ArrayRef> {
             None => return from_us(Int64Array::new_null(call.rows), call.result),
         },
     };
-    from_us(made(call)?.unary(|local| zone.to_instant(local)), call.result)
+    from_us(make_timestamps(call)?.unary(|local| zone.to_instant(local)), call.result)
 }

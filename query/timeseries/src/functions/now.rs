@@ -5,13 +5,13 @@ use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-use crate::columns::{instant_type, local_type};
-use crate::zone::Zone;
+use crate::time::columns::{instant_type, local_type};
+use crate::time::zone::Zone;
 
 /// `now()` and `localtimestamp`. DataFusion's own is in nanoseconds, and a comparison of a column of microseconds with it
 /// leaves out no file.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Now {
+pub(crate) struct Now {
     signature: Signature,
     aliases: Vec<String>,
     local: bool,
@@ -19,7 +19,7 @@ pub struct Now {
 
 impl Now {
     /// The instant.
-    pub fn instant() -> Self {
+    pub(crate) fn instant() -> Self {
         let aliases = ["current_timestamp", "transaction_timestamp", "statement_timestamp"];
         Self {
             signature: Signature::nullary(Volatility::Stable),
@@ -29,7 +29,7 @@ impl Now {
     }
 
     /// The local time in the zone of the session.
-    pub fn local() -> Self {
+    pub(crate) fn local() -> Self {
         Self { signature: Signature::nullary(Volatility::Stable), aliases: Vec::new(), local: true }
     }
 }
@@ -59,7 +59,7 @@ impl ScalarUDFImpl for Now {
         let Some(began) = info.query_execution_start_time() else { return Ok(ExprSimplifyResult::Original(args)) };
         let instant_us = began.timestamp_micros();
         let value = if self.local {
-            let zone = Zone::of_session(info.config_options())?;
+            let zone = Zone::from_session(info.config_options())?;
             ScalarValue::TimestampMicrosecond(Some(zone.to_local(instant_us)), None)
         } else {
             ScalarValue::TimestampMicrosecond(Some(instant_us), Some("UTC".into()))

@@ -11,48 +11,50 @@ use arrow::datatypes::{
 use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::ColumnarValue;
 
-use crate::calendar::DAY_US;
+use crate::time::calendar::DAY_US;
 
-/// An instant: what PostgreSQL calls `timestamp with time zone`. The zone is a label without meaning; ours is always UTC.
-pub fn instant_type() -> DataType {
+/// An instant: PostgreSQL's `timestamp with time zone`. The zone is a label without meaning; ours is always UTC.
+pub(crate) fn instant_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// A local time: what PostgreSQL calls `timestamp`.
-pub fn local_type() -> DataType {
+/// A local time: PostgreSQL's `timestamp`.
+pub(crate) fn local_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, None)
 }
 
-/// What PostgreSQL calls `interval`.
-pub fn interval_type() -> DataType {
+/// An interval: PostgreSQL's `interval`.
+pub(crate) fn interval_type() -> DataType {
     DataType::Interval(IntervalUnit::MonthDayNano)
 }
 
-/// Whether it is an instant.
-pub fn is_instant(data_type: &DataType) -> bool {
+/// True for instants.
+pub(crate) fn is_instant(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(_, Some(_)))
 }
 
-/// Whether it is a local time.
-pub fn is_local(data_type: &DataType) -> bool {
+/// True for local times.
+pub(crate) fn is_local(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(_, None))
 }
 
-/// Whether it is text.
-pub fn is_text(data_type: &DataType) -> bool {
+/// True for text.
+pub(crate) fn is_text(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 /// Timestamps and dates in µs since 1970. What is beyond µs, which only dates and coarse units can be, is null.
-pub fn to_us(array: &ArrayRef) -> Result<Int64Array> {
+pub(crate) fn to_us(array: &ArrayRef) -> Result<Int64Array> {
     Ok(match array.data_type() {
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             array.as_primitive::<TimestampMicrosecondType>().reinterpret_cast()
         }
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            // Downwards and not towards zero: a time before 1970 must not become a later microsecond.
             array.as_primitive::<TimestampNanosecondType>().unary(|time| time.div_euclid(1_000))
         }
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            // Milliseconds reach a thousand times further than microseconds; the rest is null.
             array.as_primitive::<TimestampMillisecondType>().unary_opt(|time| time.checked_mul(1_000))
         }
         DataType::Timestamp(TimeUnit::Second, _) => {
@@ -66,7 +68,7 @@ pub fn to_us(array: &ArrayRef) -> Result<Int64Array> {
 }
 
 /// µs since 1970 as a type of times. What the type cannot hold is null.
-pub fn from_us(times: Int64Array, data_type: &DataType) -> Result<ArrayRef> {
+pub(crate) fn from_us(times: Int64Array, data_type: &DataType) -> Result<ArrayRef> {
     Ok(match data_type {
         DataType::Timestamp(unit, zone) => {
             let zone = zone.clone();
@@ -101,25 +103,20 @@ pub fn from_us(times: Int64Array, data_type: &DataType) -> Result<ArrayRef> {
     })
 }
 
-/// Each time by a function that may remember. What stands in the place of a null is passed too.
-pub fn map_us(times: &Int64Array, map: impl FnMut(i64) -> i64) -> Int64Array {
+/// Each time by a function that may have state. The value under a null is passed too: a branch for each row costs more.
+pub(crate) fn map_us(times: &Int64Array, map: impl FnMut(i64) -> i64) -> Int64Array {
     let mapped: Vec<i64> = times.values().iter().copied().map(map).collect();
     Int64Array::new(mapped.into(), times.nulls().cloned())
 }
 
 /// Intervals of any unit, and durations, as months, days and nanoseconds.
-pub fn to_intervals(array: &ArrayRef) -> Result<PrimitiveArray<IntervalMonthDayNanoType>> {
+pub(crate) fn to_intervals(array: &ArrayRef) -> Result<PrimitiveArray<IntervalMonthDayNanoType>> {
     let intervals = cast(array, &interval_type())?;
     Ok(intervals.as_primitive::<IntervalMonthDayNanoType>().clone())
 }
 
-/// The rows of an argument, and whether it is a constant.
-pub fn rows_of(argument: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
-    argument.to_array(rows)
-}
-
-/// The result over `rows` rows: a constant where all arguments were constants.
-pub fn result_of(array: ArrayRef, constant: bool) -> Result<ColumnarValue> {
+/// A result: a constant where all arguments were constants, else a column.
+pub(crate) fn column_result(array: ArrayRef, constant: bool) -> Result<ColumnarValue> {
     Ok(if constant {
         ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)
     } else {
@@ -127,13 +124,13 @@ pub fn result_of(array: ArrayRef, constant: bool) -> Result<ColumnarValue> {
     })
 }
 
-/// Whether all arguments are constants.
-pub fn all_constant(arguments: &[ColumnarValue]) -> bool {
+/// True where all arguments are constants.
+pub(crate) fn all_constant(arguments: &[ColumnarValue]) -> bool {
     arguments.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)))
 }
 
 /// A text constant.
-pub fn constant_text<'a>(argument: &'a ColumnarValue, what: &str) -> Result<Option<&'a str>> {
+pub(crate) fn constant_text<'a>(argument: &'a ColumnarValue, what: &str) -> Result<Option<&'a str>> {
     match argument {
         ColumnarValue::Scalar(value) => match value.try_as_str() {
             Some(text) => Ok(text),
@@ -145,7 +142,7 @@ pub fn constant_text<'a>(argument: &'a ColumnarValue, what: &str) -> Result<Opti
 }
 
 /// An interval constant.
-pub fn constant_interval(value: &ScalarValue, what: &str) -> Result<Option<IntervalMonthDayNano>> {
+pub(crate) fn constant_interval(value: &ScalarValue, what: &str) -> Result<Option<IntervalMonthDayNano>> {
     match value {
         ScalarValue::IntervalMonthDayNano(interval) => Ok(*interval),
         ScalarValue::Null => Ok(None),
@@ -154,7 +151,7 @@ pub fn constant_interval(value: &ScalarValue, what: &str) -> Result<Option<Inter
 }
 
 /// A constant of a time, in µs.
-pub fn constant_us(value: &ScalarValue) -> Result<Option<i64>> {
+pub(crate) fn constant_us(value: &ScalarValue) -> Result<Option<i64>> {
     let times = to_us(&value.to_array()?)?;
     Ok(times.is_valid(0).then(|| times.value(0)))
 }

@@ -8,9 +8,9 @@ use datafusion::logical_expr::Expr;
 
 /// A table function that gets its times in nanoseconds.
 #[derive(Debug)]
-pub struct InNanoseconds {
-    /// The function.
-    pub function: Arc<dyn TableFunctionImpl>,
+pub(crate) struct InNanoseconds {
+    /// DataFusion's function.
+    pub(crate) function: Arc<dyn TableFunctionImpl>,
 }
 
 impl TableFunctionImpl for InNanoseconds {
@@ -23,6 +23,7 @@ impl TableFunctionImpl for InNanoseconds {
 fn in_nanoseconds(expr: &Expr) -> Expr {
     match expr {
         Expr::Literal(ScalarValue::TimestampMicrosecond(time, zone), metadata) => {
+            // Beyond nanoseconds, from the year 2262 on, a bound is null and the series is empty.
             let time = time.and_then(|us| us.checked_mul(1_000));
             Expr::Literal(ScalarValue::TimestampNanosecond(time, zone.clone()), metadata.clone())
         }

@@ -1,13 +1,15 @@
-//! Days, months and years of local times in microseconds since 1970, in the Gregorian calendar of all years.
+//! Days, months and years of local times in microseconds since 1970, in the Gregorian calendar continued to all years.
+//!
+//! Written here because no library reaches the years of PostgreSQL: chrono ends at 262142, PostgreSQL at 294276.
 
 use arrow::datatypes::IntervalMonthDayNano;
 
 /// A second in µs.
-pub const SECOND_US: i64 = 1_000_000;
+pub(crate) const SECOND_US: i64 = 1_000_000;
 /// A minute in µs.
-pub const MINUTE_US: i64 = 60 * SECOND_US;
+pub(crate) const MINUTE_US: i64 = 60 * SECOND_US;
 /// An hour in µs.
-pub const HOUR_US: i64 = 60 * MINUTE_US;
+pub(crate) const HOUR_US: i64 = 60 * MINUTE_US;
 /// A day of 24 hours in µs.
 pub const DAY_US: i64 = 24 * HOUR_US;
 
@@ -24,7 +26,7 @@ pub struct Day {
 
 impl Day {
     /// The day that is a number of days after 1970-01-01. (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".)
-    pub fn of_days(days: i64) -> Self {
+    pub fn from_days(days: i64) -> Self {
         let z = days + 719_468;
         let era = z.div_euclid(146_097);
         let doe = z.rem_euclid(146_097);
@@ -36,7 +38,7 @@ impl Day {
     }
 
     /// Days after 1970-01-01.
-    pub fn days(self) -> i64 {
+    pub(crate) fn days(self) -> i64 {
         let y = self.year - i64::from(self.month <= 2);
         let era = y.div_euclid(400);
         let yoe = y.rem_euclid(400);
@@ -46,60 +48,60 @@ impl Day {
     }
 
     /// The day of a local time.
-    pub fn of_us(local_us: i64) -> Self {
-        Self::of_days(local_us.div_euclid(DAY_US))
+    pub fn from_us(local_us: i64) -> Self {
+        Self::from_days(local_us.div_euclid(DAY_US))
     }
 
-    /// Midnight at its beginning.
+    /// Midnight at the beginning of the day, in µs since 1970.
     pub fn us(self) -> i64 {
         self.days().saturating_mul(DAY_US)
     }
 
     /// The first day of a month that is counted from the year 0.
-    pub fn of_month(months: i64) -> Self {
+    pub(crate) fn from_months(months: i64) -> Self {
         Self { year: months.div_euclid(12), month: months.rem_euclid(12) + 1, day: 1 }
     }
 
     /// Months since the year 0.
-    pub fn months(self) -> i64 {
+    pub(crate) fn months(self) -> i64 {
         self.year * 12 + self.month - 1
     }
 
     /// 1 for Monday to 7 for Sunday.
-    pub fn iso_weekday(self) -> i64 {
+    pub(crate) fn iso_weekday(self) -> i64 {
         (self.days() + 3).rem_euclid(7) + 1
     }
 
     /// 1 to 366.
-    pub fn of_year(self) -> i64 {
+    pub(crate) fn day_of_year(self) -> i64 {
         self.days() - Self { month: 1, day: 1, ..self }.days() + 1
     }
 
     /// The ISO year, and the week in it.
-    pub fn iso_week(self) -> (i64, i64) {
+    pub(crate) fn iso_week(self) -> (i64, i64) {
         // The Thursday of a week says which year it belongs to.
-        let thursday = Self::of_days(self.days() + 4 - self.iso_weekday());
-        (thursday.year, (thursday.of_year() - 1) / 7 + 1)
+        let thursday = Self::from_days(self.days() + 4 - self.iso_weekday());
+        (thursday.year, (thursday.day_of_year() - 1) / 7 + 1)
     }
 
-    /// Days of its month.
-    pub fn days_in_month(self) -> i64 {
-        Self::of_month(self.months() + 1).days() - Self { day: 1, ..self }.days()
+    /// Days of the month.
+    pub(crate) fn days_in_month(self) -> i64 {
+        Self::from_months(self.months() + 1).days() - Self { day: 1, ..self }.days()
     }
 
-    /// That many months later, the last day of the month where it has no such day.
-    pub fn plus_months(self, months: i64) -> Self {
-        let first = Self::of_month(self.months() + months);
+    /// The same day some months later; the last day of the month where it has no such day.
+    pub(crate) fn plus_months(self, months: i64) -> Self {
+        let first = Self::from_months(self.months() + months);
         Self { day: self.day.min(first.days_in_month()), ..first }
     }
 }
 
-/// A local time plus months, then days, then time; none where that is beyond what can be said.
-pub fn plus_interval(local_us: i64, interval: IntervalMonthDayNano) -> Option<i64> {
+/// A local time plus months, then days, then time; `None` beyond 64 bits of microseconds.
+pub(crate) fn plus_interval(local_us: i64, interval: IntervalMonthDayNano) -> Option<i64> {
     let mut at = local_us;
     if interval.months != 0 {
         let of_day = at.rem_euclid(DAY_US);
-        let day = Day::of_us(at).plus_months(i64::from(interval.months));
+        let day = Day::from_us(at).plus_months(i64::from(interval.months));
         at = day.days().checked_mul(DAY_US)?.checked_add(of_day)?;
     }
     at = at.checked_add(i64::from(interval.days).checked_mul(DAY_US)?)?;
@@ -107,7 +109,7 @@ pub fn plus_interval(local_us: i64, interval: IntervalMonthDayNano) -> Option<i6
 }
 
 /// The opposite interval.
-pub fn negated(interval: IntervalMonthDayNano) -> IntervalMonthDayNano {
+pub(crate) fn negated(interval: IntervalMonthDayNano) -> IntervalMonthDayNano {
     IntervalMonthDayNano {
         months: interval.months.wrapping_neg(),
         days: interval.days.wrapping_neg(),
@@ -122,13 +124,13 @@ mod tests {
     #[test]
     fn days_and_dates_are_the_same() {
         for days in (-1_000_000..1_000_000).step_by(13) {
-            assert_eq!(Day::of_days(days).days(), days);
+            assert_eq!(Day::from_days(days).days(), days);
         }
-        assert_eq!(Day::of_days(0), Day { year: 1970, month: 1, day: 1 });
+        assert_eq!(Day::from_days(0), Day { year: 1970, month: 1, day: 1 });
         assert_eq!(Day { year: 2000, month: 2, day: 29 }.days(), 11_016);
         assert_eq!(Day { year: 2026, month: 1, day: 1 }.iso_week(), (2026, 1));
         assert_eq!(Day { year: 2027, month: 1, day: 1 }.iso_week(), (2026, 53));
-        assert_eq!(Day { year: 2024, month: 12, day: 31 }.of_year(), 366);
+        assert_eq!(Day { year: 2024, month: 12, day: 31 }.day_of_year(), 366);
     }
 
     #[test]

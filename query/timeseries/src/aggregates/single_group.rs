@@ -7,21 +7,21 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 
 /// A [`GroupsAccumulator`] that can be asked without being emptied.
-pub trait Groups: GroupsAccumulator + Debug + Sync {
+pub(crate) trait Groups: GroupsAccumulator + Debug + Sync {
     /// The result of the first group so far.
     fn peek(&self) -> Result<ScalarValue>;
 }
 
-/// The one group.
+/// The accumulator of one group: each row belongs to group 0.
 #[derive(Debug)]
-pub struct SingleGroup<G> {
+pub(crate) struct SingleGroup<G> {
     groups: G,
     zeros: Vec<usize>,
 }
 
 impl<G: Groups> SingleGroup<G> {
-    /// Over a [`GroupsAccumulator`] that has seen nothing.
-    pub fn new(groups: G) -> Self {
+    /// An accumulator made of a [`GroupsAccumulator`] without rows.
+    pub(crate) fn new(groups: G) -> Self {
         Self { groups, zeros: Vec::new() }
     }
 
@@ -50,7 +50,7 @@ impl<G: Groups> Accumulator for SingleGroup<G> {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        // So that the group is there, even where no row was.
+        // An empty merge makes the group exist even where no row came; its state would be missing otherwise.
         self.groups.merge_batch(&self.groups.convert_to_state(&[], None)?, &[], 1)?;
         let state = self.groups.state(EmitTo::All)?;
         state.iter().map(|column| ScalarValue::try_from_array(column, 0)).collect()
