@@ -19,8 +19,8 @@ pub struct Location {
 
 /// All locations by key: an immutable snapshot. A later one has more.
 ///
-/// Locations are in chunks of [`CHUNK`] that snapshots share, so that the snapshot of one more device among a
-/// million costs about a thousand reference counts and not a million.
+/// Snapshots share chunks of [`CHUNK`] locations. The snapshot of one more device among a million therefore costs about a
+/// thousand reference counts and not a million.
 #[derive(Debug, Clone, Default)]
 pub struct Locations {
     /// Every chunk but the last is full; none is empty.

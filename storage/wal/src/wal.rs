@@ -105,8 +105,8 @@ pub struct Wal {
 }
 
 impl Wal {
-    /// Opens a WAL: hands every record to `each`, oldest first and without a gap, drops what a power loss has left of a
-    /// group that was never acknowledged, and goes on behind the last record.
+    /// Opens a WAL and hands every record to `each`, oldest first and without a gap. What a power loss has left of a group
+    /// that was never acknowledged is dropped. The next record follows behind the last one.
     ///
     /// Records that were handed to `each` are durable when this returns, and not before.
     ///
