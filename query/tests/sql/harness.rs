@@ -183,7 +183,7 @@ impl QuerySource for Harness {
             view: self.view(name),
         });
         let tables = tables.collect();
-        Pinned { tables, places: self.registry.places() }
+        Pinned { tables, locations: self.registry.places() }
     }
 
     fn registry(&self) -> &Arc<Registry> {
