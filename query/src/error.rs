@@ -1,4 +1,4 @@
-//! What goes wrong with a statement, in words for whoever sent it. No message has a path of the machine in it.
+//! Errors of statements, in words for the client. No message has a path of the machine in it.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use zonelake_schemas::error::ErrorKind;
 
-/// Why a statement has no answer, or only part of one.
+/// Reason why a statement has no rows, or only part of them.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct QueryError {
-    /// What kind of reason.
+    /// Kind of reason.
     pub code: QueryErrorCode,
     /// The reason in words.
     pub message: String,
@@ -19,18 +19,18 @@ pub struct QueryError {
     sqlstate: Option<&'static str>,
 }
 
-/// The kinds of reasons. Their names stand in answers.
+/// Kinds of reasons, whose names stand in responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QueryErrorCode {
-    /// The text is not SQL, or speaks of a table or column that there is not.
+    /// The text is not SQL, or names a table or column that does not exist.
     Sql,
     /// The statement would change something, or reads what is not a table.
     NotAllowed,
     /// The values do not allow it: a division by zero, a cast that fails, an overflow.
     Execution,
-    /// It needs more memory or disk space for intermediate results than one statement may have.
+    /// The statement needs more memory or disk space for intermediate results than one statement may have.
     TooLarge,
-    /// It took longer than the time limit.
+    /// The statement took longer than the time limit.
     TimeLimit,
     /// Too many statements are waiting already.
     Busy,
@@ -43,7 +43,7 @@ pub enum QueryErrorCode {
 }
 
 impl QueryErrorCode {
-    /// Its name in answers.
+    /// Name in responses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sql => "sql",
@@ -73,7 +73,7 @@ impl QueryErrorCode {
         }
     }
 
-    /// What the caller can do about it.
+    /// Class of the error by its remedy.
     pub fn kind(self) -> ErrorKind {
         match self {
             Self::Sql | Self::NotAllowed | Self::Execution | Self::TooLarge | Self::TimeLimit => ErrorKind::Input,
@@ -85,7 +85,7 @@ impl QueryErrorCode {
 }
 
 impl QueryError {
-    /// An error with its words.
+    /// Error with its message.
     pub fn new(code: QueryErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), sqlstate: None }
     }
@@ -102,13 +102,13 @@ impl QueryError {
         self.sqlstate.unwrap_or_else(|| self.code.sqlstate())
     }
 
-    /// The statement was ended at its caller's wish.
+    /// Error of a statement that its client cancelled.
     pub fn cancelled() -> Self {
         Self::new(QueryErrorCode::Stopping, "the statement was cancelled at the client's request")
             .with_sqlstate("57014")
     }
 
-    /// It ran into the limit.
+    /// Error of a statement beyond its time limit.
     pub fn time_limit(limit: Duration) -> Self {
         let seconds = limit.as_secs_f64();
         Self::new(
@@ -117,12 +117,12 @@ impl QueryError {
         )
     }
 
-    /// The server ends.
+    /// Error of a server that is stopping.
     pub fn stopping() -> Self {
         Self::new(QueryErrorCode::Stopping, "the server is stopping")
     }
 
-    /// A defect, of which the log has more.
+    /// Error by a defect, of which the server log says more.
     pub fn internal() -> Self {
         Self::new(QueryErrorCode::Internal, "the statement failed by a defect of the server; its log says more")
     }
@@ -134,15 +134,15 @@ impl QueryError {
         )
     }
 
-    fn hidden(self, error: &DataFusionError) -> Self {
+    fn logged(self, error: &DataFusionError) -> Self {
         tracing::error!(%error, code = self.code.name(), "a statement failed");
         self
     }
 
-    fn of_arrow(arrow: &ArrowError, error: &DataFusionError) -> Self {
+    fn from_arrow(arrow: &ArrowError, error: &DataFusionError) -> Self {
         match arrow {
-            ArrowError::IoError(..) | ArrowError::ParquetError(_) => Self::storage().hidden(error),
-            ArrowError::ExternalError(_) | ArrowError::CDataInterface(_) => Self::internal().hidden(error),
+            ArrowError::IoError(..) | ArrowError::ParquetError(_) => Self::storage().logged(error),
+            ArrowError::ExternalError(_) | ArrowError::CDataInterface(_) => Self::internal().logged(error),
             ArrowError::MemoryError(_) => Self::new(QueryErrorCode::TooLarge, arrow.to_string()),
             _ => Self::new(QueryErrorCode::Execution, arrow.to_string()).with_sqlstate(match arrow {
                 ArrowError::DivideByZero => "22012",
@@ -158,7 +158,7 @@ impl QueryError {
 impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> Self {
         if is_disk_space(&error) {
-            tracing::warn!(%error, "intermediate results found no room on the disk");
+            tracing::warn!(%error, "intermediate results found no space on the disk");
             return Self::new(
                 QueryErrorCode::TooLarge,
                 "intermediate results need more disk space than there is for them; ask for less, or for fewer columns",
@@ -181,10 +181,10 @@ impl From<DataFusionError> for QueryError {
             DataFusionError::NotImplemented(words) => {
                 Self::new(QueryErrorCode::Sql, format!("not supported: {words}")).with_sqlstate("0A000")
             }
-            // DataFusion says so of a task of the statement that was ended from outside.
+            // The message of DataFusion for a task of the statement that was aborted.
             DataFusionError::Execution(words) if words.starts_with("Non Panic Task error") => Self::stopping(),
             DataFusionError::Execution(words) => Self::new(QueryErrorCode::Execution, words.clone()),
-            DataFusionError::ArrowError(arrow, _) => Self::of_arrow(arrow, &error),
+            DataFusionError::ArrowError(arrow, _) => Self::from_arrow(arrow, &error),
             DataFusionError::ResourcesExhausted(words) => Self::new(
                 QueryErrorCode::TooLarge,
                 format!(
@@ -192,15 +192,15 @@ impl From<DataFusionError> for QueryError {
                 ),
             ),
             DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
-                Self::storage().hidden(&error)
+                Self::storage().logged(&error)
             }
-            DataFusionError::External(cause) if is_storage(cause.as_ref()) => Self::storage().hidden(&error),
-            _ => Self::internal().hidden(&error),
+            DataFusionError::External(cause) if is_storage(cause.as_ref()) => Self::storage().logged(&error),
+            _ => Self::internal().logged(&error),
         }
     }
 }
 
-/// Adds where to look to what DataFusion says of an unknown table.
+/// DataFusion's message; that of an unknown table says where tables are listed.
 fn plan_words(words: &str) -> String {
     if words.starts_with("table '") && words.ends_with("not found") {
         format!("{words}; SHOW TABLES lists the tables")
@@ -209,7 +209,7 @@ fn plan_words(words: &str) -> String {
     }
 }
 
-/// The SQLSTATE of what DataFusion says of a statement that it cannot plan.
+/// SQLSTATE of a statement that cannot be planned, by DataFusion's message: its error has no code.
 fn plan_sqlstate(words: &str) -> &'static str {
     if words.starts_with("table '") && words.ends_with("not found") {
         "42P01"
@@ -225,8 +225,8 @@ fn plan_sqlstate(words: &str) -> &'static str {
     }
 }
 
-/// Whether there was no room on the disk for intermediate results. DataFusion wraps what it says of its own limit, or the
-/// machine of a full disk, in errors of several kinds.
+/// True where the disk had no space for intermediate results. DataFusion wraps its own limit, and the machine's error of a
+/// full disk, in errors of several kinds.
 fn is_disk_space(error: &DataFusionError) -> bool {
     let words = error.to_string();
     words.contains("max_temp_directory_size") || words.contains("No space left on device")
@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_path_of_the_machine_reaches_whoever_asked() {
+    fn no_path_of_the_machine_reaches_the_client() {
         let not_found = object_store::Error::NotFound {
             path: "/var/lib/zonelake/tables/energy/part-1.parquet".into(),
             source: "no such file".into(),

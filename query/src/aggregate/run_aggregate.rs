@@ -1,5 +1,5 @@
-//! Aggregation of one partition, which looks up the group of a run of rows once. DataFusion hashes the keys of every row and
-//! looks them up, which is most of what `GROUP BY device` takes.
+//! The first stage of an aggregation by runs: the group of a run of rows is looked up once. DataFusion hashes the keys of every
+//! row and looks them up, which is most of the time of `GROUP BY device`.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -33,9 +33,9 @@ use futures::{StreamExt, stream};
 
 use crate::aggregate::runs::Runs;
 
-/// Puts a [`RunAggregateExec`] in the place of each first stage of an aggregation that it can do.
+/// Rule that replaces each first stage of an aggregation by a [`RunAggregateExec`] where that supports it.
 #[derive(Debug)]
-pub struct AggregateRuns;
+pub(crate) struct AggregateRuns;
 
 impl PhysicalOptimizerRule for AggregateRuns {
     fn name(&self) -> &str {
@@ -58,9 +58,9 @@ impl PhysicalOptimizerRule for AggregateRuns {
     }
 }
 
-/// The first stage of an aggregation: the states of the groups of one partition.
+/// First stage of an aggregation: the states of the groups of one partition.
 #[derive(Debug)]
-pub struct RunAggregateExec {
+pub(crate) struct RunAggregateExec {
     partial: AggregateExec,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -69,13 +69,14 @@ impl RunAggregateExec {
     fn in_place_of(partial: &AggregateExec) -> Option<Self> {
         let keys = partial.group_expr();
         let schema = partial.input_schema();
+        // Ordered inputs and limits change what DataFusion's stage emits and when; those are left to it.
         let is_possible = *partial.mode() == AggregateMode::Partial
             && keys.is_single()
             && !keys.expr().is_empty()
             && partial.limit_options().is_none()
             && *partial.input_order_mode() == InputOrderMode::Linear
             && partial.required_input_ordering().iter().all(Option::is_none)
-            && keys.expr().iter().all(|(key, _)| key.data_type(&schema).is_ok_and(|of| Runs::of_type(&of)));
+            && keys.expr().iter().all(|(key, _)| key.data_type(&schema).is_ok_and(|of| Runs::supports(&of)));
         is_possible.then(|| Self { partial: partial.clone(), metrics: ExecutionPlanMetricsSet::new() })
     }
 }
@@ -132,7 +133,7 @@ impl ExecutionPlan for RunAggregateExec {
 }
 
 struct Reading {
-    /// None once it has ended.
+    /// Input; none once it has ended.
     input: Option<SendableRecordBatchStream>,
     groups: Groups,
     ready: VecDeque<RecordBatch>,
@@ -160,7 +161,7 @@ impl Reading {
     }
 }
 
-/// The groups so far.
+/// Groups so far.
 struct Groups {
     partial: AggregateExec,
     arguments: Vec<Vec<Arc<dyn PhysicalExpr>>>,
@@ -170,14 +171,14 @@ struct Groups {
     of_runs: Vec<usize>,
     of_rows: Vec<usize>,
     rows: usize,
-    /// Groups are about as many as rows: states are made of rows, for the next stage to bring together.
+    /// True where groups are about as many as rows: states are made of rows, for the next stage to merge.
     passes_on: bool,
     memory: MemoryReservation,
     batch_rows: usize,
     schema: SchemaRef,
 }
 
-/// What a batch has for keys, arguments and filters.
+/// Keys, arguments and filters of a batch.
 struct Evaluated {
     keys: Vec<ArrayRef>,
     arguments: Vec<Vec<ArrayRef>>,
@@ -204,7 +205,7 @@ impl Groups {
         })
     }
 
-    /// Takes in a batch. What it puts into `ready` is not in the groups any more.
+    /// Adds a batch. Rows that it puts into `ready` are not in the groups any more.
     fn add(&mut self, batch: &RecordBatch, ready: &mut VecDeque<RecordBatch>) -> Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());
@@ -262,7 +263,7 @@ impl Groups {
         self.take_states(ready)
     }
 
-    /// Moves the states of all groups to `ready` and begins anew.
+    /// Moves the states of all groups to `ready` and starts again without groups.
     fn take_states(&mut self, ready: &mut VecDeque<RecordBatch>) -> Result<()> {
         if self.values.is_empty() {
             return Ok(());
@@ -315,9 +316,9 @@ fn accumulator(aggregate: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn GroupsA
     Ok(Box::new(GroupsAccumulatorAdapter::new(move || aggregate.create_accumulator())))
 }
 
-/// Where runs have fewer rows than this in the mean, they are not worth having.
+/// Mean of rows below which runs are not worthwhile.
 const ROWS_OF_RUN_MIN: usize = 4;
-/// From so many rows on it is known whether groups are worth having before the next stage, and where groups are more than
-/// so many fifths of the rows, they are not. (DataFusion's own figures.)
+/// Rows after which this stage decides whether groups before the next stage are worthwhile. Where groups are more than so many
+/// fifths of the rows, they are not. (DataFusion's own figures.)
 const PASS_ON_ROWS_MIN: usize = 100_000;
 const PASS_ON_FIFTHS: usize = 4;

@@ -1,31 +1,31 @@
-//! Runs: neighbouring rows with the same keys. Rows come by zone, device and time, so a run is mostly long, and what is
-//! found out for its first row holds for all of it.
+//! Runs: neighboring rows with the same keys. Rows come by zone, device and time, so a run is mostly long, and the group of its
+//! first row is that of all.
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Date32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 
-/// The runs of a batch by some columns.
+/// Runs of a batch by some columns.
 #[derive(Debug, Default)]
-pub struct Runs {
+pub(crate) struct Runs {
     /// 1 for the first row of a run. Bytes, since they are compared eight at a time.
     is_start: Vec<u8>,
     starts: Vec<u32>,
 }
 
 impl Runs {
-    /// Whether runs of columns of this type are looked for.
-    pub fn of_type(data_type: &DataType) -> bool {
+    /// True for types of columns of which runs are found.
+    pub(crate) fn supports(data_type: &DataType) -> bool {
         matches!(
             data_type,
             DataType::Utf8View | DataType::Int64 | DataType::Date32 | DataType::Timestamp(TimeUnit::Microsecond, _)
         )
     }
 
-    /// Finds the runs of these columns, which are of types for which [`Runs::of_type`] holds. Rows of one run are equal in
-    /// all columns; two neighbouring runs may be equal as well.
-    pub fn find(&mut self, columns: &[ArrayRef]) {
+    /// Finds the runs of these columns, which are of types for which [`Runs::supports`] holds. Rows of one run are equal in
+    /// all columns; two neighboring runs may be equal as well.
+    pub(crate) fn find(&mut self, columns: &[ArrayRef]) {
         let rows = columns.first().map_or(0, Array::len);
         self.is_start.clear();
         self.is_start.resize(rows, 0);
@@ -36,28 +36,32 @@ impl Runs {
             *first = 1;
         }
         self.starts.clear();
-        for (at, eight) in self.is_start.chunks(8).enumerate() {
+        for (first, eight) in (0u32..).step_by(8).zip(self.is_start.chunks(8)) {
+            // Most rows begin no run, so eight are skipped by one comparison.
             if eight == [0; 8] {
                 continue;
             }
             let rows = (0u32..).zip(eight).filter(|(_, is_start)| **is_start == 1);
-            self.starts.extend(rows.map(|(row, _)| 8 * at as u32 + row));
+            self.starts.extend(rows.map(|(row, _)| first + row));
         }
     }
 
-    /// How many there are.
-    pub fn count(&self) -> usize {
+    /// Number of runs.
+    pub(crate) fn count(&self) -> usize {
         self.starts.len()
     }
 
-    /// The first row of each run.
-    pub fn first_rows(&self, columns: &[ArrayRef]) -> Result<Vec<ArrayRef>, ArrowError> {
+    /// First row of each run.
+    ///
+    /// # Errors
+    /// Where Arrow cannot take the rows.
+    pub(crate) fn first_rows(&self, columns: &[ArrayRef]) -> Result<Vec<ArrayRef>, ArrowError> {
         let rows = UInt32Array::from(self.starts.clone());
         columns.iter().map(|column| take(column, &rows, None)).collect()
     }
 
-    /// Gives each row what its run has.
-    pub fn spread<T: Copy>(&self, of_runs: &[T], rows: &mut Vec<T>) {
+    /// Gives each row the value of its run.
+    pub(crate) fn spread<T: Copy>(&self, of_runs: &[T], rows: &mut Vec<T>) {
         rows.clear();
         rows.reserve(self.is_start.len());
         let ends = self.starts.iter().skip(1).map(|&start| start as usize).chain([self.is_start.len()]);

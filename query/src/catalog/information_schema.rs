@@ -1,5 +1,5 @@
-//! `information_schema`: which tables and columns there are. DataFusion's own has the server's settings among its
-//! tables, so this one stands in its place; SHOW TABLES and SHOW COLUMNS read it.
+//! `information_schema`: the list of tables and columns. DataFusion's own has the server's settings among its tables, so this
+//! one replaces it; SHOW TABLES and SHOW COLUMNS read it.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::catalog::names::CATALOG;
 use crate::catalog::reference_tables::{ReferenceTable, bigint, text, texts};
 use crate::catalog::source::ListedTable;
 
-/// Its tables, which list `tables` and `schemas`.
-pub fn information_tables(
+/// Tables of the schema, which list `tables` and `schemas`.
+pub(crate) fn information_tables(
     tables: Arc<[ListedTable]>,
     schemas: Vec<String>,
 ) -> Vec<(&'static str, Arc<dyn TableProvider>)> {
@@ -31,7 +31,7 @@ pub fn information_tables(
     all
 }
 
-/// Tables of what there is not here: keys, other constraints, views.
+/// Tables without rows: keys, other constraints and views do not exist here.
 const EMPTY: &[(&str, &[&str])] = &[
     (
         "table_constraints",
@@ -199,7 +199,7 @@ fn list_character_sets() -> ReferenceTable {
     })
 }
 
-/// Bits of a number, and whether it is a whole one.
+/// Bits of a number, and true for an integer.
 fn precision(data_type: &DataType) -> Option<(i64, bool)> {
     match data_type {
         DataType::Int16 => Some((16, true)),
@@ -211,7 +211,7 @@ fn precision(data_type: &DataType) -> Option<(i64, bool)> {
     }
 }
 
-/// The name that PostgreSQL has for a type.
+/// Name of a type in PostgreSQL's SQL.
 pub fn sql_name(data_type: &DataType) -> &'static str {
     match data_type {
         DataType::Boolean => "boolean",
@@ -227,7 +227,7 @@ pub fn sql_name(data_type: &DataType) -> &'static str {
     }
 }
 
-/// The name of a type in PostgreSQL's catalog.
+/// Name of a type in PostgreSQL's catalog.
 fn short_name(data_type: &DataType) -> &'static str {
     match sql_name(data_type) {
         "boolean" => "bool",

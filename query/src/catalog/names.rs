@@ -1,12 +1,12 @@
 //! Names of the catalog and of its schemas.
 
-/// The one catalog.
+/// The only catalog.
 pub const CATALOG: &str = "zonelake";
-/// The schema in which all tables of data are.
-pub const SCHEMA: &str = "public";
-/// The schema of what the server tells of itself.
-pub const SYSTEM_SCHEMA: &str = "system";
-/// The table of statements.
+/// Schema of all tables of data.
+pub(crate) const SCHEMA: &str = "public";
+/// Schema of tables about the server itself.
+pub(crate) const SYSTEM_SCHEMA: &str = "system";
+/// Table of statements in [`SYSTEM_SCHEMA`].
 pub(crate) const QUERIES: &str = "queries";
-/// The schema of what tables and columns there are.
-pub const INFORMATION_SCHEMA: &str = "information_schema";
+/// Schema that lists tables and columns.
+pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";

@@ -22,16 +22,16 @@ use zonelake_schemas::{FieldKind, TableDef};
 /// Makes the rows of a table.
 type MakeRows = Box<dyn Fn() -> Result<RecordBatch, ArrowError> + Send + Sync>;
 
-/// A table that makes its rows when a statement first reads it and keeps them for that statement.
-pub struct ReferenceTable {
+/// Table that makes its rows when a statement first reads it and keeps them for that statement.
+pub(crate) struct ReferenceTable {
     schema: SchemaRef,
     make: MakeRows,
     rows: OnceLock<RecordBatch>,
 }
 
 impl ReferenceTable {
-    /// A table with these columns.
-    pub fn new(
+    /// Table with these columns.
+    pub(crate) fn new(
         columns: Vec<Field>,
         make: impl Fn(&SchemaRef) -> Result<RecordBatch, ArrowError> + Send + Sync + 'static,
     ) -> Self {
@@ -67,6 +67,7 @@ impl TableProvider for ReferenceTable {
         let rows = match self.rows.get() {
             Some(rows) => rows.clone(),
             None => {
+                // Two scans may make the rows at the same time; the first one's are kept, so both see the same.
                 let made = (self.make)()?;
                 self.rows.get_or_init(|| made).clone()
             }
@@ -76,8 +77,8 @@ impl TableProvider for ReferenceTable {
     }
 }
 
-/// The tables of a system: those of `registry`, the fields of `tables`, and what is built in.
-pub fn reference_tables(
+/// Reference tables: those of `registry`, the fields of `tables`, and the built-in ones.
+pub(crate) fn reference_tables(
     registry: &Arc<Registry>,
     tables: &[Arc<TableDef>],
 ) -> Vec<(&'static str, Arc<dyn TableProvider>)> {
@@ -95,7 +96,7 @@ pub fn reference_tables(
     ]
 }
 
-/// Columns: text that may be null.
+/// Column of text that may be null.
 pub(crate) fn text(name: &str) -> Field {
     Field::new(name, DataType::Utf8View, true)
 }
@@ -116,7 +117,7 @@ fn date(name: &str) -> Field {
     Field::new(name, DataType::Date32, true)
 }
 
-/// A column of text, one value a row.
+/// Values of a column of text, one a row.
 pub(crate) fn texts<'a, T: 'a, I: Into<Option<&'a str>>>(rows: &'a [T], of: impl Fn(&'a T) -> I) -> ArrayRef {
     Arc::new(rows.iter().map(|row| of(row).into()).collect::<StringViewArray>())
 }

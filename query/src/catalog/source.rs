@@ -1,4 +1,4 @@
-//! What the engine reads: tables pinned at one moment, the registry, and the object store of their files.
+//! Source of the engine: tables pinned at one moment, the registry, and the object store of their files.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use crate::scan::table::PinnedTable;
 /// All tables at a moment.
 #[derive(Debug, Clone)]
 pub struct Pinned {
-    /// The tables of telemetry, the one of what was rejected included.
+    /// Tables of telemetry, and `rejected`.
     pub tables: Vec<PinnedTable>,
-    /// All places, taken after the views of the tables, so that it has the place of every live row.
-    pub places: Arc<Locations>,
+    /// All locations, taken after the views of the tables, so that they include that of every live row.
+    pub locations: Arc<Locations>,
 }
 
-/// What statements read.
+/// Source of tables for statements.
 pub trait QuerySource: Debug + Send + Sync + 'static {
-    /// The tables as they are now.
+    /// Tables as they are now.
     fn pin(&self) -> Pinned;
     /// Zones, sites, devices, gateways and roles.
     fn registry(&self) -> &Arc<Registry>;
-    /// Where the files of tables are.
+    /// Store of the tables' files.
     fn object_store(&self) -> Arc<dyn ObjectStore>;
 }
 
@@ -39,7 +39,8 @@ impl QuerySource for Store {
             view: table.view(),
         });
         let tables = tables.collect();
-        Pinned { tables, places: self.registry().places() }
+        // Behind the views: a row that became visible meanwhile would else have no location.
+        Pinned { tables, locations: self.registry().places() }
     }
 
     fn registry(&self) -> &Arc<Registry> {
@@ -51,17 +52,17 @@ impl QuerySource for Store {
     }
 }
 
-/// A table that can be asked for.
+/// Table that statements can read.
 #[derive(Debug, Clone)]
 pub struct ListedTable {
-    /// Its schema.
+    /// Schema that it is in.
     pub schema: &'static str,
-    /// Its name in it.
+    /// Name within the schema.
     pub name: String,
-    /// What it holds, in words; may be empty.
+    /// Description of its content; may be empty.
     pub description: String,
-    /// Its columns; `unit` and `description` stand in the metadata of fields.
+    /// Columns; `unit` and `description` stand in the metadata of fields.
     pub columns: SchemaRef,
-    /// Its rows, about, where that is known.
+    /// Number of rows, about, where it is known.
     pub rows: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! What one statement sees: every table pinned at one moment, once, so that a table that stands twice in a statement is
+//! The catalog of one statement: every table pinned at one moment, once, so that a table that stands twice in a statement is
 //! the same state both times.
 
 use std::sync::Arc;
@@ -15,27 +15,27 @@ use crate::catalog::reference_tables::reference_tables;
 use crate::catalog::source::{ListedTable, Pinned, QuerySource};
 use crate::engine::query_log::{self, QueryLog};
 use crate::engine::session::SqlSession;
-use crate::scan::location_columns::PlaceCache;
+use crate::scan::location_columns::LocationCache;
 use crate::scan::table::TelemetryTable;
 
-/// What the catalog of a statement is made of.
+/// Parts of which the catalog of a statement is made.
 #[derive(Debug)]
-pub struct CatalogArgs<'a> {
+pub(crate) struct CatalogArgs<'a> {
     /// The tables.
     pub source: &'a dyn QuerySource,
-    /// Columns of places that were made before.
-    pub place_cache: &'a Arc<PlaceCache>,
-    /// The statements that run.
+    /// Columns of locations that were made before.
+    pub location_cache: &'a Arc<LocationCache>,
+    /// Statements of all roles.
     pub log: &'a Arc<QueryLog>,
-    /// Who asks.
+    /// Session of the statement.
     pub session: &'a SqlSession,
-    /// Whether the statements of other roles are shown, too.
+    /// True where statements of other roles are visible, too.
     pub sees_all: bool,
 }
 
 /// The catalog of one statement.
-pub fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn CatalogProviderList>> {
-    let Pinned { tables, places } = args.source.pin();
+pub(crate) fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn CatalogProviderList>> {
+    let Pinned { tables, locations } = args.source.pin();
     let defs: Vec<_> = tables.iter().map(|table| Arc::clone(&table.def)).collect();
     let reference = reference_tables(args.source.registry(), &defs);
     let mut listed = Vec::new();
@@ -43,7 +43,7 @@ pub fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn CatalogProvid
     for pinned in tables {
         let (name, description) = (pinned.def.name.clone(), pinned.def.description.clone());
         let rows = usize::try_from(pinned.view.file_rows()).ok().map(|in_files| in_files + pinned.view.live_rows());
-        let table = TelemetryTable::new(pinned, Arc::clone(&places), Arc::clone(args.place_cache));
+        let table = TelemetryTable::new(pinned, Arc::clone(&locations), Arc::clone(args.location_cache));
         let table: Arc<dyn TableProvider> = Arc::new(table);
         listed.push(ListedTable { schema: SCHEMA, name: name.clone(), description, columns: table.schema(), rows });
         public.register_table(name, table)?;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
-use zonelake_timeseries::visit::{visit_expressions, visit_expressions_mut};
+use zonelake_timeseries::{visit_expressions, visit_expressions_mut};
 
 use crate::error::{QueryError, QueryErrorCode};
 

@@ -1,4 +1,4 @@
-//! What all statements share: settings, caches, the folder for intermediate results, and the one object store.
+//! The environment that all statements share: settings, caches, the folder for intermediate results, and the one object store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::engine::options::QueryOptions;
 use crate::error::{QueryError, QueryErrorCode};
 use crate::optimizer::bounded_functions::bound_functions;
 use crate::optimizer::cooperative::YieldAfterMultiplying;
-use crate::optimizer::declared_order::OrderOfFiles;
-use crate::optimizer::late_materialization::LateMaterialisation;
+use crate::optimizer::declared_order::DeclaredOrder;
+use crate::optimizer::late_materialization::LateMaterialization;
 use crate::scan::table::STORE_URL;
 
-/// Caches, the folder for intermediate results, and the one object store. Memory is given out per statement.
+/// Caches, the folder for intermediate results, and the one object store. Memory is reserved by statement.
 pub(crate) fn runtime_env(options: &QueryOptions, store: Arc<dyn ObjectStore>) -> Result<RuntimeEnv, QueryError> {
     clear_spills(&options.spill_dir).map_err(|error| {
         tracing::error!(%error, "the folder for intermediate results cannot be made ready");
@@ -41,7 +41,7 @@ pub(crate) fn runtime_env(options: &QueryOptions, store: Arc<dyn ObjectStore>) -
     Ok(environment)
 }
 
-/// Makes the folder and removes what DataFusion left in it when the process was killed.
+/// Creates the folder and removes what DataFusion left in it when the process was killed.
 fn clear_spills(dir: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
     for entry in std::fs::read_dir(dir)? {
@@ -53,20 +53,22 @@ fn clear_spills(dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The functions and settings that every statement starts with; it has no tables yet.
+/// Functions and settings that every statement starts with, still without tables.
 pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Result<SessionState, QueryError> {
     let config = SessionConfig::from(settings()?)
         .with_target_partitions(options.threads)
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
+    // The order matters: sorts are removed before points of cancellation stand between them and their scans, and
+    // aggregates are replaced when their inputs no longer change.
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::new(environment.clone()))
         .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(OrderOfFiles))
+        .with_physical_optimizer_rule(Arc::new(DeclaredOrder))
         .with_physical_optimizer_rule(Arc::new(YieldAfterMultiplying))
-        .with_physical_optimizer_rule(Arc::new(LateMaterialisation))
+        .with_physical_optimizer_rule(Arc::new(LateMaterialization))
         .with_physical_optimizer_rule(Arc::new(AggregateRuns))
         .build();
     zonelake_timeseries::register(&mut state)?;
@@ -76,8 +78,8 @@ pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Re
     Ok(state)
 }
 
-/// Memory that each sort of a statement sets aside for merging what it has written to the disk. DataFusion's 10 MB for each
-/// thread would be more than a small share has at all.
+/// Memory that each sort of a statement reserves for merging what it has written to the disk. DataFusion's 10 MB for each
+/// thread would be more than a small share is altogether.
 pub(crate) fn sort_reserve_bytes(statement_bytes_max: usize, threads: usize) -> usize {
     (statement_bytes_max / (8 * threads.max(1))).min(SORT_RESERVE_BYTES_MAX)
 }

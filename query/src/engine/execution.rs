@@ -1,4 +1,4 @@
-//! One statement on its way, as a task: parsed, planned, run, and its rows handed out as they become known.
+//! One statement in flight, as a task: parsed, planned, executed, and its rows handed out as they become known.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +16,17 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::dialect::grammar::{Dialect, TextLimits};
 use crate::dialect::parse::parse_reading;
-use crate::engine::admission::Turn;
+use crate::engine::admission::Permit;
 use crate::engine::prepared::plan_with_parameters;
-use crate::engine::query_log::Recorded;
+use crate::engine::query_log::QueryLogEntry;
 use crate::engine::result::RowStream;
 use crate::error::QueryError;
-use crate::optimizer::cancellation::{Stop, stoppable};
+use crate::optimizer::cancellation::{Cancellation, cancellable};
 
 /// Batches that are made before the one that is read.
 pub(crate) const BATCHES_AHEAD: usize = 2;
 
-/// What a statement says.
+/// Statement of an execution.
 pub(crate) enum StatementText {
     /// Text as the client sent it.
     Sql {
@@ -41,46 +41,47 @@ pub(crate) enum StatementText {
     Parsed(Box<ParsedStatement>),
 }
 
-/// One statement, on its way.
-pub(crate) struct RunningStatement {
+/// One statement in flight.
+pub(crate) struct Execution {
     pub text: Option<StatementText>,
     pub parameters: Vec<ScalarValue>,
     pub state: SessionState,
-    pub turn: Turn,
-    pub recorded: Recorded,
+    pub permit: Permit,
+    pub log_entry: QueryLogEntry,
     pub deadline: Instant,
-    pub stop: Arc<Stop>,
+    pub cancellation: Arc<Cancellation>,
     pub limit: Duration,
     pub schema_to: Option<oneshot::Sender<Result<SchemaRef, QueryError>>>,
     pub rows_to: mpsc::Sender<Result<RecordBatch, QueryError>>,
 }
 
-impl RunningStatement {
+impl Execution {
     pub(crate) async fn run(mut self) {
-        let outcome = match timeout_at(self.deadline, self.answer()).await {
-            // What ended within an operator says only that it was ended.
-            Ok(Err(_)) if self.stop.is_late() => Err(QueryError::time_limit(self.limit)),
+        let outcome = match timeout_at(self.deadline, self.produce_rows()).await {
+            // An operator that was cancelled reports only that it was.
+            Ok(Err(_)) if self.cancellation.is_past_deadline() => Err(QueryError::time_limit(self.limit)),
             Ok(outcome) => outcome,
             Err(_) => Err(QueryError::time_limit(self.limit)),
         };
-        let Self { turn, schema_to, rows_to, recorded, .. } = self;
-        drop(turn);
+        let Self { permit, schema_to, rows_to, log_entry, .. } = self;
+        // The permit goes first: a client that does not read its error would else hold up the next statement.
+        drop(permit);
         let error = match outcome {
-            Ok(Answered::Whole) => return recorded.end(Ok(())),
-            Ok(Answered::CallerGone) => return,
+            Ok(Completion::Whole) => return log_entry.end(Ok(())),
+            Ok(Completion::ClientGone) => return,
             Err(error) => error,
         };
-        recorded.end(Err(&error));
-        let heard = match schema_to {
+        log_entry.end(Err(&error));
+        let is_delivered = match schema_to {
             Some(schema_to) => schema_to.send(Err(error)).is_ok(),
             None => rows_to.send(Err(error)).await.is_ok(),
         };
-        if !heard {
-            tracing::debug!("a statement failed after its caller had gone");
+        if !is_delivered {
+            tracing::debug!("a statement failed after its client had gone");
         }
     }
 
-    async fn answer(&mut self) -> Result<Answered, QueryError> {
+    async fn produce_rows(&mut self) -> Result<Completion, QueryError> {
         let statement = match self.text.take() {
             Some(StatementText::Sql { sql, dialect, limits }) => parse_reading(&sql, dialect, limits)?,
             Some(StatementText::Parsed(statement)) => *statement,
@@ -88,53 +89,54 @@ impl RunningStatement {
         };
         let logical = plan_with_parameters(&self.state, statement, &self.parameters).await?;
         let plan = self.state.create_physical_plan(&logical).await?;
-        let plan = stoppable(plan, &self.stop)?;
+        let plan = cancellable(plan, &self.cancellation)?;
         let mut batches = execute_stream(plan, self.state.task_ctx())?;
         if let Some(schema_to) = self.schema_to.take()
             && schema_to.send(Ok(batches.schema())).is_err()
         {
-            return Ok(Answered::CallerGone);
+            return Ok(Completion::ClientGone);
         }
         while let Some(batch) = batches.next().await {
             let batch = batch?;
-            self.recorded.count(&batch);
+            self.log_entry.count(&batch);
             if self.rows_to.send(Ok(batch)).await.is_err() {
-                return Ok(Answered::CallerGone);
+                return Ok(Completion::ClientGone);
             }
         }
-        Ok(Answered::Whole)
+        Ok(Completion::Whole)
     }
 }
 
-/// How an answer has ended.
-enum Answered {
+/// End of an execution without an error.
+enum Completion {
     Whole,
-    CallerGone,
+    ClientGone,
 }
 
-/// The task of a statement; dropping it ends the statement.
-pub(crate) struct Running {
+/// Task of a statement; dropping the handle cancels the statement.
+pub(crate) struct ExecutionHandle {
     pub task: JoinHandle<()>,
-    pub stop: Arc<Stop>,
+    pub cancellation: Arc<Cancellation>,
 }
 
-impl Drop for Running {
+impl Drop for ExecutionHandle {
     fn drop(&mut self) {
-        self.stop.stop();
+        // An abort reaches a task only where it yields; the flag reaches the joins that do not.
+        self.cancellation.cancel();
         self.task.abort();
     }
 }
 
-/// The rows that a task sends. A task that ends without having said all, because it panicked or was stopped, is an error
-/// and not the end of the answer.
-pub(crate) fn rows(rows_from: mpsc::Receiver<Result<RecordBatch, QueryError>>, running: Running) -> RowStream {
-    Box::pin(stream::unfold((rows_from, Some(running)), async |(mut rows_from, mut running)| {
-        let task = running.as_mut()?;
+/// Rows that a task sends. A task that ends before it has sent all, because it panicked or was aborted, is an error and not
+/// the end of the rows.
+pub(crate) fn rows(rows_from: mpsc::Receiver<Result<RecordBatch, QueryError>>, handle: ExecutionHandle) -> RowStream {
+    Box::pin(stream::unfold((rows_from, Some(handle)), async |(mut rows_from, mut handle)| {
+        let task = handle.as_mut()?;
         if let Some(batch) = rows_from.recv().await {
             if batch.is_err() {
-                running = None;
+                handle = None;
             }
-            return Some((batch, (rows_from, running)));
+            return Some((batch, (rows_from, handle)));
         }
         let ended = (&mut task.task).await;
         match ended {

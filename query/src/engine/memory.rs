@@ -9,9 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use datafusion::common::{Result, resources_datafusion_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 
-/// A bounded number of bytes for one statement.
+/// Memory pool of one statement, with a bound.
 #[derive(Debug)]
-pub struct StatementMemory {
+pub(crate) struct StatementMemory {
     bytes_max: usize,
     used: Mutex<Used>,
 }
@@ -24,8 +24,8 @@ struct Used {
 }
 
 impl StatementMemory {
-    /// So many bytes.
-    pub fn new(bytes_max: usize) -> Self {
+    /// Pool of so many bytes.
+    pub(crate) fn new(bytes_max: usize) -> Self {
         Self { bytes_max, used: Mutex::default() }
     }
 
@@ -69,6 +69,7 @@ impl MemoryPool for StatementMemory {
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         let consumer = reservation.consumer();
+        // One lock over the check and the change: two operators together must not pass the bound.
         let mut used = self.used();
         let free = self.bytes_max.saturating_sub(used.spillable + used.unspillable);
         let share = if consumer.can_spill() {

@@ -12,13 +12,13 @@ pub struct QueryOptions {
     /// Memory that all statements together may take for sorts, joins and aggregates; each has an equal share by
     /// `running_max`, beyond which it uses the disk or fails. Default: 1 GiB.
     pub memory_bytes_max: usize,
-    /// Statements that run at the same time, at least 1. More give each a smaller share of memory. Default: 8.
+    /// Statements that execute at the same time, at least 1. More give each a smaller share of memory. Default: 8.
     pub running_max: usize,
-    /// Statements that may wait for a turn; one more is refused. Default: 64.
+    /// Statements that may wait for a permit; one more is refused. Default: 64.
     pub waiting_max: usize,
     /// Time from the arrival of a statement to its last row. Default: 60 s.
     pub time_limit: Duration,
-    /// Folder for intermediate results that do not fit into memory. What it holds is worth nothing after a stop.
+    /// Folder for intermediate results that do not fit into memory. Its content is worthless after a stop.
     pub spill_dir: PathBuf,
     /// Disk space that they may take. Default: 10 GiB.
     pub spill_bytes_max: u64,
@@ -29,7 +29,7 @@ pub struct QueryOptions {
 }
 
 impl QueryOptions {
-    /// The defaults, with the folder for intermediate results.
+    /// Defaults, with the folder for intermediate results.
     pub fn new(spill_dir: PathBuf) -> Self {
         Self {
             threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),

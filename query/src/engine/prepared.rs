@@ -1,4 +1,4 @@
-//! Statements with parameters: what their types are, which columns the answer has, and a plan with values in their places.
+//! Statements with parameters: their types, the columns of the response, and a plan with values in their places.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::dialect::parameters::compare_list_items;
 use crate::dialect::rewrite::rewrite;
 use crate::error::{QueryError, QueryErrorCode};
 
-/// What is known of a statement before it is run.
+/// Description of a statement that is not yet executed.
 #[derive(Debug, Clone)]
 pub struct Description {
-    /// The columns of its answer.
+    /// Columns of the response.
     pub schema: SchemaRef,
-    /// The types of `$1`, `$2` and so on.
+    /// Types of `$1`, `$2` and so on.
     pub parameters: Vec<DataType>,
 }
 
@@ -43,8 +43,8 @@ pub(crate) async fn plan_with_parameters(
     verify_reading(plan.replace_params_with_values(&values)?)
 }
 
-/// The columns of the answer, and the types of `count` parameters: those that the caller names, else those that follow
-/// from where they stand, else text.
+/// Columns of the response, and types of the parameters: those that the client names, else those that follow from where
+/// they stand, else text.
 pub(crate) async fn describe(
     state: &SessionState,
     mut statement: Statement,
@@ -72,7 +72,7 @@ async fn parameter_types(state: &SessionState, statement: &Statement, named: &[O
     let lists = compare_list_items(&mut statement);
     let inferred = match state.statement_to_plan(statement).await {
         Ok(plan) => plan.get_parameter_types().unwrap_or_default(),
-        // What is wrong is said of the statement with types.
+        // An error comes again when the statement is planned with types, and is reported then.
         Err(_) => Default::default(),
     };
     let of = |(index, named): (usize, &Option<DataType>)| {

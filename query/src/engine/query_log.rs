@@ -1,5 +1,6 @@
-//! Statements that run, and recent ones: the table `system.queries`. Of each text only the beginning is kept, and of those
-//! that have ended only the last thousand, so that the log takes a few megabytes at most.
+//! The query log: statements that are executing, and recent ones, as the table `system.queries`. Of each text only the
+//! beginning is kept, and of those that have ended only the last thousand, so that the query log takes a few megabytes at
+//! most.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -18,12 +19,12 @@ use crate::engine::session::SqlSession;
 use crate::error::QueryError;
 
 /// Statements that have ended and are still listed.
-pub const RECENT_MAX: usize = 1_000;
+pub(crate) const RECENT_MAX: usize = 1_000;
 /// Characters of a text that are kept.
-pub const TEXT_CHARS_MAX: usize = 4_096;
+pub(crate) const TEXT_CHARS_MAX: usize = 4_096;
 
-/// All statements that run, and the last that have ended.
-pub struct QueryLog {
+/// All statements in flight, and the last that have ended.
+pub(crate) struct QueryLog {
     clock: Arc<dyn Clock>,
     entries: Mutex<Entries>,
 }
@@ -62,13 +63,13 @@ impl fmt::Debug for QueryLog {
 }
 
 impl QueryLog {
-    /// An empty log.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    /// Empty query log.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, entries: Mutex::default() }
     }
 
     /// Lists a statement for as long as the returned value lives, and then among the recent ones.
-    pub(crate) fn begin(self: &Arc<Self>, sql: &str, session: &SqlSession) -> Recorded {
+    pub(crate) fn begin(self: &Arc<Self>, sql: &str, session: &SqlSession) -> QueryLogEntry {
         let mut entries = self.entries();
         entries.last_id += 1;
         let entry = Arc::new(Entry {
@@ -84,10 +85,10 @@ impl QueryLog {
             progress: Mutex::new(Progress { state: "waiting", took: None, error: None }),
         });
         entries.running.insert(entry.id, Arc::clone(&entry));
-        Recorded { log: Arc::clone(self), entry }
+        QueryLogEntry { log: Arc::clone(self), entry }
     }
 
-    /// The table of them, or of those of one user alone.
+    /// Table of all statements, or of those of one user alone.
     pub(crate) fn table(self: &Arc<Self>, only: Option<Arc<str>>) -> ReferenceTable {
         let log = Arc::clone(self);
         let columns = vec![
@@ -154,25 +155,25 @@ impl Entry {
     }
 }
 
-/// A statement's place in the log. Dropped before [`Recorded::end`], as by a caller who has gone, it was cancelled.
-pub(crate) struct Recorded {
+/// Entry of one statement. An entry that is dropped before [`QueryLogEntry::end`], as by a client that has gone, was cancelled.
+pub(crate) struct QueryLogEntry {
     log: Arc<QueryLog>,
     entry: Arc<Entry>,
 }
 
-impl Recorded {
-    /// Its turn has come.
-    pub(crate) fn run(&self) {
+impl QueryLogEntry {
+    /// Marks the statement as executing: it has its permit.
+    pub(crate) fn set_executing(&self) {
         self.entry.progress().state = "running";
     }
 
-    /// A part of its answer was made.
+    /// Counts rows that were produced.
     pub(crate) fn count(&self, batch: &RecordBatch) {
         self.entry.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
         self.entry.bytes.fetch_add(batch.get_array_memory_size() as u64, Ordering::Relaxed);
     }
 
-    /// It has ended.
+    /// Marks the statement as ended.
     pub(crate) fn end(self, outcome: Result<(), &QueryError>) {
         let took = self.log.clock.monotonic().saturating_sub(self.entry.began);
         let mut progress = self.entry.progress();
@@ -187,8 +188,9 @@ impl Recorded {
     }
 }
 
-impl Drop for Recorded {
+impl Drop for QueryLogEntry {
     fn drop(&mut self) {
+        // The two locks are never held together: whoever lists statements takes them in the other order.
         {
             let mut progress = self.entry.progress();
             if progress.took.is_none() {
@@ -206,7 +208,7 @@ impl Drop for Recorded {
     }
 }
 
-/// Columns of `system.queries` with what they mean, for catalogs.
+/// Description of `system.queries`, for catalogs.
 pub(crate) const DESCRIPTION: &str =
     "Statements that run, and the last 1,000 that have ended; whoever is not the administrator sees their own";
 
@@ -223,9 +225,9 @@ mod tests {
         let session = SqlSession::new(Caller { name: "admin".into() }, Interface::Http);
         let running = log.begin("select 'runs'", &session);
         for number in 0..RECENT_MAX + 10 {
-            let recorded = log.begin(&"x".repeat(TEXT_CHARS_MAX + number), &session);
-            recorded.run();
-            recorded.end(Ok(()));
+            let entry = log.begin(&"x".repeat(TEXT_CHARS_MAX + number), &session);
+            entry.set_executing();
+            entry.end(Ok(()));
         }
         let entries = log.entries();
         assert_eq!((entries.running.len(), entries.recent.len()), (1, RECENT_MAX));

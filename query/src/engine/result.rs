@@ -1,4 +1,4 @@
-//! The answer to a statement, as it becomes known.
+//! The response to a statement, as it becomes known.
 
 use std::pin::Pin;
 
@@ -8,14 +8,14 @@ use futures::{Stream, StreamExt};
 
 use crate::error::QueryError;
 
-/// The rows of an answer, as they become known. Dropping it ends the statement.
+/// Rows of a response, as they become known. Dropping the stream cancels the statement.
 pub type RowStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, QueryError>> + Send>>;
 
-/// The answer to a statement.
+/// Response to a statement.
 pub struct QueryResult {
-    /// Its columns.
+    /// Columns.
     pub schema: SchemaRef,
-    /// Its rows. An error is the last item: the rows before it are not the whole answer.
+    /// Rows. An error is the last item: the rows before it are not all of them.
     pub stream: RowStream,
 }
 
@@ -27,6 +27,9 @@ impl std::fmt::Debug for QueryResult {
 
 impl QueryResult {
     /// All rows. The caller must know that they fit into memory.
+    ///
+    /// # Errors
+    /// The error that ends the stream.
     pub async fn collect(mut self) -> Result<Vec<RecordBatch>, QueryError> {
         let mut batches = Vec::new();
         while let Some(batch) = self.stream.next().await {

@@ -1,4 +1,4 @@
-//! What a statement is run under beside its text: who asked, through which door, and what they have set there.
+//! The session of a statement: the client, the interface, and what the client has set there.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use crate::catalog::names::SCHEMA;
 use crate::catalog::source::ListedTable;
 use crate::dialect::grammar::Dialect;
 
-/// Who sent a statement.
+/// Client that sent a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Name of the user.
+    /// Name of the role.
     pub name: Arc<str>,
 }
 
-/// The door through which a statement came.
+/// Interface through which a statement came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interface {
     /// SQL over HTTP.
@@ -31,7 +31,7 @@ pub enum Interface {
 }
 
 impl Interface {
-    /// Dialect of its statements.
+    /// Dialect of the statements that come through it.
     pub fn dialect(self) -> Dialect {
         match self {
             Self::Http | Self::Flight => Dialect::Generic,
@@ -39,7 +39,7 @@ impl Interface {
         }
     }
 
-    /// Its name in `system.queries`.
+    /// Name in `system.queries`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -49,14 +49,14 @@ impl Interface {
     }
 }
 
-/// What a caller has set. A copy is taken when a statement begins, so that no later change reaches it.
+/// Settings of a client. A copy is taken when a statement begins, so that no later change reaches it.
 #[derive(Debug, Clone)]
 pub struct SqlSession {
-    /// Who asks.
+    /// The client.
     pub caller: Caller,
-    /// Through which door.
+    /// The interface.
     pub interface: Interface,
-    /// What the caller's program calls itself; empty where it does not say.
+    /// Name that the client's program gives itself; empty where it gives none.
     pub application_name: Arc<str>,
     /// Zone of times without one, by its IANA name or as an offset (`+07:00`), in which times with a zone are shown.
     pub time_zone: Arc<str>,
@@ -64,12 +64,12 @@ pub struct SqlSession {
     pub schema: Arc<str>,
     /// Limit of a statement's time below that of the server.
     pub statement_timeout: Option<Duration>,
-    /// What the door adds to SQL.
+    /// Additions of the interface to SQL.
     pub extension: Option<Arc<dyn SessionExtension>>,
 }
 
 impl SqlSession {
-    /// A session in which nothing was set: times are UTC.
+    /// Session in which nothing was set: times are UTC.
     pub fn new(caller: Caller, interface: Interface) -> Self {
         Self {
             caller,
@@ -82,18 +82,21 @@ impl SqlSession {
         }
     }
 
-    /// Whether its times are UTC, as the stored ones are.
+    /// True where times of the session are UTC, as the stored ones are.
     pub fn is_utc(&self) -> bool {
         matches!(&*self.time_zone, UTC | "+00:00")
     }
 }
 
-/// What a door adds to SQL: functions, names of types, schemas of its own. It sees the tables of one statement.
+/// Additions of an interface to SQL: functions, names of types, schemas. An extension sees the tables of one statement.
 pub trait SessionExtension: fmt::Debug + Send + Sync {
     /// Adds functions and planners.
+    ///
+    /// # Errors
+    /// Where one cannot be added.
     fn extend(&self, session: &SqlSession, state: SessionStateBuilder) -> Result<SessionStateBuilder>;
 
-    /// Schemas beside those that there are, by name. `tables` are all that can be asked for.
+    /// Further schemas by name. `tables` are all that a statement can read.
     fn schemas(&self, session: &SqlSession, tables: &Arc<[ListedTable]>) -> Vec<(String, Arc<dyn SchemaProvider>)>;
 }
 

@@ -1,5 +1,5 @@
-//! Functions that make a value of any length out of a few bytes of SQL. What they make is not counted against the memory
-//! of a statement, so one call could take all memory of the machine, and ingest with it.
+//! Functions that make a value of any length out of a few bytes of SQL. Their values are not counted against the memory of a
+//! statement, so one call could take all memory of the machine, and ingest with it.
 
 use std::sync::Arc;
 
@@ -12,16 +12,19 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
-/// Functions that are not there: nested calls of them multiply. Rows of a series come from the table function
+/// Functions that are removed: nested calls of them multiply. Rows of a series come from the table function
 /// `generate_series`.
 const LEFT_OUT: [&str; 5] = ["array_repeat", "array_resize", "generate_series", "range", "repeat"];
-/// Functions whose second argument is the length of what they make.
+/// Functions whose second argument is the length of their value.
 const BOUNDED: [&str; 2] = ["lpad", "rpad"];
-/// Characters that they may make.
+/// Characters of such a value.
 const LENGTH_MAX: i64 = 10_000;
 
-/// Leaves out and bounds the functions of a session.
-pub fn bound_functions(state: &mut SessionState) -> Result<()> {
+/// Removes and limits functions of a session.
+///
+/// # Errors
+/// Where DataFusion does not know one of them.
+pub(crate) fn bound_functions(state: &mut SessionState) -> Result<()> {
     for name in LEFT_OUT {
         state.deregister_udf(name)?;
     }

@@ -1,6 +1,6 @@
-//! Statements that end within an operator. A join that compares every row of one side with every row of the other can work for
-//! hours on one batch without a row of output, and gives way to nobody in that time. What it does call all the while is the
-//! condition of the join; so that condition looks whether the statement is over.
+//! Cancellation within an operator. A join that compares every row of one side with every row of the other can work for hours
+//! on one batch, without a row of output and without yielding. All the while it evaluates the condition of the join; so
+//! that condition checks whether the statement was cancelled.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -19,51 +19,55 @@ use datafusion::physical_plan::joins::{
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use tokio::time::Instant;
 
-/// Says whether a statement is over.
+/// State that ends a statement: its deadline, and a flag.
 #[derive(Debug)]
-pub struct Stop {
+pub(crate) struct Cancellation {
     deadline: Instant,
-    is_stopped: AtomicBool,
+    is_cancelled: AtomicBool,
 }
 
-impl Stop {
-    /// Of a statement that may take until then.
-    pub fn new(deadline: Instant) -> Self {
-        Self { deadline, is_stopped: AtomicBool::new(false) }
+impl Cancellation {
+    /// Cancellation of a statement that may take until `deadline`.
+    pub(crate) fn new(deadline: Instant) -> Self {
+        Self { deadline, is_cancelled: AtomicBool::new(false) }
     }
 
-    /// Nobody waits for the statement any more.
-    pub fn stop(&self) {
-        self.is_stopped.store(true, Ordering::Relaxed);
+    /// Ends the statement: nobody waits for it any more.
+    pub(crate) fn cancel(&self) {
+        // Relaxed: the flag guards no other data, and a join sees it at one of its next batches.
+        self.is_cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether its time is over.
-    pub fn is_late(&self) -> bool {
+    /// True once the deadline has passed.
+    pub(crate) fn is_past_deadline(&self) -> bool {
         Instant::now() >= self.deadline
     }
 
     fn is_over(&self) -> bool {
-        self.is_stopped.load(Ordering::Relaxed) || self.is_late()
+        self.is_cancelled.load(Ordering::Relaxed) || self.is_past_deadline()
     }
 }
 
-/// The same plan, whose joins end when the statement is over.
-pub fn stoppable(plan: Arc<dyn ExecutionPlan>, stop: &Arc<Stop>) -> Result<Arc<dyn ExecutionPlan>> {
+/// The same plan, whose joins end when the statement is cancelled.
+pub(crate) fn cancellable(
+    plan: Arc<dyn ExecutionPlan>,
+    cancellation: &Arc<Cancellation>,
+) -> Result<Arc<dyn ExecutionPlan>> {
     plan.transform_up(|node| {
-        let stopped: Arc<dyn ExecutionPlan> = if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() {
+        let cancellable: Arc<dyn ExecutionPlan> = if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() {
             let Some(filter) = join.filter() else { return Ok(Transformed::no(node)) };
-            let filter = with_stop(filter, stop);
+            let filter = with_cancellation(filter, cancellation);
             Arc::new(NestedLoopJoinExecBuilder::from(join).with_filter(Some(filter)).build()?)
         } else if let Some(join) = node.downcast_ref::<HashJoinExec>() {
             let Some(filter) = join.filter() else { return Ok(Transformed::no(node)) };
-            join.builder().with_filter(Some(with_stop(filter, stop))).build_exec()?
+            join.builder().with_filter(Some(with_cancellation(filter, cancellation))).build_exec()?
         } else if let Some(join) = node.downcast_ref::<SortMergeJoinExec>() {
             let Some(filter) = join.filter() else { return Ok(Transformed::no(node)) };
             Arc::new(SortMergeJoinExec::try_new(
                 Arc::clone(join.left()),
                 Arc::clone(join.right()),
                 join.on().to_vec(),
-                Some(with_stop(filter, stop)),
+                Some(with_cancellation(filter, cancellation)),
                 join.join_type(),
                 join.sort_options().to_vec(),
                 join.null_equality(),
@@ -71,44 +75,45 @@ pub fn stoppable(plan: Arc<dyn ExecutionPlan>, stop: &Arc<Stop>) -> Result<Arc<d
         } else {
             return Ok(Transformed::no(node));
         };
-        Ok(Transformed::yes(stopped))
+        Ok(Transformed::yes(cancellable))
     })
     .data()
 }
 
-fn with_stop(filter: &JoinFilter, stop: &Arc<Stop>) -> JoinFilter {
-    let condition = StoppableCondition { condition: Arc::clone(filter.expression()), stop: Arc::clone(stop) };
+fn with_cancellation(filter: &JoinFilter, cancellation: &Arc<Cancellation>) -> JoinFilter {
+    let condition =
+        CancellableCondition { condition: Arc::clone(filter.expression()), cancellation: Arc::clone(cancellation) };
     JoinFilter::new(Arc::new(condition), filter.column_indices().to_vec(), Arc::clone(filter.schema()))
 }
 
 /// A condition that is an error once its statement is over.
 #[derive(Debug)]
-struct StoppableCondition {
+struct CancellableCondition {
     condition: Arc<dyn PhysicalExpr>,
-    stop: Arc<Stop>,
+    cancellation: Arc<Cancellation>,
 }
 
-impl PartialEq for StoppableCondition {
+impl PartialEq for CancellableCondition {
     fn eq(&self, other: &Self) -> bool {
-        self.condition.eq(&other.condition) && Arc::ptr_eq(&self.stop, &other.stop)
+        self.condition.eq(&other.condition) && Arc::ptr_eq(&self.cancellation, &other.cancellation)
     }
 }
 
-impl Eq for StoppableCondition {}
+impl Eq for CancellableCondition {}
 
-impl Hash for StoppableCondition {
+impl Hash for CancellableCondition {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.condition.hash(state);
     }
 }
 
-impl fmt::Display for StoppableCondition {
+impl fmt::Display for CancellableCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.condition.fmt(f)
     }
 }
 
-impl PhysicalExpr for StoppableCondition {
+impl PhysicalExpr for CancellableCondition {
     fn data_type(&self, input_schema: &Schema) -> Result<DataType> {
         self.condition.data_type(input_schema)
     }
@@ -118,7 +123,7 @@ impl PhysicalExpr for StoppableCondition {
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        if self.stop.is_over() {
+        if self.cancellation.is_over() {
             return Err(exec_datafusion_err!("the statement was ended"));
         }
         self.condition.evaluate(batch)
@@ -130,8 +135,9 @@ impl PhysicalExpr for StoppableCondition {
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
         let [condition] = <[Arc<dyn PhysicalExpr>; 1]>::try_from(children)
-            .map_err(|_| internal_datafusion_err!("a stoppable condition has one input"))?;
-        Ok(Arc::new(Self { condition, stop: Arc::clone(&self.stop) }))
+            // The rejected children say no more than that they are not one.
+            .map_err(|_children| internal_datafusion_err!("a cancellable condition has one input"))?;
+        Ok(Arc::new(Self { condition, cancellation: Arc::clone(&self.cancellation) }))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

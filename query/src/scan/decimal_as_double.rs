@@ -1,4 +1,4 @@
-//! A field with decimals as SQL shows it: the kept integer n as the double n / 10^d, which is the nearest double to the
+//! A field with decimals as SQL shows it: the stored integer n as the double n / 10^d, which is the nearest double to the
 //! decimal for every n of at most 15 digits.
 
 use std::fmt;
@@ -15,9 +15,12 @@ use datafusion::physical_plan::PhysicalExpr;
 use zonelake_schemas::decimal::POWERS;
 use zonelake_schemas::table::DIGITS_64;
 
-/// The doubles that an array of decimals means. Decimals of more than 15 digits, which only a foreign writer of the
-/// files could have made, are converted as well as doubles can.
-pub fn to_doubles(decimals: &ArrayRef) -> Result<ArrayRef> {
+/// Doubles of an array of decimals. Decimals of more than 15 digits, which only a foreign writer of the files could have
+/// made, are rounded.
+///
+/// # Errors
+/// For an array that is not of decimals.
+pub(crate) fn to_doubles(decimals: &ArrayRef) -> Result<ArrayRef> {
     match decimals.data_type() {
         DataType::Decimal32(digits, scale) if exact(*digits, *scale) => {
             Ok(scaled::<Decimal32Type>(decimals, *scale, f64::from))
@@ -32,8 +35,8 @@ pub fn to_doubles(decimals: &ArrayRef) -> Result<ArrayRef> {
     }
 }
 
-/// Whether n / 10^scale is the nearest double for every n of that many digits.
-pub fn exact(digits: u8, scale: i8) -> bool {
+/// True where n / 10^scale is the nearest double for every n of that many digits.
+pub(crate) fn exact(digits: u8, scale: i8) -> bool {
     digits <= DIGITS_64 && (0..=DIGITS_64.cast_signed()).contains(&scale)
 }
 
@@ -43,68 +46,69 @@ fn scaled<T: ArrowPrimitiveType>(decimals: &ArrayRef, scale: i8, double: impl Fn
     Arc::new(doubles)
 }
 
-/// A column of decimals in a file, shown as doubles.
+/// Column of decimals in a file, as doubles.
 #[derive(Debug, Eq)]
-pub struct ShownDecimal {
-    kept: Arc<dyn PhysicalExpr>,
+pub(crate) struct DecimalAsDouble {
+    decimals: Arc<dyn PhysicalExpr>,
 }
 
 // Deriving these would move the expression out of its reference.
-impl PartialEq for ShownDecimal {
+impl PartialEq for DecimalAsDouble {
     fn eq(&self, other: &Self) -> bool {
-        self.kept.eq(&other.kept)
+        self.decimals.eq(&other.decimals)
     }
 }
 
-impl Hash for ShownDecimal {
+impl Hash for DecimalAsDouble {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.kept.hash(state);
+        self.decimals.hash(state);
     }
 }
 
-impl ShownDecimal {
-    /// The doubles of what `kept` gives.
-    pub fn new(kept: Arc<dyn PhysicalExpr>) -> Self {
-        Self { kept }
+impl DecimalAsDouble {
+    /// Doubles of the decimals of an expression.
+    pub(crate) fn new(decimals: Arc<dyn PhysicalExpr>) -> Self {
+        Self { decimals }
     }
 }
 
-impl fmt::Display for ShownDecimal {
+impl fmt::Display for DecimalAsDouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "double({})", self.kept)
+        write!(f, "double({})", self.decimals)
     }
 }
 
-impl PhysicalExpr for ShownDecimal {
+impl PhysicalExpr for DecimalAsDouble {
     fn data_type(&self, _input_schema: &Schema) -> Result<DataType> {
         Ok(DataType::Float64)
     }
 
     fn nullable(&self, input_schema: &Schema) -> Result<bool> {
-        self.kept.nullable(input_schema)
+        self.decimals.nullable(input_schema)
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        Ok(match self.kept.evaluate(batch)? {
-            ColumnarValue::Array(kept) => ColumnarValue::Array(to_doubles(&kept)?),
-            ColumnarValue::Scalar(kept) => {
-                let one = to_doubles(&kept.to_array()?)?;
+        Ok(match self.decimals.evaluate(batch)? {
+            ColumnarValue::Array(decimals) => ColumnarValue::Array(to_doubles(&decimals)?),
+            ColumnarValue::Scalar(decimal) => {
+                let one = to_doubles(&decimal.to_array()?)?;
                 ColumnarValue::Scalar(datafusion::common::ScalarValue::try_from_array(&one, 0)?)
             }
         })
     }
 
     fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
-        vec![&self.kept]
+        vec![&self.decimals]
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
-        let [kept] = <[Arc<dyn PhysicalExpr>; 1]>::try_from(children)
-            .map_err(|_| datafusion::common::internal_datafusion_err!("a shown decimal has one input"))?;
-        Ok(Arc::new(Self::new(kept)))
+        let [decimals] = <[Arc<dyn PhysicalExpr>; 1]>::try_from(children)
+            // The rejected children say no more than that they are not one.
+            .map_err(|_children| datafusion::common::internal_datafusion_err!("a decimal as a double has one input"))?;
+        Ok(Arc::new(Self::new(decimals)))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kept.fmt_sql(f)
+        self.decimals.fmt_sql(f)
     }
 }

@@ -1,4 +1,4 @@
-//! Comparisons of a field with decimals in terms of the integers in which it is kept.
+//! Comparisons of a field with decimals as comparisons of the scaled integers in which it is stored.
 //!
 //! A field with `d` decimals shows n / 10^d, which grows with n. So every comparison with a constant is one with an
 //! integer, found by testing candidates against n / 10^d itself: the product of the constant and 10^d is inexact for
@@ -7,20 +7,20 @@
 use std::cmp::Ordering;
 
 use datafusion::logical_expr::Operator;
-use zonelake_schemas::decimal::{POWERS, to_f64};
+use zonelake_schemas::decimal::to_f64;
 
-/// The integers that a field with decimals may be kept as.
+/// Scaled integers in which a field with decimals is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Steps {
+pub(crate) struct ScaledInt {
     /// Decimal places.
     pub decimals: u8,
     /// Digits, at most 15.
     pub digits: u8,
 }
 
-/// A comparison of the kept integer n of a value that is not null.
+/// Comparison of the stored integer n of a value that is not null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StepFilter {
+pub(crate) enum ScaledPredicate {
     /// n < bound.
     Below(i64),
     /// n >= bound.
@@ -35,31 +35,31 @@ pub enum StepFilter {
     None,
 }
 
-impl Steps {
-    /// The greatest integer of that many digits; the least is its negative.
-    pub fn limit(self) -> i64 {
-        POWERS[usize::from(self.digits)] as i64 - 1
+impl ScaledInt {
+    /// Maximum integer of that many digits; the minimum is its negative.
+    pub(crate) fn limit(self) -> i64 {
+        10_i64.pow(u32::from(self.digits)) - 1
     }
 
-    /// What `value op constant` says of the kept integer; `None` where `op` is not a comparison.
-    pub fn filter(self, op: Operator, constant: f64) -> Option<StepFilter> {
+    /// Comparison of the stored integer for `value op constant`; `None` where `op` is not a comparison.
+    pub(crate) fn predicate(self, op: Operator, constant: f64) -> Option<ScaledPredicate> {
         // Adding 0.0 turns -0.0 into 0.0 and leaves every other value as it is.
         let constant = constant + 0.0;
-        let below = |bound: Option<i64>| bound.map_or(StepFilter::All, StepFilter::Below);
-        let at_least = |bound: Option<i64>| bound.map_or(StepFilter::None, StepFilter::AtLeast);
+        let below = |bound: Option<i64>| bound.map_or(ScaledPredicate::All, ScaledPredicate::Below);
+        let at_least = |bound: Option<i64>| bound.map_or(ScaledPredicate::None, ScaledPredicate::AtLeast);
         Some(match op {
             Operator::Lt => below(self.first_not_below(constant)),
             Operator::LtEq => below(self.first_above(constant)),
             Operator::Gt => at_least(self.first_above(constant)),
             Operator::GtEq => at_least(self.first_not_below(constant)),
-            Operator::Eq => self.exactly(constant).map_or(StepFilter::None, StepFilter::Is),
-            Operator::NotEq => self.exactly(constant).map_or(StepFilter::All, StepFilter::IsNot),
+            Operator::Eq => self.exactly(constant).map_or(ScaledPredicate::None, ScaledPredicate::Is),
+            Operator::NotEq => self.exactly(constant).map_or(ScaledPredicate::All, ScaledPredicate::IsNot),
             _ => return None,
         })
     }
 
-    /// The integer that is shown as exactly that double.
-    pub fn exactly(self, constant: f64) -> Option<i64> {
+    /// Integer that SQL shows as exactly that double.
+    pub(crate) fn exactly(self, constant: f64) -> Option<i64> {
         let n = self.first_not_below(constant)?;
         (to_f64(n, self.decimals).total_cmp(&constant) == Ordering::Equal).then_some(n)
     }
@@ -72,10 +72,11 @@ impl Steps {
         self.first(|shown| shown.total_cmp(&constant) == Ordering::Greater)
     }
 
-    /// The least integer whose double passes a test that all greater ones pass too.
+    /// Minimum integer whose double passes a test, where all larger ones pass it too.
     fn first(self, passes: impl Fn(f64) -> bool) -> Option<i64> {
         let (mut low, mut high) = (-self.limit(), self.limit() + 1);
         while low < high {
+            // Both are below 10^15, so the difference cannot overflow.
             let middle = low + (high - low) / 2;
             if passes(to_f64(middle, self.decimals)) {
                 high = middle;
@@ -87,9 +88,9 @@ impl Steps {
     }
 }
 
-impl StepFilter {
-    /// Whether an integer passes.
-    pub fn passes(self, n: i64) -> bool {
+impl ScaledPredicate {
+    /// True for an integer that passes.
+    pub(crate) fn passes(self, n: i64) -> bool {
         match self {
             Self::Below(bound) => n < bound,
             Self::AtLeast(bound) => n >= bound,
@@ -123,25 +124,25 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_between_two_steps_goes_to_the_right_neighbour() {
-        let steps = Steps { decimals: 2, digits: 9 };
-        assert_eq!(steps.filter(Operator::Lt, 1.005), Some(StepFilter::Below(101)));
-        assert_eq!(steps.filter(Operator::GtEq, 1.005), Some(StepFilter::AtLeast(101)));
-        assert_eq!(steps.filter(Operator::LtEq, 1.0), Some(StepFilter::Below(101)));
-        assert_eq!(steps.filter(Operator::Gt, 1.0), Some(StepFilter::AtLeast(101)));
-        assert_eq!(steps.filter(Operator::Eq, 1.005), Some(StepFilter::None));
-        assert_eq!(steps.filter(Operator::Eq, 0.29), Some(StepFilter::Is(29)));
-        assert_eq!(steps.filter(Operator::NotEq, 1.005), Some(StepFilter::All));
-        assert_eq!(steps.filter(Operator::Eq, -0.0), Some(StepFilter::Is(0)));
+    fn a_constant_between_two_integers_goes_to_the_right_neighbour() {
+        let scaled = ScaledInt { decimals: 2, digits: 9 };
+        assert_eq!(scaled.predicate(Operator::Lt, 1.005), Some(ScaledPredicate::Below(101)));
+        assert_eq!(scaled.predicate(Operator::GtEq, 1.005), Some(ScaledPredicate::AtLeast(101)));
+        assert_eq!(scaled.predicate(Operator::LtEq, 1.0), Some(ScaledPredicate::Below(101)));
+        assert_eq!(scaled.predicate(Operator::Gt, 1.0), Some(ScaledPredicate::AtLeast(101)));
+        assert_eq!(scaled.predicate(Operator::Eq, 1.005), Some(ScaledPredicate::None));
+        assert_eq!(scaled.predicate(Operator::Eq, 0.29), Some(ScaledPredicate::Is(29)));
+        assert_eq!(scaled.predicate(Operator::NotEq, 1.005), Some(ScaledPredicate::All));
+        assert_eq!(scaled.predicate(Operator::Eq, -0.0), Some(ScaledPredicate::Is(0)));
     }
 
     #[test]
-    fn a_constant_beyond_all_steps_passes_all_or_none() {
-        let steps = Steps { decimals: 2, digits: 9 };
-        assert_eq!(steps.filter(Operator::Lt, f64::NAN), Some(StepFilter::All));
-        assert_eq!(steps.filter(Operator::Gt, f64::INFINITY), Some(StepFilter::None));
-        assert_eq!(steps.filter(Operator::Lt, -1e300), Some(StepFilter::Below(-steps.limit())));
-        assert_eq!(steps.filter(Operator::Plus, 1.0), None);
+    fn a_constant_beyond_all_integers_passes_all_or_none() {
+        let scaled = ScaledInt { decimals: 2, digits: 9 };
+        assert_eq!(scaled.predicate(Operator::Lt, f64::NAN), Some(ScaledPredicate::All));
+        assert_eq!(scaled.predicate(Operator::Gt, f64::INFINITY), Some(ScaledPredicate::None));
+        assert_eq!(scaled.predicate(Operator::Lt, -1e300), Some(ScaledPredicate::Below(-scaled.limit())));
+        assert_eq!(scaled.predicate(Operator::Plus, 1.0), None);
     }
 
     proptest! {
@@ -152,8 +153,8 @@ mod tests {
             nudge in 0..6,
             any in any::<f64>(),
         ) {
-            let steps = Steps { decimals, digits };
-            let n = n % (steps.limit() + 1);
+            let scaled = ScaledInt { decimals, digits };
+            let n = n % (scaled.limit() + 1);
             let at = to_f64(n, decimals);
             let constant = match nudge {
                 0 => at,
@@ -164,11 +165,11 @@ mod tests {
                 _ => any,
             };
             for op in OPS {
-                let filter = steps.filter(op, constant).expect("a comparison");
+                let predicate = scaled.predicate(op, constant).expect("a comparison");
                 for near in [n - 2, n - 1, n, n + 1, n + 2, -n, 0] {
-                    let near = near.clamp(-steps.limit(), steps.limit());
+                    let near = near.clamp(-scaled.limit(), scaled.limit());
                     let shown = to_f64(near, decimals);
-                    prop_assert_eq!(filter.passes(near), compare(op, shown, constant), "{} {} {:?}", near, op, constant);
+                    prop_assert_eq!(predicate.passes(near), compare(op, shown, constant), "{} {} {:?}", near, op, constant);
                 }
             }
         }

@@ -1,10 +1,10 @@
-//! Filters and projections of a table in the terms of one of its files.
+//! Decimal pushdown: filters and projections of a table in the physical schema of one of its files.
 //!
-//! The plan speaks of a table as SQL shows it. For each file that it opens, DataFusion asks this adapter to rewrite what
-//! it will evaluate there, be it a projection, a filter of the statement or one that a join or a TOP-k makes while it
-//! runs. Fields that a file keeps as decimals become doubles by [`ShownDecimal`], and comparisons of them with constants
-//! become comparisons of decimals, so that the statistics of row groups and pages apply to them. What is left, as
-//! columns that a file lacks, is DataFusion's own adapter's.
+//! The plan speaks of a table as SQL shows it. For each file that it opens, DataFusion asks this adapter to rewrite the
+//! expressions that it will evaluate there, be it a projection, a filter of the statement or one that a join or a TOP-k makes while it
+//! runs. Fields that a file stores as decimals become doubles by [`DecimalAsDouble`], and comparisons of them with constants
+//! become comparisons of decimals, so that the statistics of row groups and pages apply to them. The rest, as
+//! columns that a file lacks, is left to DataFusion's own adapter.
 
 use std::sync::Arc;
 
@@ -21,25 +21,25 @@ use datafusion::physical_expr_adapter::{
 };
 use datafusion::physical_plan::PhysicalExpr;
 
-use crate::scan::decimal_as_double::{ShownDecimal, exact};
-use crate::scan::decimal_predicate::{StepFilter, Steps};
+use crate::scan::decimal_as_double::{DecimalAsDouble, exact};
+use crate::scan::decimal_predicate::{ScaledInt, ScaledPredicate};
 
-/// Makes the adapter of each file.
+/// Factory of the adapter of each file.
 #[derive(Debug)]
-pub struct FileTermsFactory;
+pub(crate) struct DecimalPushdownFactory;
 
-impl PhysicalExprAdapterFactory for FileTermsFactory {
+impl PhysicalExprAdapterFactory for DecimalPushdownFactory {
     fn create(&self, logical: SchemaRef, physical: SchemaRef) -> Result<Arc<dyn PhysicalExprAdapter>> {
-        let kept = Arc::new(kept_schema(&logical, &physical));
-        let rest = DefaultPhysicalExprAdapterFactory.create(Arc::clone(&kept), physical)?;
-        Ok(Arc::new(FileTerms { shown: logical, kept, rest }))
+        let stored = Arc::new(stored_schema(&logical, &physical));
+        let rest = DefaultPhysicalExprAdapterFactory.create(Arc::clone(&stored), physical)?;
+        Ok(Arc::new(DecimalPushdown { sql: logical, stored, rest }))
     }
 }
 
 /// The table's schema with the decimals of the file in place of the doubles that SQL shows. A column that is alike in
 /// both is taken as the file describes it: where only descriptions differ, DataFusion's adapter would put a cast around
 /// the column, and statistics would not be found through it.
-fn kept_schema(logical: &Schema, physical: &Schema) -> Schema {
+fn stored_schema(logical: &Schema, physical: &Schema) -> Schema {
     let fields = logical.fields().iter().map(|field| {
         let Some((_, own)) = physical.fields().find(field.name()) else { return Arc::clone(field) };
         let decimals = *field.data_type() == DataType::Float64 && own.data_type().is_decimal();
@@ -49,21 +49,21 @@ fn kept_schema(logical: &Schema, physical: &Schema) -> Schema {
 }
 
 #[derive(Debug)]
-struct FileTerms {
-    shown: SchemaRef,
-    kept: SchemaRef,
+struct DecimalPushdown {
+    sql: SchemaRef,
+    stored: SchemaRef,
     rest: Arc<dyn PhysicalExprAdapter>,
 }
 
-impl PhysicalExprAdapter for FileTerms {
+impl PhysicalExprAdapter for DecimalPushdown {
     fn rewrite(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
         let in_decimals = times_first(expr)?.transform_down(|node| self.rewrite_node(node)).data()?;
         self.rest.rewrite(in_decimals)
     }
 }
 
-/// Puts what a join has found out of the time in front of the rest of its filter: it is compared first and by itself, so
-/// that the other columns of the filter are read for the rows that are left.
+/// Puts the bounds of time that a join has found in front of the rest of its filter: they are compared first and alone, so that
+/// the other columns of the filter are decoded for the rows that are left.
 fn times_first(filter: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
     let mut times = Vec::new();
     for part in split_conjunction(&filter) {
@@ -76,7 +76,7 @@ fn times_first(filter: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
     if times.is_empty() { Ok(filter) } else { Ok(conjunction(times.into_iter().chain([filter]))) }
 }
 
-/// Whether this is a comparison of the time with a constant.
+/// True for a comparison of the time with a constant.
 fn is_of_time(part: &Arc<dyn PhysicalExpr>) -> bool {
     part.downcast_ref::<BinaryExpr>().is_some_and(|comparison| {
         comparison.left().downcast_ref::<Column>().is_some_and(|column| column.name() == "time")
@@ -84,14 +84,14 @@ fn is_of_time(part: &Arc<dyn PhysicalExpr>) -> bool {
     })
 }
 
-impl FileTerms {
+impl DecimalPushdown {
     fn rewrite_node(&self, node: Arc<dyn PhysicalExpr>) -> Result<Transformed<Arc<dyn PhysicalExpr>>> {
         let rewritten = if let Some(comparison) = node.downcast_ref::<BinaryExpr>() {
             self.comparison(comparison)?
         } else if let Some(list) = node.downcast_ref::<InListExpr>() {
             self.in_list(list)?
         } else if self.decimal(&node).is_some() {
-            Some(Arc::new(ShownDecimal::new(Arc::clone(&node))) as _)
+            Some(Arc::new(DecimalAsDouble::new(Arc::clone(&node))) as _)
         } else {
             None
         };
@@ -101,12 +101,12 @@ impl FileTerms {
         })
     }
 
-    /// The decimal type of a column that SQL shows as a double.
+    /// Decimal type of a column that SQL shows as a double.
     fn decimal(&self, node: &Arc<dyn PhysicalExpr>) -> Option<&DataType> {
         let name = node.downcast_ref::<Column>()?.name();
-        let kept = self.kept.field_with_name(name).ok()?.data_type();
-        let shown = self.shown.field_with_name(name).ok()?.data_type();
-        (kept.is_decimal() && kept != shown).then_some(kept)
+        let stored = self.stored.field_with_name(name).ok()?.data_type();
+        let shown = self.sql.field_with_name(name).ok()?.data_type();
+        (stored.is_decimal() && stored != shown).then_some(stored)
     }
 
     fn comparison(&self, comparison: &BinaryExpr) -> Result<Option<Arc<dyn PhysicalExpr>>> {
@@ -119,82 +119,82 @@ impl FileTerms {
         } else {
             return Ok(None);
         };
-        let Some(kept) = self.decimal(column) else { return Ok(None) };
-        let (Some(steps), Some(constant)) = (steps(kept), double(constant)) else { return Ok(None) };
+        let Some(stored) = self.decimal(column) else { return Ok(None) };
+        let (Some(scaled), Some(constant)) = (scaled_int(stored), double(constant)) else { return Ok(None) };
         let Some(constant) = constant else {
-            return Ok(steps.filter(op, 0.0).map(|_| lit(ScalarValue::Boolean(None))));
+            return Ok(scaled.predicate(op, 0.0).map(|_| lit(ScalarValue::Boolean(None))));
         };
-        let Some(filter) = steps.filter(op, constant) else { return Ok(None) };
-        step_filter(column, kept, steps, filter).map(Some)
+        let Some(predicate) = scaled.predicate(op, constant) else { return Ok(None) };
+        scaled_comparison(column, stored, scaled, predicate).map(Some)
     }
 
     fn in_list(&self, list: &InListExpr) -> Result<Option<Arc<dyn PhysicalExpr>>> {
         let column = list.expr();
-        let Some(kept) = self.decimal(column) else { return Ok(None) };
-        let Some(steps) = steps(kept) else { return Ok(None) };
+        let Some(stored) = self.decimal(column) else { return Ok(None) };
+        let Some(scaled) = scaled_int(stored) else { return Ok(None) };
         let mut members = Vec::with_capacity(list.len());
         for member in list.list() {
             match double(member) {
                 Some(Some(constant)) => {
-                    if let Some(n) = steps.exactly(constant) {
-                        members.push(lit(decimal_scalar(kept, n)?));
+                    if let Some(n) = scaled.exactly(constant) {
+                        members.push(lit(decimal_scalar(stored, n)?));
                     }
                 }
-                Some(None) => members.push(lit(ScalarValue::try_new_null(kept)?)),
+                Some(None) => members.push(lit(ScalarValue::try_new_null(stored)?)),
                 None => return Ok(None),
             }
         }
         if members.is_empty() {
-            let filter = if list.negated() { StepFilter::All } else { StepFilter::None };
-            return step_filter(column, kept, steps, filter).map(Some);
+            let predicate = if list.negated() { ScaledPredicate::All } else { ScaledPredicate::None };
+            return scaled_comparison(column, stored, scaled, predicate).map(Some);
         }
-        let list = InListExpr::try_new(Arc::clone(column), members, list.negated(), &self.kept)?;
+        let list = InListExpr::try_new(Arc::clone(column), members, list.negated(), &self.stored)?;
         Ok(Some(Arc::new(list)))
     }
 }
 
-/// The comparison with a decimal that a filter on the kept integers is. Like every comparison it is null for null, so
-/// that it may stand below a NOT.
-fn step_filter(
+/// Comparison with a decimal that a predicate on the stored integers is. Like every comparison it is null for null, so that
+/// it may stand below a NOT.
+fn scaled_comparison(
     column: &Arc<dyn PhysicalExpr>,
-    kept: &DataType,
-    steps: Steps,
-    filter: StepFilter,
+    stored: &DataType,
+    scaled: ScaledInt,
+    predicate: ScaledPredicate,
 ) -> Result<Arc<dyn PhysicalExpr>> {
-    let (op, n) = match filter {
-        StepFilter::Below(bound) => (Operator::Lt, bound),
-        StepFilter::AtLeast(bound) => (Operator::GtEq, bound),
-        StepFilter::Is(value) => (Operator::Eq, value),
-        StepFilter::IsNot(value) => (Operator::NotEq, value),
-        StepFilter::All => (Operator::LtEq, steps.limit()),
-        StepFilter::None => (Operator::Gt, steps.limit()),
+    let (op, n) = match predicate {
+        ScaledPredicate::Below(bound) => (Operator::Lt, bound),
+        ScaledPredicate::AtLeast(bound) => (Operator::GtEq, bound),
+        ScaledPredicate::Is(value) => (Operator::Eq, value),
+        ScaledPredicate::IsNot(value) => (Operator::NotEq, value),
+        ScaledPredicate::All => (Operator::LtEq, scaled.limit()),
+        ScaledPredicate::None => (Operator::Gt, scaled.limit()),
     };
-    Ok(Arc::new(BinaryExpr::new(Arc::clone(column), op, lit(decimal_scalar(kept, n)?))))
+    Ok(Arc::new(BinaryExpr::new(Arc::clone(column), op, lit(decimal_scalar(stored, n)?))))
 }
 
-fn steps(kept: &DataType) -> Option<Steps> {
-    let (digits, scale) = match kept {
+fn scaled_int(stored: &DataType) -> Option<ScaledInt> {
+    let (digits, scale) = match stored {
         DataType::Decimal32(digits, scale)
         | DataType::Decimal64(digits, scale)
         | DataType::Decimal128(digits, scale) => (*digits, *scale),
         _ => return None,
     };
-    exact(digits, scale).then_some(Steps { decimals: scale.unsigned_abs(), digits })
+    exact(digits, scale).then_some(ScaledInt { decimals: scale.unsigned_abs(), digits })
 }
 
-fn decimal_scalar(kept: &DataType, n: i64) -> Result<ScalarValue> {
-    match kept {
+fn decimal_scalar(stored: &DataType, n: i64) -> Result<ScalarValue> {
+    match stored {
         DataType::Decimal32(digits, scale) => match i32::try_from(n) {
             Ok(n) => Ok(ScalarValue::Decimal32(Some(n), *digits, *scale)),
             Err(_) => datafusion::common::internal_err!("{n} does not fit {digits} digits"),
         },
         DataType::Decimal64(digits, scale) => Ok(ScalarValue::Decimal64(Some(n), *digits, *scale)),
         DataType::Decimal128(digits, scale) => Ok(ScalarValue::Decimal128(Some(n.into()), *digits, *scale)),
-        other => datafusion::common::internal_err!("{other} is not a decimal that is kept"),
+        other => datafusion::common::internal_err!("{other} is not a decimal that is stored"),
     }
 }
 
-/// The constant of a literal: a double, or null within.
+/// Constant of a literal: a double, or null within.
 fn double(expr: &Arc<dyn PhysicalExpr>) -> Option<Option<f64>> {
     match expr.downcast_ref::<Literal>()?.value() {
         ScalarValue::Float64(constant) => Some(*constant),
@@ -217,7 +217,8 @@ mod tests {
     fn both(values: &[Option<i64>], decimals: u8, digits: u8) -> (RecordBatch, RecordBatch) {
         let scale = decimals.cast_signed();
         let kept: ArrayRef = if digits == 9 {
-            let values = values.iter().map(|n| n.map(|n| n as i32)).collect::<Decimal32Array>();
+            let values =
+                values.iter().map(|n| n.map(|n| i32::try_from(n).expect("nine digits"))).collect::<Decimal32Array>();
             Arc::new(values.with_precision_and_scale(9, scale).expect("a type that fields have"))
         } else {
             let values = values.iter().copied().collect::<Decimal64Array>();
@@ -272,7 +273,7 @@ mod tests {
             nudges in proptest::collection::vec(0..5, 1..5),
             near in prop_oneof![Just(1_000i64), Just(1_000_000_000_000_000)],
         ) {
-            let limit = Steps { decimals, digits }.limit();
+            let limit = ScaledInt { decimals, digits }.limit();
             let values: Vec<_> = raw.iter().map(|n| n.map(|n| n % near % (limit + 1))).collect();
             let (kept, shown) = both(&values, decimals, digits);
             let at = |index: usize| to_f64(values[index % values.len()].unwrap_or_default(), decimals);
@@ -283,7 +284,7 @@ mod tests {
                 3 => at(index) + 0.5 * to_f64(1, decimals),
                 _ => f64::INFINITY,
             }).collect();
-            let adapter = FileTermsFactory.create(shown.schema(), kept.schema()).expect("an adapter");
+            let adapter = DecimalPushdownFactory.create(shown.schema(), kept.schema()).expect("an adapter");
             for filter in filters(&shown.schema(), &constants) {
                 let in_file = adapter.rewrite(Arc::clone(&filter)).expect("a rewritten filter");
                 prop_assert_eq!(evaluate(&in_file, &kept), evaluate(&filter, &shown), "{} as {}", filter, in_file);
@@ -294,7 +295,7 @@ mod tests {
     #[test]
     fn a_comparison_with_a_constant_is_one_of_decimals() {
         let (kept, shown) = both(&[Some(1)], 2, 9);
-        let adapter = FileTermsFactory.create(shown.schema(), kept.schema()).expect("an adapter");
+        let adapter = DecimalPushdownFactory.create(shown.schema(), kept.schema()).expect("an adapter");
         let column = col("v", &shown.schema()).expect("the column");
         let filter: Arc<dyn PhysicalExpr> =
             Arc::new(BinaryExpr::new(column, Operator::Gt, lit(ScalarValue::Float64(Some(1.005)))));
@@ -306,7 +307,7 @@ mod tests {
     fn a_field_that_a_file_lacks_is_null() {
         let (_, shown) = both(&[Some(1)], 2, 9);
         let empty = Arc::new(Schema::new(vec![Field::new("other", DataType::Int64, true)]));
-        let adapter = FileTermsFactory.create(shown.schema(), empty).expect("an adapter");
+        let adapter = DecimalPushdownFactory.create(shown.schema(), empty).expect("an adapter");
         let rewritten = adapter.rewrite(col("v", &shown.schema()).expect("the column")).expect("a null");
         assert_eq!(rewritten.downcast_ref::<Literal>().map(Literal::value), Some(&ScalarValue::Float64(None)));
     }

@@ -20,17 +20,17 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::statistics::Statistics;
 
-/// Makes the reader of each file that a scan opens.
+/// Factory of the reader of each file that a scan opens.
 #[derive(Debug)]
-pub struct FileReaders {
+pub(crate) struct FileReaders {
     store: Arc<dyn ObjectStore>,
     metadata: Arc<FileMetadataCache>,
     pages: CachedParquetFileReaderFactory,
 }
 
 impl FileReaders {
-    /// Readers of files in `store`, whose metadata is looked up and kept in `metadata`.
-    pub fn new(store: Arc<dyn ObjectStore>, metadata: Arc<FileMetadataCache>) -> Self {
+    /// Readers of files in `store`, whose metadata is cached in `metadata`.
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, metadata: Arc<FileMetadataCache>) -> Self {
         let pages = CachedParquetFileReaderFactory::new(Arc::clone(&store), Arc::clone(&metadata));
         Self { store, metadata, pages }
     }
@@ -72,7 +72,7 @@ impl AsyncFileReader for FileReader {
         self.pages.get_byte_ranges(ranges)
     }
 
-    /// Whatever is asked for, the page index comes with it: it is needed by the next statement if not by this one.
+    /// Metadata with the page index, whatever is asked for: the next statement needs it if this one does not.
     fn get_metadata<'a>(
         &'a mut self,
         _: Option<&'a ArrowReaderOptions>,
@@ -90,9 +90,8 @@ impl AsyncFileReader for FileReader {
     }
 }
 
-/// The least and the greatest time in a file, µs, if its metadata was read before. The table log knows them to the
-/// millisecond.
-pub fn times_us(metadata: &FileMetadataCache, file: &PartitionedFile, time: usize) -> Option<(i64, i64)> {
+/// Minimum and maximum time in a file, µs, if its metadata was read before. The Delta log has them to the millisecond.
+pub(crate) fn times_us(metadata: &FileMetadataCache, file: &PartitionedFile, time: usize) -> Option<(i64, i64)> {
     let known = metadata.get(&file.object_meta.location).filter(|known| known.is_valid_for(&file.object_meta))?;
     let known = known.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?.parquet_metadata();
     let mut times: Option<(i64, i64)> = None;
@@ -100,7 +99,7 @@ pub fn times_us(metadata: &FileMetadataCache, file: &PartitionedFile, time: usiz
         let Some(Statistics::Int64(of_group)) = row_group.columns().get(time)?.statistics() else { return None };
         let is_exact = of_group.min_is_exact() && of_group.max_is_exact();
         let (&first, &last) = of_group.min_opt().zip(of_group.max_opt()).filter(|_| is_exact)?;
-        times = Some(times.map_or((first, last), |(least, greatest)| (least.min(first), greatest.max(last))));
+        times = Some(times.map_or((first, last), |(minimum, maximum)| (minimum.min(first), maximum.max(last))));
     }
     times
 }

@@ -20,12 +20,12 @@ use zonelake_storage::live::Chunk;
 
 use crate::scan::live_rows::LiveRows;
 
-/// Rows that one partition of the scan is worth having for.
+/// Rows for which a partition of the scan is worthwhile.
 const PARTITION_ROWS: usize = 65_536;
 
-/// Reads chunks, each partition its own, in the order in which they became durable.
+/// Scan of chunks, each partition with its own, in the order in which they became durable.
 #[derive(Debug)]
-pub struct LiveExec {
+pub(crate) struct LiveExec {
     partitions: Vec<Vec<Arc<Chunk>>>,
     rows: Arc<LiveRows>,
     statistics: Arc<Statistics>,
@@ -35,26 +35,26 @@ pub struct LiveExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
-/// What a scan of live rows is made from.
+/// Parts of which a scan of live rows is made.
 #[derive(Debug)]
-pub struct LiveScan {
-    /// The chunks that may have rows.
+pub(crate) struct LiveScan {
+    /// Chunks that may have rows.
     pub chunks: Vec<Arc<Chunk>>,
     /// Chunks that were left out, for EXPLAIN.
     pub pruned_chunks: usize,
-    /// How rows are shown.
+    /// Columns of the scan.
     pub rows: LiveRows,
-    /// What is known of the rows in these chunks, by column of the scan.
+    /// Statistics of these chunks, by column of the scan.
     pub statistics: Statistics,
     /// Rows that are wanted at most, per partition.
     pub limit: Option<usize>,
-    /// The most partitions that the session wants.
+    /// Maximum of partitions that the session wants.
     pub target_partitions: usize,
 }
 
 impl LiveExec {
-    /// Divides the chunks among partitions.
-    pub fn new(scan: LiveScan) -> Self {
+    /// Scan with the chunks divided among partitions.
+    pub(crate) fn new(scan: LiveScan) -> Self {
         let total: usize = scan.chunks.iter().map(|chunk| chunk.rows.num_rows()).sum();
         let count = total.div_ceil(PARTITION_ROWS).clamp(1, scan.target_partitions.max(1));
         let mut partitions = vec![Vec::new(); count];
@@ -88,7 +88,7 @@ impl DisplayAs for LiveExec {
         let chunks: usize = self.partitions.iter().map(Vec::len).sum();
         let rows: usize = self.partitions.iter().flatten().map(|chunk| chunk.rows.num_rows()).sum();
         write!(f, "LiveExec: chunks={chunks}, rows={rows}, pruned_chunks={}", self.pruned_chunks)?;
-        if !self.rows.shows_all() {
+        if !self.rows.keeps_all_rows() {
             write!(f, ", filtered by device")?;
         }
         match self.limit {
@@ -172,9 +172,9 @@ impl Iterator for Reader {
         while self.remaining > 0 {
             let slice = self.slices.next()?;
             let timer = self.metrics.elapsed_compute().timer();
-            let shown = self.rows.show(&slice);
+            let projected = self.rows.project(&slice);
             timer.done();
-            match shown {
+            match projected {
                 Ok(None) => {}
                 Ok(Some(batch)) => {
                     let batch = batch.slice(0, batch.num_rows().min(self.remaining));

@@ -1,4 +1,4 @@
-//! Live rows as SQL shows them: the columns that a scan wants, made from the live schema.
+//! Live rows in the columns of SQL that a scan wants, made from the live schema.
 
 use std::sync::Arc;
 
@@ -14,57 +14,60 @@ use zonelake_schemas::Quality;
 use zonelake_schemas::columns::{LIVE_FIXED, SQL_FIXED, live, null_column};
 
 use crate::scan::decimal_as_double::to_doubles;
-use crate::scan::location_columns::PlaceColumns;
+use crate::scan::location_columns::LocationColumns;
 
 /// Microseconds of a day; days are UTC.
-pub const DAY_US: i64 = 86_400_000_000;
+pub(crate) const DAY_US: i64 = 86_400_000_000;
 
-/// Makes the rows of a scan.
+/// Projection of live rows to the columns of a scan.
 #[derive(Debug)]
-pub struct LiveRows {
-    columns: Vec<Shown>,
+pub(crate) struct LiveRows {
+    columns: Vec<ColumnSource>,
     schema: SchemaRef,
-    places: Arc<PlaceColumns>,
+    locations: Arc<LocationColumns>,
     devices: Option<BooleanArray>,
     qualities: StringViewArray,
 }
 
-/// Where a column of a scan comes from.
+/// Source of a column of a scan.
 #[derive(Debug, Clone, Copy)]
-enum Shown {
+enum ColumnSource {
     Date,
-    Place(usize),
+    Location(usize),
     Quality,
-    /// As it is, or as the SQL type of it.
-    StorageType(usize),
+    /// Live column as it is stored, or cast to the type of SQL.
+    Stored(usize),
 }
 
 impl LiveRows {
     /// Rows with the columns of the SQL schema at the positions of `projection`, whose schema is `schema`. Where
     /// `devices` is given, rows of other device keys are left out.
-    pub fn new(
+    pub(crate) fn new(
         projection: &[usize],
         schema: SchemaRef,
-        places: Arc<PlaceColumns>,
+        locations: Arc<LocationColumns>,
         devices: Option<BooleanArray>,
     ) -> Self {
-        let columns = projection.iter().map(|&position| shown(position)).collect();
+        let columns = projection.iter().map(|&position| column_source(position)).collect();
         let qualities = StringViewArray::from_iter_values(Quality::ALL.map(Quality::name));
-        Self { columns, schema, places, devices, qualities }
+        Self { columns, schema, locations, devices, qualities }
     }
 
-    /// The schema of the rows.
-    pub fn schema(&self) -> &SchemaRef {
+    /// Schema of the rows.
+    pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// Whether all rows of a chunk are shown.
-    pub fn shows_all(&self) -> bool {
+    /// True where all rows of a chunk are kept.
+    pub(crate) fn keeps_all_rows(&self) -> bool {
         self.devices.is_none()
     }
 
-    /// The rows of a batch in the live schema; none where no row is of a wanted device.
-    pub fn show(&self, rows: &RecordBatch) -> Result<Option<RecordBatch>> {
+    /// Rows of a batch in the live schema; none where no row is of a wanted device.
+    ///
+    /// # Errors
+    /// For a device key that is not among the locations.
+    pub(crate) fn project(&self, rows: &RecordBatch) -> Result<Option<RecordBatch>> {
         let filter = match &self.devices {
             Some(wanted) => match device_filter(wanted, rows)? {
                 Wanted::None => return Ok(None),
@@ -74,17 +77,17 @@ impl LiveRows {
             None => None,
         };
         let count = filter.as_ref().map_or(rows.num_rows(), FilterPredicate::count);
-        let columns = self.columns.iter().zip(self.schema.fields()).map(|(&column, field)| {
-            let kept = |position: usize| -> Result<ArrayRef> {
-                let Some(kept) = rows.columns().get(position) else {
+        let columns = self.columns.iter().zip(self.schema.fields()).map(|(&source, field)| {
+            let stored = |position: usize| -> Result<ArrayRef> {
+                let Some(column) = rows.columns().get(position) else {
                     return Ok(null_column(field.data_type(), count));
                 };
                 Ok(match &filter {
-                    Some(filter) => filter.filter(kept)?,
-                    None => Arc::clone(kept),
+                    Some(filter) => filter.filter(column)?,
+                    None => Arc::clone(column),
                 })
             };
-            self.column(column, field.data_type(), kept)
+            self.column(source, field.data_type(), stored)
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(count));
@@ -93,62 +96,63 @@ impl LiveRows {
 
     fn column(
         &self,
-        column: Shown,
+        source: ColumnSource,
         data_type: &DataType,
-        kept: impl Fn(usize) -> Result<ArrayRef>,
+        stored: impl Fn(usize) -> Result<ArrayRef>,
     ) -> Result<ArrayRef> {
-        Ok(match column {
-            Shown::Date => {
-                let times = kept(live::TIME)?;
+        Ok(match source {
+            ColumnSource::Date => {
+                let times = stored(live::TIME)?;
                 let dates: Date32Array =
                     times.as_primitive::<TimestampMicrosecondType>().unary::<_, Date32Type>(date_of);
                 Arc::new(dates)
             }
-            Shown::Place(part) => {
-                let keys = kept(live::DEVICE_KEY)?;
-                compact(self.places.gather(part, keys.as_primitive::<UInt32Type>())?)
+            ColumnSource::Location(part) => {
+                let keys = stored(live::DEVICE_KEY)?;
+                compact(self.locations.gather(part, keys.as_primitive::<UInt32Type>())?)
             }
-            Shown::Quality => {
-                let numbers = kept(live::QUALITY)?;
+            ColumnSource::Quality => {
+                let numbers = stored(live::QUALITY)?;
                 let numbers: UInt32Array = numbers.as_primitive::<UInt8Type>().unary(u32::from);
                 take(&self.qualities, &numbers, Some(TakeOptions { check_bounds: true }))?
             }
-            Shown::StorageType(position) => compact(as_shown(kept(position)?, data_type)?),
+            ColumnSource::Stored(position) => compact(as_sql_type(stored(position)?, data_type)?),
         })
     }
 }
 
-/// The days since 1970 of the UTC date of an instant in µs.
-pub fn date_of(time_us: i64) -> i32 {
+/// Days since 1970 of the UTC date of an instant in µs.
+pub(crate) fn date_of(time_us: i64) -> i32 {
     // The quotient of any 64-bit instant fits: 2^63 µs are 107 million days.
     i32::try_from(time_us.div_euclid(DAY_US)).unwrap_or(i32::MAX)
 }
 
-/// Positions of columns in the SQL schema, which begins with date, time, ingested_at, the place, quality and backfill.
-fn shown(position: usize) -> Shown {
+/// Source of a column by its position in the SQL schema, which begins with date, time, ingested_at, the location, quality and
+/// backfill.
+fn column_source(position: usize) -> ColumnSource {
     match position {
-        0 => Shown::Date,
-        1 => Shown::StorageType(live::TIME),
-        2 => Shown::StorageType(live::INGESTED_AT),
-        3..=6 => Shown::Place(position - 3),
-        7 => Shown::Quality,
-        8 => Shown::StorageType(live::BACKFILL),
-        field => Shown::StorageType(field - SQL_FIXED + LIVE_FIXED),
+        0 => ColumnSource::Date,
+        1 => ColumnSource::Stored(live::TIME),
+        2 => ColumnSource::Stored(live::INGESTED_AT),
+        3..=6 => ColumnSource::Location(position - 3),
+        7 => ColumnSource::Quality,
+        8 => ColumnSource::Stored(live::BACKFILL),
+        field => ColumnSource::Stored(field - SQL_FIXED + LIVE_FIXED),
     }
 }
 
-fn as_shown(kept: ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
-    if kept.data_type() == data_type {
-        Ok(kept)
-    } else if kept.data_type().is_decimal() {
-        to_doubles(&kept)
+fn as_sql_type(stored: ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
+    if stored.data_type() == data_type {
+        Ok(stored)
+    } else if stored.data_type().is_decimal() {
+        to_doubles(&stored)
     } else {
-        Ok(cast(&kept, data_type)?)
+        Ok(cast(&stored, data_type)?)
     }
 }
 
-/// Text that refers to far more bytes than it has is copied: whoever keeps a batch, as a sort does, counts all bytes that
-/// it refers to as its own, be they the names of all devices.
+/// Copies text that refers to far more bytes than it has: an operator that keeps batches, as a sort does, counts all bytes
+/// that they refer to as its own, be they the names of all devices.
 fn compact(column: ArrayRef) -> ArrayRef {
     let Some(views) = column.as_string_view_opt() else { return column };
     let held: usize = views.data_buffers().iter().map(Buffer::len).sum();

@@ -1,5 +1,5 @@
-//! Places as columns, one row a device key, so that live rows find theirs by one gather of views per column and no text
-//! is copied.
+//! Locations as columns, one row a device key, so that live rows find theirs by one gather of views per column and no text is
+//! copied.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,83 +16,96 @@ use datafusion::physical_plan::PhysicalExpr;
 use zonelake_schemas::Location;
 use zonelake_schemas::Locations;
 
-/// Names of the columns, in their order.
-pub const PLACE_COLUMNS: [&str; 4] = ["province", "zone", "site", "device"];
+/// Names of the columns, in order.
+pub(crate) const LOCATION_COLUMNS: [&str; 4] = ["province", "zone", "site", "device"];
 
-/// The places of all device keys. Row 0 is null: key 0 does not exist.
+/// Locations of all device keys. Row 0 is null: key 0 does not exist.
 #[derive(Debug)]
-pub struct PlaceColumns {
+pub(crate) struct LocationColumns {
     rows: RecordBatch,
-    /// How many different ones each column has.
+    /// Number of distinct values of each column.
     distinct: [usize; 4],
 }
 
-impl PlaceColumns {
-    /// The columns of a snapshot.
-    pub fn new(places: &Locations) -> Result<Self, ArrowError> {
+impl LocationColumns {
+    /// Columns of a snapshot.
+    ///
+    /// # Errors
+    /// Where Arrow refuses the columns.
+    pub(crate) fn new(locations: &Locations) -> Result<Self, ArrowError> {
         let parts: [fn(&Location) -> Option<&str>; 4] = [
-            |place| place.province.as_deref(),
-            |place| place.zone.as_deref(),
-            |place| place.site.as_deref(),
-            |place| place.device.as_deref(),
+            |location| location.province.as_deref(),
+            |location| location.zone.as_deref(),
+            |location| location.site.as_deref(),
+            |location| location.device.as_deref(),
         ];
         let columns = parts.map(|part| {
-            let mut column = StringViewBuilder::with_capacity(places.len() + 1).with_deduplicate_strings();
+            let mut column = StringViewBuilder::with_capacity(locations.len() + 1).with_deduplicate_strings();
             column.append_null();
-            for (_, place) in places.iter() {
-                column.append_option(part(place));
+            for (_, location) in locations.iter() {
+                column.append_option(part(location));
             }
             Arc::new(column.finish()) as ArrayRef
         });
         let distinct =
-            parts.map(|part| places.iter().filter_map(|(_, place)| part(place)).collect::<HashSet<_>>().len());
-        Ok(Self { rows: RecordBatch::try_new(place_schema(), columns.into())?, distinct })
+            parts.map(|part| locations.iter().filter_map(|(_, location)| part(location)).collect::<HashSet<_>>().len());
+        Ok(Self { rows: RecordBatch::try_new(location_schema(), columns.into())?, distinct })
     }
 
-    /// Sets how many different values each column of a place may have at most, for choosing among plans.
-    pub fn estimate(&self, columns: &Schema, statistics: &mut Statistics) {
-        for (name, &distinct) in PLACE_COLUMNS.iter().zip(&self.distinct) {
+    /// Sets the maximum of distinct values of each column of a location, for choosing among plans.
+    pub(crate) fn estimate(&self, columns: &Schema, statistics: &mut Statistics) {
+        for (name, &distinct) in LOCATION_COLUMNS.iter().zip(&self.distinct) {
             if let Ok(position) = columns.index_of(name) {
                 statistics.column_statistics[position].distinct_count = Precision::Inexact(distinct);
             }
         }
     }
 
-    /// One of the [`PLACE_COLUMNS`] for each key. A key that the snapshot does not have is an error.
-    pub fn gather(&self, column: usize, keys: &UInt32Array) -> Result<ArrayRef, ArrowError> {
+    /// One of the [`LOCATION_COLUMNS`] for each key.
+    ///
+    /// # Errors
+    /// For a key that the snapshot does not have.
+    pub(crate) fn gather(&self, column: usize, keys: &UInt32Array) -> Result<ArrayRef, ArrowError> {
         take(self.rows.column(column), keys, Some(TakeOptions { check_bounds: true }))
     }
 
-    /// The keys whose place passes a filter over the [`place_schema`], as one bit a key.
-    pub fn passing(&self, filter: &Arc<dyn PhysicalExpr>) -> Result<BooleanArray> {
+    /// Keys whose location passes a filter over the [`location_schema`], as one bit a key.
+    ///
+    /// # Errors
+    /// Where the filter cannot be evaluated.
+    pub(crate) fn passing(&self, filter: &Arc<dyn PhysicalExpr>) -> Result<BooleanArray> {
         let passing = filter.evaluate(&self.rows)?.into_array(self.rows.num_rows())?;
         Ok(as_boolean_array(&passing)?.clone())
     }
 }
 
-/// The schema of the columns.
-pub fn place_schema() -> SchemaRef {
+/// Schema of the columns.
+pub(crate) fn location_schema() -> SchemaRef {
     let field = |name| Field::new(name, DataType::Utf8View, true);
-    Arc::new(Schema::new(PLACE_COLUMNS.map(field).to_vec()))
+    Arc::new(Schema::new(LOCATION_COLUMNS.map(field).to_vec()))
 }
 
-/// Keeps the columns of the newest snapshot, since places change rarely and every statement needs them.
+/// Columns of the newest snapshot, kept since locations change rarely and every statement needs them.
 #[derive(Debug, Default)]
-pub struct PlaceCache {
-    newest: Mutex<Option<(Arc<Locations>, Arc<PlaceColumns>)>>,
+pub(crate) struct LocationCache {
+    newest: Mutex<Option<(Arc<Locations>, Arc<LocationColumns>)>>,
 }
 
-impl PlaceCache {
-    /// The columns of that snapshot.
-    pub fn columns(&self, places: &Arc<Locations>) -> Result<Arc<PlaceColumns>, ArrowError> {
+impl LocationCache {
+    /// Columns of that snapshot.
+    ///
+    /// # Errors
+    /// As [`LocationColumns::new`].
+    pub(crate) fn columns(&self, locations: &Arc<Locations>) -> Result<Arc<LocationColumns>, ArrowError> {
+        // The lock is held while columns are made: the others that wait for it need the same ones.
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, columns)) = &*newest
-            && Arc::ptr_eq(of, places)
+            && Arc::ptr_eq(of, locations)
         {
             return Ok(Arc::clone(columns));
         }
-        let columns = Arc::new(PlaceColumns::new(places)?);
-        *newest = Some((Arc::clone(places), Arc::clone(&columns)));
+        let columns = Arc::new(LocationColumns::new(locations)?);
+        *newest = Some((Arc::clone(locations), Arc::clone(&columns)));
         Ok(columns)
     }
 }

@@ -1,5 +1,5 @@
-//! What is known of files and live chunks before they are read, as DataFusion asks for it: to leave whole ones out, and
-//! to answer counts.
+//! Pruning statistics of files and live chunks, as DataFusion asks for them: to leave whole ones out, and to answer counts, minima
+//! and maxima without a scan.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,93 +17,93 @@ use zonelake_tablelog::{ColumnStats, DataFile, StatValue};
 
 use crate::scan::live_rows::{DAY_US, date_of};
 
-/// Bounds of the values of one column in one file or chunk; an absent one is not known.
+/// Pruning statistics of one column in one file or chunk; an absent one is not known.
 #[derive(Debug, Default, Clone)]
-pub struct Bounds {
+pub(crate) struct ColumnBounds {
     min: Option<ScalarValue>,
     max: Option<ScalarValue>,
     nulls: Option<u64>,
-    /// There are rows that have these bounds, where there are any without null.
-    are_met: bool,
+    /// True where rows have these bounds as values, if any row is not null.
+    is_attained: bool,
 }
 
-/// Something that has rows and knows bounds of its columns, in the types that SQL shows.
-pub trait Bounded {
-    /// Its rows.
+/// Rows whose columns have pruning statistics, in the types of SQL.
+pub(crate) trait HasBounds {
+    /// Number of rows.
     fn rows(&self) -> u64;
-    /// The bounds of a column of the SQL schema of `def`.
-    fn bounds(&self, def: &TableDef, column: &Field) -> Bounds;
+    /// Statistics of a column of the SQL schema of `def`.
+    fn bounds(&self, def: &TableDef, column: &Field) -> ColumnBounds;
 }
 
-impl Bounded for DataFile {
+impl HasBounds for DataFile {
     fn rows(&self) -> u64 {
         self.rows
     }
 
-    fn bounds(&self, def: &TableDef, column: &Field) -> Bounds {
+    fn bounds(&self, def: &TableDef, column: &Field) -> ColumnBounds {
         if column.name() == "date" {
-            return Bounds::between(ScalarValue::Date32(Some(self.date)), ScalarValue::Date32(Some(self.date)));
+            return ColumnBounds::between(ScalarValue::Date32(Some(self.date)), ScalarValue::Date32(Some(self.date)));
         }
         let Some(stats) = self.stats.get(column.name()) else {
-            return if column.name() == "time" { self.time_of_date() } else { Bounds::default() };
+            return if column.name() == "time" { self.time_of_date() } else { ColumnBounds::default() };
         };
-        // Doubles have been through JSON text in the table log, and not every reader of it is exact to the last bit.
-        Bounds {
-            min: stats.min.as_ref().and_then(|bound| shown_bound(bound, def, column, f64::next_down)),
-            max: stats.max.as_ref().and_then(|bound| shown_bound(bound, def, column, f64::next_up)),
+        // Doubles have been through JSON text in the Delta log, and not every reader of it is exact to the last bit.
+        ColumnBounds {
+            min: stats.min.as_ref().and_then(|bound| sql_bound(bound, def, column, f64::next_down)),
+            max: stats.max.as_ref().and_then(|bound| sql_bound(bound, def, column, f64::next_up)),
             nulls: Some(stats.nulls),
-            are_met: self.checksum.is_some()
-                && is_kept_whole(stats)
+            is_attained: self.checksum.is_some()
+                && is_stored_exactly(stats)
                 && !matches!(column.data_type(), DataType::Timestamp(..)),
         }
     }
 }
 
-/// The time bounds of a file that follow from its date alone.
+/// Bounds of the time of a file by its date alone.
 trait TimeOfDate {
-    fn time_of_date(&self) -> Bounds;
+    fn time_of_date(&self) -> ColumnBounds;
 }
 
 impl TimeOfDate for DataFile {
-    fn time_of_date(&self) -> Bounds {
+    fn time_of_date(&self) -> ColumnBounds {
         let start = i64::from(self.date) * DAY_US;
-        Bounds { are_met: false, ..Bounds::between(instant(start), instant(start + DAY_US - 1)) }
+        ColumnBounds { is_attained: false, ..ColumnBounds::between(instant(start), instant(start + DAY_US - 1)) }
     }
 }
 
-impl Bounded for Chunk {
+impl HasBounds for Chunk {
     fn rows(&self) -> u64 {
         self.rows.num_rows() as u64
     }
 
-    fn bounds(&self, def: &TableDef, column: &Field) -> Bounds {
+    fn bounds(&self, def: &TableDef, column: &Field) -> ColumnBounds {
         let (first, last) = self.time_us;
         match column.name().as_str() {
             "date" => {
                 let date = |time| ScalarValue::Date32(Some(date_of(time)));
-                Bounds::between(date(first), date(last))
+                ColumnBounds::between(date(first), date(last))
             }
-            "time" => Bounds::between(instant(first), instant(last)),
-            "ingested_at" | "quality" | "backfill" => Bounds { nulls: Some(0), ..Bounds::default() },
+            "time" => ColumnBounds::between(instant(first), instant(last)),
+            "ingested_at" | "quality" | "backfill" => ColumnBounds { nulls: Some(0), ..ColumnBounds::default() },
             name => {
                 let position = def.field(name).map(|(position, _)| position + LIVE_FIXED);
                 let nulls = position.map(|position| match self.rows.columns().get(position) {
-                    Some(kept) => kept.null_count() as u64,
+                    Some(column) => column.null_count() as u64,
                     None => self.rows(),
                 });
-                Bounds { nulls, ..Bounds::default() }
+                ColumnBounds { nulls, ..ColumnBounds::default() }
             }
         }
     }
 }
 
-impl Bounds {
+impl ColumnBounds {
     fn between(min: ScalarValue, max: ScalarValue) -> Self {
-        Self { min: Some(min), max: Some(max), nulls: Some(0), are_met: true }
+        Self { min: Some(min), max: Some(max), nulls: Some(0), is_attained: true }
     }
 
-    /// As statistics that prune a file and nothing else: the bounds are true bounds, yet no row need have them.
-    fn of_file(self) -> ColumnStatistics {
+    /// Statistics that prune a file and nothing else: the bounds hold, yet no row need have them.
+    fn into_file_statistics(self) -> ColumnStatistics {
         let exact = |bound: Option<ScalarValue>| bound.map_or(Precision::Absent, Precision::Exact);
         ColumnStatistics {
             null_count: nulls(self.nulls),
@@ -114,15 +114,15 @@ impl Bounds {
     }
 }
 
-/// Whether the table log holds the bounds as they are. Of text it may have a part, and doubles and instants are widened;
-/// what other programs write are bounds, and no more is known of them.
-fn is_kept_whole(stats: &ColumnStats) -> bool {
+/// True where the Delta log has minimum and maximum themselves. Of text it may have a part, and doubles and instants are
+/// widened. ColumnBounds by other programs hold, and no more is known of them.
+fn is_stored_exactly(stats: &ColumnStats) -> bool {
     [&stats.min, &stats.max].into_iter().all(|bound| matches!(bound, Some(StatValue::Integer(_))))
 }
 
-/// A bound that a file's statistics give, in the type that SQL shows. n / 10^d grows with n, so the bounds of the
-/// integers give those of the doubles. `widen` moves a bound that is a double itself by one step outwards.
-fn shown_bound(bound: &StatValue, def: &TableDef, column: &Field, widen: fn(f64) -> f64) -> Option<ScalarValue> {
+/// Bound of a file's statistics in the type of SQL. n / 10^d grows with n, so the bounds of the integers give those of the
+/// doubles. `widen` moves a bound that is a double itself outwards to the next double.
+fn sql_bound(bound: &StatValue, def: &TableDef, column: &Field, widen: fn(f64) -> f64) -> Option<ScalarValue> {
     let decimals = def.field(column.name()).and_then(|(_, field)| match field.storage_type() {
         StorageType::Decimal32 { decimals } | StorageType::Decimal64 { decimals } => Some(decimals),
         _ => None,
@@ -143,31 +143,31 @@ fn instant(us: i64) -> ScalarValue {
     ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into()))
 }
 
-/// Many files or chunks, for one evaluation of a pruning predicate.
+/// Files or chunks, for one evaluation of a pruning predicate.
 #[derive(Debug)]
-pub struct Candidates<'a, T> {
-    /// The table's declaration.
+pub(crate) struct Candidates<'a, T> {
+    /// Declaration of the table.
     pub def: &'a TableDef,
-    /// The table's SQL schema.
+    /// SQL schema of the table.
     pub schema: &'a Schema,
-    /// The files or chunks.
+    /// Files or chunks.
     pub all: &'a [Arc<T>],
 }
 
-impl<T: Bounded> Candidates<'_, T> {
-    fn column(&self, column: &Column) -> Option<(&Field, impl Iterator<Item = Bounds>)> {
+impl<T: HasBounds> Candidates<'_, T> {
+    fn column(&self, column: &Column) -> Option<(&Field, impl Iterator<Item = ColumnBounds>)> {
         let field = self.schema.field_with_name(column.name()).ok()?;
         Some((field, self.all.iter().map(|one| one.bounds(self.def, field))))
     }
 
-    fn values(&self, column: &Column, of: fn(Bounds) -> Option<ScalarValue>) -> Option<ArrayRef> {
+    fn values(&self, column: &Column, of: fn(ColumnBounds) -> Option<ScalarValue>) -> Option<ArrayRef> {
         let (field, bounds) = self.column(column)?;
         let unknown = ScalarValue::try_new_null(field.data_type()).ok()?;
         ScalarValue::iter_to_array(bounds.map(|bounds| of(bounds).unwrap_or_else(|| unknown.clone()))).ok()
     }
 }
 
-impl<T: Bounded> PruningStatistics for Candidates<'_, T> {
+impl<T: HasBounds> PruningStatistics for Candidates<'_, T> {
     fn min_values(&self, column: &Column) -> Option<ArrayRef> {
         self.values(column, |bounds| bounds.min)
     }
@@ -197,24 +197,23 @@ impl<T: Bounded> PruningStatistics for Candidates<'_, T> {
 /// Statistics of one file with which the scan leaves it out when a filter that is made while the statement runs (that of
 /// a join or a TOP-k) cannot match; `columns` are those of the file as SQL shows them, and only those of `wanted`
 /// positions are filled in.
-pub fn file_statistics(file: &DataFile, def: &TableDef, columns: &Schema, wanted: &[usize]) -> Statistics {
+pub(crate) fn file_statistics(file: &DataFile, def: &TableDef, columns: &Schema, wanted: &[usize]) -> Statistics {
     let mut statistics = Statistics::new_unknown(columns);
     statistics.num_rows = Precision::Exact(usize_of(file.rows));
     for &position in wanted {
-        statistics.column_statistics[position] = file.bounds(def, columns.field(position)).of_file();
+        statistics.column_statistics[position] = file.bounds(def, columns.field(position)).into_file_statistics();
     }
     statistics
 }
 
-/// Counts of rows and of nulls over all candidates, and the least and greatest values where those are known to be met by
-/// rows; all exact.
-pub fn counts<T: Bounded>(all: &[Arc<T>], def: &TableDef, columns: &Schema) -> Statistics {
+/// Counts of rows and of nulls over all candidates, and minima and maxima where rows are known to have them; all exact.
+pub(crate) fn counts<T: HasBounds>(all: &[Arc<T>], def: &TableDef, columns: &Schema) -> Statistics {
     let mut statistics = Statistics::new_unknown(columns);
     statistics.num_rows = Precision::Exact(usize_of(all.iter().map(|one| one.rows()).sum()));
     for (column, field) in statistics.column_statistics.iter_mut().zip(columns.fields()) {
-        let bounds: Vec<(u64, Bounds)> = all.iter().map(|one| (one.rows(), one.bounds(def, field))).collect();
+        let bounds: Vec<(u64, ColumnBounds)> = all.iter().map(|one| (one.rows(), one.bounds(def, field))).collect();
         column.null_count = nulls(bounds.iter().map(|(_, bounds)| bounds.nulls).sum());
-        if let Some((min, max)) = extremes(&bounds) {
+        if let Some((min, max)) = minimum_and_maximum(&bounds) {
             column.min_value = Precision::Exact(min);
             column.max_value = Precision::Exact(max);
         }
@@ -222,26 +221,26 @@ pub fn counts<T: Bounded>(all: &[Arc<T>], def: &TableDef, columns: &Schema) -> S
     statistics
 }
 
-/// The least and the greatest value; none where they are not known, and where there is no value.
-fn extremes(all: &[(u64, Bounds)]) -> Option<(ScalarValue, ScalarValue)> {
+/// Minimum and maximum; none where they are not known, and where no row has a value.
+fn minimum_and_maximum(all: &[(u64, ColumnBounds)]) -> Option<(ScalarValue, ScalarValue)> {
     let mut found: Option<(ScalarValue, ScalarValue)> = None;
     for (rows, bounds) in all {
         if bounds.nulls == Some(*rows) {
             continue;
         }
-        let (Some(min), Some(max), true) = (&bounds.min, &bounds.max, bounds.are_met) else { return None };
+        let (Some(min), Some(max), true) = (&bounds.min, &bounds.max, bounds.is_attained) else { return None };
         found = Some(match found {
             None => (min.clone(), max.clone()),
-            Some((least, greatest)) => {
-                (if *min < least { min.clone() } else { least }, if *max > greatest { max.clone() } else { greatest })
+            Some((minimum, maximum)) => {
+                (if *min < minimum { min.clone() } else { minimum }, if *max > maximum { max.clone() } else { maximum })
             }
         });
     }
     found
 }
 
-/// Sets what is known of the times of rows and of how many places there are.
-pub fn add_times(statistics: &mut Statistics, position: usize, (first_us, last_us): (i64, i64)) {
+/// Sets minimum and maximum of the column of time.
+pub(crate) fn add_times(statistics: &mut Statistics, position: usize, (first_us, last_us): (i64, i64)) {
     let column = &mut statistics.column_statistics[position];
     column.min_value = Precision::Exact(instant(first_us));
     column.max_value = Precision::Exact(instant(last_us));

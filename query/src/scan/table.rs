@@ -1,4 +1,4 @@
-//! A table as DataFusion sees it: files and live rows at one moment, as one set of rows.
+//! The table as DataFusion sees it: files and live rows at one moment, as one set of rows.
 
 use std::sync::Arc;
 
@@ -23,58 +23,58 @@ use zonelake_storage::live::Chunk;
 use zonelake_storage::view::TableView;
 use zonelake_tablelog::DataFile;
 
-use crate::scan::decimal_pushdown::FileTermsFactory;
+use crate::scan::decimal_pushdown::DecimalPushdownFactory;
 use crate::scan::file_reader::{FileReaders, times_us};
 use crate::scan::live_exec::{LiveExec, LiveScan};
 use crate::scan::live_rows::LiveRows;
-use crate::scan::location_columns::{PLACE_COLUMNS, PlaceCache, place_schema};
-use crate::scan::pruning::{Bounded, Candidates, add_times, counts, file_statistics};
+use crate::scan::location_columns::{LOCATION_COLUMNS, LocationCache, location_schema};
+use crate::scan::pruning::{Candidates, HasBounds, add_times, counts, file_statistics};
 
-/// Where DataFusion finds the one object store that a statement may read: that of the tables.
-pub const STORE_URL: &str = "zonelake://store/";
+/// URL of the only object store that a statement may read: that of the tables.
+pub(crate) const STORE_URL: &str = "zonelake://store/";
 
-/// A table at a moment.
+/// Table at one moment.
 #[derive(Debug, Clone)]
 pub struct PinnedTable {
-    /// Its declaration.
+    /// Declaration.
     pub def: Arc<TableDef>,
-    /// Its schemas.
+    /// Schemas.
     pub schemas: TableSchemas,
-    /// Where its files are, below the root of the object store.
+    /// Path of the files, below the root of the object store.
     pub root: Path,
-    /// Its files and live rows.
+    /// Files and live rows.
     pub view: Arc<TableView>,
 }
 
-/// A [`PinnedTable`] for one statement.
+/// [`PinnedTable`] for one statement.
 #[derive(Debug)]
-pub struct TelemetryTable {
+pub(crate) struct TelemetryTable {
     pinned: PinnedTable,
-    places: Arc<Locations>,
-    place_cache: Arc<PlaceCache>,
+    locations: Arc<Locations>,
+    location_cache: Arc<LocationCache>,
 }
 
 impl TelemetryTable {
-    /// A table whose live rows are at `places`, a snapshot that was taken after the view was pinned, so that it has the
-    /// place of every row.
-    pub fn new(pinned: PinnedTable, places: Arc<Locations>, place_cache: Arc<PlaceCache>) -> Self {
-        Self { pinned, places, place_cache }
+    /// Table whose live rows are at `locations`, a snapshot that was taken after the view was pinned, so that it has the
+    /// location of every row.
+    pub(crate) fn new(pinned: PinnedTable, locations: Arc<Locations>, location_cache: Arc<LocationCache>) -> Self {
+        Self { pinned, locations, location_cache }
     }
 
     fn sql(&self) -> &SchemaRef {
         &self.pinned.schemas.sql
     }
 
-    /// The candidates that may have rows that pass `filter`.
-    fn keep<T: Bounded>(&self, all: Vec<Arc<T>>, filter: Option<&Arc<dyn PhysicalExpr>>) -> Result<Vec<Arc<T>>> {
+    /// Candidates that may have rows that pass `filter`.
+    fn keep<T: HasBounds>(&self, all: Vec<Arc<T>>, filter: Option<&Arc<dyn PhysicalExpr>>) -> Result<Vec<Arc<T>>> {
         let Some(filter) = filter else { return Ok(all) };
         let pruning =
             PruningPredicateBuilder::new().with_file_schema(Arc::clone(self.sql())).try_build(Arc::clone(filter))?;
         if pruning.always_true() || all.is_empty() {
             return Ok(all);
         }
-        let kept = pruning.prune(&Candidates { def: &self.pinned.def, schema: self.sql(), all: &all })?;
-        Ok(all.into_iter().zip(kept).filter_map(|(one, keep)| keep.then_some(one)).collect())
+        let may_pass = pruning.prune(&Candidates { def: &self.pinned.def, schema: self.sql(), all: &all })?;
+        Ok(all.into_iter().zip(may_pass).filter_map(|(one, keep)| keep.then_some(one)).collect())
     }
 
     fn scan_live(
@@ -89,8 +89,8 @@ impl TelemetryTable {
         if chunks.is_empty() {
             return Ok(None);
         }
-        let columns = self.place_cache.columns(&self.places)?;
-        let devices = match place_filter(state, scan.filters)? {
+        let columns = self.location_cache.columns(&self.locations)?;
+        let devices = match location_filter(state, scan.filters)? {
             Some(filter) => Some(columns.passing(&filter)?),
             None => None,
         };
@@ -124,7 +124,7 @@ impl TelemetryTable {
         let runtime = state.runtime_env();
         let readers =
             FileReaders::new(runtime.object_store(&store_url)?, runtime.cache_manager.get_file_metadata_cache());
-        let columns = cold_schema(self.sql());
+        let columns = file_schema(self.sql());
         let source = ParquetSource::new(columns.clone())
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_parquet_file_reader_factory(Arc::new(readers));
@@ -139,18 +139,18 @@ impl TelemetryTable {
         {
             add_times(&mut statistics, TIME_IN_FILE, times);
         }
-        self.place_cache.columns(&self.places)?.estimate(columns.table_schema(), &mut statistics);
+        self.location_cache.columns(&self.locations)?.estimate(columns.table_schema(), &mut statistics);
         let config = FileScanConfigBuilder::new(store_url, Arc::new(source))
             .with_statistics(statistics)
             .with_file_groups(groups)
             .with_limit(scan.limit)
-            .with_expr_adapter(Some(Arc::new(FileTermsFactory)))
+            .with_expr_adapter(Some(Arc::new(DecimalPushdownFactory)))
             .with_projection_indices(Some(positions))?
             .build();
         Ok(Some(DataSourceExec::from_data_source(config)))
     }
 
-    /// The files in groups of about the same size, one a partition, each in the order of their dates.
+    /// Files in groups of about the same size, one a partition, each in the order of their dates.
     fn groups(
         &self,
         files: &[Arc<DataFile>],
@@ -193,7 +193,7 @@ impl TelemetryTable {
 /// Position of the time in files.
 const TIME_IN_FILE: usize = 0;
 
-/// What a statement wants of a table.
+/// Scan that a statement wants of a table.
 struct Scan<'a> {
     projection: Vec<usize>,
     schema: SchemaRef,
@@ -231,28 +231,28 @@ impl TableProvider for TelemetryTable {
         }
     }
 
-    /// Filters leave out files, row groups, pages, chunks and devices; which rows pass is decided above the scan.
+    /// Filters prune files, row groups, pages, chunks and devices; the filter above the scan decides which rows pass.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 }
 
-/// The least and the greatest time in all files, if there are any and the metadata of each was read before.
+/// Minimum and maximum time in all files, if there are any and the metadata of each was read before.
 fn times_of(groups: &[FileGroup], metadata: &FileMetadataCache) -> Option<(i64, i64)> {
     let all = groups.iter().flat_map(FileGroup::iter).map(|file| times_us(metadata, file, TIME_IN_FILE));
     let earliest_and_latest = |a: (i64, i64), b: (i64, i64)| (a.0.min(b.0), a.1.max(b.1));
     all.reduce(|all, one| Some(earliest_and_latest(all?, one?))).flatten()
 }
 
-/// The columns of a file as SQL shows them, with `date` as what the file's folder says.
-fn cold_schema(sql: &Schema) -> TableSchema {
+/// Columns of a file as SQL shows them, with the `date` of the file's folder.
+fn file_schema(sql: &Schema) -> TableSchema {
     let (date, in_file) = sql.fields().split_first().expect("the SQL schema begins with date");
     TableSchema::builder(Arc::new(Schema::new(in_file.to_vec())))
         .with_table_partition_cols(vec![Arc::clone(date)])
         .build()
 }
 
-/// The conjunction of filters over a schema, ready to be evaluated.
+/// Conjunction of filters over a schema, ready to be evaluated.
 fn physical_filter(
     state: &dyn Session,
     schema: &SchemaRef,
@@ -263,14 +263,14 @@ fn physical_filter(
     state.create_physical_expr(filter, &schema).map(Some)
 }
 
-/// The part of the filters that speaks of places alone, over the [`place_schema`].
-fn place_filter(state: &dyn Session, filters: &[Expr]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
-    let of_place = |expr: &&Expr| {
+/// Part of the filters that reads locations alone, over the [`location_schema`].
+fn location_filter(state: &dyn Session, filters: &[Expr]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+    let of_location = |expr: &&Expr| {
         let columns = expr.column_refs();
         !columns.is_empty()
-            && columns.iter().all(|column| PLACE_COLUMNS.contains(&column.name.as_str()))
+            && columns.iter().all(|column| LOCATION_COLUMNS.contains(&column.name.as_str()))
             && !expr.is_volatile()
     };
-    let parts = filters.iter().flat_map(split_conjunction).filter(of_place).cloned();
-    physical_filter(state, &place_schema(), parts)
+    let parts = filters.iter().flat_map(split_conjunction).filter(of_location).cloned();
+    physical_filter(state, &location_schema(), parts)
 }

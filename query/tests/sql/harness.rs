@@ -87,7 +87,7 @@ impl Harness {
         let dir = tempfile::tempdir().unwrap();
         let registry = Registry::open(&dir.path().join("registry.sqlite"), Arc::new(SystemClock::default())).unwrap();
         let password = registry.ensure_admin().unwrap().expect("a first password");
-        let registered = registry.register_tables(declared).unwrap();
+        let registered = registry.adopt_tables(declared).unwrap();
         let tables = registered
             .into_iter()
             .map(|registered| (registered.def.name.clone(), HarnessTable { registered, view: Mutex::default() }));
@@ -183,7 +183,7 @@ impl QuerySource for Harness {
             view: self.view(name),
         });
         let tables = tables.collect();
-        Pinned { tables, places: self.registry.locations() }
+        Pinned { tables, locations: self.registry.locations() }
     }
 
     fn registry(&self) -> &Arc<Registry> {

@@ -12,17 +12,17 @@ use bytes::Bytes;
 use flate2::write::GzEncoder;
 use zstd::stream::write::Encoder as ZstdEncoder;
 
-/// How an answer is compressed.
+/// Compression of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// Not at all.
+    /// None.
     Identity,
     Gzip,
     Zstd,
 }
 
 impl Encoding {
-    /// The one that the client likes best; of those that it likes alike zstd, then gzip.
+    /// Encoding with the highest weight in `Accept-Encoding`; of equal ones zstd, then gzip.
     pub(crate) fn accepted(headers: &HeaderMap) -> Self {
         let named = |name: &str| {
             let of = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
@@ -37,7 +37,7 @@ impl Encoding {
         }
     }
 
-    /// Its name in `Content-Encoding`.
+    /// Name in `Content-Encoding`.
     pub(crate) fn name(self) -> Option<&'static str> {
         match self {
             Self::Identity => None,
@@ -55,7 +55,7 @@ impl Encoding {
     }
 }
 
-/// The weight of an item of `Accept-Encoding`, where it is of that name.
+/// Weight of an item of `Accept-Encoding`, where it is of that name.
 fn weight(item: &str, name: &str) -> Option<f32> {
     let mut parts = item.split(';').map(str::trim);
     if !parts.next()?.eq_ignore_ascii_case(name) {
@@ -65,7 +65,7 @@ fn weight(item: &str, name: &str) -> Option<f32> {
     Some(weight.unwrap_or(1.0))
 }
 
-/// Compresses an answer piece by piece.
+/// Compressor of one response, piece by piece.
 pub(crate) enum Compressor {
     Identity,
     Gzip(GzEncoder<Vec<u8>>),
@@ -73,7 +73,7 @@ pub(crate) enum Compressor {
 }
 
 impl Compressor {
-    /// What is sent for this piece.
+    /// Bytes to send for this piece.
     pub(crate) fn piece(&mut self, piece: Bytes) -> io::Result<Bytes> {
         Ok(match self {
             Self::Identity => piece,
@@ -90,7 +90,7 @@ impl Compressor {
         })
     }
 
-    /// What is sent for the last piece, and the end.
+    /// Bytes to send for the last piece, and the end.
     pub(crate) fn end(self, piece: Bytes) -> io::Result<Bytes> {
         Ok(match self {
             Self::Identity => piece,
@@ -106,5 +106,5 @@ impl Compressor {
     }
 }
 
-/// The level that costs least.
+/// Level that costs the least time.
 const ZSTD_LEVEL: i32 = 1;

@@ -1,4 +1,4 @@
-//! The formats in which an answer is sent, each made batch by batch.
+//! Formats of a response, each written batch by batch.
 //!
 //! | format | media type | notes |
 //! |---|---|---|
@@ -32,9 +32,9 @@ use parquet::file::properties::WriterProperties;
 
 use zonelake_query::{QueryError, QueryErrorCode, sql_name};
 
-/// A format of answers.
+/// Format of responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// One JSON object.
     Json,
     /// A JSON object a line.
@@ -47,9 +47,9 @@ pub enum Format {
     Parquet,
 }
 
-/// An answer cannot be written in a format.
+/// Response that cannot be written in a format.
 #[derive(Debug, thiserror::Error)]
-pub enum FormatError {
+pub(crate) enum FormatError {
     /// A type that the format does not have, as lists in CSV.
     #[error("the answer cannot be written in this format: {0}")]
     Arrow(#[from] ArrowError),
@@ -65,11 +65,11 @@ impl From<FormatError> for QueryError {
 }
 
 impl Format {
-    /// All of them; the first is the default.
-    pub const ALL: [Self; 5] = [Self::Json, Self::NdJson, Self::Csv, Self::Arrow, Self::Parquet];
+    /// All formats; the first is the default.
+    pub(crate) const ALL: [Self; 5] = [Self::Json, Self::NdJson, Self::Csv, Self::Arrow, Self::Parquet];
 
-    /// Its media type.
-    pub fn media_type(self) -> &'static str {
+    /// Media type.
+    pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::NdJson => "application/x-ndjson",
@@ -79,9 +79,9 @@ impl Format {
         }
     }
 
-    /// The format that an `Accept` header prefers; `None` where it accepts none of them. No header, or one that
-    /// accepts anything, means JSON.
-    pub fn accepted(accept: Option<&str>) -> Option<Self> {
+    /// Format that an `Accept` header prefers; `None` where it accepts none of them. No header, or one that accepts
+    /// anything, means JSON.
+    pub(crate) fn accepted(accept: Option<&str>) -> Option<Self> {
         let Some(accept) = accept.filter(|accept| !accept.trim().is_empty()) else { return Some(Self::Json) };
         let mut best: Option<(f32, Self)> = None;
         for range in accept.split(',') {
@@ -98,8 +98,11 @@ impl Format {
         best.map(|(_, format)| format)
     }
 
-    /// A writer of answers with these columns.
-    pub fn writer(self, schema: &SchemaRef) -> Result<AnswerWriter, FormatError> {
+    /// Writer of a response with these columns.
+    ///
+    /// # Errors
+    /// For a type that the format does not have.
+    pub(crate) fn writer(self, schema: &SchemaRef) -> Result<ResponseWriter, FormatError> {
         let writer = match self {
             Self::Json => Writer::Json { schema: json_head(schema), rows: 0 },
             Self::NdJson => Writer::NdJson,
@@ -118,11 +121,11 @@ impl Format {
                 Writer::Parquet { writer: Box::new(writer), plain }
             }
         };
-        Ok(AnswerWriter(writer))
+        Ok(ResponseWriter(writer))
     }
 }
 
-/// Rows of a row group of a Parquet answer: what is held before it is sent.
+/// Rows of a row group of a Parquet response, which are held before they are sent.
 const PARQUET_GROUP_ROWS: usize = 65_536;
 
 fn matches_range(media: &str, range: &str) -> bool {
@@ -131,12 +134,12 @@ fn matches_range(media: &str, range: &str) -> bool {
         || range.strip_suffix("/*").is_some_and(|kind| media.split('/').next() == Some(kind))
 }
 
-/// Writes one answer: each call gives the bytes to send next.
-pub struct AnswerWriter(Writer);
+/// Writer of one response: each call returns the bytes to send next.
+pub(crate) struct ResponseWriter(Writer);
 
-impl std::fmt::Debug for AnswerWriter {
+impl std::fmt::Debug for ResponseWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("AnswerWriter").finish_non_exhaustive()
+        f.debug_tuple("ResponseWriter").finish_non_exhaustive()
     }
 }
 
@@ -148,9 +151,12 @@ enum Writer {
     Parquet { writer: Box<ArrowWriter<Vec<u8>>>, plain: SchemaRef },
 }
 
-impl AnswerWriter {
-    /// The bytes of a batch, with what comes before the first.
-    pub fn batch(&mut self, batch: &RecordBatch) -> Result<Bytes, FormatError> {
+impl ResponseWriter {
+    /// Bytes of a batch, with those that come before the first.
+    ///
+    /// # Errors
+    /// For a value that the format cannot have.
+    pub(crate) fn batch(&mut self, batch: &RecordBatch) -> Result<Bytes, FormatError> {
         Ok(match &mut self.0 {
             Writer::Json { schema, rows } => {
                 let mut out = std::mem::take(schema);
@@ -179,8 +185,11 @@ impl AnswerWriter {
         })
     }
 
-    /// The bytes that end the answer, with what comes before the first batch where there was none.
-    pub fn end(self) -> Result<Bytes, FormatError> {
+    /// Bytes that end the response, with those that come before the first batch where there was none.
+    ///
+    /// # Errors
+    /// As [`ResponseWriter::batch`].
+    pub(crate) fn end(self) -> Result<Bytes, FormatError> {
         Ok(match self.0 {
             Writer::Json { mut schema, .. } => {
                 schema.extend_from_slice(b"]}\n");
@@ -213,7 +222,7 @@ fn json_head(schema: &Schema) -> Vec<u8> {
     format!("{{\"columns\":{columns},\"rows\":[").into_bytes()
 }
 
-/// The name of a type in an answer: SQL's where a table can have it, else Arrow's.
+/// Name of a type in a response: SQL's where a table can have it, else Arrow's.
 fn type_name(data_type: &DataType) -> String {
     match sql_name(data_type) {
         "text" if !matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {

@@ -1,4 +1,4 @@
-//! Values of `$1`, `$2` and so on, as JSON has them.
+//! Values of `$1`, `$2` and so on in JSON.
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use zonelake_query::{QueryError, QueryErrorCode};
 
-/// The values of parameters of these types.
+/// Values of parameters of these types.
 ///
 /// A string may stand for any type that SQL reads from text: a time, a day, an interval, a decimal. A number stands for a
 /// number that can hold it, `true` and `false` for a boolean, a list for a list, `null` for every type.
@@ -35,7 +35,8 @@ fn parameter_value(value: &Value, wanted: &DataType) -> Result<ScalarValue, Stri
         Value::Array(items) => return list(items, wanted),
         _ => return Err(format!("{value} is not a value of type {wanted}")),
     };
-    scalar.cast_to(wanted).map_err(|_| format!("{value} is not a value of type {wanted}"))
+    // The message names the value and the type, which is all that the cause would say.
+    scalar.cast_to(wanted).map_err(|_cause| format!("{value} is not a value of type {wanted}"))
 }
 
 fn list(items: &[Value], wanted: &DataType) -> Result<ScalarValue, String> {

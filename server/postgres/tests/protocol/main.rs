@@ -4,8 +4,8 @@
 
 #[expect(dead_code, reason = "the tests of SQL use more of it")]
 #[expect(clippy::cast_possible_truncation, reason = "tests choose small numbers")]
-#[path = "../../../../query/tests/sql/bed.rs"]
-mod bed;
+#[path = "../../../../query/tests/sql/harness.rs"]
+mod harness;
 mod catalog;
 mod limits;
 mod server;

@@ -9,11 +9,11 @@ use zonelake_postgres::{PostgresArgs, PostgresServer};
 use zonelake_query::{QueryEngine, QueryOptions};
 use zonelake_tablelog::ParquetOptions;
 
-use crate::bed::{Bed, HOUR_US, NEW_YEAR_US, ProbeRow, probe_batch};
+use crate::harness::{HOUR_US, Harness, NEW_YEAR_US, ProbeRow, probe_batch};
 
 /// A running server over a bed.
 pub struct TestServer {
-    pub bed: Arc<Bed>,
+    pub bed: Arc<Harness>,
     pub engine: Arc<QueryEngine>,
     pub server: PostgresServer,
 }
@@ -29,7 +29,7 @@ impl TestServer {
     }
 
     pub async fn start_bounded(change: impl FnOnce(&mut QueryOptions), connections_max: usize) -> Self {
-        let (bed, keys) = Bed::probe(3);
+        let (bed, keys) = Harness::probe(3);
         let rows: Vec<ProbeRow> = (0..60)
             .map(|n| ProbeRow::numbered(n, keys[usize::try_from(n).unwrap() % 3], NEW_YEAR_US + n * HOUR_US))
             .collect();
