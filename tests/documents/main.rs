@@ -13,7 +13,7 @@
 //!
 //! Blocks of one document run in order in one shell (bash, ending at the first command that fails), with variables and servers of
 //! the blocks before. The shell starts in a temporary folder that has the files of the clone, and `target/release/zonelake` as after
-//! `cargo build --release`. The ports 7420, 7421 and 7422, by default and as written, are replaced by free ones.
+//! `cargo build --release`, which is first on the path. The ports 7420, 7421 and 7422, by default and as written, are replaced by free ones.
 //!
 //! - [`blocks`]: blocks and their comments
 //! - [`session`]: the shell of one document

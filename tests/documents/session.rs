@@ -82,8 +82,9 @@ fn wait(mut shell: Child) -> Option<ExitStatus> {
 /// Nothing of the machine but programs: a home of its own, and the addresses that a user's own settings would have.
 fn surroundings(folder: &Folder, ports: &Ports) -> Vec<(&'static str, String)> {
     let path = std::env::var("PATH").unwrap_or_default();
+    let program = folder.path("clone/target/release");
     vec![
-        ("PATH", path),
+        ("PATH", format!("{}:{path}", program.display())),
         ("HOME", folder.path("home").display().to_string()),
         ("LANG", "C.UTF-8".into()),
         ("STEPS", folder.path("steps").display().to_string()),
