@@ -7,7 +7,8 @@ use crate::tree::Crate;
 
 /// Each crate with the crates that it stands on. It may import these and all that they stand on. A crate stands behind those that it stands on.
 ///
-/// `benches` and `tests/fuzz` measure and test what is below them and are imported by nobody.
+/// `benches` is the workload alone here: its measurements import what they measure as development dependencies. `tests/fuzz`
+/// tests everything and is imported by nobody.
 pub(crate) const ORDER: [(&str, &[&str]); 22] = [
     ("zonelake-schemas", &[]),
     ("zonelake-registry", &["zonelake-schemas"]),
@@ -27,9 +28,9 @@ pub(crate) const ORDER: [(&str, &[&str]); 22] = [
     ("zonelake-server", &["zonelake-quic", "zonelake-http", "zonelake-postgres", "zonelake-flight"]),
     ("zonelake-gateway", &["zonelake-schemas"]),
     ("zonelake-push", &["zonelake-gateway"]),
-    ("zonelake-loadtest", &["zonelake-gateway"]),
+    ("zonelake-benches", &["zonelake-schemas"]),
+    ("zonelake-loadtest", &["zonelake-gateway", "zonelake-benches"]),
     ("zonelake", &["zonelake-server", "zonelake-push"]),
-    ("zonelake-benches", &["zonelake-server", "zonelake-push"]),
     ("zonelake-fuzz", &["zonelake-server", "zonelake-push"]),
 ];
 
