@@ -4,10 +4,10 @@
 #     bash backup.sh DATA_FOLDER COPY
 #
 # COPY is new, or an earlier copy of the same folder: Parquet files never change, so only new ones are copied then.
-# Why it is consistent: a log segment goes only after a commit to a table. So when no commit has come between the copies of
-# the tables and of the log, what is in no copied table is in the copied log. Where one has come, the copying is repeated;
-# so it is where the log was copied in the middle of a write. The registry is copied last: it knows every device and stream
-# that the others speak of. `zonelake check` then reads the whole copy.
+# Why it is consistent: a WAL segment is released only after a commit to a table. So when no commit has come between the copies
+# of the tables and of the WAL, what is in no copied table is in the copied WAL. Where one has come, the copying is repeated.
+# So it is where the WAL was copied in the middle of a write. The registry is copied last: it knows every device and stream
+# that the others refer to. `zonelake check` then reads the whole copy.
 set -euo pipefail
 data=$1
 copy=$2
