@@ -12,8 +12,8 @@ use bytes::Bytes;
 use prost::Message;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, RecvStream, SendStream, VarInt};
-use zonelake_gateway::backoff::BackoffPolicy;
-use zonelake_gateway::push::{Mapping, NoProgress, PushInput, PushOptions, push};
+use zonelake_gateway::BackoffPolicy;
+use zonelake_push::{Mapping, NoProgress, PushInput, PushOptions, push};
 use zonelake_gateway::{
     Acked, ArrowEncoder, BatchStream, Compression, ConnectError, Connection, ConnectionOptions, StreamError,
     StreamObserver, StreamOptions, Trust, line_block,

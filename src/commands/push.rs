@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use zonelake_gateway::push::{
+use zonelake_push::{
     FileReport, Mapping, ProgressSink, PushError, PushFormat, PushInput, PushProgress, TimeUnit, push,
 };
 use zonelake_gateway::{Compression, Connection, ConnectionOptions, Trust};
@@ -157,7 +157,7 @@ pub(crate) enum CompressionName {
 /// # Errors
 /// Where a file cannot be read, the server refuses, or cannot be reached for too long.
 pub(crate) fn run(options: &PushOptions) -> Result<(), Failure> {
-    let order = zonelake_gateway::push::PushOptions {
+    let order = zonelake_push::PushOptions {
         lane: match options.lane {
             LaneName::Live => Lane::Live,
             LaneName::Backfill => Lane::Backfill,
@@ -175,7 +175,7 @@ pub(crate) fn run(options: &PushOptions) -> Result<(), Failure> {
             CompressionName::Lz4 => Compression::Lz4,
             CompressionName::Zstd => Compression::Zstd,
         },
-        ..zonelake_gateway::push::PushOptions::new(
+        ..zonelake_push::PushOptions::new(
             connection(&options.server)?,
             &options.server.token,
             mapping(options)?,
@@ -197,7 +197,7 @@ pub(crate) fn run(options: &PushOptions) -> Result<(), Failure> {
     Ok(())
 }
 
-fn with_patience(mut order: zonelake_gateway::push::PushOptions, seconds: u64) -> zonelake_gateway::push::PushOptions {
+fn with_patience(mut order: zonelake_push::PushOptions, seconds: u64) -> zonelake_push::PushOptions {
     order.backoff.give_up_after = (seconds > 0).then(|| Duration::from_secs(seconds));
     order
 }
@@ -222,7 +222,7 @@ fn mapping(options: &PushOptions) -> Result<Mapping, Failure> {
         mapping.table.clone_from(table);
     }
     if let Some(device) = &options.device {
-        mapping.device = zonelake_gateway::push::DeviceMapping { constant: Some(device.clone()), ..Default::default() };
+        mapping.device = zonelake_push::DeviceMapping { constant: Some(device.clone()), ..Default::default() };
     }
     if options.batch_rows.is_some() {
         mapping.batch_rows = options.batch_rows;

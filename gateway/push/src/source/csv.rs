@@ -8,9 +8,9 @@ use arrow::array::{ArrayRef, NullArray, RecordBatch, RecordBatchOptions, StringB
 use arrow::datatypes::{DataType, Field, Schema};
 use csv::ByteRecord;
 
-use super::mapping::Mapping;
-use super::rows::{BadRow, Position, Positions, RawRows};
-use super::{PushError, RowSource};
+use crate::mapping::Mapping;
+use crate::rows::{BadRow, Position, Positions, RawRows};
+use crate::{PushError, RowSource};
 
 /// Reads CSV. Only the columns that are asked for are kept.
 pub(crate) struct CsvRows {

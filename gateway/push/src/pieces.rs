@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::datatypes::Schema;
 
-use super::arrow_rows::ArrowRows;
-use super::csv_rows::CsvRows;
-use super::lines::Lines;
-use super::mapping::Mapping;
-use super::rows::{BadRow, RowReader};
-use super::source::{OpenSource, PushFormat};
-use super::{PushError, RowSource};
-use crate::batch::EncodedBatch;
-use crate::encode::{ArrowEncoder, Compression, line_block};
+use crate::source::arrow::ArrowRows;
+use crate::source::csv::CsvRows;
+use crate::source::lines::Lines;
+use crate::mapping::Mapping;
+use crate::rows::{BadRow, RowReader};
+use crate::source::open::{OpenSource, PushFormat};
+use crate::{PushError, RowSource};
+use zonelake_gateway::EncodedBatch;
+use zonelake_gateway::{ArrowEncoder, Compression, line_block};
 
 /// One encoded batch of a source.
 #[derive(Debug)]

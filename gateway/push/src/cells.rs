@@ -11,8 +11,8 @@ use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use arrow::error::ArrowError;
 use zonelake_schemas::columns::timestamp;
 
-use super::instant::TimeReader;
-use super::mapping::{Mapping, TimeMapping};
+use crate::instant::TimeReader;
+use crate::mapping::{Mapping, TimeMapping};
 
 /// What a column becomes.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::PushError;
-use super::mapping::{Epoch, Mapping};
-use super::source::{OpenSource, PushFormat};
+use crate::PushError;
+use crate::mapping::{Epoch, Mapping};
+use crate::source::open::{OpenSource, PushFormat};
 
 /// Grows when the same content and mapping are cut into other batches than before.
 const VERSION: &str = "1";

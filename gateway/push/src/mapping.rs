@@ -23,7 +23,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::instant::TimeReader;
+use crate::instant::TimeReader;
 
 /// How the columns of a source become the columns of a table. A column that is neither mapped nor ignored is an error,
 /// so that nothing is lost unnoticed.

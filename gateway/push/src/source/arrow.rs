@@ -11,9 +11,9 @@ use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
-use super::rows::{Positions, RawRows};
-use super::source::{OpenSource, PushFormat, Seekable};
-use super::{PushError, RowSource};
+use crate::rows::{Positions, RawRows};
+use crate::source::open::{OpenSource, PushFormat, Seekable};
+use crate::{PushError, RowSource};
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
 

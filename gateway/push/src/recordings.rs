@@ -10,13 +10,13 @@ use arrow::datatypes::{Float64Type, Int32Type, Schema, TimestampMicrosecondType}
 use arrow::ipc::reader::StreamDecoder;
 use zonelake_schemas::{TableDef, TableSchemas};
 
-use super::identity::producer_name;
-use super::mapping::{Epoch, Mapping};
-use super::pieces::{Pieces, RowPieces};
-use super::source::{OpenSource, PushInput};
-use super::{BadRow, PushError};
-use crate::batch::EncodedBatch;
-use crate::encode::Compression;
+use crate::identity::producer_name;
+use crate::mapping::{Epoch, Mapping};
+use crate::pieces::{Pieces, RowPieces};
+use crate::source::open::{OpenSource, PushInput};
+use crate::{BadRow, PushError};
+use zonelake_gateway::EncodedBatch;
+use zonelake_gateway::Compression;
 
 const AIR: &str = include_str!("../../mappings/air.toml");
 const STEEL_PLANT: &str = include_str!("../../mappings/steel_plant.toml");
@@ -30,7 +30,7 @@ const NETWORK_TABLE: &str = include_str!("../../../schemas/tables/network.toml")
 
 /// The folder of the recordings; they are not part of the project, so without it there is nothing to check, except on CI.
 fn recordings() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     if !folder.is_dir() {
         assert!(std::env::var_os("CI").is_none(), "CI has the recordings beside the project");
         return None;
@@ -271,7 +271,7 @@ fn a_column_that_is_neither_mapped_nor_ignored_is_refused_by_name() {
     assert_eq!(pieces(&path, &ignored, ENERGY, false).unwrap().batches.len(), 1);
     let renamed = Mapping {
         ignore_rest: true,
-        columns: [("colour".into(), crate::push::ColumnMapping::Field("hue".into()))].into(),
+        columns: [("colour".into(), crate::ColumnMapping::Field("hue".into()))].into(),
         ..small()
     };
     let error = pieces(&path, &renamed, ENERGY, false).err().unwrap().to_string();

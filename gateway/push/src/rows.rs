@@ -13,10 +13,10 @@ use arrow::error::ArrowError;
 use chrono::DateTime;
 use zonelake_schemas::columns::timestamp;
 
-use super::binding::SourceColumns;
-use super::cells::{BadCell, CellKind, as_texts, cast_strictly, local_times};
-use super::instant::TimeReader;
-use super::mapping::{Mapping, MappingError};
+use crate::binding::SourceColumns;
+use crate::cells::{BadCell, CellKind, as_texts, cast_strictly, local_times};
+use crate::instant::TimeReader;
+use crate::mapping::{Mapping, MappingError};
 
 /// Rows as a source has them, with where each stands.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::PushError;
+use crate::PushError;
 
 /// Where rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

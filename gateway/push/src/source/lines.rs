@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 
-use super::PushError;
-use super::mapping::{BATCH_ROWS, Epoch};
-use super::rows::{BadRow, Position};
+use crate::PushError;
+use crate::mapping::{BATCH_ROWS, Epoch};
+use crate::rows::{BadRow, Position};
 
 /// A block of lines of one table.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use arrow::datatypes::{DataType, Schema};
 
-use super::cells::CellKind;
-use super::mapping::{Mapping, MappingError};
+use crate::cells::CellKind;
+use crate::mapping::{Mapping, MappingError};
 
 /// The source's columns by name.
 pub(super) struct SourceColumns<'a> {

@@ -11,14 +11,14 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use zonelake_schemas::wire::control::Encoding;
 use zonelake_schemas::{BatchNumber, Epoch};
 
-use super::identity::producer_name;
-use super::lines::Lines;
-use super::mapping::Mapping;
-use super::pieces::{LinePieces, Piece, Pieces, RowPieces};
-use super::source::{OpenSource, PushFormat, PushInput};
-use super::{FileReport, ProgressSink, PushError, PushOptions, PushProgress, PushReport};
-use crate::error::StreamError;
-use crate::stream::{BatchStream, LinkEvent, StreamObserver, StreamOptions, StreamTotals};
+use crate::identity::producer_name;
+use crate::source::lines::Lines;
+use crate::mapping::Mapping;
+use crate::pieces::{LinePieces, Piece, Pieces, RowPieces};
+use crate::source::open::{OpenSource, PushFormat, PushInput};
+use crate::{FileReport, ProgressSink, PushError, PushOptions, PushProgress, PushReport};
+use zonelake_gateway::StreamError;
+use zonelake_gateway::{BatchStream, LinkEvent, StreamObserver, StreamOptions, StreamTotals};
 
 /// Pushes all sources, one after another, and waits until everything is durable.
 ///
