@@ -1,4 +1,4 @@
-//! What the machine can do at all, so that a rung's figure can be held against it: copying memory, writing and syncing,
+//! What the machine can do at all, so that a stage's figure can be held against it: copying memory, writing and syncing,
 //! and QUIC over loopback with both ends in this process.
 
 use std::fs::{File, OpenOptions};
@@ -17,8 +17,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use crate::bed::scratch;
-use crate::rung;
+use crate::harness::scratch;
+use crate::stage;
 
 pub fn measure(criterion: &mut Criterion) {
     measure_memory(criterion);
@@ -27,7 +27,7 @@ pub fn measure(criterion: &mut Criterion) {
 }
 
 fn measure_memory(criterion: &mut Criterion) {
-    let mut group = rung::short(criterion, "ceiling_memory");
+    let mut group = stage::short(criterion, "ceiling_memory");
     for bytes in [256 << 10, 64 << 20] {
         group.throughput(Throughput::BytesDecimal(bytes as u64));
         group.bench_function(BenchmarkId::new("copy", bytes), |bencher| {
@@ -52,7 +52,7 @@ fn written_file(bytes: u64) -> (TempDir, File) {
 }
 
 fn measure_disk(criterion: &mut Criterion) {
-    let mut group = rung::long(criterion, "ceiling_disk");
+    let mut group = stage::long(criterion, "ceiling_disk");
     for bytes in [4 << 10, 4 << 20] {
         group.throughput(Throughput::BytesDecimal(bytes as u64));
         let mut prepared = None;
@@ -75,7 +75,7 @@ fn measure_disk(criterion: &mut Criterion) {
 }
 
 fn measure_quic(criterion: &mut Criterion) {
-    let mut group = rung::long(criterion, "ceiling_quic");
+    let mut group = stage::long(criterion, "ceiling_quic");
     group.throughput(Throughput::BytesDecimal(SEND_BYTES as u64));
     for datagram_bytes in [1_452, 8_952, 65_487] {
         let mut prepared = None;

@@ -11,11 +11,11 @@ use zonelake_benches::workload::{FIELDS, hundredths_table};
 use zonelake_schemas::clock::SystemClock;
 use zonelake_tablelog::{ColumnStats, DataFile, DeltaLog, LogCommit, StatValue, SyncedStore, TableLog, delta_table};
 
-use crate::bed::scratch;
-use crate::rung::{self, Stopwatch};
+use crate::harness::scratch;
+use crate::stage::{self, Stopwatch};
 
 pub fn measure(criterion: &mut Criterion) {
-    let mut group = rung::long(criterion, "delta");
+    let mut group = stage::long(criterion, "delta");
     let runtime = Runtime::new().expect("threads can be started");
     let stopwatch = Stopwatch::default();
     for files in [0, 5_000] {

@@ -6,11 +6,11 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use zonelake_benches::workload::ArrowForm;
 use zonelake_gateway::{ArrowEncoder, Compression};
 
-use crate::bed::{Bed, DECIMALS, DOUBLES, Form, LARGE, SMALL};
-use crate::rung;
+use crate::harness::{DECIMALS, DOUBLES, Form, Harness, LARGE, SMALL};
+use crate::stage;
 
 pub fn measure(criterion: &mut Criterion) {
-    let mut group = rung::short(criterion, "encode");
+    let mut group = stage::short(criterion, "encode");
     for form in [DOUBLES, DECIMALS] {
         for rows in [LARGE, SMALL] {
             group.throughput(Throughput::Elements(8 * rows as u64));
@@ -29,9 +29,9 @@ pub fn measure(criterion: &mut Criterion) {
 }
 
 fn prepare(form: Form, rows: usize) -> (ArrowEncoder, Vec<arrow::array::RecordBatch>) {
-    let bed = Bed::new();
-    let mut sender = bed.sender(0);
-    let arrow = ArrowForm::new(&bed.table(form.table).registered.schemas, form.wire, &sender.names);
+    let harness = Harness::new();
+    let mut sender = harness.sender(0);
+    let arrow = ArrowForm::new(&harness.table(form.table).registered.schemas, form.wire, &sender.names);
     let encoder = ArrowEncoder::new(arrow.schema(), Compression::None).expect("the schema can be encoded");
     (encoder, (0..16).map(|_| arrow.batch(&sender.rows(rows))).collect())
 }

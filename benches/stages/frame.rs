@@ -8,11 +8,11 @@ use zonelake_ingest::ArrowDecoder;
 use zonelake_schemas::BatchNumber;
 use zonelake_schemas::wire::frame::{FrameHeader, HEADER_BYTES, batch_prefix, split_batch};
 
-use crate::bed::{Bed, DECIMALS, Form, LARGE, SMALL};
-use crate::rung;
+use crate::harness::{DECIMALS, Form, Harness, LARGE, SMALL};
+use crate::stage;
 
 pub fn measure(criterion: &mut Criterion) {
-    let mut group = rung::short(criterion, "frame");
+    let mut group = stage::short(criterion, "frame");
     for rows in [LARGE, SMALL] {
         group.throughput(Throughput::Elements((8 * rows * FRAMES) as u64));
         let mut prepared = None;
@@ -46,14 +46,14 @@ fn cut(sent: &[u8]) -> Vec<Bytes> {
 }
 
 fn prepare(form: Form, rows: usize) -> (ArrowDecoder, Vec<u8>) {
-    let bed = Bed::new();
-    let encoded = bed.encoded(form, &mut bed.sender(0), rows, FRAMES);
+    let harness = Harness::new();
+    let encoded = harness.encoded(form, &mut harness.sender(0), rows, FRAMES);
     let mut sent = Vec::new();
     for (number, batch) in (1..).zip(&encoded) {
         sent.extend_from_slice(&batch_prefix(BatchNumber(number), batch.payload.len()));
         sent.extend_from_slice(&batch.payload);
     }
-    (bed.decoder(form, &encoded[0]), sent)
+    (harness.decoder(form, &encoded[0]), sent)
 }
 
 /// Frames that are cut in one go.

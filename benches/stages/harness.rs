@@ -1,4 +1,4 @@
-//! What rungs stand on: a store with the program's defaults in a folder of a real disk, zones and gateways of the workload,
+//! What stages stand on: a store with the program's defaults in a folder of a real disk, zones and gateways of the workload,
 //! and their rows in every form.
 
 use std::path::{Path, PathBuf};
@@ -50,13 +50,13 @@ pub const LARGE: usize = 8_192;
 /// Rows of a small batch.
 pub const SMALL: usize = 100;
 
-/// A folder for what a rung writes, removed with it: below `ZONELAKE_BENCH_FOLDER`, or else below the folder of cargo's
+/// A folder for what a stage writes, removed with it: below `ZONELAKE_BENCH_FOLDER`, or else below the folder of cargo's
 /// artifacts.
 ///
 /// # Panics
 /// If the folder is in memory: nothing would be measured there.
 pub fn scratch() -> TempDir {
-    let base = std::env::var_os("ZONELAKE_BENCH_FOLDER").map_or_else(artifacts, PathBuf::from).join("ladder-data");
+    let base = std::env::var_os("ZONELAKE_BENCH_FOLDER").map_or_else(artifacts, PathBuf::from).join("stages-data");
     std::fs::create_dir_all(&base).expect("the folder for measurements can be made");
     let kind = statfs(&base).expect("the folder exists").f_type;
     assert!(kind != TMPFS_MAGIC, "{} is in memory; set ZONELAKE_BENCH_FOLDER to a folder on a disk", base.display());
@@ -70,7 +70,7 @@ fn artifacts() -> PathBuf {
 }
 
 /// A store with the tables, zones and gateways of the workload.
-pub struct Bed {
+pub struct Harness {
     pub runtime: Runtime,
     pub store: Arc<Store>,
     pub shard: Shard,
@@ -80,7 +80,7 @@ pub struct Bed {
     pub folder: TempDir,
 }
 
-impl Bed {
+impl Harness {
     /// Opens it: the first rows come with it, so that every device is registered.
     pub fn new() -> Self {
         let runtime = Runtime::new().expect("threads can be started");
@@ -123,7 +123,7 @@ impl Bed {
         Source {
             registry: self.store.registry(),
             gateway: &self.gateways[zone],
-            producer: "ladder",
+            producer: "stages",
             epoch: Epoch(1),
             number: Some(BatchNumber(1)),
             lane: Lane::Live,

@@ -7,19 +7,19 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use zonelake_schemas::{Lsn, ShardId};
 use zonelake_storage::live::{Chunk, ShardChunks};
 
-use crate::bed::{Bed, DECIMALS, ENVIRONMENT, LARGE, SMALL};
-use crate::rung;
+use crate::harness::{DECIMALS, ENVIRONMENT, Harness, LARGE, SMALL};
+use crate::stage;
 
 pub fn measure(criterion: &mut Criterion) {
-    let mut group = rung::short(criterion, "live");
+    let mut group = stage::short(criterion, "live");
     for (form, rows) in [(DECIMALS, LARGE), (DECIMALS, SMALL), (ENVIRONMENT, SMALL)] {
         let batches = ROWS.div_ceil(rows);
         group.throughput(Throughput::Elements((8 * rows * batches) as u64));
         let mut prepared = None;
         group.bench_function(BenchmarkId::new(form.name, rows), |bencher| {
             let (table, live): &(_, Vec<RecordBatch>) = prepared.get_or_insert_with(|| {
-                let bed = Bed::new();
-                (bed.table(form.table), bed.live_rows(form, rows, rows * batches))
+                let harness = Harness::new();
+                (harness.table(form.table), harness.live_rows(form, rows, rows * batches))
             });
             let schema = Arc::clone(&table.registered.schemas.live);
             bencher.iter(|| {

@@ -1,8 +1,8 @@
-//! The ladder: each step of a reading's way, measured with the real components on the common workload, in readings a second.
-//! `cargo bench --workspace --bench ladder`, with the name of a rung behind `--` for that one alone.
+//! The stages of the pipeline: each step of a reading's way, measured with the real components on the common workload, in readings a second.
+//! `cargo bench --workspace --bench stages`, with the name of a stage behind `--` for that one alone.
 //!
-//! - [`bed`]: a store in a real folder, gateways, and what they send
-//! - [`rung`]: how long and how often a rung is measured
+//! - [`harness`]: a store in a real folder, gateways, and what they send
+//! - [`stage`]: how long and how often a stage is measured
 //! - [`encode`]: rows to payloads, at the gateway
 //! - [`frame`]: the bytes of a stream to frames, and their digests
 //! - [`arrow_decode`], [`line_decode`]: payloads to checked rows
@@ -16,26 +16,26 @@
 //! - [`ceilings`]: what the machine can do at all: memory, disk, QUIC
 
 mod arrow_decode;
-mod bed;
 mod ceilings;
 mod delta;
 mod encode;
 mod frame;
+mod harness;
 mod line_decode;
 mod live;
 mod parquet;
 mod record;
-mod rung;
 mod scan;
 mod shard;
 mod sort;
+mod stage;
 mod wal;
 
 use criterion::Criterion;
 
 fn main() {
     let mut criterion = Criterion::default().without_plots().configure_from_args();
-    for rung in [
+    for stage in [
         ceilings::measure,
         encode::measure,
         frame::measure,
@@ -51,7 +51,7 @@ fn main() {
         scan::measure_hot,
         scan::measure_cold,
     ] {
-        rung(&mut criterion);
+        stage(&mut criterion);
     }
     criterion.final_summary();
 }

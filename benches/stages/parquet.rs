@@ -9,12 +9,12 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::Runtime;
 use zonelake_tablelog::{DataFile, ParquetOptions, SortInput, SyncedStore, write_sorted};
 
-use crate::bed::{Bed, DECIMALS, ENVIRONMENT, Form, LARGE, scratch};
-use crate::rung;
+use crate::harness::{DECIMALS, ENVIRONMENT, Form, Harness, LARGE, scratch};
 use crate::sort::ROWS;
+use crate::stage;
 
 pub fn measure(criterion: &mut Criterion) {
-    let mut group = rung::long(criterion, "parquet");
+    let mut group = stage::long(criterion, "parquet");
     let points = [(DECIMALS, 1, "memory"), (DECIMALS, 2, "memory"), (DECIMALS, 2, "disk"), (ENVIRONMENT, 1, "memory")];
     for (form, threads, to) in points {
         group.throughput(Throughput::Elements(8 * ROWS as u64));
@@ -37,7 +37,7 @@ pub fn measure(criterion: &mut Criterion) {
 
 /// Rows of a table that are to be written again and again.
 struct Job {
-    bed: Bed,
+    harness: Harness,
     form: Form,
     options: ParquetOptions,
     chunks: Vec<arrow::array::RecordBatch>,
@@ -45,10 +45,10 @@ struct Job {
 
 impl Job {
     fn new(form: Form, encode_threads: usize) -> Self {
-        let bed = Bed::new();
+        let harness = Harness::new();
         let options = ParquetOptions { encode_threads, ..ParquetOptions::default() };
-        let chunks = bed.live_rows(form, LARGE, ROWS);
-        let job = Self { bed, form, options, chunks };
+        let chunks = harness.live_rows(form, LARGE, ROWS);
+        let job = Self { harness, form, options, chunks };
         let files = job.write(&(Arc::new(InMemory::new()) as _), &Path::from("table"));
         let bytes: u64 = files.iter().map(|file| file.bytes).sum();
         println!(
@@ -61,10 +61,10 @@ impl Job {
     }
 
     fn write(&self, store: &Arc<dyn ObjectStore>, root: &Path) -> Vec<DataFile> {
-        let registered = &self.bed.table(self.form.table).registered;
-        let places = self.bed.store.registry().places();
+        let registered = &self.harness.table(self.form.table).registered;
+        let places = self.harness.store.registry().places();
         let input = SortInput { schemas: &registered.schemas, chunks: &self.chunks, places: &places };
-        let runtime: &Runtime = &self.bed.runtime;
+        let runtime: &Runtime = &self.harness.runtime;
         runtime.block_on(async {
             let files = write_sorted(input, Arc::clone(store), root, &self.options).await;
             let files = files.expect("the rows can be written");

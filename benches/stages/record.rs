@@ -3,19 +3,19 @@
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use zonelake_storage::Rows;
 
-use crate::bed::{Bed, DECIMALS, ENVIRONMENT, LARGE, SMALL};
-use crate::rung;
+use crate::harness::{DECIMALS, ENVIRONMENT, Harness, LARGE, SMALL};
+use crate::stage;
 
 pub fn measure(criterion: &mut Criterion) {
-    let mut group = rung::short(criterion, "record");
+    let mut group = stage::short(criterion, "record");
     for form in [ENVIRONMENT, DECIMALS] {
         for rows in [LARGE, SMALL] {
             group.throughput(Throughput::Elements(8 * rows as u64));
             let mut prepared = None;
             group.bench_function(BenchmarkId::new(form.name, rows), |bencher| {
                 let batches = prepared.get_or_insert_with(|| {
-                    let bed = Bed::new();
-                    bed.log_rows(form, &mut bed.sender(0), rows, 16)
+                    let harness = Harness::new();
+                    harness.log_rows(form, &mut harness.sender(0), rows, 16)
                 });
                 let mut next = (0..batches.len()).cycle();
                 bencher.iter_batched(

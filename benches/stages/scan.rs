@@ -9,9 +9,9 @@ use zonelake_registry::ADMIN_USER;
 use zonelake_schemas::Lane;
 use zonelake_storage::{Entry, Rows};
 
-use crate::bed::{Bed, DECIMALS, LARGE};
-use crate::rung;
+use crate::harness::{DECIMALS, Harness, LARGE};
 use crate::sort::ROWS;
+use crate::stage;
 
 pub fn measure_hot(criterion: &mut Criterion) {
     measure(criterion, "hot_scan", false);
@@ -23,17 +23,17 @@ pub fn measure_cold(criterion: &mut Criterion) {
 }
 
 fn measure(criterion: &mut Criterion, name: &str, is_flushed: bool) {
-    let mut group = rung::long(criterion, name);
+    let mut group = stage::long(criterion, name);
     let mut prepared = None;
     for (question, sql, readings) in questions() {
         group.throughput(Throughput::Elements(readings));
         group.bench_function(BenchmarkId::from_parameter(question), |bencher| {
-            let (bed, engine) = prepared.get_or_insert_with(|| prepare(is_flushed));
-            bed.store.registry().ensure_admin().expect("there is an administrator");
+            let (harness, engine) = prepared.get_or_insert_with(|| prepare(is_flushed));
+            harness.store.registry().ensure_admin().expect("there is an administrator");
             let caller = Caller { name: ADMIN_USER.into() };
             bencher.iter(|| {
                 let answer = async { engine.execute(&sql, &caller).await?.collect().await };
-                bed.runtime.block_on(answer).expect("the statement is answered")
+                harness.runtime.block_on(answer).expect("the statement is answered")
             });
         });
     }
@@ -57,28 +57,28 @@ fn questions() -> [(&'static str, String, u64); 3] {
     ]
 }
 
-fn prepare(is_flushed: bool) -> (Bed, Arc<QueryEngine>) {
-    let mut bed = Bed::new();
-    let table = bed.table(DECIMALS.table);
-    let mut senders: Vec<_> = (0..bed.gateways.len()).map(|zone| bed.sender(zone)).collect();
+fn prepare(is_flushed: bool) -> (Harness, Arc<QueryEngine>) {
+    let mut harness = Harness::new();
+    let table = harness.table(DECIMALS.table);
+    let mut senders: Vec<_> = (0..harness.gateways.len()).map(|zone| harness.sender(zone)).collect();
     for index in 0..ROWS / LARGE {
-        let sender = &mut senders[index % bed.gateways.len()];
+        let sender = &mut senders[index % harness.gateways.len()];
         let zone = sender.zone;
-        let log = bed.log_rows(DECIMALS, sender, LARGE, 1).remove(0);
+        let log = harness.log_rows(DECIMALS, sender, LARGE, 1).remove(0);
         let entry = Entry {
             numbered: None,
-            gateway: bed.gateways[zone].id,
+            gateway: harness.gateways[zone].id,
             lane: Lane::Live,
             table: Arc::clone(&table),
             stored: Some(Rows::new(log).expect("the rows can be encoded")),
             rejected: None,
         };
-        bed.shard.append(&[entry]).expect("the log can be written");
+        harness.shard.append(&[entry]).expect("the log can be written");
     }
     if is_flushed {
-        bed.runtime.block_on(bed.store.flush(&table)).expect("the rows can be flushed");
+        harness.runtime.block_on(harness.store.flush(&table)).expect("the rows can be flushed");
     }
-    let options = QueryOptions::new(bed.folder.path().join("spill"));
-    let engine = QueryEngine::new(Arc::clone(&bed.store), options).expect("the engine starts");
-    (bed, Arc::new(engine))
+    let options = QueryOptions::new(harness.folder.path().join("spill"));
+    let engine = QueryEngine::new(Arc::clone(&harness.store), options).expect("the engine starts");
+    (harness, Arc::new(engine))
 }

@@ -3,18 +3,18 @@
 use criterion::{BenchmarkId, Criterion, Throughput};
 use zonelake_tablelog::SortedRows;
 
-use crate::bed::{Bed, DECIMALS, LARGE, SMALL};
-use crate::rung;
+use crate::harness::{DECIMALS, Harness, LARGE, SMALL};
+use crate::stage;
 
 pub fn measure(criterion: &mut Criterion) {
-    let mut group = rung::long(criterion, "sort");
+    let mut group = stage::long(criterion, "sort");
     for rows_of_batch in [LARGE, SMALL] {
         let mut prepared = None;
         group.throughput(Throughput::Elements(8 * ROWS as u64));
         group.bench_function(BenchmarkId::new("batches_of", rows_of_batch), |bencher| {
             let (chunks, places) = prepared.get_or_insert_with(|| {
-                let bed = Bed::new();
-                (bed.live_rows(DECIMALS, rows_of_batch, ROWS), bed.store.registry().places())
+                let harness = Harness::new();
+                (harness.live_rows(DECIMALS, rows_of_batch, ROWS), harness.store.registry().places())
             });
             bencher.iter_with_large_drop(|| SortedRows::new(chunks.clone(), places).expect("every device has a place"));
         });

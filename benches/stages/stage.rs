@@ -1,4 +1,4 @@
-//! How long and how often a rung is measured, and the clock for what criterion cannot time by itself.
+//! How long and how often a stage is measured, and the clock for what criterion cannot time by itself.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode};
 use zonelake_schemas::clock::{Clock, SystemClock};
 
-/// A rung whose single measurements take microseconds to some milliseconds.
+/// A stage whose single measurements take microseconds to some milliseconds.
 pub fn short<'c>(criterion: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c, WallTime> {
     let mut group = criterion.benchmark_group(name);
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2)).sample_size(20);
@@ -14,7 +14,7 @@ pub fn short<'c>(criterion: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c,
     group
 }
 
-/// A rung whose single measurements take longer, or cost much to prepare.
+/// A stage whose single measurements take longer, or cost much to prepare.
 pub fn long<'c>(criterion: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c, WallTime> {
     let mut group = short(criterion, name);
     group.measurement_time(Duration::from_secs(3)).sample_size(10).sampling_mode(SamplingMode::Flat);

@@ -8,14 +8,14 @@ use tempfile::TempDir;
 use zonelake_schemas::ShardId;
 use zonelake_wal::{RealDisk, RecordParts, SegmentId, Wal, WalError, WalOptions};
 
-use crate::bed::{LARGE, SMALL, scratch};
-use crate::rung::{self, Stopwatch};
+use crate::harness::{LARGE, SMALL, scratch};
+use crate::stage::{self, Stopwatch};
 
 /// Batches of a group, and rows of each.
 const GROUPS: [(usize, usize); 4] = [(1, LARGE), (8, LARGE), (1, SMALL), (64, SMALL)];
 
 pub fn measure(criterion: &mut Criterion) {
-    let mut group = rung::long(criterion, "wal");
+    let mut group = stage::long(criterion, "wal");
     let stopwatch = Stopwatch::default();
     for (batches, rows) in GROUPS {
         group.throughput(Throughput::Elements((8 * rows * batches) as u64));

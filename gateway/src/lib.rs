@@ -31,25 +31,26 @@
 //! # }
 //! ```
 
-pub mod backoff;
-pub mod batch;
-pub mod connection;
-pub mod encode;
-pub mod error;
-pub mod forward;
+mod backoff;
+mod batch;
+mod connection;
+mod encode;
+mod error;
+mod forward;
 mod link;
-pub mod outbox;
-pub mod sockets;
-pub mod spool;
-pub mod stream;
-pub mod trust;
+mod outbox;
+mod sockets;
+mod spool;
+mod stream;
+mod trust;
 
+pub use backoff::BackoffPolicy;
 pub use batch::{EncodedBatch, Prelude};
 pub use connection::{Connection, ConnectionOptions};
 pub use encode::{ArrowEncoder, Compression, line_block};
 pub use error::{ConnectError, EncodeError, StreamError};
 pub use forward::{ForwardOptions, ForwardStatus, Forwarder, LaneStatus, WhenFull};
-pub use outbox::{Acked, AckedBatch, AckedCounts};
+pub use outbox::{Acked, AckedBatch, AckedCounts, Outbox};
 pub use sockets::Sockets;
 pub use spool::SpoolError;
 pub use stream::{BatchSender, BatchStream, LinkEvent, Serving, StreamObserver, StreamOptions, StreamTotals};

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use zonelake_gateway::{Compression, Connection, ConnectionOptions, Trust};
 use zonelake_push::{
     FileReport, Mapping, ProgressSink, PushError, PushFormat, PushInput, PushProgress, TimeUnit, push,
 };
-use zonelake_gateway::{Compression, Connection, ConnectionOptions, Trust};
 use zonelake_schemas::Lane;
 
 use crate::failure::Failure;

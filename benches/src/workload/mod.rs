@@ -58,7 +58,7 @@ pub fn hundredths_table() -> TableDef {
 }
 
 /// The same as text.
-pub const HUNDREDTHS_TOML: &str = include_str!("../../loadtest/tables/loadtest_hundredths.toml");
+pub const HUNDREDTHS_TOML: &str = include_str!("../../../loadtest/tables/loadtest_hundredths.toml");
 
 /// Which devices there are, and what makes their values differ from those of another run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

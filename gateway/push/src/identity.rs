@@ -7,9 +7,10 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::PushError;
-use crate::mapping::{Epoch, Mapping};
+use crate::error::PushError;
+use crate::mapping::Mapping;
 use crate::source::open::{OpenSource, PushFormat};
+use crate::time_mapping::Epoch;
 
 /// Grows when the same content and mapping are cut into other batches than before.
 const VERSION: &str = "1";

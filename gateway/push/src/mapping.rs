@@ -23,7 +23,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::instant::TimeReader;
+use crate::columns::instant::TimeReader;
+use crate::time_mapping::{MappingError, TimeMapping};
 
 /// How the columns of a source become the columns of a table. A column that is neither mapped nor ignored is an error,
 /// so that nothing is lost unnoticed.
@@ -42,13 +43,13 @@ pub struct Mapping {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nulls: Option<Vec<String>>,
     /// Whether numbers are written with a comma before their decimals.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "crate::time_mapping::is_default")]
     pub decimal_comma: bool,
     /// Which device measured a row.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "crate::time_mapping::is_default")]
     pub device: DeviceMapping,
     /// When.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "crate::time_mapping::is_default")]
     pub time: TimeMapping,
     /// Column with the quality; without one, rows are good.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,13 +65,13 @@ pub struct Mapping {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_name_field: Option<String>,
     /// Whether columns that have the name of a field, or of a place, become it without being listed.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "crate::time_mapping::is_default")]
     pub by_name: bool,
     /// Columns to leave out; the source need not have them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
     /// Whether to leave out all that is not mapped.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "crate::time_mapping::is_default")]
     pub ignore_rest: bool,
     /// Rows of a batch; default 8,192. Fewer for rows so wide that a frame would be too long. Another number makes
     /// other batches, hence another producer: the same file would be stored again.
@@ -89,84 +90,8 @@ pub struct DeviceMapping {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub constant: Option<String>,
     /// The name of the file without its extension.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "crate::time_mapping::is_default")]
     pub file_name: bool,
-}
-
-/// When a row was measured.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TimeMapping {
-    /// The column, or several that are joined by a space before they are read; default `time`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub columns: Vec<String>,
-    /// Form of the text, as strftime has it; default RFC 3339. Hours and minutes that it lacks are 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub format: Option<String>,
-    /// The column counts these since 1970, UTC, instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<Epoch>,
-    /// Zone of local times: an offset such as `+07:00`, or an IANA name such as `Asia/Ho_Chi_Minh`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub zone: Option<String>,
-    /// What a time of 00:00:00 means.
-    #[serde(skip_serializing_if = "is_default")]
-    pub midnight: Midnight,
-    /// What to do with a local time that happened twice.
-    #[serde(skip_serializing_if = "is_default")]
-    pub ambiguous: Ambiguous,
-    /// What to do with a local time that did not happen.
-    #[serde(skip_serializing_if = "is_default")]
-    pub skipped: Skipped,
-}
-
-/// Unit of a count since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Epoch {
-    /// Seconds.
-    S,
-    /// Milliseconds.
-    Ms,
-    /// Microseconds.
-    Us,
-    /// Nanoseconds; what is below a microsecond is cut off.
-    Ns,
-}
-
-/// What a time of 00:00:00 means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Midnight {
-    /// The first instant of its date.
-    #[default]
-    StartOfDay,
-    /// 24:00 of its date: the row closes the day, yet carries that day's date.
-    EndOfDay,
-}
-
-/// What to do with a local time that happened twice, as clocks were put back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ambiguous {
-    /// It is a bad row.
-    #[default]
-    Refuse,
-    /// The first of both.
-    Earlier,
-    /// The second of both.
-    Later,
-}
-
-/// What to do with a local time that did not happen, as clocks were put forward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Skipped {
-    /// It is a bad row.
-    #[default]
-    Refuse,
-    /// It is taken by the offset before the change: the clock was not put forward.
-    Shift,
 }
 
 /// The field that a column becomes.
@@ -183,22 +108,6 @@ pub enum ColumnMapping {
         /// where the result has that many decimals.
         scale: f64,
     },
-}
-
-/// What is wrong with a mapping.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MappingError {
-    /// The file cannot be read.
-    #[error("cannot read the mapping {path}: {reason}")]
-    File {
-        /// The file.
-        path: String,
-        /// Why not.
-        reason: String,
-    },
-    /// It does not say what to do, or contradicts itself.
-    #[error("mapping: {0}")]
-    Invalid(String),
 }
 
 impl Mapping {
@@ -306,7 +215,7 @@ impl Mapping {
 }
 
 /// Rows of a batch where the mapping says nothing.
-pub const BATCH_ROWS: usize = 8_192;
+pub(crate) const BATCH_ROWS: usize = 8_192;
 
 impl ColumnMapping {
     /// The field.
@@ -323,30 +232,6 @@ impl ColumnMapping {
             Self::Scaled { scale, .. } => *scale,
         }
     }
-}
-
-impl Epoch {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::S => "seconds",
-            Self::Ms => "milliseconds",
-            Self::Us => "microseconds",
-            Self::Ns => "nanoseconds",
-        }
-    }
-
-    pub(crate) fn nanoseconds(self) -> u32 {
-        match self {
-            Self::S => 1_000_000_000,
-            Self::Ms => 1_000_000,
-            Self::Us => 1_000,
-            Self::Ns => 1,
-        }
-    }
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::datatypes::Schema;
 
+use crate::columns::rows::{BadRow, RowReader};
+use crate::error::PushError;
+use crate::mapping::Mapping;
 use crate::source::arrow::ArrowRows;
 use crate::source::csv::CsvRows;
 use crate::source::lines::Lines;
-use crate::mapping::Mapping;
-use crate::rows::{BadRow, RowReader};
 use crate::source::open::{OpenSource, PushFormat};
-use crate::{PushError, RowSource};
+use crate::source::rows::RowSource;
 use zonelake_gateway::EncodedBatch;
 use zonelake_gateway::{ArrowEncoder, Compression, line_block};
 
@@ -60,9 +61,9 @@ impl RowPieces {
             _ => Box::new(ArrowRows::open(source)?),
         };
         let reader = RowReader::new(mapping.clone(), rows.columns(), wire, &source.stem)
-            .map_err(|error| PushError::mapping(&source.name, error))?;
-        let encoder =
-            ArrowEncoder::new(reader.schema(), compression).map_err(|error| PushError::source(&source.name, &error))?;
+            .map_err(|error| PushError::from_mapping(&source.name, error))?;
+        let encoder = ArrowEncoder::new(reader.schema(), compression)
+            .map_err(|error| PushError::from_source(&source.name, &error))?;
         Ok(Self {
             file: source.name.clone(),
             used: reader.used_columns(),
@@ -79,13 +80,13 @@ impl RowPieces {
 impl Pieces for RowPieces {
     fn next_piece(&mut self) -> Result<Option<Piece>, PushError> {
         let Some(raw) = self.rows.next_rows(&self.used, self.mapping.rows_per_batch())? else { return Ok(None) };
-        let read = self.reader.read(&raw).map_err(|error| PushError::source(&self.file, &error))?;
+        let read = self.reader.read(&raw).map_err(|error| PushError::from_source(&self.file, &error))?;
         if let (false, Some(bad)) = (self.skip_bad_rows, read.bad.first()) {
             return Err(PushError::BadRow { file: self.file.clone(), bad: bad.clone() });
         }
         let batch = match read.batch.num_rows() {
             0 => None,
-            _ => Some(self.encoder.encode(&read.batch).map_err(|error| PushError::source(&self.file, &error))?),
+            _ => Some(self.encoder.encode(&read.batch).map_err(|error| PushError::from_source(&self.file, &error))?),
         };
         Ok(Some(Piece {
             table: self.mapping.table.clone(),

@@ -10,13 +10,15 @@ use arrow::datatypes::{Float64Type, Int32Type, Schema, TimestampMicrosecondType}
 use arrow::ipc::reader::StreamDecoder;
 use zonelake_schemas::{TableDef, TableSchemas};
 
+use crate::columns::rows::BadRow;
+use crate::error::PushError;
 use crate::identity::producer_name;
-use crate::mapping::{Epoch, Mapping};
+use crate::mapping::Mapping;
 use crate::pieces::{Pieces, RowPieces};
 use crate::source::open::{OpenSource, PushInput};
-use crate::{BadRow, PushError};
-use zonelake_gateway::EncodedBatch;
+use crate::time_mapping::Epoch;
 use zonelake_gateway::Compression;
+use zonelake_gateway::EncodedBatch;
 
 const AIR: &str = include_str!("../../mappings/air.toml");
 const STEEL_PLANT: &str = include_str!("../../mappings/steel_plant.toml");
@@ -271,7 +273,7 @@ fn a_column_that_is_neither_mapped_nor_ignored_is_refused_by_name() {
     assert_eq!(pieces(&path, &ignored, ENERGY, false).unwrap().batches.len(), 1);
     let renamed = Mapping {
         ignore_rest: true,
-        columns: [("colour".into(), crate::ColumnMapping::Field("hue".into()))].into(),
+        columns: [("colour".into(), crate::mapping::ColumnMapping::Field("hue".into()))].into(),
         ..small()
     };
     let error = pieces(&path, &renamed, ENERGY, false).err().unwrap().to_string();

@@ -1,22 +1,14 @@
-//! The protocol's state at the sender: numbers, the window of unacknowledged batches, and resuming. No I/O and no
-//! clock: `handle_*` takes what has happened, [`Outbox::poll_frames`] gives what to write next.
-//!
-//! ```text
-//!            handle_opened            handle_submit                 poll_frames              handle_ack
-//! (unknown) ──────────────▶ (open) ────────────────▶ waiting batch ────────────▶ written ────────────────▶ gone
-//!                             ▲                            ▲                        │
-//!                             │ handle_opened              │   handle_disconnected  │
-//!                             └── drops what is durable    └────────────────────────┘
-//! ```
+//! State of one stream at the sender; the folder's map shows its transitions.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
 use zonelake_schemas::BatchNumber;
-use zonelake_schemas::wire::control::{Ack, Opened, Rejection};
+use zonelake_schemas::wire::control::{Ack, Opened};
 use zonelake_schemas::wire::frame::{FrameHeader, FrameKind, NUMBER_BYTES, batch_prefix};
 
+use super::acked::{Acked, AckedBatch, AckedCounts};
 use crate::batch::{EncodedBatch, Prelude, same_bytes};
 use crate::error::StreamError;
 
@@ -53,46 +45,6 @@ struct Limits {
     frame_bytes_max: usize,
     batch_rows_max: u64,
     unacked_bytes_max: usize,
-}
-
-/// What has become durable by one answer of the server.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Acked {
-    /// Last durable batch now.
-    pub number: BatchNumber,
-    /// The server's counts since its previous acknowledgement; `None` where the batches had become durable before a
-    /// link broke, so that their acknowledgement was lost.
-    pub counts: Option<AckedCounts>,
-    /// Why rows or readings were rejected; at most 16 entries.
-    pub rejections: Vec<Rejection>,
-    /// The batches, in their order.
-    pub batches: Vec<AckedBatch>,
-}
-
-/// Counts of an acknowledgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct AckedCounts {
-    /// Rows stored in the table.
-    pub rows: u64,
-    /// Readings stored in the table.
-    pub readings: u64,
-    /// Rows that went whole to `rejected`.
-    pub rejected_rows: u64,
-    /// Single readings that went to `rejected`.
-    pub rejected_readings: u64,
-    /// Batches that were known already.
-    pub repeated_batches: u64,
-}
-
-/// One batch that has become durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AckedBatch {
-    /// Its number.
-    pub number: BatchNumber,
-    /// Rows that were sent in it.
-    pub rows: u64,
-    /// From its submission to its acknowledgement.
-    pub latency: Duration,
 }
 
 impl Outbox {
@@ -277,6 +229,3 @@ impl InForce {
 fn message_frame(kind: FrameKind, message: &Bytes) -> [Bytes; 2] {
     [Bytes::copy_from_slice(&FrameHeader { kind, body_bytes: message.len() }.encode()), message.clone()]
 }
-
-#[cfg(test)]
-mod tests;

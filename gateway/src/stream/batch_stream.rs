@@ -1,78 +1,27 @@
-//! One stream of batches, kept going across connections: [`BatchStream::send`] takes batches as long as the window has
-//! room, and a task of its own writes them, reads acknowledgements, and opens the stream again when the link breaks.
-//!
-//! - [`options`]: which stream to open, and who hears of it
-//! - [`task`]: one link after another
-//! - [`totals`]: what became of everything that was sent
-//!
-//! Acknowledged means: the batch survives power loss of the server and is visible to its next query. What is not yet
-//! acknowledged is held here, in memory.
+//! The handles of a stream of batches.
 
-mod options;
-mod task;
-mod totals;
+use std::sync::{Arc, Mutex};
 
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
-
-use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use zonelake_schemas::BatchNumber;
-use zonelake_schemas::wire::MINOR_VERSION;
-use zonelake_schemas::wire::control::{Open, Opened};
 
-use self::task::keep_going;
+use super::options::StreamOptions;
+use super::state::{Guarded, Serving, StreamState};
+use super::task::keep_going;
+use super::totals::StreamTotals;
 use crate::batch::EncodedBatch;
 use crate::connection::Connection;
 use crate::error::StreamError;
-use crate::outbox::{Acked, Outbox};
-
-pub use self::options::{LinkEvent, StreamObserver, StreamOptions};
-pub use self::totals::StreamTotals;
-
-/// What the server said when it last opened the stream.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Serving {
-    /// The table's wire schema as an encapsulated Arrow IPC schema message.
-    pub schema: Bytes,
-    /// Version of the table's field list.
-    pub schema_version: u32,
-    /// Greatest length of a frame.
-    pub frame_bytes_max: u64,
-    /// Most rows of a batch.
-    pub batch_rows_max: u64,
-    /// The server's clock, microseconds since 1970, UTC.
-    pub server_time_us: i64,
-}
+use crate::outbox::state::Outbox;
 
 /// An open stream of batches. Dropping it leaves what is not acknowledged unsent.
 #[derive(Debug)]
 pub struct BatchStream {
-    shared: Arc<Shared>,
+    shared: Arc<StreamState>,
     serving: Serving,
     first_number: BatchNumber,
     task: JoinHandle<()>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    /// Wakes the writer: there is something to write, or the end.
-    work: Notify,
-    /// Wakes the callers: there is room, or the end.
-    room: Notify,
-    connection: Arc<Connection>,
-    options: StreamOptions,
-}
-
-#[derive(Debug)]
-struct State {
-    outbox: Outbox,
-    serving: Option<Serving>,
-    totals: StreamTotals,
-    finishing: bool,
-    ended: Option<Result<(), StreamError>>,
 }
 
 impl BatchStream {
@@ -81,8 +30,8 @@ impl BatchStream {
     /// # Errors
     /// Whatever does not pass by itself: see [`StreamError::kind`].
     pub async fn open(connection: &Arc<Connection>, options: StreamOptions) -> Result<Self, StreamError> {
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State {
+        let shared = Arc::new(StreamState {
+            state: Mutex::new(Guarded {
                 outbox: Outbox::new(options.unacked_bytes_max),
                 serving: None,
                 totals: StreamTotals::default(),
@@ -175,7 +124,7 @@ impl BatchStream {
 /// Sends on a [`BatchStream`].
 #[derive(Debug, Clone)]
 pub struct BatchSender {
-    shared: Arc<Shared>,
+    shared: Arc<StreamState>,
 }
 
 impl BatchSender {
@@ -214,77 +163,5 @@ impl Drop for BatchStream {
         self.task.abort();
         self.shared.lock().ended.get_or_insert(Err(StreamError::Finished));
         self.shared.room.notify_waiters();
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no holder of this lock panics")
-    }
-
-    fn now(&self) -> Duration {
-        self.connection.clock().monotonic()
-    }
-
-    /// Asks `look` now and after each change until it gives something.
-    async fn wait_until<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
-        loop {
-            let changed = self.room.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if let Some(found) = look(&mut self.lock()) {
-                return found;
-            }
-            changed.await;
-        }
-    }
-
-    fn handle_opened(&self, opened: Opened) -> Result<(), StreamError> {
-        let acked = {
-            let mut state = self.lock();
-            let acked = state.outbox.handle_opened(&opened, self.now())?;
-            state.totals.links += 1;
-            state.totals.add(&acked);
-            state.serving = Some(Serving {
-                schema: opened.schema,
-                schema_version: opened.schema_version,
-                frame_bytes_max: opened.frame_bytes_max,
-                batch_rows_max: opened.batch_rows_max,
-                server_time_us: opened.server_time_us,
-            });
-            acked
-        };
-        self.tell_link(&LinkEvent::Opened { last_number: acked.number });
-        if !acked.batches.is_empty() {
-            self.tell_acked(&acked);
-        }
-        self.room.notify_waiters();
-        Ok(())
-    }
-
-    fn tell_link(&self, event: &LinkEvent) {
-        if let Some(observer) = &self.options.observer {
-            observer.handle_link(event);
-        }
-    }
-
-    fn tell_acked(&self, acked: &Acked) {
-        if let Some(observer) = &self.options.observer {
-            observer.handle_acked(acked);
-        }
-    }
-
-    fn open_message(&self) -> Open {
-        let options = &self.options;
-        Open {
-            minor_version: MINOR_VERSION,
-            token: options.token.clone(),
-            producer: options.producer.clone(),
-            epoch: options.epoch.0,
-            table: options.table.clone(),
-            lane: options.lane as u32,
-            encoding: options.encoding as i32,
-            software: options.software.clone(),
-        }
     }
 }

@@ -11,9 +11,10 @@ use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
-use crate::rows::{Positions, RawRows};
+use crate::columns::rows::{Positions, RawRows};
+use crate::error::PushError;
 use crate::source::open::{OpenSource, PushFormat, Seekable};
-use crate::{PushError, RowSource};
+use crate::source::rows::RowSource;
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
 
@@ -33,7 +34,7 @@ impl ArrowRows {
     pub(crate) fn open(source: &OpenSource) -> Result<Self, PushError> {
         let (schema, batches) = match source.format {
             PushFormat::Parquet => {
-                parquet_batches(source.seekable()?).map_err(|error| PushError::source(&source.name, &error))?
+                parquet_batches(source.seekable()?).map_err(|error| PushError::from_source(&source.name, &error))?
             }
             _ => ipc_batches(source)?,
         };
@@ -73,7 +74,7 @@ impl RowSource for ArrowRows {
     }
 
     fn next_rows(&mut self, _used: &[usize], rows_max: usize) -> Result<Option<RawRows>, PushError> {
-        let wrong = |error: ArrowError| PushError::source(&self.file, &error);
+        let wrong = |error: ArrowError| PushError::from_source(&self.file, &error);
         while self.held_rows < rows_max {
             let Some(batch) = self.batches.next() else { break };
             let batch = batch.map_err(wrong)?;
@@ -88,7 +89,7 @@ impl RowSource for ArrowRows {
         }
         let first = self.rows_given + 1;
         self.rows_given += rows as u64;
-        let batch = self.take(rows).map_err(|error| PushError::source(&self.file, &error))?;
+        let batch = self.take(rows).map_err(|error| PushError::from_source(&self.file, &error))?;
         Ok(Some(RawRows { batch, positions: Positions::RowsFrom(first), broken: BTreeMap::new() }))
     }
 }
@@ -107,10 +108,10 @@ fn parquet_batches(content: Seekable) -> Result<(SchemaRef, Batches), ParquetErr
 }
 
 fn ipc_batches(source: &OpenSource) -> Result<(SchemaRef, Batches), PushError> {
-    let wrong = |error: ArrowError| PushError::source(&source.name, &error);
+    let wrong = |error: ArrowError| PushError::from_source(&source.name, &error);
     let mut reader = source.reader()?;
     let mut magic = [0; IPC_FILE_MAGIC.len()];
-    reader.read_exact(&mut magic).map_err(|error| PushError::source(&source.name, &error))?;
+    reader.read_exact(&mut magic).map_err(|error| PushError::from_source(&source.name, &error))?;
     if &magic != IPC_FILE_MAGIC {
         let whole = Cursor::new(magic).chain(reader);
         let stream = StreamReader::try_new(whole, None).map_err(wrong)?;
@@ -123,7 +124,7 @@ fn ipc_batches(source: &OpenSource) -> Result<(SchemaRef, Batches), PushError> {
                 reason: "it cannot be read from its end".into(),
             });
         };
-        file.rewind().map_err(|error| PushError::source(&source.name, &error))?;
+        file.rewind().map_err(|error| PushError::from_source(&source.name, &error))?;
         let file = FileReader::try_new_buffered(file, None).map_err(wrong)?;
         return Ok((file.schema(), Box::new(file)));
     }

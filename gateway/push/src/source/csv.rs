@@ -8,9 +8,10 @@ use arrow::array::{ArrayRef, NullArray, RecordBatch, RecordBatchOptions, StringB
 use arrow::datatypes::{DataType, Field, Schema};
 use csv::ByteRecord;
 
+use crate::columns::rows::{BadRow, Position, Positions, RawRows};
+use crate::error::PushError;
 use crate::mapping::Mapping;
-use crate::rows::{BadRow, Position, Positions, RawRows};
-use crate::{PushError, RowSource};
+use crate::source::rows::RowSource;
 
 /// Reads CSV. Only the columns that are asked for are kept.
 pub(crate) struct CsvRows {
@@ -24,14 +25,14 @@ impl CsvRows {
     /// Reads the header.
     pub(crate) fn open(file: &str, content: Box<dyn Read + Send>, mapping: &Mapping) -> Result<Self, PushError> {
         let mut reader = csv::ReaderBuilder::new()
-            .delimiter(mapping.delimiter_byte().map_err(|error| PushError::mapping(file, error))?)
+            .delimiter(mapping.delimiter_byte().map_err(|error| PushError::from_mapping(file, error))?)
             .has_headers(mapping.header.is_none())
             .flexible(true)
             .from_reader(content);
         let names = match &mapping.header {
             Some(names) => names.clone(),
             None => {
-                let header = reader.byte_headers().map_err(|error| PushError::source(file, &error))?;
+                let header = reader.byte_headers().map_err(|error| PushError::from_source(file, &error))?;
                 header.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect()
             }
         };
@@ -48,7 +49,7 @@ impl RowSource for CsvRows {
         let mut chunk = Chunk::new(used.len());
         while chunk.lines.len() < rows_max {
             let more = self.reader.read_byte_record(&mut self.record);
-            if !more.map_err(|error| PushError::source(&self.file, &error))? {
+            if !more.map_err(|error| PushError::from_source(&self.file, &error))? {
                 break;
             }
             let line = self.record.position().map_or(0, csv::Position::line);
@@ -57,7 +58,7 @@ impl RowSource for CsvRows {
         if chunk.lines.is_empty() {
             return Ok(None);
         }
-        chunk.finish(used, &self.names).map(Some).map_err(|error| PushError::source(&self.file, &error))
+        chunk.finish(used, &self.names).map(Some).map_err(|error| PushError::from_source(&self.file, &error))
     }
 }
 

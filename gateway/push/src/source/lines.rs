@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 
-use crate::PushError;
-use crate::mapping::{BATCH_ROWS, Epoch};
-use crate::rows::{BadRow, Position};
+use crate::columns::rows::{BadRow, Position};
+use crate::error::PushError;
+use crate::mapping::BATCH_ROWS;
+use crate::time_mapping::Epoch;
 
 /// A block of lines of one table.
 #[derive(Debug, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl Lines {
             let read = (&mut self.content)
                 .take(LINE_BYTES_MAX)
                 .read_until(b'\n', line)
-                .map_err(|error| PushError::source(&self.file, &error))?;
+                .map_err(|error| PushError::from_source(&self.file, &error))?;
             if read == 0 {
                 return Ok(before > 0);
             }

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::PushError;
+use crate::error::PushError;
 
 /// Where rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +100,8 @@ impl OpenSource {
                 let format = format
                     .or_else(|| PushFormat::of_path(path))
                     .ok_or_else(|| PushError::Format { file: name.clone() })?;
-                let file = File::open(path).map_err(|error| PushError::source(&name, &error))?;
-                let stamp = Stamp::of(&file).map_err(|error| PushError::source(&name, &error))?;
+                let file = File::open(path).map_err(|error| PushError::from_source(&name, &error))?;
+                let stamp = Stamp::of(&file).map_err(|error| PushError::from_source(&name, &error))?;
                 Ok(Self {
                     stem: path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default(),
                     format,
@@ -127,7 +127,7 @@ impl OpenSource {
                         Err(error) => break Err(error),
                     }
                 };
-                fed.map_err(|error| PushError::source(&self.name, &error))?;
+                fed.map_err(|error| PushError::from_source(&self.name, &error))?;
             }
         }
         Ok(())
@@ -144,7 +144,7 @@ impl OpenSource {
         match &self.content {
             Content::Stdin => Ok(Box::new(Counted { inner: std::io::stdin(), counted })),
             Content::File { file, .. } => {
-                let file = file.try_clone().map_err(|error| PushError::source(&self.name, &error))?;
+                let file = file.try_clone().map_err(|error| PushError::from_source(&self.name, &error))?;
                 Ok(Box::new(BufReader::with_capacity(1 << 18, Counted { inner: file, counted })))
             }
         }
@@ -154,14 +154,14 @@ impl OpenSource {
     pub(crate) fn seekable(&self) -> Result<Seekable, PushError> {
         match &self.content {
             Content::File { file, .. } => {
-                file.try_clone().map(Seekable::File).map_err(|error| PushError::source(&self.name, &error))
+                file.try_clone().map(Seekable::File).map_err(|error| PushError::from_source(&self.name, &error))
             }
             Content::Stdin => {
                 let mut bytes = Vec::new();
                 std::io::stdin()
                     .take(STDIN_HELD_BYTES_MAX + 1)
                     .read_to_end(&mut bytes)
-                    .map_err(|error| PushError::source(&self.name, &error))?;
+                    .map_err(|error| PushError::from_source(&self.name, &error))?;
                 if bytes.len() as u64 > STDIN_HELD_BYTES_MAX {
                     let reason = format!(
                         "this format is read from its end, and more than {STDIN_HELD_BYTES_MAX} bytes are not held in memory: push it as a file"
@@ -176,7 +176,7 @@ impl OpenSource {
     /// Refuses a file that was changed since it was opened: its hash would name other rows.
     pub(crate) fn check_unchanged(&self) -> Result<(), PushError> {
         let Content::File { path, file, stamp } = &self.content else { return Ok(()) };
-        let own = Stamp::of(file).map_err(|error| PushError::source(&self.name, &error))?;
+        let own = Stamp::of(file).map_err(|error| PushError::from_source(&self.name, &error))?;
         let there = File::open(path).and_then(|file| Stamp::of(&file)).ok();
         if own == *stamp && there == Some(*stamp) {
             return Ok(());

@@ -13,10 +13,11 @@ use arrow::error::ArrowError;
 use chrono::DateTime;
 use zonelake_schemas::columns::timestamp;
 
-use crate::binding::SourceColumns;
-use crate::cells::{BadCell, CellKind, as_texts, cast_strictly, local_times};
-use crate::instant::TimeReader;
-use crate::mapping::{Mapping, MappingError};
+use crate::columns::binding::SourceColumns;
+use crate::columns::cells::{BadCell, CellKind, as_texts, cast_strictly, local_times};
+use crate::columns::instant::TimeReader;
+use crate::mapping::Mapping;
+use crate::time_mapping::MappingError;
 
 /// Rows as a source has them, with where each stands.
 #[derive(Debug)]

@@ -11,8 +11,9 @@ use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use arrow::error::ArrowError;
 use zonelake_schemas::columns::timestamp;
 
-use crate::instant::TimeReader;
-use crate::mapping::{Mapping, TimeMapping};
+use crate::columns::instant::TimeReader;
+use crate::mapping::Mapping;
+use crate::time_mapping::TimeMapping;
 
 /// What a column becomes.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use chrono::format::{Item, Parsed, StrftimeItems};
 use chrono::{DateTime, FixedOffset, MappedLocalTime, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 
-use crate::mapping::{Ambiguous, Epoch, MappingError, Midnight, Skipped, TimeMapping};
+use crate::time_mapping::{Ambiguous, Epoch, MappingError, Midnight, Skipped, TimeMapping};
 
 /// Reads times in one form.
 #[derive(Debug, Clone)]

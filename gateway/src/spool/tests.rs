@@ -1,10 +1,19 @@
+//! A lane on disk: appended to, released, torn, damaged, and read again.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use tempfile::TempDir;
+use zonelake_schemas::{BatchNumber, Epoch};
 
-use super::*;
+use super::cursor::{Cursor, Next};
+use super::error::SpoolError;
+use super::queue::Queue;
+use super::segment::ENDING;
+use crate::batch::EncodedBatch;
 use crate::encode::line_block;
-use crate::spool::cursor::{Cursor, Next};
 
 const EPOCH: Epoch = Epoch(3);
 

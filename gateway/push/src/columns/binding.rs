@@ -2,8 +2,9 @@
 
 use arrow::datatypes::{DataType, Schema};
 
-use crate::cells::CellKind;
-use crate::mapping::{Mapping, MappingError};
+use crate::columns::cells::CellKind;
+use crate::mapping::Mapping;
+use crate::time_mapping::MappingError;
 
 /// The source's columns by name.
 pub(super) struct SourceColumns<'a> {
