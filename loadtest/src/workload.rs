@@ -6,8 +6,8 @@
 //! nanosecond and yet no two devices walk alike.
 //!
 //! The benchmarks' generator (`zonelake_benches::workload`) takes the same fields another way: there, a device's values follow
-//! from the seed and its number alone, at some twenty times the cost. Each figure in `docs/performance.md` was measured with
-//! one of both, and compression depends on the values; so the generators stay two, and only what they walk by is declared once.
+//! from the seed and its number alone, and each value costs its own random number. Each figure in `docs/performance.md` was
+//! measured with one of the two, and compression depends on the values. So both generators stay, and only the fields are shared.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

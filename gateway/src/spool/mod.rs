@@ -16,7 +16,5 @@ pub(crate) mod error;
 pub(crate) mod identity;
 pub(crate) mod queue;
 mod segment;
-#[cfg(test)]
-mod tests;
 
 pub use error::SpoolError;

@@ -39,7 +39,6 @@ pub(crate) struct Book {
     pub(crate) refusals: Mutex<Vec<RefusedCode>>,
 }
 
-#[derive(Debug)]
 pub(crate) struct TestServer {
     pub(crate) endpoint: Endpoint,
     pub(crate) book: Arc<Book>,
