@@ -2,6 +2,6 @@
 //!
 //! - [`workload`]: devices, their values, and rows of them in the forms in which gateways send
 //!
-//! The measurements themselves are in `ladder/`, one file a rung: `cargo bench -p zonelake-benches`.
+//! The measurements themselves are in `stages/`, one file a stage: `cargo bench -p zonelake-benches`.
 
 pub mod workload;

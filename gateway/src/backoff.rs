@@ -1,11 +1,11 @@
-//! When to try a lost connection again: doubling pauses with jitter, up to a limit.
+//! Pauses between retries of a lost connection: doubling, with jitter, up to a limit.
 
 use std::time::Duration;
 
-/// How long to wait between tries, and when to give up.
+/// Pauses between retries, and the time after which to give up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackoffPolicy {
-    /// Pause before the first new try. Default 100 ms.
+    /// Pause before the first retry. Default 100 ms.
     pub first: Duration,
     /// Longest pause. Default 5 s. Longer spares a server that is down; shorter finds it sooner.
     pub longest: Duration,
@@ -19,49 +19,43 @@ impl Default for BackoffPolicy {
     }
 }
 
-/// The pauses of one stream. It keeps no clock: the caller says what time it is.
+/// Pauses of one stream. There is no clock in it: the caller passes the time.
 #[derive(Debug)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     policy: BackoffPolicy,
     tries: u32,
-    random: u64,
+    rng: fastrand::Rng,
     closed_since: Option<Duration>,
 }
 
 impl Backoff {
-    /// No failure so far. Streams with different seeds do not all come back at the same moment.
-    pub fn new(policy: BackoffPolicy, seed: u64) -> Self {
-        Self { policy, tries: 0, random: seed | 1, closed_since: None }
+    /// State without a failure. Streams with different seeds do not all come back at the same moment.
+    pub(crate) fn new(policy: BackoffPolicy, seed: u64) -> Self {
+        Self { policy, tries: 0, rng: fastrand::Rng::with_seed(seed), closed_since: None }
     }
 
-    /// The link was of use: the next failure starts with the first pause.
-    pub fn handle_use(&mut self) {
+    /// Takes that the link was of use: the next failure starts with the first pause.
+    pub(crate) fn handle_use(&mut self) {
         self.tries = 0;
         self.closed_since = None;
     }
 
-    /// Time since the first failure behind which no link was of use.
-    pub fn closed_for(&self, now: Duration) -> Duration {
+    /// Time since the first failure after which no link was of use.
+    pub(crate) fn closed_for(&self, now: Duration) -> Duration {
         self.closed_since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
     }
 
-    /// A try failed at monotonic time `now`: the pause before the next, at least `at_least`; `None`: give up.
-    pub fn handle_failure(&mut self, now: Duration, at_least: Duration) -> Option<Duration> {
+    /// Takes a failed try at monotonic time `now`: gives the pause before the next, at least `at_least`; `None`: give up.
+    pub(crate) fn handle_failure(&mut self, now: Duration, at_least: Duration) -> Option<Duration> {
         let since = *self.closed_since.get_or_insert(now);
         if self.policy.give_up_after.is_some_and(|limit| now.saturating_sub(since) >= limit) {
             return None;
         }
+        // 2^20 first pauses are beyond any longest one, and the shift cannot overflow.
         let whole = self.policy.first.saturating_mul(1 << self.tries.min(20)).min(self.policy.longest);
         self.tries = self.tries.saturating_add(1);
-        Some((whole / 2 + whole.mul_f64(self.next_fraction() / 2.0)).max(at_least))
-    }
-
-    /// Xorshift: jitter needs no better randomness.
-    fn next_fraction(&mut self) -> f64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        f64::from(u32::try_from(self.random >> 32).expect("32 bits are left")) / f64::from(u32::MAX)
+        // Half of the pause is fixed and half is chance: a server that comes back is not dialled by all gateways at once.
+        Some((whole / 2 + whole.mul_f64(self.rng.f64() / 2.0)).max(at_least))
     }
 }
 
@@ -75,6 +69,7 @@ mod tests {
         let mut backoff = Backoff::new(policy, 7);
         for whole_ms in [100, 200, 400, 800, 1600, 3200, 5000, 5000] {
             let pause = backoff.handle_failure(Duration::ZERO, Duration::ZERO).unwrap();
+            // 2^20 first pauses are beyond any longest one, and the shift cannot overflow.
             let whole = Duration::from_millis(whole_ms);
             assert!(pause >= whole / 2 && pause <= whole, "{pause:?} of {whole:?}");
         }

@@ -16,11 +16,9 @@ use crate::sockets::Sockets;
 use crate::trust::Trust;
 
 /// Close code of a connection that has done its work.
-pub const CLOSE_NORMAL: u32 = 0;
+pub(crate) const CLOSE_NORMAL: u32 = 0;
 /// Close code of a server that was sent what the protocol does not allow.
-pub const CLOSE_PROTOCOL: u32 = 1;
-/// Close code of a server that stops.
-pub const CLOSE_SHUTTING_DOWN: u32 = 2;
+pub(crate) const CLOSE_PROTOCOL: u32 = 1;
 
 /// Where the server is, and how a dead link is noticed.
 #[derive(Debug, Clone)]

@@ -11,10 +11,9 @@
 //! - [`spool`]: batches on disk until they are acknowledged
 //! - [`forward`]: store and forward: both lanes of a stream from a spool ([`Forwarder`])
 //! - [`error`]: what can go wrong, and what to do about each
-//! - [`push`]: files of recorded rows into a server, exactly once
 //!
 //! What a [`BatchStream`] holds is in memory only: after a crash of the gateway, the server's last number says from
-//! where to go on, and the caller must have the rows behind it. `push` has them in its files. A [`Forwarder`] keeps them on
+//! where to go on, and the caller must have the rows behind it. A push has them in its files. A [`Forwarder`] keeps them on
 //! disk, for as long as the link may be down:
 //!
 //! ```no_run
@@ -32,26 +31,26 @@
 //! # }
 //! ```
 
-pub mod backoff;
-pub mod batch;
-pub mod connection;
-pub mod encode;
-pub mod error;
-pub mod forward;
+mod backoff;
+mod batch;
+mod connection;
+mod encode;
+mod error;
+mod forward;
 mod link;
-pub mod outbox;
-pub mod push;
-pub mod sockets;
-pub mod spool;
-pub mod stream;
-pub mod trust;
+mod outbox;
+mod sockets;
+mod spool;
+mod stream;
+mod trust;
 
+pub use backoff::BackoffPolicy;
 pub use batch::{EncodedBatch, Prelude};
 pub use connection::{Connection, ConnectionOptions};
 pub use encode::{ArrowEncoder, Compression, line_block};
 pub use error::{ConnectError, EncodeError, StreamError};
 pub use forward::{ForwardOptions, ForwardStatus, Forwarder, LaneStatus, WhenFull};
-pub use outbox::{Acked, AckedBatch, AckedCounts};
+pub use outbox::{Acked, AckedBatch, AckedCounts, Outbox};
 pub use sockets::Sockets;
 pub use spool::SpoolError;
 pub use stream::{BatchSender, BatchStream, LinkEvent, Serving, StreamObserver, StreamOptions, StreamTotals};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::rows::Wire;
-use crate::workload::{AIR, CELL, MACHINE, METER, Walk};
+use crate::workload::{AIR, CELL, MACHINE, METER};
+use zonelake_benches::workload::FieldWalk;
 
 /// A named load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
@@ -43,7 +44,7 @@ pub struct StreamPlan {
     /// Kind of device, in its name.
     pub kind: &'static str,
     /// What it measures.
-    pub walks: &'static [Walk],
+    pub walks: &'static [FieldWalk],
     /// Encoding.
     pub wire: Wire,
     /// Devices of this kind, over all connections.
@@ -157,7 +158,7 @@ fn as_zones(base: Load) -> Load {
 }
 
 fn zones() -> Vec<StreamPlan> {
-    let plan = |table, kind, walks: &'static [Walk], devices: usize, seconds: f64| StreamPlan {
+    let plan = |table, kind, walks: &'static [FieldWalk], devices: usize, seconds: f64| StreamPlan {
         table,
         kind,
         walks,

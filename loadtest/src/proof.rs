@@ -12,7 +12,7 @@ use crate::LoadError;
 use crate::freshness::PROBE;
 use crate::rows::SentByDevice;
 use crate::sql::Asker;
-use crate::workload::Walk;
+use zonelake_benches::workload::FieldWalk;
 
 /// What was sent to one table by one kind of device.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Sent {
     /// Table.
     pub table: &'static str,
     /// Fields.
-    pub walks: &'static [Walk],
+    pub walks: &'static [FieldWalk],
     /// Time that sums of times count from, microseconds since 1970.
     pub start_us: i64,
     /// By device.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use zonelake_benches::workload::FieldWalk;
 use zonelake_schemas::clock::Clock;
 
 use crate::LoadError;
 use crate::report::StatementsReport;
 use crate::sql::Asker;
-use crate::workload::Walk;
 
 /// Who asks what, and until when.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct QueriesArgs {
     /// Table that the load fills.
     pub table: &'static str,
     /// Its fields.
-    pub walks: &'static [Walk],
+    pub walks: &'static [FieldWalk],
     /// Who asks.
     pub asker: Asker,
     /// The clock.
@@ -85,7 +85,7 @@ fn ask(statement: String, asker: &Asker, clock: &dyn Clock, end: Duration) -> St
 }
 
 /// What dashboards and analysts ask that reads everything there is.
-fn statements(table: &str, walks: &[Walk]) -> Vec<String> {
+fn statements(table: &str, walks: &[FieldWalk]) -> Vec<String> {
     let first = walks[0].name;
     let last = walks[walks.len() - 1].name;
     let all = |function: &str| {

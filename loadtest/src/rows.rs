@@ -9,9 +9,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, StringArray, TimestampMicrosecondArray};
 use arrow::array::{Decimal32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
+use zonelake_benches::workload::FieldWalk;
 use zonelake_gateway::{ArrowEncoder, Compression, EncodeError, EncodedBatch, line_block};
 
-use crate::workload::{Walk, Walks};
+use crate::workload::Walks;
 
 /// How rows are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
@@ -46,7 +47,7 @@ pub struct RowsArgs {
     /// Encoding.
     pub wire: Wire,
     /// What its devices measure.
-    pub walks: &'static [Walk],
+    pub walks: &'static [FieldWalk],
     /// Names of its devices.
     pub devices: Vec<String>,
     /// Rows of a batch.

@@ -1,42 +1,25 @@
-//! What simulated sensors measure: walks of two decimals, as `bench/generate.py` of the project's figures makes them.
+//! What simulated sensors measure: walks of two decimals, as sensors report them.
 //!
 //! Each device has a walk for each field. A walk moves by a normally distributed step a tick and is reflected at zero and, where
 //! it has one, at its ceiling. It is kept in sixteenths of a hundredth and rounded, as a sensor rounds what it measures.
 //! Steps come from a table of random numbers that is entered at a random place every tick, so that a reading costs about a
 //! nanosecond and yet no two devices walk alike.
+//!
+//! The benchmarks' generator (`zonelake_benches::workload`) takes the same fields another way: there, a device's values follow
+//! from the seed and its number alone, and each value costs its own random number. Each figure in `docs/performance.md` was
+//! measured with one of the two, and compression depends on the values. So both generators stay, and only the fields are shared.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
+use zonelake_benches::workload::{FIELDS, FieldWalk};
 
-/// One field of the workload.
-#[derive(Debug, Clone, Copy)]
-pub struct Walk {
-    /// Column.
-    pub name: &'static str,
-    /// Where walks start: evenly between these.
-    pub start: (f64, f64),
-    /// Standard deviation of a step.
-    pub step: f64,
-    /// Value at which walks are reflected.
-    pub ceiling: Option<f64>,
-}
-
-/// Air stations: the eight fields of the figures.
-pub const AIR: [Walk; 8] = [
-    walk("pm2_5", (10.0, 60.0), 0.30, None),
-    walk("pm10", (20.0, 100.0), 0.50, None),
-    walk("so2", (2.0, 20.0), 0.05, None),
-    walk("no2", (5.0, 40.0), 0.10, None),
-    walk("co", (0.2, 2.0), 0.01, None),
-    walk("o3", (20.0, 80.0), 0.20, None),
-    walk("temperature", (20.0, 35.0), 0.02, None),
-    walk("humidity", (50.0, 95.0), 0.05, Some(100.0)),
-];
+/// Air stations: the eight fields of the figures, declared where the benchmarks have them too.
+pub(crate) const AIR: [FieldWalk; 8] = FIELDS;
 
 /// Machines on a production line.
-pub const MACHINE: [Walk; 12] = [
+pub const MACHINE: [FieldWalk; 12] = [
     walk("speed", (100.0, 900.0), 2.0, None),
     walk("temperature", (30.0, 80.0), 0.10, None),
     walk("motor_temperature", (40.0, 90.0), 0.10, None),
@@ -52,7 +35,7 @@ pub const MACHINE: [Walk; 12] = [
 ];
 
 /// Electricity meters.
-pub const METER: [Walk; 8] = [
+pub const METER: [FieldWalk; 8] = [
     walk("active_power", (5.0, 400.0), 1.0, None),
     walk("voltage_l1", (225.0, 235.0), 0.10, None),
     walk("voltage_l2", (225.0, 235.0), 0.10, None),
@@ -64,7 +47,7 @@ pub const METER: [Walk; 8] = [
 ];
 
 /// Cells of a 5G network.
-pub const CELL: [Walk; 6] = [
+pub const CELL: [FieldWalk; 6] = [
     walk("ping_avg", (8.0, 40.0), 0.50, None),
     walk("jitter", (0.5, 8.0), 0.10, None),
     walk("availability", (99.0, 99.9), 0.01, Some(100.0)),
@@ -73,8 +56,8 @@ pub const CELL: [Walk; 6] = [
     walk("speed", (0.0, 60.0), 1.0, None),
 ];
 
-const fn walk(name: &'static str, start: (f64, f64), step: f64, ceiling: Option<f64>) -> Walk {
-    Walk { name, start, step, ceiling }
+const fn walk(name: &'static str, start: (f64, f64), step: f64, ceiling: Option<f64>) -> FieldWalk {
+    FieldWalk { name, start, step, ceiling }
 }
 
 /// The walks of some devices.
@@ -94,7 +77,7 @@ struct FieldWalks {
 
 impl Walks {
     /// Walks for so many devices. The same seed gives the same walks.
-    pub fn new(walks: &[Walk], devices: usize, seed: u64) -> Self {
+    pub fn new(walks: &[FieldWalk], devices: usize, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let fields = walks
             .iter()
@@ -131,7 +114,7 @@ impl Walks {
 }
 
 /// The random steps of a field: one table for all connections, which would take longer to make than their rows.
-fn steps(walk: &Walk) -> Arc<[i16]> {
+fn steps(walk: &FieldWalk) -> Arc<[i16]> {
     static TABLES: Mutex<BTreeMap<u64, Arc<[i16]>>> = Mutex::new(BTreeMap::new());
     let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
     let table = tables.entry(walk.step.to_bits()).or_insert_with(|| {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use zonelake_gateway::push::{
+use zonelake_gateway::{Compression, Connection, ConnectionOptions, Trust};
+use zonelake_push::{
     FileReport, Mapping, ProgressSink, PushError, PushFormat, PushInput, PushProgress, TimeUnit, push,
 };
-use zonelake_gateway::{Compression, Connection, ConnectionOptions, Trust};
 use zonelake_schemas::Lane;
 
 use crate::error::{CliError, long_help};
@@ -159,7 +159,7 @@ pub(crate) enum CompressionName {
 /// # Errors
 /// Where a file cannot be read, the server refuses, or cannot be reached for too long.
 pub(crate) fn run(options: &PushOptions) -> Result<(), CliError> {
-    let order = zonelake_gateway::push::PushOptions {
+    let order = zonelake_push::PushOptions {
         lane: match options.lane {
             LaneName::Live => Lane::Live,
             LaneName::Backfill => Lane::Backfill,
@@ -177,7 +177,7 @@ pub(crate) fn run(options: &PushOptions) -> Result<(), CliError> {
             CompressionName::Lz4 => Compression::Lz4,
             CompressionName::Zstd => Compression::Zstd,
         },
-        ..zonelake_gateway::push::PushOptions::new(
+        ..zonelake_push::PushOptions::new(
             connection(&options.server)?,
             &options.server.token,
             mapping(options)?,
@@ -199,7 +199,7 @@ pub(crate) fn run(options: &PushOptions) -> Result<(), CliError> {
     Ok(())
 }
 
-fn with_patience(mut order: zonelake_gateway::push::PushOptions, seconds: u64) -> zonelake_gateway::push::PushOptions {
+fn with_patience(mut order: zonelake_push::PushOptions, seconds: u64) -> zonelake_push::PushOptions {
     order.backoff.give_up_after = (seconds > 0).then(|| Duration::from_secs(seconds));
     order
 }
@@ -224,7 +224,7 @@ fn mapping(options: &PushOptions) -> Result<Mapping, CliError> {
         mapping.table.clone_from(table);
     }
     if let Some(device) = &options.device {
-        mapping.device = zonelake_gateway::push::DeviceMapping { constant: Some(device.clone()), ..Default::default() };
+        mapping.device = zonelake_push::DeviceMapping { constant: Some(device.clone()), ..Default::default() };
     }
     if options.batch_rows.is_some() {
         mapping.batch_rows = options.batch_rows;

@@ -1,167 +1,33 @@
 //! One lane: from its queue on disk to the server.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use tokio::sync::Notify;
 use zonelake_schemas::wire::control::{Encoding, RefusedCode};
 use zonelake_schemas::{BatchNumber, Lane};
 
-use super::{Shared, blocking};
+use super::state::{ForwardState, blocking};
 use crate::batch::EncodedBatch;
 use crate::encode::{ArrowEncoder, Compression, line_block};
 use crate::error::StreamError;
-use crate::forward::LaneStatus;
-use crate::outbox::Acked;
-use crate::spool::SpoolError;
 use crate::spool::block::{InForce, encode_block};
 use crate::spool::cursor::{Cursor, Next};
+use crate::spool::error::SpoolError;
 use crate::spool::error::at;
 use crate::spool::identity::write_durably;
-use crate::spool::queue::Queue;
-use crate::stream::{BatchStream, LinkEvent, StreamObserver, StreamOptions};
-
-/// A lane as callers and its task share it.
-#[derive(Debug)]
-pub(super) struct LaneState {
-    queue: Arc<Mutex<Queue>>,
-    progress: Arc<Progress>,
-    /// What waits for its acknowledgement, with its bytes and the time at which it was taken.
-    waiting: Mutex<VecDeque<(BatchNumber, u64, Duration)>>,
-    appended: Notify,
-    last_error: Mutex<Option<String>>,
-}
-
-/// What the server has said.
-#[derive(Debug, Default)]
-struct Progress {
-    acknowledged: AtomicU64,
-    is_open: AtomicBool,
-    changed: Notify,
-}
-
-impl StreamObserver for Progress {
-    fn handle_acked(&self, acked: &Acked) {
-        self.handle_durable(acked.number);
-    }
-
-    fn handle_link(&self, event: &LinkEvent) {
-        self.is_open.store(matches!(event, LinkEvent::Opened { .. }), Ordering::Relaxed);
-        if let LinkEvent::Opened { last_number } = event {
-            self.handle_durable(*last_number);
-        }
-    }
-}
-
-impl Progress {
-    fn handle_durable(&self, number: BatchNumber) {
-        self.acknowledged.fetch_max(number.0, Ordering::AcqRel);
-        self.changed.notify_waiters();
-    }
-}
-
-impl LaneState {
-    pub(super) fn new(queue: Queue, now: Duration) -> Self {
-        let progress = Progress::default();
-        progress.acknowledged.store(queue.acknowledged().0, Ordering::Relaxed);
-        // What an earlier process has left waits since now.
-        let left = (queue.last_number() > queue.acknowledged()).then(|| (queue.last_number(), queue.bytes(), now));
-        Self {
-            queue: Arc::new(Mutex::new(queue)),
-            progress: Arc::new(progress),
-            waiting: Mutex::new(left.into_iter().collect()),
-            appended: Notify::new(),
-            last_error: Mutex::default(),
-        }
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn append(&self, batch: &EncodedBatch) -> Result<BatchNumber, SpoolError> {
-        let number = self.lock().append(batch)?;
-        self.appended.notify_one();
-        Ok(number)
-    }
-
-    /// Counts a batch among those that wait; only on the lane that is asked whether it keeps up.
-    pub(super) fn count_waiting(&self, number: BatchNumber, bytes: u64, now: Duration) {
-        self.waiting().push_back((number, bytes, now));
-    }
-
-    /// Whether so many bytes more would still be sent soon.
-    pub(super) fn keeps_up(&self, more: u64, bytes_max: u64, age_max: Duration, now: Duration) -> bool {
-        let waiting = self.waiting();
-        let bytes: u64 = waiting.iter().map(|(_, bytes, _)| bytes).sum();
-        let oldest = waiting.front().map(|(_, _, since)| now.saturating_sub(*since));
-        waiting.is_empty() || (bytes + more <= bytes_max && oldest.is_none_or(|age| age <= age_max))
-    }
-
-    /// Waits until a number is acknowledged, or the sending has stopped for good.
-    pub(super) async fn acknowledged(
-        &self,
-        number: BatchNumber,
-        stopped: impl Fn() -> Option<StreamError>,
-    ) -> Result<(), StreamError> {
-        loop {
-            let changed = self.progress.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if self.done() >= number {
-                return Ok(());
-            }
-            if let Some(error) = stopped() {
-                return Err(error);
-            }
-            changed.await;
-        }
-    }
-
-    pub(super) fn status(&self) -> LaneStatus {
-        let (taken, bytes) = {
-            let queue = self.lock();
-            (queue.last_number(), queue.bytes())
-        };
-        LaneStatus {
-            taken,
-            acknowledged: self.done(),
-            bytes,
-            is_open: self.progress.is_open.load(Ordering::Relaxed),
-            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        }
-    }
-
-    fn done(&self) -> BatchNumber {
-        BatchNumber(self.progress.acknowledged.load(Ordering::Acquire))
-    }
-
-    /// What waits, without what has been acknowledged meanwhile.
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<(BatchNumber, u64, Duration)>> {
-        let done = self.done();
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        while waiting.front().is_some_and(|(number, _, _)| *number <= done) {
-            waiting.pop_front();
-        }
-        waiting
-    }
-
-    fn note(&self, error: &dyn std::fmt::Display) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
-    }
-}
+use crate::stream::batch_stream::BatchStream;
+use crate::stream::options::StreamOptions;
 
 /// Sends a lane for as long as the forwarder lives, and lets go of what is acknowledged.
-pub(super) async fn run(shared: Arc<Shared>, lane: Lane) {
+pub(super) async fn run(shared: Arc<ForwardState>, lane: Lane) {
     tokio::join!(release(&shared, lane), forward(&shared, lane));
 }
 
 /// Opens one stream after another and sends what is next.
-async fn forward(shared: &Arc<Shared>, lane: Lane) {
+async fn forward(shared: &Arc<ForwardState>, lane: Lane) {
     // Numbers whose batches the server refuses for what is in them.
     let mut refused = BTreeSet::new();
     loop {
@@ -170,14 +36,14 @@ async fn forward(shared: &Arc<Shared>, lane: Lane) {
         state.progress.is_open.store(false, Ordering::Relaxed);
         state.note(&error);
         match error {
-            Trouble::Batch(number) => drop(refused.insert(number.0)),
-            Trouble::Stream(error) if is_final(&error) => {
+            SendError::Batch(number) => drop(refused.insert(number.0)),
+            SendError::Stream(error) if is_final(&error) => {
                 tracing::error!(?lane, "nothing more is sent from this spool: {error}");
                 shared.counts().stopped.get_or_insert(error);
                 state.progress.changed.notify_waiters();
                 return;
             }
-            Trouble::Stream(_) | Trouble::Spool(_) => {
+            SendError::Stream(_) | SendError::Spool(_) => {
                 tracing::warn!(?lane, "cannot send at the moment: {error}");
                 tokio::time::sleep(shared.options.retry_refused_after).await;
             }
@@ -186,7 +52,7 @@ async fn forward(shared: &Arc<Shared>, lane: Lane) {
 }
 
 /// Lets go of segments as they are acknowledged.
-async fn release(shared: &Shared, lane: Lane) {
+async fn release(shared: &ForwardState, lane: Lane) {
     loop {
         let state = shared.lane(lane);
         let changed = state.progress.changed.notified();
@@ -204,7 +70,7 @@ async fn release(shared: &Shared, lane: Lane) {
 
 /// What ends an opened stream.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum SendError {
     #[error("batch {0} is refused for what is in it")]
     Batch(BatchNumber),
     #[error(transparent)]
@@ -215,7 +81,7 @@ enum Trouble {
 
 /// One opened stream of a lane.
 struct Sender<'a> {
-    shared: &'a Arc<Shared>,
+    shared: &'a Arc<ForwardState>,
     lane: Lane,
     stream: BatchStream,
     cursor: Cursor,
@@ -224,10 +90,10 @@ struct Sender<'a> {
 
 impl<'a> Sender<'a> {
     async fn open(
-        shared: &'a Arc<Shared>,
+        shared: &'a Arc<ForwardState>,
         lane: Lane,
         refused: &'a mut BTreeSet<u64>,
-    ) -> Result<std::convert::Infallible, Trouble> {
+    ) -> Result<std::convert::Infallible, SendError> {
         let state = shared.lane(lane);
         let own = &shared.options;
         let options = StreamOptions {
@@ -253,7 +119,7 @@ impl<'a> Sender<'a> {
         Sender { shared, lane, stream, cursor: Cursor::at(BatchNumber(last.0 + 1)), refused }.send_all().await
     }
 
-    async fn send_all(mut self) -> Result<std::convert::Infallible, Trouble> {
+    async fn send_all(mut self) -> Result<std::convert::Infallible, SendError> {
         loop {
             let next = self.next().await?;
             let (number, batch) = match next {
@@ -263,7 +129,7 @@ impl<'a> Sender<'a> {
                 Next::End => {
                     tokio::select! {
                         () = self.shared.lane(self.lane).appended.notified() => continue,
-                        error = self.stream.failed() => return Err(self.judge(error)),
+                        error = self.stream.failed() => return Err(self.classify(error)),
                     }
                 }
             };
@@ -275,12 +141,12 @@ impl<'a> Sender<'a> {
                 }
                 sent => sent,
             };
-            let sent = sent.map_err(|error| self.judge(error))?;
+            let sent = sent.map_err(|error| self.classify(error))?;
             assert!(sent == number, "numbers on disk and on the stream go together: {number} and {sent}");
         }
     }
 
-    async fn next(&mut self) -> Result<Next, Trouble> {
+    async fn next(&mut self) -> Result<Next, SendError> {
         let queue = Arc::clone(&self.shared.lane(self.lane).queue);
         let mut cursor = std::mem::replace(&mut self.cursor, Cursor::at(BatchNumber(0)));
         let (cursor, next, lost) = blocking(move || {
@@ -295,19 +161,19 @@ impl<'a> Sender<'a> {
     }
 
     /// Whether an error concerns one batch, which then goes without rows, or the stream.
-    fn judge(&self, error: StreamError) -> Trouble {
+    fn classify(&self, error: StreamError) -> SendError {
         let StreamError::Refused { code, number, last_number, .. } = &error else { return error.into() };
         // A refused schema or dictionary names no batch: it came in front of the first that is not stored.
         let at_fault = if number.0 > 0 { *number } else { BatchNumber(last_number.0 + 1) };
         if is_of_content(*code) && !self.refused.contains(&at_fault.0) {
-            Trouble::Batch(at_fault)
+            SendError::Batch(at_fault)
         } else {
             error.into()
         }
     }
 
     /// Keeps a refused batch for whoever mends it, and gives back what is sent in its place.
-    async fn set_aside(&self, number: BatchNumber, batch: EncodedBatch) -> Result<EncodedBatch, Trouble> {
+    async fn set_aside(&self, number: BatchNumber, batch: EncodedBatch) -> Result<EncodedBatch, SendError> {
         let folder = self.shared.options.folder.join("refused");
         let name = format!("{}-{:020}.batch", if self.lane == Lane::Live { "live" } else { "backfill" }, number.0);
         let is_new = blocking(move || {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use zonelake_schemas::{BatchNumber, Epoch};
 
 use crate::error::StreamError;
-use crate::stream::StreamOptions;
+use crate::stream::options::StreamOptions;
 
 /// How batches are stored and forwarded.
 #[derive(Debug, Clone)]

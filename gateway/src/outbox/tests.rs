@@ -1,6 +1,18 @@
-use proptest::prelude::*;
+//! The protocol at the sender, with every break that a link can have.
 
-use super::*;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use zonelake_schemas::BatchNumber;
+use zonelake_schemas::wire::control::{Ack, Opened};
+use zonelake_schemas::wire::frame::{FrameHeader, FrameKind};
+
+use super::acked::AckedBatch;
+use super::state::Outbox;
+use crate::batch::{EncodedBatch, Prelude};
+use crate::error::StreamError;
 
 const NOW: Duration = Duration::from_secs(1);
 

@@ -29,34 +29,34 @@ use zonelake_schemas::{BatchNumber, Epoch};
 
 use crate::batch::{EncodedBatch, Prelude, same_bytes};
 
-/// Bytes of a segment's head.
-pub(crate) const HEAD_BYTES: usize = 32;
+/// Bytes of a segment's header.
+pub(crate) const HEADER_BYTES: usize = 32;
 /// Bytes in front of a block's body.
-pub(crate) const BLOCK_HEAD_BYTES: usize = 8;
+pub(crate) const BLOCK_HEADER_BYTES: usize = 8;
 /// Longest body.
 pub(crate) const BODY_BYTES_MAX: usize = 256 << 20;
 
 const MAGIC: &[u8; 8] = b"ZLSPOOL1";
-const BODY_HEAD_BYTES: usize = 20;
-const PART_HEAD_BYTES: usize = 13;
+const BODY_HEADER_BYTES: usize = 20;
+const PART_HEADER_BYTES: usize = 13;
 const SCHEMA: u8 = 1;
 const DICTIONARY: u8 = 2;
 
-/// The head of a segment.
-pub(crate) fn encode_head(epoch: Epoch, first: BatchNumber) -> [u8; HEAD_BYTES] {
-    let mut head = [0; HEAD_BYTES];
-    head[..8].copy_from_slice(MAGIC);
-    head[8..16].copy_from_slice(&epoch.0.to_le_bytes());
-    head[16..24].copy_from_slice(&first.0.to_le_bytes());
-    let crc = crc32c::crc32c(&head[..24]);
-    head[24..28].copy_from_slice(&crc.to_le_bytes());
-    head
+/// The header of a segment.
+pub(crate) fn encode_header(epoch: Epoch, first: BatchNumber) -> [u8; HEADER_BYTES] {
+    let mut header = [0; HEADER_BYTES];
+    header[..8].copy_from_slice(MAGIC);
+    header[8..16].copy_from_slice(&epoch.0.to_le_bytes());
+    header[16..24].copy_from_slice(&first.0.to_le_bytes());
+    let crc = crc32c::crc32c(&header[..24]);
+    header[24..28].copy_from_slice(&crc.to_le_bytes());
+    header
 }
 
-/// Epoch and first number of a segment; `None` where its head is not whole.
-pub(crate) fn decode_head(head: &[u8]) -> Option<(Epoch, BatchNumber)> {
-    let mut rest = head.get(8..HEAD_BYTES)?;
-    if &head[..8] != MAGIC || crc32c::crc32c(&head[..24]) != u32::from_le_bytes(head[24..28].try_into().ok()?) {
+/// Epoch and first number of a segment; `None` where its header is not whole.
+pub(crate) fn decode_header(header: &[u8]) -> Option<(Epoch, BatchNumber)> {
+    let mut rest = header.get(8..HEADER_BYTES)?;
+    if &header[..8] != MAGIC || crc32c::crc32c(&header[..24]) != u32::from_le_bytes(header[24..28].try_into().ok()?) {
         return None;
     }
     Some((Epoch(rest.get_u64_le()), BatchNumber(rest.get_u64_le())))
@@ -80,10 +80,10 @@ pub(crate) struct Block {
 /// A batch as a block. What it brings into force stands in `in_force` afterwards.
 pub(crate) fn encode_block(number: BatchNumber, batch: &EncodedBatch, in_force: &mut InForce) -> Bytes {
     let parts = in_force.bring(&batch.prelude);
-    let parts_bytes: usize = parts.iter().map(|(_, _, message)| PART_HEAD_BYTES + message.len()).sum();
-    let body_bytes = BODY_HEAD_BYTES + parts_bytes + batch.payload.len();
+    let parts_bytes: usize = parts.iter().map(|(_, _, message)| PART_HEADER_BYTES + message.len()).sum();
+    let body_bytes = BODY_HEADER_BYTES + parts_bytes + batch.payload.len();
     let short = |bytes: usize| u32::try_from(bytes).expect("the caller has checked the length");
-    let mut block = BytesMut::with_capacity(BLOCK_HEAD_BYTES + body_bytes);
+    let mut block = BytesMut::with_capacity(BLOCK_HEADER_BYTES + body_bytes);
     block.put_u32_le(short(body_bytes));
     block.put_u32_le(0);
     block.put_u64_le(number.0);
@@ -96,20 +96,30 @@ pub(crate) fn encode_block(number: BatchNumber, batch: &EncodedBatch, in_force: 
         block.put_slice(&message);
     }
     block.put_slice(&batch.payload);
-    let crc = crc_of(&block[..4], &block[BLOCK_HEAD_BYTES..]);
+    let crc = crc_of(&block[..4], &block[BLOCK_HEADER_BYTES..]);
     block[4..8].copy_from_slice(&crc.to_le_bytes());
     block.freeze()
 }
 
-/// Length of the body that a block's head states; `None` where it cannot be.
-pub(crate) fn body_bytes(head: &[u8; BLOCK_HEAD_BYTES]) -> Option<usize> {
-    let bytes = u32::from_le_bytes(head[..4].try_into().ok()?) as usize;
-    (BODY_HEAD_BYTES..=BODY_BYTES_MAX).contains(&bytes).then_some(bytes)
+/// Most bytes that a batch takes on disk.
+pub(crate) fn block_bytes_max(batch: &EncodedBatch) -> usize {
+    let parts = batch.prelude.dictionaries().count() + 1;
+    BLOCK_HEADER_BYTES + BODY_HEADER_BYTES + parts * PART_HEADER_BYTES + batch.prelude.bytes() + batch.payload.len()
+}
+
+/// Length of the body that a block's header states; `None` where it cannot be.
+pub(crate) fn body_bytes(header: &[u8; BLOCK_HEADER_BYTES]) -> Option<usize> {
+    let bytes = u32::from_le_bytes(header[..4].try_into().ok()?) as usize;
+    (BODY_HEADER_BYTES..=BODY_BYTES_MAX).contains(&bytes).then_some(bytes)
 }
 
 /// Reads a block of a body that is all there; `None` where its checksum or form is wrong.
-pub(crate) fn decode_block(head: &[u8; BLOCK_HEAD_BYTES], mut body: Bytes, in_force: &mut InForce) -> Option<Block> {
-    if crc_of(&head[..4], &body) != u32::from_le_bytes(head[4..].try_into().ok()?) {
+pub(crate) fn decode_block(
+    header: &[u8; BLOCK_HEADER_BYTES],
+    mut body: Bytes,
+    in_force: &mut InForce,
+) -> Option<Block> {
+    if crc_of(&header[..4], &body) != u32::from_le_bytes(header[4..].try_into().ok()?) {
         return None;
     }
     let number = BatchNumber(body.try_get_u64_le().ok()?);
@@ -177,9 +187,9 @@ mod tests {
     }
 
     fn decode(block: &Bytes, in_force: &mut InForce) -> Option<Block> {
-        let head = block[..BLOCK_HEAD_BYTES].try_into().unwrap();
-        let bytes = body_bytes(&head)?;
-        decode_block(&head, block.get(BLOCK_HEAD_BYTES..BLOCK_HEAD_BYTES + bytes)?.to_vec().into(), in_force)
+        let header = block[..BLOCK_HEADER_BYTES].try_into().unwrap();
+        let bytes = body_bytes(&header)?;
+        decode_block(&header, block.get(BLOCK_HEADER_BYTES..BLOCK_HEADER_BYTES + bytes)?.to_vec().into(), in_force)
     }
 
     #[test]
@@ -212,15 +222,15 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(decode(&flipped.into(), &mut InForce::default()).is_none(), "bit {bit}");
         }
-        for end in BLOCK_HEAD_BYTES..block.len() {
+        for end in BLOCK_HEADER_BYTES..block.len() {
             assert!(decode(&block.slice(..end), &mut InForce::default()).is_none(), "cut at {end}");
         }
-        let head = encode_head(Epoch(5), BatchNumber(9));
-        assert_eq!(decode_head(&head), Some((Epoch(5), BatchNumber(9))));
+        let header = encode_header(Epoch(5), BatchNumber(9));
+        assert_eq!(decode_header(&header), Some((Epoch(5), BatchNumber(9))));
         for bit in 0..28 * 8 {
-            let mut flipped = head;
+            let mut flipped = header;
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(decode_head(&flipped), None, "bit {bit}");
+            assert_eq!(decode_header(&flipped), None, "bit {bit}");
         }
     }
 }

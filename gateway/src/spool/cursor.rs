@@ -5,20 +5,21 @@ use std::sync::{Mutex, PoisonError};
 
 use zonelake_schemas::BatchNumber;
 
-use super::block::{HEAD_BYTES, InForce};
+use super::block::{HEADER_BYTES, InForce};
 use super::error::{SpoolError, at};
-use super::queue::{Queue, read_block};
+use super::queue::Queue;
+use super::segment::read_block;
 use crate::batch::EncodedBatch;
 
-/// A place in a lane.
+/// A position in a lane.
 #[derive(Debug)]
 pub(crate) struct Cursor {
     next: u64,
-    place: Option<Place>,
+    position: Option<Position>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct Position {
     first: u64,
     file: File,
     offset: u64,
@@ -40,7 +41,7 @@ pub(crate) enum Next {
 impl Cursor {
     /// At a number.
     pub(crate) fn at(number: BatchNumber) -> Self {
-        Self { next: number.0, place: None }
+        Self { next: number.0, position: None }
     }
 
     /// What stands here; the cursor goes on behind it. A segment that cannot be read is put aside, and `lost` counts its
@@ -58,36 +59,40 @@ impl Cursor {
                 (segment, end.unwrap_or_default())
             };
             let Some(segment) = segment else {
-                self.place = None;
+                self.position = None;
                 self.next += 1;
                 return Ok(Next::Gone(number));
             };
-            if self.place.as_ref().is_none_or(|place| place.first != segment.first || place.number > self.next) {
+            if self
+                .position
+                .as_ref()
+                .is_none_or(|position| position.first != segment.first || position.number > self.next)
+            {
                 let file = match File::open(&segment.path) {
                     Ok(file) => file,
                     // It was let go or dropped meanwhile: look again.
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                     Err(source) => return Err(at(&segment.path)(source)),
                 };
-                let (first, offset) = (segment.first, HEAD_BYTES as u64);
-                self.place = Some(Place { first, file, offset, number: first, in_force: InForce::default() });
+                let (first, offset) = (segment.first, HEADER_BYTES as u64);
+                self.position = Some(Position { first, file, offset, number: first, in_force: InForce::default() });
             }
-            let place = self.place.as_mut().expect("it was just set");
-            let block = read_block(&place.file, place.offset, segment.bytes, &mut place.in_force);
+            let position = self.position.as_mut().expect("it was just set");
+            let block = read_block(&position.file, position.offset, segment.bytes, &mut position.in_force);
             match block {
-                Ok(Some((block, bytes))) if block.number.0 == place.number => {
-                    place.offset += bytes;
-                    place.number += 1;
+                Ok(Some((block, bytes))) if block.number.0 == position.number => {
+                    position.offset += bytes;
+                    position.number += 1;
                     if block.number == number {
                         self.next += 1;
                         return Ok(Next::Batch(number, block.batch));
                     }
                 }
                 _ => {
-                    let at_byte = place.offset;
+                    let at_byte = position.offset;
                     tracing::error!(path = %segment.path.display(), at_byte, batches = end - self.next, "a segment of the spool cannot be read from here on and is put aside; its batches are lost");
                     *lost += end - self.next;
-                    self.place = None;
+                    self.position = None;
                     queue.lock().unwrap_or_else(PoisonError::into_inner).set_aside(segment.first)?;
                 }
             }

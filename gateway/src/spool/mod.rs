@@ -2,7 +2,7 @@
 //! removed whole. In the order in which a batch passes:
 //!
 //! - [`block`]: the form of a segment and of a batch in it
-//! - [`queue`]: one lane's segments: append, sync, release
+//! - [`queue`]: one lane: append, sync, release; [`segment`]: the files of its segments
 //! - [`cursor`]: reading a lane from a number on
 //! - [`identity`]: whose spool a folder is, and that one process has it
 //! - [`error`]: what can go wrong
@@ -15,5 +15,6 @@ pub(crate) mod cursor;
 pub(crate) mod error;
 pub(crate) mod identity;
 pub(crate) mod queue;
+mod segment;
 
 pub use error::SpoolError;

@@ -1,20 +1,17 @@
-//! One lane of a spool: its segments, of which the last is written and the first is let go.
+//! One lane of a spool: its segments, of which the last is written and the first is released.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use zonelake_schemas::{BatchNumber, Epoch};
 
-use super::block::{
-    BLOCK_HEAD_BYTES, BODY_BYTES_MAX, HEAD_BYTES, InForce, body_bytes, decode_block, decode_head, encode_block,
-    encode_head,
-};
+use super::block::{BODY_BYTES_MAX, HEADER_BYTES, InForce, block_bytes_max, encode_block};
 use super::error::{SpoolError, at};
 use super::identity::{sync_folder, write_durably};
+use super::segment::{Segment, list, make_segment, scan};
 use crate::batch::EncodedBatch;
 
 /// Batches of one lane on disk.
@@ -32,15 +29,6 @@ pub(crate) struct Queue {
     /// Up to here the server has said that it has them, and segments have been let go for it.
     acknowledged: BatchNumber,
     broken: Option<(PathBuf, String)>,
-}
-
-/// A segment: its numbers go from `first` to before the next one's first.
-#[derive(Debug, Clone)]
-pub(crate) struct Segment {
-    pub(crate) path: PathBuf,
-    pub(crate) first: u64,
-    /// Bytes that are synced.
-    pub(crate) bytes: u64,
 }
 
 impl Queue {
@@ -98,7 +86,7 @@ impl Queue {
             return Err(SpoolError::TooLarge { bytes, bytes_max: BODY_BYTES_MAX });
         }
         let last = self.last();
-        if last.bytes > HEAD_BYTES as u64 && last.bytes + bytes as u64 > self.segment_bytes_max {
+        if last.bytes > HEADER_BYTES as u64 && last.bytes + bytes as u64 > self.segment_bytes_max {
             self.roll()?;
         }
         let number = BatchNumber(self.next);
@@ -206,128 +194,6 @@ impl Queue {
     }
 }
 
-/// Most bytes that a batch takes on disk.
-pub(crate) fn block_bytes_max(batch: &EncodedBatch) -> usize {
-    let parts = batch.prelude.dictionaries().count() + 1;
-    BLOCK_HEAD_BYTES + 20 + parts * 13 + batch.prelude.bytes() + batch.payload.len()
-}
-
-/// The segments in a folder, in the order of their numbers.
-fn list(folder: &Path, epoch: Epoch) -> Result<VecDeque<Segment>, SpoolError> {
-    let mut segments = Vec::new();
-    for entry in fs::read_dir(folder).map_err(at(folder))? {
-        let path = entry.map_err(at(folder))?.path();
-        let number = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        let (Some(first), true) = (number, path.extension().is_some_and(|end| end == ENDING)) else { continue };
-        let mut file = File::open(&path).map_err(at(&path))?;
-        let bytes = file.metadata().map_err(at(&path))?.len();
-        let mut head = [0; HEAD_BYTES];
-        let is_whole = file.read_exact(&mut head).is_ok() && decode_head(&head) == Some((epoch, BatchNumber(first)));
-        // A length of 0 marks a head that cannot be read.
-        segments.push(Segment { path, first, bytes: if is_whole { bytes } else { 0 } });
-    }
-    segments.sort_unstable_by_key(|segment| segment.first);
-    Ok(segments.into())
-}
-
-struct Scanned {
-    bytes: u64,
-    batches: u64,
-    in_force: InForce,
-    /// A block cannot be read that has a readable one behind it: not the tail of a crash.
-    is_damaged: bool,
-}
-
-/// Reads a segment up to its last whole block; `None` where its head is not whole.
-fn scan(segment: &Segment) -> Result<Option<Scanned>, SpoolError> {
-    if segment.bytes < HEAD_BYTES as u64 {
-        return Ok(None);
-    }
-    let file = File::open(&segment.path).map_err(at(&segment.path))?;
-    let mut found = Scanned { bytes: HEAD_BYTES as u64, batches: 0, in_force: InForce::default(), is_damaged: false };
-    loop {
-        let mut in_force = found.in_force.clone();
-        let block = read_block(&file, found.bytes, segment.bytes, &mut in_force).map_err(at(&segment.path))?;
-        match block.filter(|(block, _)| block.number.0 == segment.first + found.batches) {
-            Some((_, bytes)) => {
-                found = Scanned { bytes: found.bytes + bytes, batches: found.batches + 1, in_force, ..found };
-            }
-            None => {
-                if let Some(last) = last_behind(&file, segment, &found)? {
-                    found =
-                        Scanned { bytes: segment.bytes, batches: last + 1 - segment.first, is_damaged: true, ..found };
-                }
-                return Ok(Some(found));
-            }
-        }
-    }
-}
-
-/// Number of the last batch that can be read behind a block that cannot; `None` where there is none. Blocks are looked for
-/// at every byte, since the length of the bad one may be what is bad in it.
-fn last_behind(file: &File, segment: &Segment, found: &Scanned) -> Result<Option<u64>, SpoolError> {
-    let expected = segment.first + found.batches;
-    let mut rest = vec![0; usize::try_from(segment.bytes - found.bytes).unwrap_or(0)];
-    file.read_exact_at(&mut rest, found.bytes).map_err(at(&segment.path))?;
-    let mut last = None;
-    let mut offset = 1;
-    while let Some(head) = rest.get(offset..offset + BLOCK_HEAD_BYTES + 8) {
-        let number = u64::from_le_bytes(head[BLOCK_HEAD_BYTES..].try_into().expect("8 bytes"));
-        let is_likely = number > expected && number - expected <= segment.bytes;
-        let block = if is_likely {
-            let end = segment.bytes;
-            read_block(file, found.bytes + offset as u64, end, &mut any_prelude()).map_err(at(&segment.path))?
-        } else {
-            None
-        };
-        match block {
-            Some((block, bytes)) => {
-                last = Some(block.number.0);
-                offset += usize::try_from(bytes).unwrap_or(usize::MAX);
-            }
-            None => offset += 1,
-        }
-    }
-    Ok(last)
-}
-
-/// A prelude under which any dictionary can be read.
-fn any_prelude() -> InForce {
-    InForce::with_schema(Bytes::new())
-}
-
-/// Reads the block at a place of a segment of so many bytes; `None` where no whole block is there.
-pub(crate) fn read_block(
-    file: &File,
-    offset: u64,
-    end: u64,
-    in_force: &mut InForce,
-) -> std::io::Result<Option<(super::block::Block, u64)>> {
-    if end.saturating_sub(offset) < BLOCK_HEAD_BYTES as u64 {
-        return Ok(None);
-    }
-    let mut head = [0; BLOCK_HEAD_BYTES];
-    file.read_exact_at(&mut head, offset)?;
-    let Some(bytes) = body_bytes(&head) else { return Ok(None) };
-    if end - offset < (BLOCK_HEAD_BYTES + bytes) as u64 {
-        return Ok(None);
-    }
-    let mut body = vec![0; bytes];
-    file.read_exact_at(&mut body, offset + BLOCK_HEAD_BYTES as u64)?;
-    let block = decode_block(&head, Bytes::from(body), in_force);
-    Ok(block.map(|block| (block, (BLOCK_HEAD_BYTES + bytes) as u64)))
-}
-
-fn make_segment(folder: &Path, epoch: Epoch, first: u64) -> Result<(Segment, File), SpoolError> {
-    let path = folder.join(format!("{first:020}.{ENDING}"));
-    let options = || File::options().create(true).truncate(true).read(true).write(true).open(&path);
-    let file = options().map_err(at(&path))?;
-    let head = encode_head(epoch, BatchNumber(first));
-    file.write_all_at(&head, 0).and_then(|()| file.sync_all()).map_err(at(&path))?;
-    sync_folder(folder)?;
-    Ok((Segment { path, first, bytes: HEAD_BYTES as u64 }, file))
-}
-
 fn read_acknowledged(folder: &Path) -> Result<BatchNumber, SpoolError> {
     let path = folder.join(ACKNOWLEDGED);
     match fs::read_to_string(&path) {
@@ -339,8 +205,181 @@ fn read_acknowledged(folder: &Path) -> Result<BatchNumber, SpoolError> {
 
 /// File that says up to where segments were let go.
 const ACKNOWLEDGED: &str = "acknowledged";
-/// Ending of the names of segments.
-const ENDING: &str = "spool";
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::sync::Mutex;
+
+    use tempfile::TempDir;
+
+    use super::super::cursor::{Cursor, Next};
+    use super::super::segment::ENDING;
+    use super::*;
+    use crate::encode::line_block;
+
+    const EPOCH: Epoch = Epoch(3);
+
+    struct Place(TempDir);
+
+    impl Place {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn folder(&self) -> PathBuf {
+            self.0.path().join("live")
+        }
+
+        fn open(&self) -> Queue {
+            Queue::open(&self.folder(), EPOCH, 1_000).unwrap()
+        }
+
+        fn last_segment(&self) -> PathBuf {
+            let mut paths: Vec<PathBuf> =
+                fs::read_dir(self.folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+            paths.retain(|path| path.extension().is_some_and(|end| end == ENDING));
+            paths.sort();
+            paths.pop().unwrap()
+        }
+    }
+
+    fn text(number: u64) -> String {
+        format!("line {number} {}", "x".repeat(80))
+    }
+
+    fn append(queue: &mut Queue, numbers: std::ops::RangeInclusive<u64>) {
+        for number in numbers {
+            assert_eq!(queue.append(&line_block(text(number), 1)).unwrap(), BatchNumber(number));
+        }
+    }
+
+    /// What a cursor finds from a number on: the batches' numbers; 0 for one that is gone.
+    fn read(queue: Queue, from: u64) -> (Vec<u64>, u64, Queue) {
+        let queue = Mutex::new(queue);
+        let (mut cursor, mut found, mut lost) = (Cursor::at(BatchNumber(from)), Vec::new(), 0);
+        loop {
+            match cursor.read(&queue, &mut lost).unwrap() {
+                Next::Batch(number, batch) => {
+                    assert_eq!(batch.payload, text(number.0));
+                    found.push(number.0);
+                }
+                Next::Gone(_) => found.push(0),
+                Next::End => return (found, lost, queue.into_inner().unwrap()),
+            }
+        }
+    }
+
+    #[test]
+    fn batches_are_there_after_a_restart_with_their_numbers_and_from_any_number_on() {
+        let place = Place::new();
+        let mut queue = place.open();
+        append(&mut queue, 1..=40);
+        drop(queue);
+        let mut queue = place.open();
+        append(&mut queue, 41..=50);
+        let (found, _, queue) = read(queue, 1);
+        assert!(found.into_iter().eq(1..=50));
+        let (found, _, _) = read(queue, 33);
+        assert!(found.into_iter().eq(33..=50));
+    }
+
+    #[test]
+    fn acknowledged_segments_go_and_the_numbers_go_on_behind_them_even_when_all_are_acknowledged() {
+        let place = Place::new();
+        let mut queue = place.open();
+        append(&mut queue, 1..=40);
+        let all = queue.bytes();
+        queue.release(BatchNumber(20)).unwrap();
+        assert!(queue.bytes() < all * 2 / 3, "{} of {all}", queue.bytes());
+        let (found, _, mut queue) = read(queue, 21);
+        assert!(found.into_iter().eq(21..=40), "what is not acknowledged stays");
+        queue.release(BatchNumber(40)).unwrap();
+        assert!(queue.bytes() <= 1_000);
+        drop(queue);
+        let mut queue = place.open();
+        assert_eq!((queue.acknowledged(), queue.last_number()), (BatchNumber(40), BatchNumber(40)));
+        append(&mut queue, 41..=41);
+    }
+
+    #[test]
+    fn what_a_crash_left_of_a_batch_is_cut_off_and_its_number_is_given_again() {
+        for cut in [1, 8, 40, 100] {
+            let place = Place::new();
+            let mut queue = place.open();
+            append(&mut queue, 1..=5);
+            drop(queue);
+            let path = place.last_segment();
+            let bytes = fs::metadata(&path).unwrap().len();
+            File::options().write(true).open(&path).unwrap().set_len(bytes - cut).unwrap();
+            let mut queue = place.open();
+            assert_eq!(queue.last_number(), BatchNumber(4), "cut by {cut}");
+            append(&mut queue, 5..=6);
+            let (found, lost, _) = read(queue, 1);
+            assert!(found.into_iter().eq(1..=6) && lost == 0);
+        }
+    }
+
+    #[test]
+    fn a_segment_whose_head_was_being_written_held_nothing() {
+        let place = Place::new();
+        let mut queue = place.open();
+        append(&mut queue, 1..=5);
+        drop(queue);
+        fs::write(place.folder().join(format!("{:020}.{ENDING}", 6)), b"ZLSPO").unwrap();
+        let mut queue = place.open();
+        append(&mut queue, 6..=7);
+        assert!(read(queue, 1).0.into_iter().eq(1..=7));
+    }
+
+    #[test]
+    fn damage_is_told_from_a_torn_tail_and_set_aside_and_the_rest_stays_readable() {
+        for (at_byte, lost_from) in [(HEADER_BYTES, 1), (HEADER_BYTES + 30, 1), (HEADER_BYTES + 140, 2)] {
+            for of_last in [false, true] {
+                let place = Place::new();
+                let mut queue = place.open();
+                append(&mut queue, 1..=if of_last { 5 } else { 20 });
+                let last = queue.last_number().0;
+                let damaged = queue.segments[0].clone();
+                let behind = queue.end_of(damaged.first);
+                drop(queue);
+                let mut bytes = fs::read(&damaged.path).unwrap();
+                bytes[at_byte] ^= 0x40;
+                fs::write(&damaged.path, bytes).unwrap();
+                let queue = place.open();
+                assert_eq!(queue.last_number().0, last, "its numbers are not given again");
+                let (found, lost, mut queue) = read(queue, 1);
+                let expected = (1..=last).map(|number| if (lost_from..behind).contains(&number) { 0 } else { number });
+                assert_eq!(found, expected.collect::<Vec<_>>(), "byte {at_byte}");
+                assert_eq!(lost, behind - lost_from);
+                assert!(damaged.path.with_extension("damaged").exists());
+                append(&mut queue, last + 1..=last + 2);
+            }
+        }
+    }
+
+    #[test]
+    fn the_oldest_segment_can_be_given_up_and_its_numbers_are_known_to_be_gone() {
+        let place = Place::new();
+        let mut queue = place.open();
+        append(&mut queue, 1..=20);
+        let dropped = queue.drop_oldest().unwrap().unwrap();
+        let (found, lost, mut queue) = read(queue, 1);
+        let expected = (1..=20).map(|number| if number <= dropped { 0 } else { number });
+        assert_eq!((found, lost), (expected.collect::<Vec<_>>(), 0));
+        while queue.drop_oldest().unwrap().is_some() {}
+        assert_eq!(queue.last_number(), BatchNumber(20), "the last one stays, with the numbers");
+    }
+
+    #[test]
+    fn a_disk_that_is_full_takes_no_batch_and_takes_it_when_there_is_room() {
+        let place = Place::new();
+        let mut queue = place.open();
+        append(&mut queue, 1..=3);
+        // A file that can only be read stands for any write that fails.
+        let writable = std::mem::replace(&mut queue.file, File::open(place.last_segment()).unwrap());
+        assert!(matches!(queue.append(&line_block(text(4), 1)), Err(SpoolError::Io { .. })));
+        queue.file = writable;
+        append(&mut queue, 4..=4);
+        assert!(read(queue, 1).0.into_iter().eq(1..=4));
+    }
+}

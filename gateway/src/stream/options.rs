@@ -8,7 +8,7 @@ use zonelake_schemas::{BatchNumber, Epoch, Lane};
 
 use crate::backoff::BackoffPolicy;
 use crate::error::StreamError;
-use crate::outbox::Acked;
+use crate::outbox::acked::Acked;
 
 /// Which stream to open.
 #[derive(Clone)]

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::Shared;
 use super::options::LinkEvent;
+use super::state::StreamState;
 use crate::backoff::Backoff;
 use crate::error::StreamError;
 use crate::link::{self, Answer, Down, Up};
 
 /// The stream's task: one link after another until the end.
-pub(super) async fn keep_going(shared: Arc<Shared>) {
+pub(super) async fn keep_going(shared: Arc<StreamState>) {
     let seed = getrandom::u64().unwrap_or(1);
     let mut backoff = Backoff::new(shared.options.backoff, seed);
     let ended = loop {
@@ -37,7 +37,7 @@ pub(super) async fn keep_going(shared: Arc<Shared>) {
 
 /// Opens the stream once and runs it until all is done or something breaks. Only a link that was of use counts as an
 /// open one: a server that opens and then refuses is not asked again at once for ever.
-async fn one_link(shared: &Shared, backoff: &mut Backoff) -> Result<(), StreamError> {
+async fn one_link(shared: &StreamState, backoff: &mut Backoff) -> Result<(), StreamError> {
     let (mut up, mut down, opened) = link::open(&shared.connection, &shared.open_message()).await?;
     shared.handle_opened(opened)?;
     let (opened_at, durable) = (shared.now(), shared.lock().outbox.durable());
@@ -53,7 +53,7 @@ async fn one_link(shared: &Shared, backoff: &mut Backoff) -> Result<(), StreamEr
 }
 
 /// Writes batches as they come, until something breaks.
-async fn write_batches(shared: &Shared, up: &mut Up) -> StreamError {
+async fn write_batches(shared: &StreamState, up: &mut Up) -> StreamError {
     let mut finished = false;
     loop {
         let (frames, finishing) = {
@@ -78,7 +78,7 @@ async fn write_batches(shared: &Shared, up: &mut Up) -> StreamError {
 }
 
 /// Reads acknowledgements until the server closes its side.
-async fn read_answers(shared: &Shared, down: &mut Down) -> Result<(), StreamError> {
+async fn read_answers(shared: &StreamState, down: &mut Down) -> Result<(), StreamError> {
     loop {
         let answer = down.read_answer().await?;
         let mut state = shared.lock();

@@ -2,7 +2,7 @@
 
 use zonelake_schemas::wire::control::Rejection;
 
-use crate::outbox::Acked;
+use crate::outbox::acked::Acked;
 
 /// What became of everything that was sent. Counts of acknowledgements that were lost with a link are not in it:
 /// `uncounted_batches` says how many batches that concerns; their rows are durable all the same.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{Int32Type, Schema};
 use prost::Message;
-use zonelake_gateway::outbox::{Acked, Outbox};
+use zonelake_gateway::{Acked, Outbox};
 use zonelake_gateway::{ArrowEncoder, Compression, EncodedBatch, StreamError, line_block};
 use zonelake_schemas::Lane;
 use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused, RefusedCode};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use zonelake_gateway::Connection;
-use zonelake_gateway::push::{Mapping, NoProgress, PushInput, PushOptions, push};
+use zonelake_push::{Mapping, NoProgress, PushInput, PushOptions, push};
 
 use crate::error::CliError;
 

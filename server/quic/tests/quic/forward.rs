@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zonelake_gateway::backoff::BackoffPolicy;
+use zonelake_gateway::BackoffPolicy;
 use zonelake_gateway::{
     Connection, ConnectionOptions, EncodedBatch, ForwardOptions, Forwarder, SpoolError, StreamOptions, Trust, WhenFull,
     line_block,

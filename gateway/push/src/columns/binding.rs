@@ -1,0 +1,116 @@
+//! The columns of a source, bound by a mapping to the fields of a table.
+
+use arrow::datatypes::{DataType, Schema};
+
+use crate::columns::cells::CellKind;
+use crate::mapping::Mapping;
+use crate::time_mapping::MappingError;
+
+/// The source's columns by name.
+pub(super) struct SourceColumns<'a> {
+    pub(super) mapping: &'a Mapping,
+    pub(super) names: &'a [String],
+}
+
+impl SourceColumns<'_> {
+    pub(super) fn find(&self, name: &str) -> Result<usize, MappingError> {
+        let wrong = |what: String| Err(MappingError::Invalid(what));
+        let mut found = self.names.iter().enumerate().filter(|(_, own)| *own == name).map(|(index, _)| index);
+        match (found.next(), found.next()) {
+            (Some(index), None) => Ok(index),
+            (Some(_), Some(_)) => wrong(format!("the source has column {name:?} twice")),
+            (None, _) => wrong(format!("the source has no column {name:?}; it has {}", self.names.join(", "))),
+        }
+    }
+
+    /// A mapped column; `None` where it is optional and not there.
+    fn find_mapped(&self, name: &str) -> Result<Option<usize>, MappingError> {
+        if self.mapping.optional.iter().any(|own| own == name) && !self.names.iter().any(|own| own == name) {
+            return Ok(None);
+        }
+        self.find(name).map(Some)
+    }
+
+    /// The field that takes the file's name.
+    pub(super) fn file_name_field(
+        &self,
+        wire: &Schema,
+        columns: &[(usize, String, CellKind)],
+    ) -> Result<Option<String>, MappingError> {
+        let Some(name) = &self.mapping.file_name_field else { return Ok(None) };
+        let wrong = |what: &str| Err(MappingError::Invalid(format!("file_name_field {name:?}: {what}")));
+        match wire.field_with_name(name) {
+            Ok(field) if *field.data_type() == DataType::Utf8 && !is_fixed(name) => {}
+            _ => return wrong("the table has no text field of that name"),
+        }
+        if columns.iter().any(|(_, field, _)| field == name) {
+            return wrong("a column becomes that field already");
+        }
+        Ok(Some(name.clone()))
+    }
+
+    /// A column that is mapped by having the name already.
+    pub(super) fn by_name(&self, name: &str) -> Result<Option<usize>, MappingError> {
+        let there = self.mapping.by_name
+            && self.names.iter().any(|own| own == name)
+            && !self.mapping.columns.contains_key(name)
+            && !self.mapping.ignore.iter().any(|ignored| ignored == name);
+        if there { self.find(name).map(Some) } else { Ok(None) }
+    }
+
+    /// Source position, field and kind of each mapped column, in the order of the table's fields.
+    pub(super) fn fields(&self, wire: &Schema) -> Result<Vec<(usize, String, CellKind)>, MappingError> {
+        for column in self.mapping.columns.values() {
+            let field = column.field();
+            if !PLACES.contains(&field) && (is_fixed(field) || wire.field_with_name(field).is_err()) {
+                return Err(MappingError::Invalid(format!("table {} has no field {field:?}", self.mapping.table)));
+            }
+        }
+        let places = PLACES.iter().map(|name| (*name, DataType::Utf8));
+        let fields = wire.fields().iter().filter(|field| !is_fixed(field.name()));
+        let mut found = Vec::new();
+        for (name, data_type) in places.chain(fields.map(|field| (field.name().as_str(), field.data_type().clone()))) {
+            let mut sources = self.mapping.columns.iter().filter(|(_, column)| column.field() == name);
+            let (index, scale) = match (sources.next(), sources.next()) {
+                (Some((source, column)), None) => (self.find_mapped(source)?, column.scale()),
+                (Some((one, _)), Some((two, _))) => {
+                    return Err(MappingError::Invalid(format!("columns {one:?} and {two:?} both become {name:?}")));
+                }
+                (None, _) => (self.by_name(name)?, 1.0),
+            };
+            let Some(index) = index else { continue };
+            let kind = CellKind::of(&data_type, scale).ok_or_else(|| {
+                MappingError::Invalid(format!("field {name:?} is of type {data_type}, which this version cannot send"))
+            })?;
+            if scale.to_bits() != 1.0f64.to_bits() && !matches!(kind, CellKind::Double { .. }) {
+                return Err(MappingError::Invalid(format!("field {name:?} is no double: it cannot be scaled")));
+            }
+            found.push((index, name.to_owned(), kind));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn check_rest(&self, used: &[usize]) -> Result<(), MappingError> {
+        if self.mapping.ignore_rest {
+            return Ok(());
+        }
+        let rest = self.names.iter().enumerate().filter(|(index, name)| {
+            !used.contains(index) && !self.mapping.ignore.iter().any(|ignored| ignored == *name)
+        });
+        let rest: Vec<String> = rest.map(|(_, name)| format!("{name:?}")).collect();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        Err(MappingError::Invalid(format!(
+            "columns that are neither mapped nor ignored: {}; map them, list them in ignore, or set ignore_rest = true",
+            rest.join(", ")
+        )))
+    }
+}
+
+/// Columns that say where a device is; the server checks them.
+const PLACES: [&str; 3] = ["province", "zone", "site"];
+
+fn is_fixed(name: &str) -> bool {
+    matches!(name, "time" | "device" | "quality")
+}
