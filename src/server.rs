@@ -28,12 +28,12 @@ use zonelake_ingest::server::{QuicOptions, QuicServer};
 use zonelake_ingest::session::SessionOptions;
 use zonelake_ingest::shares::GatewayShares;
 use zonelake_ingest::{DecodeLimits, http_write};
+use zonelake_parquet::ParquetOptions;
 use zonelake_postgres::PostgresServer;
 use zonelake_query::{QueryEngine, QueryOptions, http_sql};
 use zonelake_registry::declared_tables;
 use zonelake_schemas::clock::{Clock, SystemClock};
 use zonelake_storage::{KeyLimits, Recovered, Store, StoreArgs, StoreOptions};
-use zonelake_tablelog::ParquetOptions;
 use zonelake_wal::RealDisk;
 
 use self::http::{HttpArgs, HttpServer, Inside, inside_routes};

@@ -66,7 +66,7 @@ fn prepare(is_flushed: bool) -> (Bed, Arc<QueryEngine>) {
         let zone = sender.zone;
         let log = bed.log_rows(DECIMALS, sender, LARGE, 1).remove(0);
         let entry = Entry {
-            numbered: None,
+            sequenced: None,
             gateway: bed.gateways[zone].id,
             lane: Lane::Live,
             table: Arc::clone(&table),

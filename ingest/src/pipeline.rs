@@ -9,7 +9,7 @@ use futures::channel::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc, oneshot};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
-use zonelake_storage::streams::home_of;
+use zonelake_storage::shard_key_of_gateway;
 use zonelake_storage::{BATCH_LOG_BYTES_MAX, Entry, Outcome, RequestKey, Shard, Store, Table, shard_for};
 
 use crate::budget::Budget;
@@ -206,7 +206,7 @@ impl Pipeline {
     /// Waits until a table has room for more rows. To be called first, with nothing in hand, so that the senders of a
     /// table whose flush falls behind hold nothing that others wait for.
     pub async fn table_has_room(&self, table: &Table) {
-        table.room(self.store.options().live_bytes_max).await;
+        table.wait_for_capacity(self.store.options().live_bytes_max).await;
     }
 
     /// Reserves room for a frame before it is read. It is given back once the frame is decoded and its batch has room
@@ -260,7 +260,7 @@ impl Pipeline {
     /// Submits a batch: to the shard of its producer, or of its gateway where it is not numbered. Waits while the shard's
     /// queue is full.
     pub async fn submit(&self, pending: Pending) -> Result<(), Refusal> {
-        let home = pending.entry.numbered.map_or(home_of(pending.entry.gateway), |batch| batch.producer);
+        let home = pending.entry.sequenced.map_or(shard_key_of_gateway(pending.entry.gateway), |batch| batch.producer);
         self.sender(home).send(Command::Append(Box::new(pending))).await.map_err(|_| shutting_down())
     }
 
@@ -283,7 +283,7 @@ impl Pipeline {
 
     /// Submits a request with a key, to the shard of its gateway. Waits while the shard's queue is full.
     pub async fn submit_request(&self, pending: PendingRequest) -> Result<(), Refusal> {
-        let home = home_of(pending.request.gateway);
+        let home = shard_key_of_gateway(pending.request.gateway);
         self.sender(home).send(Command::Request(Box::new(pending))).await.map_err(|_| shutting_down())
     }
 

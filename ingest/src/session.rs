@@ -23,7 +23,7 @@ use zonelake_schemas::wire::frame::{
     CONTROL_BYTES_MAX, FrameHeader, FrameKind, HEADER_BYTES, control_frame, split_batch,
 };
 use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey};
-use zonelake_storage::{Entry, Numbered, Outcome, Rows, Table};
+use zonelake_storage::{Entry, Outcome, Rows, SequencedBatch, Table};
 
 use crate::credentials::gateway_of;
 use crate::decode::arrow::ArrowDecoder;
@@ -333,7 +333,7 @@ impl Session {
         let (digest, decoded) = self.decode(number, payload).map_err(|refusal| (refusal, number))?;
         let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| (refusal, number))?;
         let entry = Entry {
-            numbered: Some(Numbered {
+            sequenced: Some(SequencedBatch {
                 producer: self.producer,
                 epoch: self.epoch,
                 stream: self.stream(),

@@ -193,12 +193,12 @@ impl ShardWriter {
 
     fn hold_log_in_bounds(&self) {
         if self.shard.log_bytes() > self.store.options().log_bytes_max {
-            self.shard.tables_that_hold_the_log().iter().for_each(|table| table.force_flush());
+            self.shard.tables_that_hold_the_wal().iter().for_each(|table| table.force_flush());
         }
     }
 
     fn owns(&self, pending: &Pending) -> bool {
-        match (&pending.entry.numbered, pending.session) {
+        match (&pending.entry.sequenced, pending.session) {
             (Some(batch), Some(session)) => self.owners.get(&(batch.producer, batch.stream)) == Some(&session),
             _ => true,
         }

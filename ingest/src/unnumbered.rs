@@ -83,7 +83,7 @@ async fn await_room(pipeline: &Pipeline, table: &Table) -> Result<(), WriteError
 }
 
 fn unnumbered(gateway: GatewayId, table: &Arc<Table>, stored: Option<Rows>, rejected: Option<Rows>) -> Entry {
-    Entry { numbered: None, gateway, lane: Lane::Live, table: Arc::clone(table), stored, rejected }
+    Entry { sequenced: None, gateway, lane: Lane::Live, table: Arc::clone(table), stored, rejected }
 }
 
 fn refused(refusal: Refusal) -> WriteError {

@@ -21,6 +21,7 @@ use zonelake_ingest::metrics::IngestMetrics;
 use zonelake_ingest::pipeline::{Pipeline, PipelineOptions};
 use zonelake_ingest::server::{QuicOptions, QuicServer};
 use zonelake_ingest::session::SessionOptions;
+use zonelake_parquet::ParquetOptions;
 use zonelake_schemas::clock::{Clock, SystemClock};
 use zonelake_schemas::tables::builtin_tables;
 use zonelake_schemas::wire::ALPN;
@@ -28,7 +29,6 @@ use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused};
 use zonelake_schemas::wire::frame::{FrameHeader, FrameKind, HEADER_BYTES, batch_prefix, control_frame};
 use zonelake_schemas::{BatchNumber, TableDef};
 use zonelake_storage::{Store, StoreArgs, StoreOptions, Table};
-use zonelake_tablelog::ParquetOptions;
 use zonelake_wal::{Disk, RealDisk};
 
 /// Greatest frame that the test server takes.

@@ -26,7 +26,7 @@ async fn filled() -> Arc<Bed> {
         let all: Vec<ProbeRow> = hours.flat_map(row).collect();
         bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), &all)]);
         if day == 0 {
-            bed.flush("probe", &zonelake_tablelog::ParquetOptions::default()).await;
+            bed.flush("probe", &zonelake_parquet::ParquetOptions::default()).await;
         }
     }
     bed

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use zonelake_parquet::{DataFile, ParquetOptions, StatValue};
 use zonelake_schemas::DeviceKey;
-use zonelake_storage::view::TableView;
-use zonelake_tablelog::{DataFile, ParquetOptions, StatValue};
+use zonelake_storage::TableView;
 
 use crate::bed::{Bed, HOUR_US, NEW_YEAR_US, ProbeRow, answer, probe_batch};
 

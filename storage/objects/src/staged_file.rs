@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use object_store::{Error, MultipartUpload, PutPayload, PutResult, Result, UploadPart};
 
-use crate::store::{NAME, NotSynced};
+use crate::error::{NotSynced, STORE_NAME};
 
 /// A file that is being written and has not got its name yet. Dropped before that, it is removed.
 #[derive(Debug)]
@@ -121,12 +121,12 @@ impl MultipartUpload for SyncedUpload {
 pub(crate) struct Folders {
     root: PathBuf,
     durable: Mutex<HashSet<PathBuf>>,
-    settled: Mutex<HashSet<PathBuf>>,
+    synced: Mutex<HashSet<PathBuf>>,
 }
 
 impl Folders {
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root, durable: Mutex::default(), settled: Mutex::default() }
+        Self { root, durable: Mutex::default(), synced: Mutex::default() }
     }
 
     /// Makes a folder and its parents below the root, and syncs the names that this process has not synced yet: one that
@@ -149,19 +149,19 @@ impl Folders {
     pub(crate) fn sync(&self, folder: &FsPath) -> io::Result<()> {
         debug_assert!(folder.starts_with(&self.root), "paths outside of the data folder are refused");
         sync_folder(folder).inspect_err(|_| {
-            lock(&self.settled).remove(folder);
+            lock(&self.synced).remove(folder);
         })
     }
 
     /// Makes the names in a folder durable where they may not be: those of an earlier process that was killed before its
     /// sync, and those of a sync that has failed. File systems keep a journal of names, so that a later sync makes up for
     /// it or fails too. A folder that is not there has no names.
-    pub(crate) fn settle(&self, folder: &FsPath) -> io::Result<()> {
-        if lock(&self.settled).contains(folder) || !folder.is_dir() {
+    pub(crate) fn sync_listed_folder(&self, folder: &FsPath) -> io::Result<()> {
+        if lock(&self.synced).contains(folder) || !folder.is_dir() {
             return Ok(());
         }
         sync_folder(folder)?;
-        lock(&self.settled).insert(folder.to_owned());
+        lock(&self.synced).insert(folder.to_owned());
         Ok(())
     }
 }
@@ -180,7 +180,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 pub(crate) async fn in_blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|source| Error::Generic { store: NAME, source: source.into() })?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|source| Error::Generic { store: STORE_NAME, source: source.into() })?
 }
 
 pub(crate) fn failed(path: &FsPath, source: io::Error) -> Error {
@@ -189,7 +191,7 @@ pub(crate) fn failed(path: &FsPath, source: io::Error) -> Error {
         io::ErrorKind::NotFound => Error::NotFound { path, source: source.into() },
         io::ErrorKind::AlreadyExists => Error::AlreadyExists { path, source: source.into() },
         io::ErrorKind::PermissionDenied => Error::PermissionDenied { path, source: source.into() },
-        _ => Error::Generic { store: NAME, source: Box::new(WriteFailed { path, source }) },
+        _ => Error::Generic { store: STORE_NAME, source: Box::new(WriteFailed { path, source }) },
     }
 }
 
@@ -202,9 +204,9 @@ struct WriteFailed {
 }
 
 pub(crate) fn not_synced(path: PathBuf, source: io::Error) -> Error {
-    Error::Generic { store: NAME, source: Box::new(NotSynced { path, source }) }
+    Error::Generic { store: STORE_NAME, source: Box::new(NotSynced { path, source }) }
 }
 
 fn over() -> Error {
-    Error::Generic { store: NAME, source: "the upload is complete or aborted already".into() }
+    Error::Generic { store: STORE_NAME, source: "the upload is complete or aborted already".into() }
 }

@@ -38,7 +38,8 @@ use object_store::{
 };
 use url::Url;
 
-use crate::staged::{Folders, Staged, SyncedUpload, failed, in_blocking, not_synced, parent, sync_folder};
+use crate::error::STORE_NAME;
+use crate::staged_file::{Folders, Staged, SyncedUpload, failed, in_blocking, not_synced, parent, sync_folder};
 
 /// A local object store below one data folder, which syncs what it writes.
 #[derive(Debug)]
@@ -47,15 +48,6 @@ pub struct SyncedStore {
     root: Path,
     url: Url,
     folders: Arc<Folders>,
-}
-
-/// A file has its name already, but the folder that holds the name could not be synced: it may be gone after a power
-/// loss. It stands in the source chain of the store's error.
-#[derive(Debug, thiserror::Error)]
-#[error("{path} is written but its folder cannot be synced: {source}", path = path.display())]
-pub struct NotSynced {
-    pub(crate) path: PathBuf,
-    pub(crate) source: io::Error,
 }
 
 impl SyncedStore {
@@ -118,7 +110,7 @@ impl ObjectStore for SyncedStore {
         if matches!(opts.mode, PutMode::Update(_)) {
             return Err(Error::NotImplemented {
                 operation: "put with PutMode::Update".into(),
-                implementer: NAME.into(),
+                implementer: STORE_NAME.into(),
             });
         }
         let dest = self.file_path(location)?;
@@ -166,7 +158,7 @@ impl ObjectStore for SyncedStore {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         match prefix.map(|prefix| self.check(prefix)) {
             Some(Err(error)) => futures::stream::once(async { Err(error) }).boxed(),
-            _ => self.list_settled(prefix.unwrap_or(&self.root)),
+            _ => self.list_durable(prefix.unwrap_or(&self.root)),
         }
     }
 
@@ -192,15 +184,16 @@ impl ObjectStore for SyncedStore {
 }
 
 impl SyncedStore {
-    fn list_settled(&self, prefix: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+    fn list_durable(&self, prefix: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
         let (listed, folder) = (self.inner.list(Some(prefix)), self.file_path(prefix));
         let folders = Arc::clone(&self.folders);
-        let settled = async move {
+        let synced = async move {
             let folder = folder?;
-            in_blocking(move || folders.settle(&folder).map_err(|source| not_synced(folder, source))).await?;
+            in_blocking(move || folders.sync_listed_folder(&folder).map_err(|source| not_synced(folder, source)))
+                .await?;
             Ok::<_, Error>(listed)
         };
-        futures::stream::once(settled).try_flatten().boxed()
+        futures::stream::once(synced).try_flatten().boxed()
     }
 
     /// Syncs a file that is about to get another name, and makes the folder of that name.
@@ -218,9 +211,6 @@ impl SyncedStore {
         in_blocking(move || folders.sync(parent(&dest)).map_err(|source| not_synced(dest, source))).await
     }
 }
-
-/// Name of this store in errors.
-pub(crate) const NAME: &str = "SyncedStore";
 
 #[cfg(test)]
 mod tests {

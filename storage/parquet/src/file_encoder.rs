@@ -24,16 +24,17 @@ use twox_hash::XxHash3_64;
 use zonelake_schemas::TableSchemas;
 use zonelake_schemas::columns::FILE_FIXED;
 
-use crate::ColumnStats;
 use crate::background::in_threads;
-use crate::boolean_column::encode_booleans;
-use crate::column_chunk::{ChunkOptions, ColumnChunk};
+use crate::column::boolean::encode_booleans;
+use crate::column::chunk::{ChunkOptions, ColumnChunk};
+use crate::column::integer::{Stored, encode_integers};
+use crate::column::text::{TextRuns, encode_text};
+use crate::data_file::ColumnStats;
+use crate::error::ParquetFileError;
 use crate::gather::{Column, Gather};
-use crate::integer_column::{Stored, encode_integers};
-use crate::parquet_file::{ParquetFileError, ParquetOptions};
+use crate::options::ParquetOptions;
 use crate::sort::SortedRows;
 use crate::stats::StatsBuilder;
-use crate::text_column::{TextRuns, encode_text};
 
 /// What all files of one table have in common.
 #[derive(Debug)]

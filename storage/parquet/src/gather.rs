@@ -16,9 +16,9 @@ use arrow::datatypes::{
 use zonelake_schemas::Quality;
 use zonelake_schemas::columns::{FILE_FIXED, LIVE_FIXED, is_null_column, live, null_column};
 
-use crate::parquet_file::ParquetFileError;
+use crate::column::text::TextRuns;
+use crate::error::ParquetFileError;
 use crate::sort::{PlaceColumn, RowRef, SortedRows};
-use crate::text_column::TextRuns;
 
 /// The rows of one file.
 pub(crate) struct Gather<'a> {

@@ -15,19 +15,20 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 /// A file of a known size.
 #[derive(Debug)]
-pub(crate) struct StoreReader {
+pub struct ObjectReader {
     store: Arc<dyn ObjectStore>,
     path: Path,
     bytes: u64,
 }
 
-impl StoreReader {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Self {
+impl ObjectReader {
+    /// A reader of the file at `path`, which has `bytes` bytes.
+    pub fn new(store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Self {
         Self { store, path, bytes }
     }
 }
 
-impl AsyncFileReader for StoreReader {
+impl AsyncFileReader for ObjectReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
         async move { self.store.get_range(&self.path, range).await.map_err(external) }.boxed()
     }

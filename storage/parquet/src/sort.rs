@@ -13,8 +13,8 @@ use arrow::datatypes::{TimestampMicrosecondType, UInt32Type};
 use zonelake_schemas::columns::live;
 use zonelake_schemas::{DeviceKey, Location, Locations};
 
-use crate::parquet_file::ParquetFileError;
-use crate::text_column::NULL;
+use crate::column::text::NULL;
+use crate::error::ParquetFileError;
 
 /// Rows of one table in the order of files.
 #[derive(Debug)]

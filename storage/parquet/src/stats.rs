@@ -11,9 +11,9 @@ use arrow::datatypes::{
     ArrowNumericType, DataType, Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType,
 };
 
-use crate::column_chunk::Bounds;
-use crate::text_column::TextRuns;
-use crate::{ColumnStats, StatValue};
+use crate::column::chunk::Bounds;
+use crate::column::text::TextRuns;
+use crate::data_file::{ColumnStats, StatValue};
 
 /// What is known of a column so far.
 #[derive(Debug, Default)]
@@ -197,7 +197,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::text_column::NULL;
+    use crate::column::text::NULL;
 
     fn stats(arrays: impl IntoIterator<Item = ArrayRef>) -> ColumnStats {
         let mut builder = StatsBuilder::default();

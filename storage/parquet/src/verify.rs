@@ -16,10 +16,9 @@ use twox_hash::XxHash3_64;
 use zonelake_schemas::TableSchemas;
 use zonelake_schemas::columns::FILE_FIXED;
 
-use crate::parquet_file::path_in_store;
-use crate::reader::StoreReader;
+use crate::data_file::{ColumnStats, DataFile, path_in_store};
+use crate::object_reader::ObjectReader;
 use crate::stats::StatsBuilder;
-use crate::{ColumnStats, DataFile};
 
 /// What a sound file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -97,7 +96,7 @@ pub async fn verify_file(
 ) -> Result<VerifiedFile, FileDamage> {
     let path = path_in_store(table_root, &file.path);
     check_bytes(store.as_ref(), &path, file).await?;
-    let reader = StoreReader::new(Arc::clone(store), path, file.bytes);
+    let reader = ObjectReader::new(Arc::clone(store), path, file.bytes);
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
     let builder = ParquetRecordBatchStreamBuilder::new_with_options(reader, options).await?;
     check_columns(builder.schema(), &schemas.file)?;

@@ -12,11 +12,12 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use parquet::basic::{Compression, Encoding, Type};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use proptest::prelude::*;
-use zonelake_schemas::{DeviceKey, Locations, TableSchemas};
-use zonelake_tablelog::{
-    DataFile, FileDamage, ParquetFileError, ParquetOptions, SortInput, StatValue, SyncedStore, VerifiedFile,
+use zonelake_objects::SyncedStore;
+use zonelake_parquet::{
+    DataFile, FileDamage, ParquetFileError, ParquetOptions, SortInput, StatValue, VerifiedFile, path_in_store,
     verify_file, write_sorted,
 };
+use zonelake_schemas::{DeviceKey, Locations, TableSchemas};
 
 use crate::rows::{FileRow, Row, chunk, file_rows, in_file, places, table};
 
@@ -360,6 +361,6 @@ async fn a_large_file_goes_up_in_parts() {
     assert!(files[0].bytes > 11_000_000, "{} bytes are one part only", files[0].bytes);
     folder.verify(&files[0]).await.unwrap();
     assert_eq!(folder.read(&files[0]).1.len(), 4_000);
-    let path = zonelake_tablelog::parquet_file::path_in_store(&folder.root, &files[0].path);
+    let path = path_in_store(&folder.root, &files[0].path);
     assert_eq!(folder.store.head(&path).await.unwrap().size, files[0].bytes);
 }

@@ -4,32 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use zonelake_parquet::{DataFile, SortInput, delete_files, write_sorted};
 use zonelake_schemas::Lsn;
-use zonelake_tablelog::{
-    AppId, DataFile, LogCommit, ParquetFileError, SortInput, TableLogError, delete_files, write_sorted,
-};
+use zonelake_tablelog::{AppId, LogCommit, TableLogError};
 
+use crate::flush::error::FlushError;
 use crate::store::Store;
-use crate::table::{Committed, FlushPart, Table};
-
-#[cfg(test)]
-mod tests;
-
-/// Why a flush did not come through. Its rows stay in memory and in the log; the next flush takes them again.
-#[derive(Debug, thiserror::Error)]
-pub enum FlushError {
-    /// The Parquet files could not be written.
-    #[error("table {table}: {source}")]
-    Write {
-        /// Table.
-        table: String,
-        /// Cause.
-        source: ParquetFileError,
-    },
-    /// The files were written and are not committed, or nobody knows yet.
-    #[error(transparent)]
-    Commit(#[from] TableLogError),
-}
+use crate::table::table::{Committed, FlushBatch, Table};
 
 /// What a flush has done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,7 +39,7 @@ impl Store {
     pub async fn flush(&self, table: &Table) -> Result<Flushed, FlushError> {
         let mut in_doubt = table.flush.lock().await;
         let Some(part) = table.begin_flush(self.options().flush_bytes_max) else { return Ok(Flushed::default()) };
-        let result = self.flush_part(table, &part, &mut in_doubt).await;
+        let result = self.flush_batch(table, &part, &mut in_doubt).await;
         if result.is_err() {
             table.fail_flush(self.clock().monotonic());
         }
@@ -67,10 +48,10 @@ impl Store {
 
     /// Writes and commits the rows that were set aside. A commit that is reported as failed may have landed, so what
     /// the log says decides, now or, where it cannot be read, at the next try: before that no file is written again.
-    async fn flush_part(
+    async fn flush_batch(
         &self,
         table: &Table,
-        part: &FlushPart,
+        part: &FlushBatch,
         in_doubt: &mut Option<Vec<Arc<DataFile>>>,
     ) -> Result<Flushed, FlushError> {
         if let Some(files) = in_doubt.as_ref() {
@@ -106,7 +87,7 @@ impl Store {
         }
     }
 
-    async fn write(&self, table: &Table, part: &FlushPart) -> Result<Vec<Arc<DataFile>>, FlushError> {
+    async fn write(&self, table: &Table, part: &FlushBatch) -> Result<Vec<Arc<DataFile>>, FlushError> {
         let rows: Vec<RecordBatch> = part.chunks.iter().map(|chunk| chunk.rows.clone()).collect();
         let registered = &table.registered;
         let places = self.registry().places();
@@ -117,14 +98,14 @@ impl Store {
         Ok(files.into_iter().map(Arc::new).collect())
     }
 
-    fn txns(&self, part: &FlushPart) -> Vec<(AppId, i64)> {
+    fn txns(&self, part: &FlushBatch) -> Vec<(AppId, i64)> {
         let number = |lsn: Lsn| i64::try_from(lsn.0).expect("an LSN is below 2^63");
         part.last_lsns.iter().map(|(&shard, &lsn)| (self.app_id(shard), number(lsn))).collect()
     }
 
     /// Finds out what became of a commit that was reported as failed: the log's `txn`s tell. Where it has landed, the
     /// flush is ended; else its files, which no version lists, are deleted, and the next try builds upon what the log is.
-    async fn settle(&self, table: &Table, part: &FlushPart, files: &[Arc<DataFile>]) -> Result<bool, TableLogError> {
+    async fn settle(&self, table: &Table, part: &FlushBatch, files: &[Arc<DataFile>]) -> Result<bool, TableLogError> {
         let snapshot = table.log.load().await?;
         let txns = self.txns(part);
         if txns.iter().all(|(app, lsn)| snapshot.txns.get(app).is_some_and(|landed| landed >= lsn)) {

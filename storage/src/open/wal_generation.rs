@@ -16,7 +16,7 @@ use zonelake_wal::{Disk, DiskFile};
 /// The set of shard logs in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Layout {
+pub struct WalGeneration {
     /// Number of the set, growing with each change of the shard count.
     pub generation: u32,
     /// Shards in it.
@@ -26,28 +26,28 @@ pub struct Layout {
 /// The layout's file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}")]
-pub struct LayoutError {
+pub struct WalGenerationError {
     /// File or folder.
     path: PathBuf,
     /// Cause.
     source: io::Error,
 }
 
-impl Layout {
+impl WalGeneration {
     /// Reads the layout in force; `None` in a folder that has none yet. What it returns survives a power loss: a process
     /// that was killed between naming the file and syncing the folder may have left a name that is only in memory.
-    pub fn settle(disk: &dyn Disk, wal: &Path) -> Result<Option<Self>, LayoutError> {
+    pub(super) fn adopt(disk: &dyn Disk, wal: &Path) -> Result<Option<Self>, WalGenerationError> {
         let layout = Self::read(disk, wal)?;
         if layout.is_some() {
-            disk.sync_dir(wal).map_err(|source| LayoutError { path: wal.into(), source })?;
+            disk.sync_dir(wal).map_err(|source| WalGenerationError { path: wal.into(), source })?;
         }
         Ok(layout)
     }
 
     /// Reads the layout in force without changing anything; `None` in a folder that has none yet.
-    pub fn read(disk: &dyn Disk, wal: &Path) -> Result<Option<Self>, LayoutError> {
+    pub fn read(disk: &dyn Disk, wal: &Path) -> Result<Option<Self>, WalGenerationError> {
         let path = wal.join(FILE);
-        let failed = |source| LayoutError { path: path.clone(), source };
+        let failed = |source| WalGenerationError { path: path.clone(), source };
         match read_whole(disk, &path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(error.into())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -56,7 +56,7 @@ impl Layout {
     }
 
     /// Puts this layout in force: durable when it returns.
-    pub fn write(&self, disk: &dyn Disk, wal: &Path) -> Result<(), LayoutError> {
+    pub fn write(&self, disk: &dyn Disk, wal: &Path) -> Result<(), WalGenerationError> {
         let written = wal.join("layout.new");
         let result = (|| {
             let file = disk.create(&written)?;
@@ -65,7 +65,7 @@ impl Layout {
             disk.rename(&written, &wal.join(FILE))?;
             disk.sync_dir(wal)
         })();
-        result.map_err(|source| LayoutError { path: written, source })
+        result.map_err(|source| WalGenerationError { path: written, source })
     }
 
     /// Folder of its logs.
@@ -84,11 +84,11 @@ impl Layout {
     }
 
     /// Removes the folders of other generations: what a change of the shard count has left behind.
-    pub fn remove_others(&self, disk: &dyn Disk, wal: &Path) -> Result<(), LayoutError> {
+    pub fn remove_others(&self, disk: &dyn Disk, wal: &Path) -> Result<(), WalGenerationError> {
         let own = self.folder(wal);
-        let names = disk.list_dirs(wal).map_err(|source| LayoutError { path: wal.into(), source })?;
+        let names = disk.list_dirs(wal).map_err(|source| WalGenerationError { path: wal.into(), source })?;
         for path in names.into_iter().map(|name| wal.join(name)).filter(|path| *path != own) {
-            disk.remove_dir_all(&path).map_err(|source| LayoutError { path, source })?;
+            disk.remove_dir_all(&path).map_err(|source| WalGenerationError { path, source })?;
         }
         Ok(())
     }
@@ -130,10 +130,10 @@ mod tests {
     #[test]
     fn a_layout_reads_back_and_others_are_removed() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Layout::read(&RealDisk, folder.path()).unwrap(), None);
-        let layout = Layout { generation: 2, shards: 3 };
+        assert_eq!(WalGeneration::read(&RealDisk, folder.path()).unwrap(), None);
+        let layout = WalGeneration { generation: 2, shards: 3 };
         layout.write(&RealDisk, folder.path()).unwrap();
-        assert_eq!(Layout::read(&RealDisk, folder.path()).unwrap(), Some(layout));
+        assert_eq!(WalGeneration::read(&RealDisk, folder.path()).unwrap(), Some(layout));
         fs::create_dir(folder.path().join("0001")).unwrap();
         fs::create_dir(folder.path().join("0002")).unwrap();
         layout.remove_others(&RealDisk, folder.path()).unwrap();
@@ -145,6 +145,6 @@ mod tests {
     fn a_damaged_layout_is_named() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE), "{").unwrap();
-        assert!(Layout::read(&RealDisk, folder.path()).unwrap_err().to_string().contains("layout"));
+        assert!(WalGeneration::read(&RealDisk, folder.path()).unwrap_err().to_string().contains("layout"));
     }
 }

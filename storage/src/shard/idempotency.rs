@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use zonelake_schemas::GatewayId;
 
-use crate::record::{GatewayKeysHead, KeyHead};
+use crate::shard::record::{GatewayKeysHeader, KeyHeader};
 
 /// A request as its gateway calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Default for KeyLimits {
 
 /// What to do with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyVerdict {
+pub enum KeyCheck {
     /// It is new: store it.
     New,
     /// It is stored already.
@@ -71,19 +71,19 @@ struct Known {
 
 impl Keys {
     /// What to do with a request that comes at `now_us`.
-    pub fn judge(&self, request: &RequestKey, limits: &KeyLimits, now_us: i64) -> KeyVerdict {
+    pub fn classify(&self, request: &RequestKey, limits: &KeyLimits, now_us: i64) -> KeyCheck {
         let known = self.gateways.get(&request.gateway).and_then(|keys| keys.known.get(&request.key));
         match known.filter(|known| !is_old(known.at_us, limits, now_us)) {
-            None => KeyVerdict::New,
-            Some(known) if known.digest == request.digest => KeyVerdict::Repeated,
-            Some(_) => KeyVerdict::OtherContent,
+            None => KeyCheck::New,
+            Some(known) if known.digest == request.digest => KeyCheck::Repeated,
+            Some(_) => KeyCheck::OtherContent,
         }
     }
 
     /// Takes in a request that was stored at `at_us`, and forgets what is beyond the limits.
     pub fn remember(&mut self, request: &RequestKey, limits: &KeyLimits, at_us: i64) {
         self.insert(request, at_us);
-        let keys = self.gateways.get_mut(&request.gateway).expect("it was just put in");
+        let keys = self.gateways.get_mut(&request.gateway).expect("the key was just inserted");
         while keys.known.len() > limits.per_gateway_max || keys.oldest_us().is_some_and(|at| is_old(at, limits, at_us))
         {
             keys.forget_oldest();
@@ -102,7 +102,7 @@ impl Keys {
     }
 
     /// Takes over a state from the log, which replaces what is known.
-    pub(crate) fn restore(&mut self, heads: &[GatewayKeysHead]) {
+    pub(crate) fn restore(&mut self, heads: &[GatewayKeysHeader]) {
         *self = Self::default();
         for (gateway, key) in heads.iter().flat_map(|head| head.keys.iter().map(|key| (GatewayId(head.gateway), key))) {
             let request = RequestKey { gateway, key: key.key(), digest: key.digest };
@@ -111,21 +111,21 @@ impl Keys {
     }
 
     /// The state as the log keeps it, of the gateways that `keep` wants.
-    pub(crate) fn heads(&self, keep: impl Fn(GatewayId) -> bool) -> Vec<GatewayKeysHead> {
+    pub(crate) fn headers(&self, keep: impl Fn(GatewayId) -> bool) -> Vec<GatewayKeysHeader> {
         let kept = self.gateways.iter().filter(|(id, keys)| keep(**id) && !keys.order.is_empty());
-        kept.map(|(id, keys)| GatewayKeysHead {
+        kept.map(|(id, keys)| GatewayKeysHeader {
             gateway: id.0,
             keys: keys
                 .order
                 .iter()
-                .filter_map(|key| Some(KeyHead::new(*key, keys.known.get(key)?.digest, keys.known.get(key)?.at_us)))
+                .filter_map(|key| Some(KeyHeader::new(*key, keys.known.get(key)?.digest, keys.known.get(key)?.at_us)))
                 .collect(),
         })
         .collect()
     }
 
     /// Adds the keys of another shard; no gateway is in both.
-    pub(crate) fn absorb(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         self.count += other.count;
         self.gateways.extend(other.gateways);
     }
@@ -177,12 +177,12 @@ mod tests {
     #[test]
     fn a_key_counts_for_its_gateway_and_its_content() {
         let mut keys = Keys::default();
-        assert_eq!(keys.judge(&request(1, 7, 1), &LIMITS, 0), KeyVerdict::New);
+        assert_eq!(keys.classify(&request(1, 7, 1), &LIMITS, 0), KeyCheck::New);
         keys.remember(&request(1, 7, 1), &LIMITS, 0);
-        assert_eq!(keys.judge(&request(1, 7, 1), &LIMITS, 0), KeyVerdict::Repeated);
-        assert_eq!(keys.judge(&request(1, 7, 2), &LIMITS, 0), KeyVerdict::OtherContent);
-        assert_eq!(keys.judge(&request(2, 7, 2), &LIMITS, 0), KeyVerdict::New);
-        assert_eq!(keys.judge(&request(1, 8, 1), &LIMITS, 0), KeyVerdict::New);
+        assert_eq!(keys.classify(&request(1, 7, 1), &LIMITS, 0), KeyCheck::Repeated);
+        assert_eq!(keys.classify(&request(1, 7, 2), &LIMITS, 0), KeyCheck::OtherContent);
+        assert_eq!(keys.classify(&request(2, 7, 2), &LIMITS, 0), KeyCheck::New);
+        assert_eq!(keys.classify(&request(1, 8, 1), &LIMITS, 0), KeyCheck::New);
     }
 
     #[test]
@@ -192,13 +192,13 @@ mod tests {
             keys.remember(&request(1, key, 1), &LIMITS, key as i64);
         }
         keys.remember(&request(2, 9, 1), &LIMITS, 0);
-        assert_eq!(keys.judge(&request(1, 0, 1), &LIMITS, 4), KeyVerdict::New, "three are kept");
-        assert_eq!(keys.judge(&request(1, 1, 1), &LIMITS, 4), KeyVerdict::Repeated);
-        assert_eq!(keys.judge(&request(2, 9, 1), &LIMITS, 4), KeyVerdict::Repeated, "another's keys push none out");
+        assert_eq!(keys.classify(&request(1, 0, 1), &LIMITS, 4), KeyCheck::New, "three are kept");
+        assert_eq!(keys.classify(&request(1, 1, 1), &LIMITS, 4), KeyCheck::Repeated);
+        assert_eq!(keys.classify(&request(2, 9, 1), &LIMITS, 4), KeyCheck::Repeated, "another's keys push none out");
         let later = 61_000_000;
-        assert_eq!(keys.judge(&request(1, 3, 1), &LIMITS, later), KeyVerdict::New);
+        assert_eq!(keys.classify(&request(1, 3, 1), &LIMITS, later), KeyCheck::New);
         keys.remember(&request(1, 3, 5), &LIMITS, later);
-        assert_eq!(keys.judge(&request(1, 3, 5), &LIMITS, later), KeyVerdict::Repeated);
+        assert_eq!(keys.classify(&request(1, 3, 5), &LIMITS, later), KeyCheck::Repeated);
         assert_eq!((keys.gateways[&GatewayId(1)].order.len(), keys.count), (1, 2));
     }
 
@@ -211,9 +211,9 @@ mod tests {
             keys.remember(&request(1, key, 1), &wide, 0);
         }
         assert_eq!(keys.count, KEYS_MAX);
-        assert_eq!(keys.judge(&request(2, 1, 1), &wide, 0), KeyVerdict::Repeated);
-        assert_eq!(keys.judge(&request(1, 50, 1), &wide, 0), KeyVerdict::New);
-        assert_eq!(keys.judge(&request(1, 51, 1), &wide, 0), KeyVerdict::Repeated);
+        assert_eq!(keys.classify(&request(2, 1, 1), &wide, 0), KeyCheck::Repeated);
+        assert_eq!(keys.classify(&request(1, 50, 1), &wide, 0), KeyCheck::New);
+        assert_eq!(keys.classify(&request(1, 51, 1), &wide, 0), KeyCheck::Repeated);
     }
 
     #[test]
@@ -225,9 +225,9 @@ mod tests {
         }
         let mut restored = Keys::default();
         restored.remember(&request(3, 1, 1), &LIMITS, 0);
-        restored.restore(&keys.heads(|_| true));
+        restored.restore(&keys.headers(|_| true));
         assert_eq!(restored, keys);
-        let only_one = keys.heads(|gateway| gateway == GatewayId(2));
+        let only_one = keys.headers(|gateway| gateway == GatewayId(2));
         assert_eq!((only_one.len(), only_one[0].keys.len()), (1, 3));
     }
 }

@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use zonelake_schemas::{BatchNumber, Epoch, GatewayId, Lane, ProducerId, StreamKey, TableId};
+use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey, TableId};
 
-use crate::keys::Keys;
-use crate::record::{ProducerHead, StreamHead, StreamsHead};
+use crate::shard::idempotency::Keys;
+use crate::shard::record::{ProducerHeader, StreamHeader, StreamsHeader};
+use crate::shard::routing::shard_key_of_gateway;
 
 /// What to do with a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum SequenceCheck {
     /// It is the next one: store it.
     Next,
     /// It is stored already: acknowledge it and do not store it again.
@@ -53,7 +54,7 @@ struct Stream {
 
 /// A batch as numbering sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Numbered {
+pub struct SequencedBatch {
     /// Who sends it.
     pub producer: ProducerId,
     /// In which epoch.
@@ -82,37 +83,47 @@ impl Streams {
     }
 
     /// What to do with a batch. A number far behind, whose digest is no longer known, counts as repeated.
-    pub fn judge(&self, batch: &Numbered) -> Verdict {
+    pub fn classify(&self, batch: &SequencedBatch) -> SequenceCheck {
         let last = self.last(batch.producer, batch.epoch, batch.stream);
-        self.judge_behind(batch, self.epoch(batch.producer), last, None)
+        self.classify_after(batch, self.epoch(batch.producer), last, None)
     }
 
     /// Judges a batch by an epoch and a last number that may be ahead of this state; `ahead` is its digest where the
     /// batch of that number is not in this state yet.
-    fn judge_behind(&self, batch: &Numbered, epoch: Epoch, last: BatchNumber, ahead: Option<u64>) -> Verdict {
+    fn classify_after(
+        &self,
+        batch: &SequencedBatch,
+        epoch: Epoch,
+        last: BatchNumber,
+        ahead: Option<u64>,
+    ) -> SequenceCheck {
         if batch.epoch < epoch {
-            return Verdict::Fenced { epoch };
+            return SequenceCheck::Fenced { epoch };
         }
         if batch.number.0 == last.0 + 1 {
-            return Verdict::Next;
+            return SequenceCheck::Next;
         }
         if batch.number > last || batch.number.0 == 0 {
-            return Verdict::Gap { expected: BatchNumber(last.0 + 1) };
+            return SequenceCheck::Gap { expected: BatchNumber(last.0 + 1) };
         }
         let known = ahead.or_else(|| self.digest(batch));
-        if known.is_some_and(|digest| digest != batch.digest) { Verdict::OtherContent } else { Verdict::Repeated }
+        if known.is_some_and(|digest| digest != batch.digest) {
+            SequenceCheck::OtherContent
+        } else {
+            SequenceCheck::Repeated
+        }
     }
 
     /// The digest under which a batch's number is remembered.
-    fn digest(&self, batch: &Numbered) -> Option<u64> {
+    fn digest(&self, batch: &SequencedBatch) -> Option<u64> {
         let producer = self.producers.get(&batch.producer).filter(|producer| producer.epoch == batch.epoch)?;
         let stream = producer.streams.get(&batch.stream)?;
         let behind = usize::try_from(stream.last.0.checked_sub(batch.number.0)?).ok()?;
         stream.recent_digests.iter().rev().nth(behind).copied()
     }
 
-    /// Takes in a batch that [`judge`](Self::judge) has found to be the next one.
-    pub fn advance(&mut self, batch: &Numbered) {
+    /// Takes in a batch that [`classify`](Self::classify) has found to be the next one.
+    pub fn advance(&mut self, batch: &SequencedBatch) {
         self.begin_epoch(batch.producer, batch.epoch);
         let producer = self.producers.entry(batch.producer).or_default();
         assert!(producer.epoch == batch.epoch, "a fenced batch is never stored");
@@ -146,7 +157,7 @@ impl Streams {
     }
 
     /// Takes over a state from the log, which replaces what is known of its producers.
-    pub fn restore(&mut self, head: &StreamsHead) {
+    pub fn restore(&mut self, head: &StreamsHeader) {
         self.keys.restore(&head.keys);
         for producer in &head.producers {
             let streams = producer.streams.iter().filter_map(|stream| {
@@ -161,14 +172,14 @@ impl Streams {
     }
 
     /// The state as the log keeps it, of the producers that `keep` wants.
-    pub fn head(&self, ingested_at_us: i64, keep: impl Fn(ProducerId) -> bool) -> StreamsHead {
-        let producers = self.producers.iter().filter(|(id, _)| keep(**id)).map(|(id, producer)| ProducerHead {
+    pub fn header(&self, ingested_at_us: i64, keep: impl Fn(ProducerId) -> bool) -> StreamsHeader {
+        let producers = self.producers.iter().filter(|(id, _)| keep(**id)).map(|(id, producer)| ProducerHeader {
             producer: id.0,
             epoch: producer.epoch.0,
             streams: producer
                 .streams
                 .iter()
-                .map(|(key, stream)| StreamHead {
+                .map(|(key, stream)| StreamHeader {
                     table: key.table.0,
                     lane: key.lane as u32,
                     last_number: stream.last.0,
@@ -176,13 +187,13 @@ impl Streams {
                 })
                 .collect(),
         });
-        let keys = self.keys.heads(|gateway| keep(home_of(gateway)));
-        StreamsHead { producers: producers.collect(), ingested_at_us, keys }
+        let keys = self.keys.headers(|gateway| keep(shard_key_of_gateway(gateway)));
+        StreamsHeader { producers: producers.collect(), ingested_at_us, keys }
     }
 
     /// Adds the producers of another shard; no producer is in both.
-    pub fn absorb(&mut self, other: Self) {
-        self.keys.absorb(other.keys);
+    pub fn merge(&mut self, other: Self) {
+        self.keys.merge(other.keys);
         for (id, producer) in other.producers {
             let previous = self.producers.insert(id, producer);
             assert!(previous.is_none(), "a producer belongs to one shard");
@@ -193,24 +204,24 @@ impl Streams {
 /// The batches that a group takes in once it is durable. They count for those behind them in the group; the state
 /// itself changes only by [`apply`](Self::apply), so that a group that could not be written has changed nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Advances {
-    taken: Vec<Numbered>,
+pub struct GroupSequences {
+    taken: Vec<SequencedBatch>,
     /// Where each touched stream will stand.
     last: HashMap<(ProducerId, StreamKey), (Epoch, BatchNumber)>,
     /// The highest epoch of each touched producer.
     epochs: HashMap<ProducerId, Epoch>,
 }
 
-impl Advances {
+impl GroupSequences {
     /// What to do with a batch behind those that were taken; the next one of its stream is taken too.
-    pub fn judge(&mut self, streams: &Streams, batch: &Numbered) -> Verdict {
+    pub fn classify(&mut self, streams: &Streams, batch: &SequencedBatch) -> SequenceCheck {
         let epoch = streams.epoch(batch.producer).max(self.epochs.get(&batch.producer).copied().unwrap_or_default());
         let key = (batch.producer, batch.stream);
         let ahead = self.last.get(&key).filter(|(of, _)| *of == batch.epoch).map(|(_, number)| *number);
         let last = ahead.unwrap_or_else(|| streams.last(batch.producer, batch.epoch, batch.stream));
         let digest = ahead.filter(|number| batch.number <= *number).and_then(|_| self.digest(batch));
-        let verdict = streams.judge_behind(batch, epoch, last, digest);
-        if verdict == Verdict::Next {
+        let verdict = streams.classify_after(batch, epoch, last, digest);
+        if verdict == SequenceCheck::Next {
             self.taken.push(*batch);
             self.last.insert(key, (batch.epoch, batch.number));
             self.epochs.insert(batch.producer, batch.epoch);
@@ -224,18 +235,13 @@ impl Advances {
     }
 
     /// A look through the whole group: only for a batch that is in it twice.
-    fn digest(&self, batch: &Numbered) -> Option<u64> {
-        let is_it = |taken: &&Numbered| {
-            let place = |batch: &Numbered| (batch.producer, batch.epoch, batch.stream, batch.number);
+    fn digest(&self, batch: &SequencedBatch) -> Option<u64> {
+        let is_it = |taken: &&SequencedBatch| {
+            let place = |batch: &SequencedBatch| (batch.producer, batch.epoch, batch.stream, batch.number);
             place(taken) == place(batch)
         };
         self.taken.iter().find(is_it).map(|taken| taken.digest)
     }
-}
-
-/// The producer whose shard takes what a gateway sends without numbers.
-pub fn home_of(gateway: GatewayId) -> ProducerId {
-    ProducerId(gateway.0)
 }
 
 /// Batches of a stream whose content is remembered, so that the same number with another content is noticed. It covers
@@ -246,38 +252,38 @@ const RECENT_DIGESTS_MAX: usize = 32;
 mod tests {
     use super::*;
 
-    fn batch(epoch: u64, number: u64, digest: u64) -> Numbered {
+    fn batch(epoch: u64, number: u64, digest: u64) -> SequencedBatch {
         let stream = StreamKey { table: TableId(1), lane: Lane::Live };
-        Numbered { producer: ProducerId(1), epoch: Epoch(epoch), stream, number: BatchNumber(number), digest }
+        SequencedBatch { producer: ProducerId(1), epoch: Epoch(epoch), stream, number: BatchNumber(number), digest }
     }
 
     #[test]
     fn numbers_go_up_by_one_and_known_ones_are_not_stored_again() {
         let mut streams = Streams::default();
-        assert_eq!(streams.judge(&batch(1, 2, 0)), Verdict::Gap { expected: BatchNumber(1) });
-        assert_eq!(streams.judge(&batch(1, 0, 0)), Verdict::Gap { expected: BatchNumber(1) });
+        assert_eq!(streams.classify(&batch(1, 2, 0)), SequenceCheck::Gap { expected: BatchNumber(1) });
+        assert_eq!(streams.classify(&batch(1, 0, 0)), SequenceCheck::Gap { expected: BatchNumber(1) });
         for number in 1..=100 {
-            assert_eq!(streams.judge(&batch(1, number, number)), Verdict::Next);
+            assert_eq!(streams.classify(&batch(1, number, number)), SequenceCheck::Next);
             streams.advance(&batch(1, number, number));
         }
-        assert_eq!(streams.judge(&batch(1, 100, 100)), Verdict::Repeated);
-        assert_eq!(streams.judge(&batch(1, 99, 100)), Verdict::OtherContent);
-        assert_eq!(streams.judge(&batch(1, 69, 69)), Verdict::Repeated);
-        assert_eq!(streams.judge(&batch(1, 69, 0)), Verdict::OtherContent);
-        assert_eq!(streams.judge(&batch(1, 1, 0)), Verdict::Repeated, "its digest is forgotten");
-        assert_eq!(streams.judge(&batch(1, 102, 0)), Verdict::Gap { expected: BatchNumber(101) });
+        assert_eq!(streams.classify(&batch(1, 100, 100)), SequenceCheck::Repeated);
+        assert_eq!(streams.classify(&batch(1, 99, 100)), SequenceCheck::OtherContent);
+        assert_eq!(streams.classify(&batch(1, 69, 69)), SequenceCheck::Repeated);
+        assert_eq!(streams.classify(&batch(1, 69, 0)), SequenceCheck::OtherContent);
+        assert_eq!(streams.classify(&batch(1, 1, 0)), SequenceCheck::Repeated, "its digest is forgotten");
+        assert_eq!(streams.classify(&batch(1, 102, 0)), SequenceCheck::Gap { expected: BatchNumber(101) });
     }
 
     #[test]
     fn a_later_epoch_begins_at_one_and_fences_the_earlier() {
         let mut streams = Streams::default();
         streams.advance(&batch(1, 1, 0));
-        assert_eq!(streams.judge(&batch(2, 1, 0)), Verdict::Next);
+        assert_eq!(streams.classify(&batch(2, 1, 0)), SequenceCheck::Next);
         streams.begin_epoch(ProducerId(1), Epoch(2));
-        assert_eq!(streams.judge(&batch(1, 2, 0)), Verdict::Fenced { epoch: Epoch(2) });
+        assert_eq!(streams.classify(&batch(1, 2, 0)), SequenceCheck::Fenced { epoch: Epoch(2) });
         assert_eq!(streams.last(ProducerId(1), Epoch(2), batch(2, 1, 0).stream), BatchNumber(0));
         streams.advance(&batch(2, 1, 9));
-        assert_eq!(streams.judge(&batch(2, 1, 9)), Verdict::Repeated);
+        assert_eq!(streams.classify(&batch(2, 1, 9)), SequenceCheck::Repeated);
     }
 
     #[test]
@@ -285,22 +291,22 @@ mod tests {
         let mut streams = Streams::default();
         streams.advance(&batch(1, 1, 1));
         let before = streams.clone();
-        let mut group = Advances::default();
-        assert_eq!(group.judge(&streams, &batch(1, 2, 2)), Verdict::Next);
-        assert_eq!(group.judge(&streams, &batch(1, 3, 3)), Verdict::Next);
-        assert_eq!(group.judge(&streams, &batch(1, 3, 3)), Verdict::Repeated);
-        assert_eq!(group.judge(&streams, &batch(1, 2, 9)), Verdict::OtherContent);
-        assert_eq!(group.judge(&streams, &batch(1, 1, 9)), Verdict::OtherContent);
-        assert_eq!(group.judge(&streams, &batch(1, 5, 5)), Verdict::Gap { expected: BatchNumber(4) });
-        assert_eq!(group.judge(&streams, &batch(2, 1, 7)), Verdict::Next);
-        assert_eq!(group.judge(&streams, &batch(1, 4, 4)), Verdict::Fenced { epoch: Epoch(2) });
-        assert_eq!(group.judge(&streams, &batch(2, 1, 8)), Verdict::OtherContent);
-        assert_eq!(group.judge(&streams, &batch(2, 2, 8)), Verdict::Next);
+        let mut group = GroupSequences::default();
+        assert_eq!(group.classify(&streams, &batch(1, 2, 2)), SequenceCheck::Next);
+        assert_eq!(group.classify(&streams, &batch(1, 3, 3)), SequenceCheck::Next);
+        assert_eq!(group.classify(&streams, &batch(1, 3, 3)), SequenceCheck::Repeated);
+        assert_eq!(group.classify(&streams, &batch(1, 2, 9)), SequenceCheck::OtherContent);
+        assert_eq!(group.classify(&streams, &batch(1, 1, 9)), SequenceCheck::OtherContent);
+        assert_eq!(group.classify(&streams, &batch(1, 5, 5)), SequenceCheck::Gap { expected: BatchNumber(4) });
+        assert_eq!(group.classify(&streams, &batch(2, 1, 7)), SequenceCheck::Next);
+        assert_eq!(group.classify(&streams, &batch(1, 4, 4)), SequenceCheck::Fenced { epoch: Epoch(2) });
+        assert_eq!(group.classify(&streams, &batch(2, 1, 8)), SequenceCheck::OtherContent);
+        assert_eq!(group.classify(&streams, &batch(2, 2, 8)), SequenceCheck::Next);
         assert_eq!(streams, before);
         group.apply(&mut streams);
         assert_eq!(streams.epoch(ProducerId(1)), Epoch(2));
         assert_eq!(streams.last(ProducerId(1), Epoch(2), batch(2, 1, 0).stream), BatchNumber(2));
-        assert_eq!(streams.judge(&batch(2, 1, 7)), Verdict::Repeated);
+        assert_eq!(streams.classify(&batch(2, 1, 7)), SequenceCheck::Repeated);
     }
 
     #[test]
@@ -310,8 +316,8 @@ mod tests {
             streams.advance(&batch(3, number, number * 7));
         }
         let mut restored = Streams::default();
-        restored.restore(&streams.head(5, |_| true));
+        restored.restore(&streams.header(5, |_| true));
         assert_eq!(restored, streams);
-        assert!(streams.head(5, |_| false).producers.is_empty());
+        assert!(streams.header(5, |_| false).producers.is_empty());
     }
 }

@@ -5,148 +5,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
-use arrow::error::ArrowError;
-use zonelake_registry::RegisteredTable;
 use zonelake_schemas::clock::{Clock, ForwardClock};
-use zonelake_schemas::columns::log;
-use zonelake_schemas::error::ErrorKind;
-use zonelake_schemas::reject::REJECTED;
-use zonelake_schemas::{
-    BatchNumber, Epoch, GatewayId, Lane, Lsn, ProducerId, SchemaVersion, ShardId, StreamKey, TableId,
-};
-use zonelake_wal::{Disk, ReplayedRecord, SegmentId, TornTail, Wal, WalError, WalOptions};
+use zonelake_schemas::{BatchNumber, Epoch, Lsn, ProducerId, ShardId, StreamKey, TableId};
+use zonelake_wal::{Disk, ReplayedRecord, SegmentId, Wal, WalOptions};
 
-use crate::keys::{KeyLimits, KeyVerdict, RequestKey};
-use crate::live::Chunk;
-use crate::record::{
-    BatchHead, EncodedRows, FenceHead, GatewayKeysHead, KeyHead, RecordError, RecordHead, decode_head, decode_rows,
-    encode_head,
-};
-use crate::streams::{Advances, Numbered, Streams, Verdict};
-use crate::table::Table;
-
-/// Rows on their way into the log: in the log schema, and encoded for the record already, which the senders' tasks do
-/// in parallel.
-#[derive(Debug)]
-pub struct Rows {
-    rows: RecordBatch,
-    encoded: EncodedRows,
-}
-
-impl Rows {
-    /// Encodes rows in the log schema of their table.
-    pub fn new(rows: RecordBatch) -> Result<Self, ArrowError> {
-        Ok(Self { encoded: EncodedRows::new(&rows)?, rows })
-    }
-}
-
-/// One batch for the log.
-#[derive(Debug)]
-pub struct Entry {
-    /// Its place in its stream; absent where batches are not numbered (HTTP).
-    pub numbered: Option<Numbered>,
-    /// Who sent it.
-    pub gateway: GatewayId,
-    /// On which lane.
-    pub lane: Lane,
-    /// Table that it is for.
-    pub table: Arc<Table>,
-    /// Rows for that table.
-    pub stored: Option<Rows>,
-    /// Rows for the table `rejected`.
-    pub rejected: Option<Rows>,
-}
-
-impl Entry {
-    /// Bytes that it takes in the log, within some hundred.
-    pub fn log_bytes(&self) -> u64 {
-        let rows = [&self.stored, &self.rejected].into_iter().flatten();
-        HEAD_BYTES_MAX + rows.map(|rows| rows.encoded.bytes() + 2 * rows.encoded.fields() as u64).sum::<u64>()
-    }
-
-    /// Memory that it takes within some hundred bytes: its rows, and what is encoded of them.
-    pub fn memory_bytes(&self) -> u64 {
-        2 * self.log_bytes()
-    }
-}
-
-/// Most bytes of one batch in the log. A block takes 128 MiB at most; what is left of it has room for the state of all
-/// streams at the head of a segment.
-pub const BATCH_LOG_BYTES_MAX: u64 = 96 << 20;
-
-/// What became of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It survives power loss and the next query sees it.
-    Stored,
-    /// It was stored before.
-    Repeated,
-    /// It is not stored, for this reason; never [`Verdict::Next`] or [`Verdict::Repeated`].
-    Refused(Verdict),
-}
-
-/// Why a shard cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ShardError {
-    /// The log cannot be read or written.
-    #[error(transparent)]
-    Wal(#[from] WalError),
-    /// A record's checksum holds, and yet it makes no sense.
-    #[error("log of shard {shard}, segment {segment:?}, LSN {lsn}: {source}")]
-    Record {
-        /// Shard.
-        shard: ShardId,
-        /// Segment.
-        segment: SegmentId,
-        /// Record.
-        lsn: Lsn,
-        /// Why.
-        source: RecordError,
-    },
-    /// A record speaks of a table that the registry does not have.
-    #[error(
-        "log of shard {shard}, LSN {lsn}: rows of table number {table}, version {version}, which the registry does not have; restore registry.sqlite from the same backup as the log"
-    )]
-    UnknownTable {
-        /// Shard.
-        shard: ShardId,
-        /// Record.
-        lsn: Lsn,
-        /// Table.
-        table: TableId,
-        /// Version of it.
-        version: SchemaVersion,
-    },
-    /// The log ends before what files have of it already: segments are missing.
-    #[error(
-        "log of shard {shard}: it ends before LSN {next}, and table {table} has files up to LSN {committed}; segments are missing. Restore the folder wal from the same backup as tables"
-    )]
-    Behind {
-        /// Shard.
-        shard: ShardId,
-        /// LSN that the next record would get.
-        next: Lsn,
-        /// Table.
-        table: String,
-        /// Last LSN of it in files.
-        committed: Lsn,
-    },
-    /// Rows could not be put into the form that queries read.
-    #[error("live rows: {0}")]
-    Live(#[from] ArrowError),
-}
-
-impl ShardError {
-    /// What the caller can do about it.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Wal(error) => error.kind(),
-            Self::Record { .. } | Self::UnknownTable { .. } | Self::Behind { .. } => ErrorKind::Corrupt,
-            Self::Live(_) => ErrorKind::Bug,
-        }
-    }
-}
+use crate::shard::entry::{Entry, HEADER_BYTES_MAX, Outcome, batch_header};
+use crate::shard::error::ShardError;
+use crate::shard::idempotency::{KeyCheck, KeyLimits, RequestKey};
+use crate::shard::live_rows::live_rows;
+use crate::shard::record::{FenceHeader, GatewayKeysHeader, KeyHeader, RecordHeader, encode_header};
+use crate::shard::replay::{Replay, Replayed};
+use crate::shard::sequence::{GroupSequences, SequenceCheck, Streams};
+use crate::table::live::Chunk;
+use crate::table::table::Table;
 
 /// What a shard is made of.
 pub struct ShardArgs {
@@ -168,17 +39,6 @@ pub struct ShardArgs {
     pub clock: Arc<dyn Clock>,
     /// The latest `ingested_at` of all shards.
     pub forward: Arc<ForwardClock>,
-}
-
-/// What a replay found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Replayed {
-    /// Records read.
-    pub records: u64,
-    /// Rows that were not in files yet, and are live again.
-    pub rows: u64,
-    /// A torn tail that was dropped: never acknowledged.
-    pub torn: Option<TornTail>,
 }
 
 /// The writer of one shard.
@@ -262,8 +122,8 @@ impl Shard {
         }
         // The first epoch fences none. Any other does, even where nothing of an earlier one is known: it may be on its way.
         if epoch > current && epoch > Epoch(1) {
-            let fence = FenceHead { producer: producer.0, epoch: epoch.0 };
-            self.append_head(&RecordHead { fence: Some(fence), ..Default::default() })?;
+            let fence = FenceHeader { producer: producer.0, epoch: epoch.0 };
+            self.append_header(&RecordHeader { fence: Some(fence), ..Default::default() })?;
         }
         self.streams.begin_epoch(producer, epoch);
         Ok(Ok(self.streams.last(producer, epoch, stream)))
@@ -275,15 +135,15 @@ impl Shard {
     /// after any other error the log is not to be trusted with more: only a restart, which replays it, tells what is
     /// durable.
     pub fn append(&mut self, entries: &[Entry]) -> Result<Vec<Outcome>, ShardError> {
-        self.roll_for(HEAD_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
+        self.roll_for(HEADER_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
         let ingested_at_us = self.forward.stamp(self.clock.as_ref());
-        let mut advances = Advances::default();
-        let outcomes: Vec<Outcome> = entries.iter().map(|entry| self.judge(&mut advances, entry)).collect();
+        let mut group = GroupSequences::default();
+        let outcomes: Vec<Outcome> = entries.iter().map(|entry| self.classify(&mut group, entry)).collect();
         let stored = entries.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Stored);
         let stored: Vec<&Entry> = stored.map(|(entry, _)| entry).collect();
         if !stored.is_empty() {
             self.write(&stored, None, ingested_at_us)?;
-            advances.apply(&mut self.streams);
+            group.apply(&mut self.streams);
         }
         Ok(outcomes)
     }
@@ -292,15 +152,15 @@ impl Shard {
     /// then shows their rows. Errors are those of [`Shard::append`].
     pub fn append_request(&mut self, request: &RequestKey, entries: &[Entry]) -> Result<Outcome, ShardError> {
         let ingested_at_us = self.forward.stamp(self.clock.as_ref());
-        match self.streams.keys.judge(request, &self.key_limits, ingested_at_us) {
-            KeyVerdict::New => {}
-            KeyVerdict::Repeated => return Ok(Outcome::Repeated),
-            KeyVerdict::OtherContent => return Ok(Outcome::Refused(Verdict::OtherContent)),
+        match self.streams.keys.classify(request, &self.key_limits, ingested_at_us) {
+            KeyCheck::New => {}
+            KeyCheck::Repeated => return Ok(Outcome::Repeated),
+            KeyCheck::OtherContent => return Ok(Outcome::Refused(SequenceCheck::OtherContent)),
         }
-        self.roll_for(2 * HEAD_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
-        let key = KeyHead::new(request.key, request.digest, ingested_at_us);
-        let head = GatewayKeysHead { gateway: request.gateway.0, keys: vec![key] };
-        let head = encode_head(&RecordHead { request: Some(head), ..Default::default() });
+        self.roll_for(2 * HEADER_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
+        let key = KeyHeader::new(request.key, request.digest, ingested_at_us);
+        let head = GatewayKeysHeader { gateway: request.gateway.0, keys: vec![key] };
+        let head = encode_header(&RecordHeader { request: Some(head), ..Default::default() });
         self.write(&entries.iter().collect::<Vec<_>>(), Some(&head), ingested_at_us)?;
         self.streams.keys.remember(request, &self.key_limits, ingested_at_us);
         Ok(Outcome::Stored)
@@ -309,7 +169,7 @@ impl Shard {
     /// Writes batches as one group, `last` as one record more behind them, and shows their rows.
     fn write(&mut self, entries: &[&Entry], last: Option<&[u8]>, ingested_at_us: i64) -> Result<(), ShardError> {
         let streams_head = self.wal.current_segment().is_empty().then(|| self.streams_record());
-        let head = |entry| encode_head(&batch_head(entry, &self.rejected.registered, ingested_at_us));
+        let head = |entry| encode_header(&batch_header(entry, &self.rejected.registered, ingested_at_us));
         let heads: Vec<(Vec<u8>, &Entry)> = entries.iter().map(|entry| (head(entry), *entry)).collect();
         let parts: Vec<Vec<&[u8]>> = streams_head
             .iter()
@@ -357,7 +217,7 @@ impl Shard {
     }
 
     /// The tables that keep the oldest segment from going.
-    pub fn tables_that_hold_the_log(&self) -> Vec<Arc<Table>> {
+    pub fn tables_that_hold_the_wal(&self) -> Vec<Arc<Table>> {
         let Some((_, tables)) = self.segment_tables.first_key_value() else { return Vec::new() };
         tables
             .iter()
@@ -376,11 +236,11 @@ impl Shard {
         Ok(())
     }
 
-    fn judge(&self, advances: &mut Advances, entry: &Entry) -> Outcome {
-        let Some(numbered) = &entry.numbered else { return Outcome::Stored };
-        match advances.judge(&self.streams, numbered) {
-            Verdict::Next => Outcome::Stored,
-            Verdict::Repeated => Outcome::Repeated,
+    fn classify(&self, group: &mut GroupSequences, entry: &Entry) -> Outcome {
+        let Some(sequenced) = &entry.sequenced else { return Outcome::Stored };
+        match group.classify(&self.streams, sequenced) {
+            SequenceCheck::Next => Outcome::Stored,
+            SequenceCheck::Repeated => Outcome::Repeated,
             refused => Outcome::Refused(refused),
         }
     }
@@ -412,9 +272,9 @@ impl Shard {
         Ok(())
     }
 
-    fn append_head(&mut self, head: &RecordHead) -> Result<(), ShardError> {
-        let head = encode_head(head);
-        self.roll_for(head.len() as u64 + HEAD_BYTES_MAX)?;
+    fn append_header(&mut self, head: &RecordHeader) -> Result<(), ShardError> {
+        let head = encode_header(head);
+        self.roll_for(head.len() as u64 + HEADER_BYTES_MAX)?;
         let streams = self.wal.current_segment().is_empty().then(|| self.streams_record());
         match &streams {
             Some(streams) => self.wal.append(&[&[streams], &[&head]])?,
@@ -432,8 +292,8 @@ impl Shard {
     }
 
     fn streams_record(&self) -> Vec<u8> {
-        let streams = self.streams.head(self.forward.last_us(), |_| true);
-        encode_head(&RecordHead { streams: Some(streams), ..Default::default() })
+        let streams = self.streams.header(self.forward.last_us(), |_| true);
+        encode_header(&RecordHeader { streams: Some(streams), ..Default::default() })
     }
 
     fn is_committed(&self, segment: SegmentId) -> bool {
@@ -444,123 +304,3 @@ impl Shard {
         })
     }
 }
-
-struct Replay<'a> {
-    shard: ShardId,
-    tables: &'a HashMap<TableId, Arc<Table>>,
-    forward: &'a ForwardClock,
-    streams: Streams,
-    segment_tables: BTreeMap<SegmentId, HashMap<TableId, Lsn>>,
-    found: Replayed,
-    now: std::time::Duration,
-}
-
-impl Replay<'_> {
-    fn handle_record(&mut self, record: &ReplayedRecord<'_>) -> Result<(), ShardError> {
-        let (shard, segment, lsn) = (self.shard, record.segment, record.lsn);
-        let unreadable = |source| ShardError::Record { shard, segment, lsn, source };
-        let (head, rest) = decode_head(record.payload).map_err(unreadable)?;
-        self.found.records += 1;
-        if let Some(streams) = &head.streams {
-            self.streams.restore(streams);
-            self.forward.at_least(streams.ingested_at_us);
-        }
-        if let Some(fence) = &head.fence {
-            self.streams.begin_epoch(ProducerId(fence.producer), Epoch(fence.epoch));
-        }
-        for key in head.request.iter().flat_map(|request| &request.keys) {
-            let gateway = GatewayId(head.request.as_ref().map_or(0, |request| request.gateway));
-            self.streams.keys.replay(&RequestKey { gateway, key: key.key(), digest: key.digest }, key.at_us);
-        }
-        if let Some(batch) = &head.batch {
-            self.handle_batch(record, batch, rest)?;
-        }
-        Ok(())
-    }
-
-    fn handle_batch(
-        &mut self,
-        record: &ReplayedRecord<'_>,
-        batch: &BatchHead,
-        mut rest: &[u8],
-    ) -> Result<(), ShardError> {
-        let (shard, segment, lsn) = (self.shard, record.segment, record.lsn);
-        let unreadable = |source| ShardError::Record { shard, segment, lsn, source };
-        self.forward.at_least(batch.ingested_at_us);
-        if let Some(numbered) = numbered(batch)
-            && self.streams.judge(&numbered) == Verdict::Next
-        {
-            self.streams.advance(&numbered);
-        }
-        for rows in [&batch.stored, &batch.rejected].into_iter().flatten() {
-            let bytes = usize::try_from(rows.bytes).unwrap_or(usize::MAX);
-            let (own, behind) = rest
-                .split_at_checked(bytes)
-                .ok_or_else(|| unreadable(RecordError::Short { need: rows.bytes, have: rest.len() as u64 }))?;
-            rest = behind;
-            let (id, version) = (TableId(rows.table), SchemaVersion(rows.schema_version));
-            let unknown = ShardError::UnknownTable { shard, lsn, table: id, version };
-            let Some(table) = self.tables.get(&id).filter(|table| version <= table.registered.version) else {
-                return Err(unknown);
-            };
-            self.segment_tables.entry(segment).or_default().insert(id, lsn);
-            if lsn <= table.committed(shard) {
-                continue;
-            }
-            let read = decode_rows(own, rows, &table.registered.schemas.log).map_err(unreadable)?;
-            self.found.rows += read.num_rows() as u64;
-            let live = live_rows(&table.registered, &read, batch.ingested_at_us)?;
-            table.publish(vec![Chunk::new(live, shard, lsn)], self.now)?;
-        }
-        Ok(())
-    }
-}
-
-/// Rows as queries read them: with `ingested_at`, which is the same for a whole batch. In the table `rejected`, `time`
-/// is the time of receipt too.
-fn live_rows(table: &RegisteredTable, rows: &RecordBatch, ingested_at_us: i64) -> Result<RecordBatch, ArrowError> {
-    let stamps = TimestampMicrosecondArray::from_value(ingested_at_us, rows.num_rows()).with_timezone("UTC");
-    let ingested_at: ArrayRef = Arc::new(stamps);
-    let time = if table.def.name == REJECTED { &ingested_at } else { rows.column(log::TIME) };
-    let mut columns = Vec::with_capacity(rows.num_columns() + 1);
-    columns.push(Arc::clone(time));
-    columns.push(Arc::clone(&ingested_at));
-    columns.extend(rows.columns()[log::DEVICE_KEY..].iter().cloned());
-    RecordBatch::try_new(Arc::clone(&table.schemas.live), columns)
-}
-
-fn batch_head(entry: &Entry, rejected: &RegisteredTable, ingested_at_us: i64) -> RecordHead {
-    let numbered = entry.numbered.as_ref();
-    let batch = BatchHead {
-        producer: numbered.map_or(0, |batch| batch.producer.0),
-        epoch: numbered.map_or(0, |batch| batch.epoch.0),
-        table: entry.table.registered.id.0,
-        lane: entry.lane as u32,
-        number: numbered.map_or(0, |batch| batch.number.0),
-        digest: numbered.map_or(0, |batch| batch.digest),
-        ingested_at_us,
-        gateway: entry.gateway.0,
-        stored: entry
-            .stored
-            .as_ref()
-            .map(|rows| rows.encoded.head(entry.table.registered.id, entry.table.registered.version)),
-        rejected: entry.rejected.as_ref().map(|rows| rows.encoded.head(rejected.id, rejected.version)),
-    };
-    RecordHead { batch: Some(batch), ..Default::default() }
-}
-
-fn numbered(batch: &BatchHead) -> Option<Numbered> {
-    if batch.producer == 0 {
-        return None;
-    }
-    Some(Numbered {
-        producer: ProducerId(batch.producer),
-        epoch: Epoch(batch.epoch),
-        stream: StreamKey { table: TableId(batch.table), lane: Lane::from_number(batch.lane)? },
-        number: BatchNumber(batch.number),
-        digest: batch.digest,
-    })
-}
-
-/// Upper bound of the head of a batch's record, its length and padding included.
-const HEAD_BYTES_MAX: u64 = 512;

@@ -8,12 +8,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use arrow::error::ArrowError;
 use object_store::path::Path;
+use zonelake_parquet::DataFile;
 use zonelake_registry::RegisteredTable;
 use zonelake_schemas::{Lsn, ShardId};
-use zonelake_tablelog::{DataFile, LogSnapshot, TableLog};
+use zonelake_tablelog::{LogSnapshot, TableLog};
 
-use crate::live::Chunk;
-use crate::view::TableView;
+use crate::table::live::Chunk;
+use crate::table::view::TableView;
 
 /// A table of the store.
 #[derive(Debug)]
@@ -33,12 +34,12 @@ pub struct Table {
     waiting_since_ms: AtomicU64,
     /// A flush was asked for, whatever size and age say.
     forced: AtomicBool,
-    room: tokio::sync::Notify,
+    freed: tokio::sync::Notify,
 }
 
 /// What one flush takes: a prefix of each shard's rows of this table.
 #[derive(Debug)]
-pub(crate) struct FlushPart {
+pub(crate) struct FlushBatch {
     pub chunks: Arc<Vec<Arc<Chunk>>>,
     pub last_lsns: BTreeMap<ShardId, Lsn>,
 }
@@ -65,7 +66,7 @@ impl Table {
             live_bytes: AtomicUsize::new(0),
             waiting_since_ms: AtomicU64::new(0),
             forced: AtomicBool::new(false),
-            room: tokio::sync::Notify::new(),
+            freed: tokio::sync::Notify::new(),
         }
     }
 
@@ -101,9 +102,9 @@ impl Table {
     }
 
     /// Returns once live rows take less than `bytes_max`: a table whose flush falls behind holds its own senders only.
-    pub async fn room(&self, bytes_max: usize) {
+    pub async fn wait_for_capacity(&self, bytes_max: usize) {
         loop {
-            let freed = self.room.notified();
+            let freed = self.freed.notified();
             if self.live_bytes() < bytes_max {
                 return;
             }
@@ -154,7 +155,7 @@ impl Table {
     /// Sets the oldest rows of each shard aside for one flush, of about `bytes_max` in all; queries go on seeing them. What
     /// stays behind is due as before. Where an earlier flush has failed, its rows are taken first. `None` where there is
     /// nothing.
-    pub(crate) fn begin_flush(&self, bytes_max: usize) -> Option<FlushPart> {
+    pub(crate) fn begin_flush(&self, bytes_max: usize) -> Option<FlushBatch> {
         let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
         let mut view = TableView::clone(&self.view.load());
         if view.flushing.is_empty() {
@@ -174,11 +175,11 @@ impl Table {
             let last = last_lsns.entry(chunk.shard).or_insert(chunk.last_lsn);
             *last = chunk.last_lsn.max(*last);
         }
-        (!chunks.is_empty()).then_some(FlushPart { chunks, last_lsns })
+        (!chunks.is_empty()).then_some(FlushBatch { chunks, last_lsns })
     }
 
     /// The flush is committed: its files take the place of its rows, in one step.
-    pub(crate) fn end_flush(&self, part: &FlushPart, committed: Committed, log_version: i64) {
+    pub(crate) fn end_flush(&self, part: &FlushBatch, committed: Committed, log_version: i64) {
         {
             let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
             let mut view = TableView::clone(&self.view.load());
@@ -199,7 +200,7 @@ impl Table {
             assert!(before.is_none_or(|before| before < lsn), "a flush covers the next LSNs of its shard");
         }
         drop(committed);
-        self.room.notify_waiters();
+        self.freed.notify_waiters();
     }
 
     /// Takes a version of the log that holds nothing of what is live here: another program has committed it.

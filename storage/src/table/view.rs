@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use zonelake_parquet::DataFile;
 use zonelake_schemas::ShardId;
-use zonelake_tablelog::DataFile;
 
-use crate::live::{Chunk, ShardChunks};
+use crate::table::live::{Chunk, ShardChunks};
 
 /// The state of a table at a moment.
 #[derive(Debug, Clone, Default)]

@@ -9,7 +9,7 @@ use parquet::errors::Result;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
 
-use crate::column_chunk::{
+use crate::column::chunk::{
     Bounds, ChunkOptions, ChunkSummary, ChunkWriter, ColumnChunk, DataPage, PagedBounds, push_validity,
 };
 
@@ -69,7 +69,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::column_chunk::tests::{file_of, read_back};
+    use crate::column::chunk::tests::{file_of, read_back};
 
     fn bounds_and_nulls(rows: &[Option<bool>]) -> (Option<bool>, Option<bool>, u64) {
         let values = || rows.iter().copied().flatten();

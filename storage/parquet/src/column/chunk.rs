@@ -1,8 +1,8 @@
 //! A column chunk of a Parquet file in the making: its pages one after the other, and what the file says of them.
 //!
 //! The general writer takes columns of any kind and looks at each value several times. What nearly all columns of telemetry
-//! are costs far less when it is known: text in long runs ([`crate::text_column`]), integers in small steps
-//! ([`crate::integer_column`]), booleans ([`crate::boolean_column`]), and nothing at all ([`ColumnChunk::of_nulls`]).
+//! are costs far less when it is known: text in long runs ([`crate::column::text`]), integers in small steps
+//! ([`crate::column::integer`]), booleans ([`crate::column::boolean`]), and nothing at all ([`ColumnChunk::of_nulls`]).
 //!
 //! What comes out is a plain column chunk of Parquet, format version 1 (all integers little-endian):
 //!

@@ -13,7 +13,7 @@
 //!
 //! Differences wrap around at the width of the type.
 
-use crate::column_chunk::push_varint;
+use crate::column::chunk::push_varint;
 
 /// An integer as Parquet stores it.
 pub(crate) trait Packed: Copy + Ord + Default + Into<i64> {

@@ -10,10 +10,10 @@ use parquet::errors::Result;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
 
-use crate::column_chunk::{
+use crate::column::chunk::{
     Bounds, ChunkOptions, ChunkSummary, ChunkWriter, ColumnChunk, DataPage, PagedBounds, push_validity,
 };
-use crate::delta_packing::{Packed, push_packed};
+use crate::column::delta_binary_packed::{Packed, push_packed};
 
 /// An integer with the statistics of its physical type.
 pub(crate) trait Stored: Packed {
@@ -115,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::column_chunk::tests::{file_of, read_back};
+    use crate::column::chunk::tests::{file_of, read_back};
 
     type Pages = Vec<(Option<i64>, Option<i64>, Option<i64>)>;
 

@@ -17,7 +17,7 @@ use parquet::errors::Result;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
 
-use crate::column_chunk::{
+use crate::column::chunk::{
     Bounds, ChunkOptions, ChunkSummary, ChunkWriter, ColumnChunk, DataPage, PagedBounds, length_bytes, push_levels,
     push_run,
 };
@@ -196,7 +196,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::column_chunk::tests::{file_of, read_back};
+    use crate::column::chunk::tests::{file_of, read_back};
 
     /// A file of one column, a row group for each range of rows.
     fn file(column: &TextRuns, is_nullable: bool, groups: &[Range<usize>], options: ChunkOptions) -> Bytes {

@@ -1,17 +1,4 @@
-//! The table log as a Delta Lake table, over deltalake-core.
-//!
-//! - `schema`: the declaration as Delta metadata
-//! - `replay`: files and transactions of a version
-//! - `stats_json`: statistics as the log writes them
-//!
-//! deltalake-core gives the log store, the actions, the replay of files and the checkpoints. Commits go past its commit
-//! builder: that one replays all files after each commit, resolves conflicts that one committer cannot have, cleans up
-//! the log, and can fail after its commit has landed. Here a commit is one entry that must be new, at the version behind
-//! the one it builds upon; its cost does not grow with the table. Once in a hundred commits a checkpoint is
-//! written; where that fails, a warning is logged and the log stays as good as it is.
-//!
-//! The protocol is reader 1, writer 2, which every Delta program can read. Log clean-up is off. A `txn` action holds the
-//! last LSN of each shard that has contributed.
+//! Commits and reads of one Delta Lake table.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,20 +15,18 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
+use zonelake_objects::NotSynced;
+use zonelake_parquet::{DataFile, date_text};
 use zonelake_schemas::TableDef;
 use zonelake_schemas::clock::Clock;
 
-use self::replay::{Replay, schema_forms};
-use self::stats_json::{BoundForms, stats_text};
-use crate::parquet_file::date_text;
-use crate::store::NotSynced;
-use crate::{DataFile, LogCommit, LogSnapshot, TableLog, TableLogError};
-
-mod replay;
-mod schema;
-mod stats_json;
-#[cfg(test)]
-mod tests;
+use crate::delta::error::LogName;
+use crate::delta::format::{CHECKPOINT_COMMITS, CHECKSUM_TAG, version};
+use crate::delta::replay::{Replay, schema_forms};
+use crate::delta::schema::{changed_metadata, create_actions};
+use crate::delta::stats_json::{BoundForms, stats_text};
+use crate::error::TableLogError;
+use crate::table_log::{LogCommit, LogSnapshot, TableLog};
 
 /// The log of one Delta Lake table.
 pub struct DeltaLog {
@@ -63,19 +48,19 @@ struct Known {
 /// The log of the table at a URL.
 ///
 /// `store` is rooted where the URL's scheme is: at the root of the file system for `file:///data/tables/air/`. It has to
-/// sync what it writes ([`crate::SyncedStore`] does), or else the log's promise of durability is void.
+/// sync what it writes (`zonelake_objects::SyncedStore` does), or else the log's promise of durability is void.
 ///
 /// # Errors
 /// The URL's scheme is none that deltalake knows.
 pub fn delta_table(store: Arc<dyn ObjectStore>, root: &Url, clock: Arc<dyn Clock>) -> Result<DeltaLog, TableLogError> {
-    let name = LogName(root.to_string());
+    let name = LogName::new(root);
     let log_store = logstore_with(store, root, StorageConfig::default()).map_err(|error| name.store_error(error))?;
     Ok(DeltaLog { log_store, name, clock, known: Mutex::new(None) })
 }
 
 impl std::fmt::Debug for DeltaLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DeltaLog").field("root", &self.name.0).finish_non_exhaustive()
+        f.debug_struct("DeltaLog").field("root", &self.name.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -85,11 +70,11 @@ impl TableLog for DeltaLog {
         let mut known = self.known.lock().await;
         let exists = self.log_store.is_delta_table_location().await.map_err(|error| self.name.store_error(error))?;
         if !exists {
-            let actions = schema::create_actions(table, self.now_ms()).map_err(|what| self.name.corrupt(what))?;
+            let actions = create_actions(table, self.now_ms()).map_err(|what| self.name.corrupt(what))?;
             self.append(-1, "CREATE TABLE", actions).await?;
         }
         let mut replay = Replay::read(&self.log_store, &self.name).await?;
-        let changed = schema::changed_metadata(&replay.metadata, table).map_err(|what| self.name.corrupt(what))?;
+        let changed = changed_metadata(&replay.metadata, table).map_err(|what| self.name.corrupt(what))?;
         if let Some(metadata) = changed {
             replay.forms = schema_forms(&metadata).map_err(|what| self.name.corrupt(what))?;
             let base = replay.snapshot.version;
@@ -225,30 +210,12 @@ impl DeltaLog {
             create_checkpoint(&table, None).await
         };
         if let Err(error) = written.await {
-            tracing::warn!(table = self.name.0, %error, "cannot write a checkpoint; the log goes on without it");
+            tracing::warn!(table = self.name.as_str(), %error, "cannot write a checkpoint; the log goes on without it");
         }
     }
 
     fn now_ms(&self) -> i64 {
         self.clock.wall_us().div_euclid(1_000)
-    }
-}
-
-/// What errors call the table.
-#[derive(Debug, Clone)]
-pub(crate) struct LogName(String);
-
-impl LogName {
-    fn store_error(&self, source: impl std::error::Error + Send + Sync + 'static) -> TableLogError {
-        TableLogError::Store { table: self.0.clone(), source: Box::new(source) }
-    }
-
-    fn corrupt(&self, what: impl Into<String>) -> TableLogError {
-        TableLogError::Corrupt { table: self.0.clone(), what: what.into() }
-    }
-
-    fn conflict(&self, version: i64) -> TableLogError {
-        TableLogError::Conflict { table: self.0.clone(), version }
     }
 }
 
@@ -273,15 +240,6 @@ fn is_not_synced(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<NotSynced>())
 }
 
-fn version(version: u64) -> i64 {
-    i64::try_from(version).expect("deltalake writes versions of at most 20 digits, one commit at a time")
-}
-
 fn size(file: &DataFile) -> i64 {
     i64::try_from(file.bytes).expect("no file system holds files of 2^63 bytes")
 }
-
-/// Tag of an `add` action that holds the checksum of the file, as 16 hexadecimal digits.
-const CHECKSUM_TAG: &str = "zonelake.xxh3_64";
-/// Commits from one checkpoint to the next.
-const CHECKPOINT_COMMITS: i64 = 100;
