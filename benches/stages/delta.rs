@@ -8,8 +8,10 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use zonelake_benches::workload::{FIELDS, hundredths_table};
+use zonelake_objects::SyncedStore;
+use zonelake_parquet::{ColumnStats, DataFile, StatValue};
 use zonelake_schemas::clock::SystemClock;
-use zonelake_tablelog::{ColumnStats, DataFile, DeltaLog, LogCommit, StatValue, SyncedStore, TableLog, delta_table};
+use zonelake_tablelog::{DeltaLog, LogCommit, TableLog, delta_table};
 
 use crate::harness::scratch;
 use crate::stage::{self, Stopwatch};

@@ -15,6 +15,7 @@ use zonelake_benches::workload::{
 };
 use zonelake_gateway::{ArrowEncoder, Compression, EncodedBatch};
 use zonelake_ingest::{ArrowDecoder, BatchContext, DecodeLimits, DecodedBatch};
+use zonelake_parquet::ParquetOptions;
 use zonelake_registry::{Gateway, Registry};
 use zonelake_schemas::clock::SystemClock;
 use zonelake_schemas::columns::log;
@@ -22,7 +23,6 @@ use zonelake_schemas::tables::builtin_tables;
 use zonelake_schemas::wire::frame::{batch_prefix, split_batch};
 use zonelake_schemas::{BatchNumber, Epoch, Lane};
 use zonelake_storage::{Shard, Store, StoreArgs, StoreOptions, Table};
-use zonelake_tablelog::ParquetOptions;
 use zonelake_wal::RealDisk;
 
 /// Table and wire: what the figures are for.

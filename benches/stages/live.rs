@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use zonelake_schemas::{Lsn, ShardId};
-use zonelake_storage::live::{Chunk, ShardChunks};
+use zonelake_storage::{Chunk, ShardChunks};
 
 use crate::harness::{DECIMALS, ENVIRONMENT, Harness, LARGE, SMALL};
 use crate::stage;

@@ -7,7 +7,8 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::Runtime;
-use zonelake_tablelog::{DataFile, ParquetOptions, SortInput, SyncedStore, write_sorted};
+use zonelake_objects::SyncedStore;
+use zonelake_parquet::{DataFile, ParquetOptions, SortInput, path_in_store, write_sorted};
 
 use crate::harness::{DECIMALS, ENVIRONMENT, Form, Harness, LARGE, scratch};
 use crate::sort::ROWS;
@@ -69,7 +70,7 @@ impl Job {
             let files = write_sorted(input, Arc::clone(store), root, &self.options).await;
             let files = files.expect("the rows can be written");
             for file in &files {
-                let path = zonelake_tablelog::parquet_file::path_in_store(root, &file.path);
+                let path = path_in_store(root, &file.path);
                 store.delete(&path).await.expect("the file is there");
             }
             files

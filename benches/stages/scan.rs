@@ -66,7 +66,7 @@ fn prepare(is_flushed: bool) -> (Harness, Arc<QueryEngine>) {
         let zone = sender.zone;
         let log = harness.log_rows(DECIMALS, sender, LARGE, 1).remove(0);
         let entry = Entry {
-            numbered: None,
+            sequenced: None,
             gateway: harness.gateways[zone].id,
             lane: Lane::Live,
             table: Arc::clone(&table),

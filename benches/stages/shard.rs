@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey};
-use zonelake_storage::{Entry, Numbered, Outcome, Rows, Table};
+use zonelake_storage::{Entry, Outcome, Rows, SequencedBatch, Table};
 
 use crate::harness::{DECIMALS, ENVIRONMENT, Form, Harness, LARGE, SMALL};
 use crate::stage::{self, Stopwatch};
@@ -64,7 +64,7 @@ fn entries(harness: &Harness, form: Form, batches: usize, rows: usize) -> Vec<En
         let producer = ProducerId(1 + u32::try_from(index).expect("few batches"));
         let stream = StreamKey { table: table.registered.id, lane: Lane::Live };
         Entry {
-            numbered: Some(Numbered { producer, epoch: Epoch(1), stream, number: BatchNumber(0), digest: 0 }),
+            sequenced: Some(SequencedBatch { producer, epoch: Epoch(1), stream, number: BatchNumber(0), digest: 0 }),
             gateway: harness.gateways[zone].id,
             lane: Lane::Live,
             table: harness.table(form.table),
@@ -77,8 +77,8 @@ fn entries(harness: &Harness, form: Form, batches: usize, rows: usize) -> Vec<En
 
 /// Makes each the next batch of its stream.
 fn number(entries: &mut [Entry]) {
-    for numbered in entries.iter_mut().filter_map(|entry| entry.numbered.as_mut()) {
-        numbered.number.0 += 1;
-        numbered.digest = numbered.number.0;
+    for sequenced in entries.iter_mut().filter_map(|entry| entry.sequenced.as_mut()) {
+        sequenced.number.0 += 1;
+        sequenced.digest = sequenced.number.0;
     }
 }

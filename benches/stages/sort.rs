@@ -1,7 +1,7 @@
 //! Live rows brought into the order of files.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use zonelake_tablelog::SortedRows;
+use zonelake_parquet::SortedRows;
 
 use crate::harness::{DECIMALS, Harness, LARGE, SMALL};
 use crate::stage;

@@ -1,33 +1,36 @@
-//! Where readings are kept. Three parts have crates of their own, in folders below this one: `registry` (zones, sites,
-//! devices, gateways, tables; SQLite), `wal` (the write-ahead log) and `tablelog` (Parquet files and the Delta Lake log).
-//! This crate brings them together, in the order in which a reading passes:
+#![doc = include_str!("../README.md")]
 //!
-//! - [`streams`]: which batch a stream may send next
-//! - [`keys`]: which requests without a number are stored already
-//! - [`record`]: what a batch looks like in the log
-//! - [`shard`]: the single writer of one log
-//! - [`live`]: rows that are durable and not yet in a file
-//! - [`view`]: files and live rows as the one value that a query sees
-//! - [`table`]: one table, and how its view changes
+//! In the order in which a reading passes:
+//!
+//! - [`open`]: the store opened and recovered
+//! - [`options`]: how a store is kept
+//! - [`store`]: the handle of an open store
+//! - [`shard`]: the single writer of one WAL
+//! - [`table`]: one table, its live rows, and its view
 //! - [`flush`]: from live rows to committed files
-//! - [`layout`]: which set of shard logs is in force
-//! - [`store`]: all of it, opened and recovered
 
-pub mod flush;
-pub mod keys;
-pub mod layout;
-pub mod live;
-pub mod record;
-pub mod shard;
-pub mod store;
-pub mod streams;
-pub mod table;
-pub mod view;
+mod flush;
+mod open;
+mod options;
+mod shard;
+mod store;
+mod table;
 
-pub use flush::{FlushError, Flushed};
-pub use keys::{KeyLimits, RequestKey};
-pub use shard::{BATCH_LOG_BYTES_MAX, Entry, Outcome, Rows, Shard, ShardError};
-pub use store::{OpenError, Recovered, Store, StoreArgs, StoreOptions, StoreParts, shard_for};
-pub use streams::{Numbered, Verdict};
-pub use table::Table;
-pub use view::TableView;
+pub use flush::error::FlushError;
+pub use flush::flush::Flushed;
+pub use open::error::OpenError;
+pub use open::open::Recovered;
+pub use open::parts::{StoreArgs, StoreParts, TableLogs};
+pub use open::wal_generation::{WalGeneration, WalGenerationError};
+pub use options::StoreOptions;
+pub use shard::entry::{BATCH_LOG_BYTES_MAX, Entry, Outcome, Rows};
+pub use shard::error::ShardError;
+pub use shard::idempotency::{KeyLimits, RequestKey};
+pub use shard::record;
+pub use shard::routing::{shard_for, shard_key_of_gateway};
+pub use shard::sequence::{SequenceCheck, SequencedBatch, Streams};
+pub use shard::shard::Shard;
+pub use store::Store;
+pub use table::live::{Chunk, ShardChunks};
+pub use table::table::Table;
+pub use table::view::TableView;

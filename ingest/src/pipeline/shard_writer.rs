@@ -206,13 +206,13 @@ impl ShardWriter {
     /// Forces a flush of the tables that hold more of the WAL than it may take.
     fn bound_wal(&self) {
         if self.shard.log_bytes() > self.store.options().log_bytes_max {
-            self.shard.tables_that_hold_the_log().iter().for_each(|table| table.force_flush());
+            self.shard.tables_that_hold_the_wal().iter().for_each(|table| table.force_flush());
         }
     }
 
     /// True where the batch is unsequenced, or its session is the latest one of its stream.
     fn owns(&self, pending: &PendingBatch) -> bool {
-        match (&pending.entry.numbered, pending.session) {
+        match (&pending.entry.sequenced, pending.session) {
             (Some(batch), Some(session)) => self.owners.get(&(batch.producer, batch.stream)) == Some(&session),
             _ => true,
         }

@@ -255,7 +255,7 @@ fn text(array: &ArrayRef, row: usize) -> String {
 }
 
 fn read_file(table: &Table, path: &str, files: &InMemory) -> Result<Vec<RecordBatch>, Broken> {
-    let location = zonelake_tablelog::parquet_file::path_in_store(table.root(), path);
+    let location = zonelake_parquet::path_in_store(table.root(), path);
     let bytes = futures::executor::block_on(async { files.get(&location).await?.bytes().await });
     let bytes = bytes.map_err(|error| format!("file {path} of the table cannot be read: {error}"))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|builder| builder.build());

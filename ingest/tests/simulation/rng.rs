@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use uuid::Uuid;
+use zonelake_parquet::FileIds;
 use zonelake_schemas::clock::Clock;
-use zonelake_tablelog::parquet_file::FileIds;
 
 /// Numbers that look random and follow from a seed (SplitMix64, Steele, Lea and Flood 2014).
 #[derive(Debug, Clone)]

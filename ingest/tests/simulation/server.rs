@@ -16,7 +16,7 @@ use zonelake_schemas::clock::Clock;
 use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused};
 use zonelake_schemas::wire::frame::{FrameHeader, FrameKind, HEADER_BYTES, control_frame, split_batch};
 use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey};
-use zonelake_storage::{Entry, FlushError, Flushed, Numbered, Shard, Store, Table, shard_for};
+use zonelake_storage::{Entry, FlushError, Flushed, SequencedBatch, Shard, Store, Table, shard_for};
 
 use crate::bug::Bug;
 use crate::harness::Harness;
@@ -307,9 +307,9 @@ fn pending(
     let decoded = decoded.map_err(|refusal| format!("a good batch is refused: {refusal}"))?;
     let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| refusal.to_string())?;
     let stream = StreamKey { table: of.table.registered.id, lane: of.lane };
-    let numbered = Numbered { producer: of.producer, epoch: of.epoch, stream, number, digest };
+    let sequenced = SequencedBatch { producer: of.producer, epoch: of.epoch, stream, number, digest };
     let entry = Entry {
-        numbered: (bug != Some(Bug::NumbersIgnored)).then_some(numbered),
+        sequenced: (bug != Some(Bug::NumbersIgnored)).then_some(sequenced),
         gateway: harness.gateway.id,
         lane: of.lane,
         table: Arc::clone(&of.table),

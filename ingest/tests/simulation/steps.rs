@@ -370,7 +370,7 @@ impl World<'_> {
         }
         for shard in 0..server.writers.len() {
             server.run_shard(shard, usize::MAX);
-            let left = server.writers[shard].shard().tables_that_hold_the_log();
+            let left = server.writers[shard].shard().tables_that_hold_the_wal();
             if !left.is_empty() {
                 return Err(format!("table {} holds the log of shard {shard}, and is in files", left[0].name()));
             }

@@ -17,8 +17,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use zonelake_schemas::TableDef;
-use zonelake_tablelog::memory::CommitFault;
-use zonelake_tablelog::{LogCommit, LogSnapshot, MemoryLog, TableLog, TableLogError};
+use zonelake_tablelog::{CommitFault, LogCommit, LogSnapshot, MemoryLog, TableLog, TableLogError};
 
 use crate::bug::Bug;
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use url::Url;
+use zonelake_parquet::ParquetOptions;
 use zonelake_schemas::clock::Clock;
 use zonelake_storage::{Store, StoreArgs, StoreOptions, StoreParts};
-use zonelake_tablelog::ParquetOptions;
 
 use crate::bug::Bug;
 use crate::disk::SimDisk;

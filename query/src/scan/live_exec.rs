@@ -16,7 +16,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
 };
 use futures::stream;
-use zonelake_storage::live::Chunk;
+use zonelake_storage::Chunk;
 
 use crate::scan::live_rows::LiveRows;
 

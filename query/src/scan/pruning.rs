@@ -9,11 +9,11 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::stats::Precision;
 use datafusion::common::{Column, ColumnStatistics, ScalarValue, Statistics};
+use zonelake_parquet::{ColumnStats, DataFile, StatValue};
 use zonelake_schemas::columns::{LIVE_FIXED, SQL_FIXED, live};
 use zonelake_schemas::decimal::to_f64;
 use zonelake_schemas::{StorageType, TableDef};
-use zonelake_storage::live::Chunk;
-use zonelake_tablelog::{ColumnStats, DataFile, StatValue};
+use zonelake_storage::Chunk;
 
 use crate::scan::live_rows::{DAY_US, date_of};
 

@@ -18,10 +18,10 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use object_store::path::Path;
+use zonelake_parquet::DataFile;
 use zonelake_schemas::{Locations, TableDef, TableSchemas};
-use zonelake_storage::live::Chunk;
-use zonelake_storage::view::TableView;
-use zonelake_tablelog::DataFile;
+use zonelake_storage::Chunk;
+use zonelake_storage::TableView;
 
 use crate::scan::decimal_pushdown::DecimalPushdownFactory;
 use crate::scan::file_reader::{FileReaders, times_us};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use zonelake_parquet::ParquetOptions;
 use zonelake_query::QueryOptions;
-use zonelake_tablelog::ParquetOptions;
 
 use crate::harness::{Harness, NEW_YEAR_US, ProbeRow, answer, probe_batch, rows};
 

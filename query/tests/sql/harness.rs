@@ -13,15 +13,15 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use tempfile::TempDir;
+use zonelake_parquet::{ParquetOptions, SortInput, write_sorted};
 use zonelake_query::PinnedTable;
 use zonelake_query::{Caller, QueryEngine, QueryError, QueryOptions};
 use zonelake_query::{Pinned, QuerySource};
 use zonelake_registry::{RegisteredTable, Registry};
 use zonelake_schemas::clock::SystemClock;
 use zonelake_schemas::{DeviceKey, Lsn, ShardId, TableDef, TableSchemas};
-use zonelake_storage::live::{Chunk, ShardChunks};
-use zonelake_storage::view::TableView;
-use zonelake_tablelog::{ParquetOptions, SortInput, write_sorted};
+use zonelake_storage::TableView;
+use zonelake_storage::{Chunk, ShardChunks};
 
 /// A table with a field of each kind.
 pub const PROBE: &str = r#"

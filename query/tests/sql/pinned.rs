@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use zonelake_storage::view::TableView;
-use zonelake_tablelog::ParquetOptions;
+use zonelake_parquet::ParquetOptions;
+use zonelake_storage::TableView;
 
 use crate::harness::{Harness, NEW_YEAR_US, ProbeRow, answer, probe_batch};
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use zonelake_parquet::ParquetOptions;
 use zonelake_schemas::DeviceKey;
-use zonelake_tablelog::ParquetOptions;
 
 use crate::harness::{HOUR_US, Harness, NEW_YEAR_US, ProbeRow, answer, probe_batch};
 

@@ -1,7 +1,7 @@
 //! SQL reads tables and nothing else: no file, no setting, no change.
 
+use zonelake_parquet::ParquetOptions;
 use zonelake_query::QueryErrorCode;
-use zonelake_tablelog::ParquetOptions;
 
 use crate::harness::{Harness, NEW_YEAR_US, ProbeRow, answer, probe_batch, rows};
 

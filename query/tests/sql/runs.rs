@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use zonelake_parquet::ParquetOptions;
 use zonelake_query::QueryOptions;
 use zonelake_schemas::DeviceKey;
-use zonelake_tablelog::ParquetOptions;
 
 use crate::harness::{Harness, NEW_YEAR_US, ProbeRow, answer, probe_batch};
 

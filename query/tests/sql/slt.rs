@@ -22,7 +22,7 @@ async fn filled() -> Arc<Harness> {
         let all: Vec<ProbeRow> = hours.flat_map(row).collect();
         harness.add_live("probe", vec![probe_batch(harness.schemas("probe"), &all)]);
         if day == 0 {
-            harness.flush("probe", &zonelake_tablelog::ParquetOptions::default()).await;
+            harness.flush("probe", &zonelake_parquet::ParquetOptions::default()).await;
         }
     }
     harness

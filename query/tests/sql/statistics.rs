@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use zonelake_parquet::{DataFile, ParquetOptions, StatValue};
 use zonelake_schemas::DeviceKey;
-use zonelake_storage::view::TableView;
-use zonelake_tablelog::{DataFile, ParquetOptions, StatValue};
+use zonelake_storage::TableView;
 
 use crate::harness::{HOUR_US, Harness, NEW_YEAR_US, ProbeRow, answer, probe_batch};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
+use zonelake_parquet::ParquetOptions;
 use zonelake_schemas::TableDef;
-use zonelake_tablelog::ParquetOptions;
 
 use crate::harness::{HOUR_US, Harness, NEW_YEAR_US, PROBE, ProbeRow, answer, caller, probe_batch};
 
@@ -165,7 +165,7 @@ async fn a_field_that_is_added_is_null_in_older_rows() {
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();
         std::fs::copy(from, to).unwrap();
     }
-    later.publish("probe", zonelake_storage::view::TableView::clone(&view));
+    later.publish("probe", zonelake_storage::TableView::clone(&view));
     let engine = later.engine();
     let sql = "select temperature, added from probe";
     assert_eq!(answer(&engine, sql).await, ["9999999.99 | NULL", "9999999.99 | NULL"]);

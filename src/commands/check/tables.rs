@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use object_store::ObjectStore;
+use zonelake_objects::SyncedStore;
+use zonelake_parquet::{DataFile, verify_file};
 use zonelake_registry::RegisteredTable;
 use zonelake_schemas::clock::Clock;
-use zonelake_tablelog::{DataFile, DeltaLog, LogCommit, LogSnapshot, SyncedStore, TableLog, delta_table, verify_file};
+use zonelake_tablelog::{DeltaLog, LogCommit, LogSnapshot, TableLog, delta_table};
 
 use super::report::{Report, TableCounts};
 

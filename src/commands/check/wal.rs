@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use zonelake_storage::layout::Layout;
+use zonelake_storage::WalGeneration;
 use zonelake_wal::{RealDisk, inspect};
 
 use super::report::Report;
@@ -11,7 +11,7 @@ use super::report::Report;
 /// Reads all segments. Returns, by the name that a shard has in table logs, the LSN that its next record gets.
 pub(super) fn check(wal: &Path, report: &mut Report) -> HashMap<String, u64> {
     let mut ends = HashMap::new();
-    let layout = match Layout::read(&RealDisk, wal) {
+    let layout = match WalGeneration::read(&RealDisk, wal) {
         Ok(Some(layout)) => layout,
         // A folder that was made and never served has no log yet.
         Ok(None) => return ends,

@@ -1,1 +1,14 @@
-//! The durable local object store.
+#![doc = include_str!("../README.md")]
+//!
+//! In the order in which bytes pass:
+//!
+//! - [`synced_store`]: the store as the rest of the program calls it
+//! - [`staged_file`]: a file on its way to a name, and the folders that hold the names
+//! - [`error`]: the one failure that a caller must tell from the others
+
+mod error;
+mod staged_file;
+mod synced_store;
+
+pub use error::NotSynced;
+pub use synced_store::SyncedStore;

@@ -1,20 +1,23 @@
 //! Flushes over a Delta log whose commits fail before and after they have landed.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, TimestampMicrosecondArray, UInt8Array, UInt32Array};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, RecordBatch, TimestampMicrosecondArray, UInt8Array, UInt32Array,
+};
 use async_trait::async_trait;
 use tempfile::TempDir;
+use zonelake_parquet::ParquetOptions;
 use zonelake_schemas::clock::{Clock, SystemClock};
-use zonelake_schemas::{ShardId, TableDef};
-use zonelake_tablelog::{LogSnapshot, ParquetOptions, TableLog, delta_table};
+use zonelake_schemas::{Lsn, ShardId, TableDef};
+use zonelake_tablelog::{LogCommit, LogSnapshot, TableLog, TableLogError, delta_table};
 use zonelake_wal::RealDisk;
 
-use super::*;
-use crate::live::Chunk;
-use crate::{StoreArgs, StoreOptions};
+use crate::table::live::Chunk;
+use crate::table::table::Table;
+use crate::{Store, StoreArgs, StoreOptions};
 
 /// What goes wrong with the next commit or look at the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

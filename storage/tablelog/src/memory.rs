@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use zonelake_schemas::TableDef;
 
-use crate::{LogCommit, LogSnapshot, TableLog, TableLogError};
+use crate::error::TableLogError;
+use crate::table_log::{LogCommit, LogSnapshot, TableLog};
 
 /// The log of one table in memory. Clones are handles of the same table: to reopen it after a simulated crash, drop one
 /// and use another.

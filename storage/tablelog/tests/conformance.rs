@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use zonelake_objects::SyncedStore;
+use zonelake_parquet::{ColumnStats, DataFile, StatValue};
 use zonelake_schemas::TableDef;
 use zonelake_schemas::clock::SystemClock;
-use zonelake_tablelog::{
-    ColumnStats, DataFile, LogCommit, LogSnapshot, MemoryLog, StatValue, SyncedStore, TableLog, TableLogError,
-    delta_table,
-};
+use zonelake_tablelog::{LogCommit, LogSnapshot, MemoryLog, TableLog, TableLogError, delta_table};
 
 /// A table, and how to come back to it as after a restart.
 trait Bench: Send + Sync {

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey};
-use zonelake_storage::{Outcome, ShardError, Verdict};
+use zonelake_storage::{Outcome, SequenceCheck, ShardError};
 use zonelake_wal::{MemoryDisk, WalError};
 
 use crate::made::{Folder, Opened, entry, once};
@@ -29,7 +29,7 @@ async fn a_batch_that_found_no_space_is_not_known_and_is_stored_when_it_comes_ag
     assert_eq!((last(&opened, 1), last(&opened, 2)), (BatchNumber(1), BatchNumber(0)));
     assert_eq!(opened.values(), once([1]));
 
-    assert_eq!(opened.append(1, 3, &[3.0]), Outcome::Refused(Verdict::Gap { expected: BatchNumber(2) }));
+    assert_eq!(opened.append(1, 3, &[3.0]), Outcome::Refused(SequenceCheck::Gap { expected: BatchNumber(2) }));
     assert_eq!(opened.shards[0].append(&group).unwrap(), [Outcome::Stored; 3]);
     assert_eq!(opened.values(), once(1..=4));
     drop(opened);

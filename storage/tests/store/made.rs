@@ -12,10 +12,10 @@ use arrow::array::{
 use arrow::datatypes::{Float64Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
+use zonelake_parquet::ParquetOptions;
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::{BatchNumber, Epoch, GatewayId, Lane, ProducerId, StreamKey, TableDef};
-use zonelake_storage::{Entry, Numbered, Recovered, Rows, Shard, Store, StoreArgs, StoreOptions, Table};
-use zonelake_tablelog::ParquetOptions;
+use zonelake_storage::{Entry, Recovered, Rows, SequencedBatch, Shard, Store, StoreArgs, StoreOptions, Table};
 use zonelake_wal::{Disk, RealDisk};
 
 /// A table of one double.
@@ -111,7 +111,7 @@ impl Opened {
         &self.store.tables()["air"]
     }
 
-    /// Appends one numbered batch of rows whose values are `values`.
+    /// Appends one sequenced batch of rows whose values are `values`.
     pub fn append(&mut self, producer: u32, number: u64, values: &[f64]) -> zonelake_storage::Outcome {
         let entry = entry(self.air(), producer, number, values);
         let shard = producer as usize % self.shards.len();
@@ -182,7 +182,7 @@ pub fn entry(table: &Arc<Table>, producer: u32, number: u64, values: &[f64]) -> 
     let stream = StreamKey { table: table.registered.id, lane: Lane::Live };
     let digest = values.iter().map(|value| value.to_bits()).fold(0, u64::wrapping_add);
     Entry {
-        numbered: Some(Numbered {
+        sequenced: Some(SequencedBatch {
             producer: ProducerId(producer),
             epoch: Epoch(1),
             stream,

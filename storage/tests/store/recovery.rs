@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey};
-use zonelake_storage::{OpenError, Outcome, Verdict};
+use zonelake_storage::{OpenError, Outcome, SequenceCheck};
 
 use crate::made::{Folder, START_US, instants, once};
 
@@ -28,8 +28,8 @@ async fn acknowledged_rows_are_visible_at_once_and_after_a_crash_and_after_a_flu
     assert_eq!(opened.recovered.rows, 0, "what is in files is not replayed, although its log is still there");
     assert_eq!(opened.values(), once(1..=3));
     assert_eq!(opened.append(1, 2, &[3.0]), Outcome::Repeated);
-    assert_eq!(opened.append(1, 2, &[4.0]), Outcome::Refused(Verdict::OtherContent));
-    assert_eq!(opened.append(1, 4, &[4.0]), Outcome::Refused(Verdict::Gap { expected: BatchNumber(3) }));
+    assert_eq!(opened.append(1, 2, &[4.0]), Outcome::Refused(SequenceCheck::OtherContent));
+    assert_eq!(opened.append(1, 4, &[4.0]), Outcome::Refused(SequenceCheck::Gap { expected: BatchNumber(3) }));
     assert_eq!(opened.append(1, 3, &[4.0]), Outcome::Stored);
     assert_eq!(opened.values(), once(1..=4));
 }
@@ -66,11 +66,11 @@ async fn segments_go_once_their_rows_are_in_files_and_numbers_survive_them() {
     assert!(opened.shards[0].log_bytes() > 4 << 20);
     opened.shards[0].release().unwrap();
     assert!(opened.shards[0].log_bytes() > 4 << 20, "nothing goes that is not in files");
-    assert_eq!(opened.shards[0].tables_that_hold_the_log().len(), 1);
+    assert_eq!(opened.shards[0].tables_that_hold_the_wal().len(), 1);
     opened.store.flush_all().await.unwrap();
     opened.shards[0].release().unwrap();
     assert!(opened.shards[0].log_bytes() <= 1 << 20);
-    assert!(opened.shards[0].tables_that_hold_the_log().is_empty());
+    assert!(opened.shards[0].tables_that_hold_the_wal().is_empty());
     drop(opened);
 
     let mut opened = folder.open().await;
@@ -112,7 +112,7 @@ async fn a_fence_survives_a_crash() {
     drop(opened);
     let mut opened = folder.open().await;
     assert_eq!(opened.shards[0].open_stream(ProducerId(1), Epoch(1), stream).unwrap(), Err(Epoch(2)));
-    assert_eq!(opened.append(1, 2, &[2.0]), Outcome::Refused(Verdict::Fenced { epoch: Epoch(2) }));
+    assert_eq!(opened.append(1, 2, &[2.0]), Outcome::Refused(SequenceCheck::Fenced { epoch: Epoch(2) }));
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use zonelake_schemas::GatewayId;
-use zonelake_storage::streams::home_of;
-use zonelake_storage::{Entry, KeyLimits, Outcome, RequestKey, Verdict, shard_for};
+use zonelake_storage::shard_key_of_gateway;
+use zonelake_storage::{Entry, KeyLimits, Outcome, RequestKey, SequenceCheck, shard_for};
 
 use crate::made::{Folder, Opened, entry, once};
 
@@ -18,10 +18,10 @@ impl Opened {
     fn request(&mut self, request: &RequestKey, batches: &[&[f64]]) -> Outcome {
         let entries: Vec<Entry> = batches
             .iter()
-            .map(|values| Entry { numbered: None, gateway: request.gateway, ..entry(self.air(), 1, 1, values) })
+            .map(|values| Entry { sequenced: None, gateway: request.gateway, ..entry(self.air(), 1, 1, values) })
             .collect();
         let shards = u16::try_from(self.shards.len()).unwrap();
-        let shard = usize::from(shard_for(home_of(request.gateway), shards).0);
+        let shard = usize::from(shard_for(shard_key_of_gateway(request.gateway), shards).0);
         self.shards[shard].append_request(request, &entries).unwrap()
     }
 }
@@ -37,7 +37,7 @@ async fn a_request_is_stored_once_through_restarts_and_any_change_of_the_shard_c
             for known in 0..round as u128 {
                 assert_eq!(opened.request(&request(gateway, known, 5), &[&[-1.0]]), Outcome::Repeated);
                 let other = opened.request(&request(gateway, known, 6), &[&[-1.0]]);
-                assert_eq!(other, Outcome::Refused(Verdict::OtherContent));
+                assert_eq!(other, Outcome::Refused(SequenceCheck::OtherContent));
             }
             let first = (round as u32 * 6 + (gateway - 1) * 2) as f64;
             let new = request(gateway, round as u128, 5);

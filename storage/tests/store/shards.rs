@@ -1,7 +1,7 @@
 //! Several shards, and a change of their number.
 
 use zonelake_schemas::{BatchNumber, ProducerId, ShardId};
-use zonelake_storage::{Outcome, Verdict, shard_for};
+use zonelake_storage::{Outcome, SequenceCheck, shard_for};
 
 use crate::made::{Folder, once};
 
@@ -20,7 +20,7 @@ async fn rows_and_numbers_survive_any_change_of_the_shard_count() {
             let value = next() as f64;
             assert_eq!(
                 opened.append(producer, number + 1, &[value]),
-                Outcome::Refused(Verdict::Gap { expected: BatchNumber(number) })
+                Outcome::Refused(SequenceCheck::Gap { expected: BatchNumber(number) })
             );
             assert_eq!(opened.append(producer, number, &[value]), Outcome::Stored);
             assert_eq!(opened.append(producer, number, &[value]), Outcome::Repeated);

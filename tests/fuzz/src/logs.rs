@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use zonelake_schemas::{Lsn, ShardId, TableDef, TableSchemas};
-use zonelake_storage::record::{EncodedRows, decode_head, decode_rows, encode_head};
-use zonelake_storage::streams::Streams;
+use zonelake_storage::Streams;
+use zonelake_storage::record::{EncodedRows, decode_header, decode_rows, encode_header};
 use zonelake_wal::{MemoryDisk, Wal, WalError, WalOptions, inspect};
 
 /// Opens a log of one segment. With an odd first byte the rest is the file; else it is changes to a good one: position
@@ -41,15 +41,15 @@ pub fn wal_segment(input: &[u8]) {
 
 /// Reads a record: its head, the state of streams in it, and its rows in the schema of a table.
 pub fn wal_record(input: &[u8]) {
-    let Ok((head, mut rest)) = decode_head(input) else { return };
-    let encoded = encode_head(&head);
-    let (again, _) = decode_head(&encoded).expect("a head reads back");
+    let Ok((head, mut rest)) = decode_header(input) else { return };
+    let encoded = encode_header(&head);
+    let (again, _) = decode_header(&encoded).expect("a head reads back");
     assert_eq!(again, head);
     if let Some(streams) = &head.streams {
         let mut restored = Streams::default();
         restored.restore(streams);
         let mut twice = Streams::default();
-        twice.restore(&restored.head(streams.ingested_at_us, |_| true));
+        twice.restore(&restored.header(streams.ingested_at_us, |_| true));
         assert_eq!(twice, restored);
     }
     let batch = head.batch.unwrap_or_default();
@@ -60,7 +60,7 @@ pub fn wal_record(input: &[u8]) {
         rest = behind;
         if let Ok(read) = decode_rows(own, rows, &schemas().log) {
             let encoded = EncodedRows::new(&read).expect("what was read can be written");
-            let head = encoded.head(zonelake_schemas::TableId(1), zonelake_schemas::SchemaVersion(1));
+            let head = encoded.header(zonelake_schemas::TableId(1), zonelake_schemas::SchemaVersion(1));
             let again = decode_rows(&encoded.parts().concat(), &head, &schemas().log).expect("it reads back");
             assert_eq!(again.num_rows(), read.num_rows());
         }

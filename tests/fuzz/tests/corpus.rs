@@ -21,7 +21,7 @@ use zonelake_schemas::wire::control::{Ack, Open, Opened, Refused, Rejection};
 use zonelake_schemas::wire::frame::{FrameKind, batch_prefix, control_frame};
 use zonelake_schemas::{BatchNumber, SchemaVersion, TableId};
 use zonelake_storage::record::{
-    BatchHead, EncodedRows, FenceHead, ProducerHead, RecordHead, StreamHead, StreamsHead, encode_head,
+    BatchHeader, EncodedRows, FenceHeader, ProducerHeader, RecordHeader, StreamHeader, StreamsHeader, encode_header,
 };
 
 fn folder(name: &str) -> PathBuf {
@@ -94,22 +94,23 @@ fn records() -> Vec<Vec<u8>> {
         _ => arrow::array::new_null_array(field.data_type(), 3),
     });
     let rows = EncodedRows::new(&RecordBatch::try_new(Arc::clone(log), columns.collect()).unwrap()).unwrap();
-    let batch = BatchHead {
+    let batch = BatchHeader {
         producer: 1,
         epoch: 1,
         table: 1,
         lane: 1,
         number: 1,
-        stored: Some(rows.head(TableId(1), SchemaVersion(1))),
-        ..BatchHead::default()
+        stored: Some(rows.header(TableId(1), SchemaVersion(1))),
+        ..BatchHeader::default()
     };
-    let stream = StreamHead { table: 1, lane: 1, last_number: 3, recent_digests: vec![1, 2, 3] };
-    let producer = ProducerHead { producer: 1, epoch: 2, streams: vec![stream] };
-    let streams = StreamsHead { producers: vec![producer], ingested_at_us: 5, ..Default::default() };
+    let stream = StreamHeader { table: 1, lane: 1, last_number: 3, recent_digests: vec![1, 2, 3] };
+    let producer = ProducerHeader { producer: 1, epoch: 2, streams: vec![stream] };
+    let streams = StreamsHeader { producers: vec![producer], ingested_at_us: 5, ..Default::default() };
     vec![
-        [encode_head(&RecordHead { batch: Some(batch), ..RecordHead::default() }), rows.parts().concat()].concat(),
-        encode_head(&RecordHead { streams: Some(streams), ..RecordHead::default() }),
-        encode_head(&RecordHead { fence: Some(FenceHead { producer: 1, epoch: 2 }), ..RecordHead::default() }),
+        [encode_header(&RecordHeader { batch: Some(batch), ..RecordHeader::default() }), rows.parts().concat()]
+            .concat(),
+        encode_header(&RecordHeader { streams: Some(streams), ..RecordHeader::default() }),
+        encode_header(&RecordHeader { fence: Some(FenceHeader { producer: 1, epoch: 2 }), ..RecordHeader::default() }),
     ]
 }
 

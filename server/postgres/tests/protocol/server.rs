@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use zonelake_parquet::ParquetOptions;
 use zonelake_postgres::{PostgresArgs, PostgresServer};
 use zonelake_query::{QueryEngine, QueryOptions};
-use zonelake_tablelog::ParquetOptions;
 
 use crate::harness::{HOUR_US, Harness, NEW_YEAR_US, ProbeRow, probe_batch};
 

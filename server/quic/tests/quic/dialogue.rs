@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use zonelake_gateway::{ArrowEncoder, Compression, EncodedBatch};
 use zonelake_ingest::{DecodeLimits, IngestMetrics, Pipeline, PipelineOptions};
 use zonelake_quic::{AdmissionLimits, QuicOptions, QuicServer, SessionOptions};
+use zonelake_parquet::ParquetOptions;
 use zonelake_schemas::clock::{Clock, SystemClock};
 use zonelake_schemas::tables::builtin_tables;
 use zonelake_schemas::wire::ALPN;
@@ -24,7 +25,6 @@ use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused};
 use zonelake_schemas::wire::frame::{FrameHeader, FrameKind, HEADER_BYTES, batch_prefix, control_frame};
 use zonelake_schemas::{BatchNumber, TableDef};
 use zonelake_storage::{Store, StoreArgs, StoreOptions, Table};
-use zonelake_tablelog::ParquetOptions;
 use zonelake_wal::{Disk, RealDisk};
 
 /// Maximum frame that the test server takes.

@@ -1,9 +1,5 @@
 //! The table log as a Delta Lake table, over deltalake-core.
 //!
-//! - `schema`: the declaration as Delta metadata
-//! - `replay`: files and transactions of a version
-//! - `stats_json`: statistics as the log writes them
-//!
 //! deltalake-core gives the log store, the actions, the replay of files and the checkpoints. Commits go past its commit
 //! builder: that one replays all files after each commit, resolves conflicts that one committer cannot have, cleans up
 //! the log, and can fail after its commit has landed. Here a commit is one entry that must be new, at the version behind
@@ -12,276 +8,23 @@
 //!
 //! The protocol is reader 1, writer 2, which every Delta program can read. Log clean-up is off. A `txn` action holds the
 //! last LSN of each shard that has contributed.
+//!
+//! In the order in which a commit passes:
+//!
+//! - [`log`]: opening, commits, checkpoints
+//! - [`schema`]: the declaration as Delta metadata
+//! - [`stats_json`]: statistics as the log writes them
+//! - [`replay`]: files and transactions of a version
+//! - [`format`]: names, tags and versions of the format
+//! - [`error`]: the table's name in errors
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use bytes::Bytes;
-use deltalake_core::DeltaTable;
-use deltalake_core::checkpoints::create_checkpoint;
-use deltalake_core::kernel::transaction::TransactionError;
-use deltalake_core::kernel::{Action, Add, CommitInfo, Remove, Transaction};
-use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, logstore_with};
-use object_store::ObjectStore;
-use serde_json::json;
-use tokio::sync::Mutex;
-use url::Url;
-use uuid::Uuid;
-use zonelake_schemas::TableDef;
-use zonelake_schemas::clock::Clock;
-
-use self::replay::{Replay, schema_forms};
-use self::stats_json::{BoundForms, stats_text};
-use crate::parquet_file::date_text;
-use crate::store::NotSynced;
-use crate::{DataFile, LogCommit, LogSnapshot, TableLog, TableLogError};
-
+mod error;
+mod format;
+mod log;
 mod replay;
 mod schema;
 mod stats_json;
 #[cfg(test)]
 mod tests;
 
-/// The log of one Delta Lake table.
-pub struct DeltaLog {
-    log_store: LogStoreRef,
-    name: LogName,
-    clock: Arc<dyn Clock>,
-    /// The newest state that is known; absent before the first look, and where a commit's outcome is not known. It also
-    /// keeps commits apart.
-    known: Mutex<Option<Known>>,
-}
-
-/// What a commit has to know of the state that it builds upon.
-#[derive(Debug)]
-struct Known {
-    version: i64,
-    forms: Arc<BoundForms>,
-}
-
-/// The log of the table at a URL.
-///
-/// `store` is rooted where the URL's scheme is: at the root of the file system for `file:///data/tables/air/`. It has to
-/// sync what it writes ([`crate::SyncedStore`] does), or else the log's promise of durability is void.
-///
-/// # Errors
-/// The URL's scheme is none that deltalake knows.
-pub fn delta_table(store: Arc<dyn ObjectStore>, root: &Url, clock: Arc<dyn Clock>) -> Result<DeltaLog, TableLogError> {
-    let name = LogName(root.to_string());
-    let log_store = logstore_with(store, root, StorageConfig::default()).map_err(|error| name.store_error(error))?;
-    Ok(DeltaLog { log_store, name, clock, known: Mutex::new(None) })
-}
-
-impl std::fmt::Debug for DeltaLog {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DeltaLog").field("root", &self.name.0).finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl TableLog for DeltaLog {
-    async fn open(&self, table: &TableDef) -> Result<LogSnapshot, TableLogError> {
-        let mut known = self.known.lock().await;
-        let exists = self.log_store.is_delta_table_location().await.map_err(|error| self.name.store_error(error))?;
-        if !exists {
-            let actions = schema::create_actions(table, self.now_ms()).map_err(|what| self.name.corrupt(what))?;
-            self.append(-1, "CREATE TABLE", actions).await?;
-        }
-        let mut replay = Replay::read(&self.log_store, &self.name).await?;
-        let changed = schema::changed_metadata(&replay.metadata, table).map_err(|what| self.name.corrupt(what))?;
-        if let Some(metadata) = changed {
-            replay.forms = schema_forms(&metadata).map_err(|what| self.name.corrupt(what))?;
-            let base = replay.snapshot.version;
-            replay.snapshot.version = self.append(base, "CHANGE COLUMN", vec![Action::Metadata(metadata)]).await?;
-        }
-        *known = Some(Known { version: replay.snapshot.version, forms: Arc::new(replay.forms) });
-        Ok(replay.snapshot)
-    }
-
-    async fn load(&self) -> Result<LogSnapshot, TableLogError> {
-        let mut known = self.known.lock().await;
-        let replay = Replay::read(&self.log_store, &self.name).await?;
-        *known = Some(Known { version: replay.snapshot.version, forms: Arc::new(replay.forms) });
-        Ok(replay.snapshot)
-    }
-
-    async fn commit(&self, commit: LogCommit) -> Result<i64, TableLogError> {
-        let mut known = self.known.lock().await;
-        // It is known again only once the outcome is.
-        let before = match known.take().filter(|known| known.version >= commit.base_version) {
-            Some(before) => before,
-            None => {
-                let replay = Replay::read(&self.log_store, &self.name).await?;
-                Known { version: replay.snapshot.version, forms: Arc::new(replay.forms) }
-            }
-        };
-        let (base, forms) = (commit.base_version, Arc::clone(&before.forms));
-        if before.version != base {
-            let newest = known.insert(before).version;
-            return Err(self.wrong_base(base, newest));
-        }
-        let operation = operation(&commit);
-        let version = self.append(base, operation, self.actions(commit, &forms)?).await?;
-        *known = Some(Known { version, forms });
-        if version % CHECKPOINT_COMMITS == 0 {
-            self.checkpoint().await;
-        }
-        Ok(version)
-    }
-}
-
-impl DeltaLog {
-    /// A commit that left a gap behind the newest version would make the table unreadable.
-    fn wrong_base(&self, base: i64, newest: i64) -> TableLogError {
-        if base < newest {
-            return self.name.conflict(base + 1);
-        }
-        self.name.corrupt(format!("a change builds upon version {base}, but {newest} is the newest version"))
-    }
-
-    fn actions(&self, commit: LogCommit, forms: &BoundForms) -> Result<Vec<Action>, TableLogError> {
-        let now_ms = self.now_ms();
-        let data_change = commit.adds.is_empty() || commit.removes.is_empty();
-        let mut actions = Vec::with_capacity(commit.adds.len() + commit.removes.len() + commit.txns.len());
-        for file in &commit.removes {
-            actions.push(Action::Remove(Remove {
-                path: file.path.clone(),
-                data_change,
-                deletion_timestamp: Some(now_ms),
-                extended_file_metadata: Some(true),
-                partition_values: Some(self.partition_values(file)?),
-                size: Some(size(file)),
-                ..Remove::default()
-            }));
-        }
-        for file in &commit.adds {
-            actions.push(Action::Add(Add {
-                path: file.path.clone(),
-                partition_values: self.partition_values(file)?,
-                size: size(file),
-                modification_time: now_ms,
-                data_change,
-                stats: Some(stats_text(file.rows, &file.stats, forms)),
-                tags: file.checksum.map(|sum| [(CHECKSUM_TAG.to_owned(), Some(format!("{sum:016x}")))].into()),
-                ..Add::default()
-            }));
-        }
-        let txn = |(app, version): (String, i64)| Transaction::new_with_last_update(app, version, Some(now_ms));
-        actions.extend(commit.txns.into_iter().map(txn).map(Action::Txn));
-        Ok(actions)
-    }
-
-    fn partition_values(&self, file: &DataFile) -> Result<HashMap<String, Option<String>>, TableLogError> {
-        let date = date_text(file.date).map_err(|error| self.name.corrupt(error.to_string()))?;
-        Ok([("date".to_owned(), Some(date))].into())
-    }
-
-    /// Writes the entry behind `base`, which must be new, and returns its version.
-    async fn append(&self, base: i64, operation: &str, mut actions: Vec<Action>) -> Result<i64, TableLogError> {
-        actions.insert(0, Action::CommitInfo(self.commit_info(base, operation)));
-        let entry = entry_text(&actions).map_err(|error| self.name.store_error(error))?;
-        let next = u64::try_from(base + 1).map_err(|error| self.name.corrupt(format!("version {base}: {error}")))?;
-        let bytes = CommitOrBytes::LogBytes(entry.clone());
-        match self.log_store.write_commit_entry(next, bytes, Uuid::new_v4()).await {
-            Ok(()) => Ok(version(next)),
-            Err(error) => self.outcome(next, &entry, error).await,
-        }
-    }
-
-    /// Finds out whether an entry has landed although its write has failed.
-    async fn outcome(&self, next: u64, entry: &Bytes, error: TransactionError) -> Result<i64, TableLogError> {
-        let is_taken = matches!(error, TransactionError::VersionAlreadyExists(_));
-        if is_not_synced(&error) {
-            return Err(self.name.store_error(error));
-        }
-        let found = self.log_store.read_commit_entry(next).await.map_err(|error| self.name.store_error(error))?;
-        match found {
-            // The entry names its commit by a random id: it is this one.
-            Some(found) if found == *entry => Ok(version(next)),
-            Some(_) => Err(self.name.conflict(version(next))),
-            None if is_taken => Err(self.name.corrupt(format!("version {next} is taken and cannot be read"))),
-            None => Err(self.name.store_error(error)),
-        }
-    }
-
-    fn commit_info(&self, base: i64, operation: &str) -> CommitInfo {
-        CommitInfo {
-            timestamp: Some(self.now_ms()),
-            operation: Some(operation.to_owned()),
-            operation_parameters: Some(HashMap::new()),
-            read_version: u64::try_from(base).ok(),
-            is_blind_append: Some(operation == "WRITE"),
-            engine_info: Some(concat!("zonelake/", env!("CARGO_PKG_VERSION")).to_owned()),
-            info: [("commitId".to_owned(), json!(Uuid::new_v4().to_string()))].into(),
-            ..CommitInfo::default()
-        }
-    }
-
-    async fn checkpoint(&self) {
-        let mut table = DeltaTable::new(Arc::clone(&self.log_store));
-        let written = async {
-            table.load().await?;
-            create_checkpoint(&table, None).await
-        };
-        if let Err(error) = written.await {
-            tracing::warn!(table = self.name.0, %error, "cannot write a checkpoint; the log goes on without it");
-        }
-    }
-
-    fn now_ms(&self) -> i64 {
-        self.clock.wall_us().div_euclid(1_000)
-    }
-}
-
-/// What errors call the table.
-#[derive(Debug, Clone)]
-pub(crate) struct LogName(String);
-
-impl LogName {
-    fn store_error(&self, source: impl std::error::Error + Send + Sync + 'static) -> TableLogError {
-        TableLogError::Store { table: self.0.clone(), source: Box::new(source) }
-    }
-
-    fn corrupt(&self, what: impl Into<String>) -> TableLogError {
-        TableLogError::Corrupt { table: self.0.clone(), what: what.into() }
-    }
-
-    fn conflict(&self, version: i64) -> TableLogError {
-        TableLogError::Conflict { table: self.0.clone(), version }
-    }
-}
-
-fn operation(commit: &LogCommit) -> &'static str {
-    match (commit.adds.is_empty(), commit.removes.is_empty()) {
-        (_, true) => "WRITE",
-        (true, false) => "DELETE",
-        (false, false) => "OPTIMIZE",
-    }
-}
-
-fn entry_text(actions: &[Action]) -> Result<Bytes, serde_json::Error> {
-    let mut entry = Vec::new();
-    for action in actions {
-        serde_json::to_writer(&mut entry, action)?;
-        entry.push(b'\n');
-    }
-    Ok(entry.into())
-}
-
-fn is_not_synced(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<NotSynced>())
-}
-
-fn version(version: u64) -> i64 {
-    i64::try_from(version).expect("deltalake writes versions of at most 20 digits, one commit at a time")
-}
-
-fn size(file: &DataFile) -> i64 {
-    i64::try_from(file.bytes).expect("no file system holds files of 2^63 bytes")
-}
-
-/// Tag of an `add` action that holds the checksum of the file, as 16 hexadecimal digits.
-const CHECKSUM_TAG: &str = "zonelake.xxh3_64";
-/// Commits from one checkpoint to the next.
-const CHECKPOINT_COMMITS: i64 = 100;
+pub use log::{DeltaLog, delta_table};

@@ -17,12 +17,13 @@ use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use serde::Deserialize;
+use zonelake_parquet::{DataFile, ObjectReader, date_from_text};
 
-use super::stats_json::{BoundForms, bound_forms, stats_from_text};
-use super::{CHECKSUM_TAG, LogName, version};
-use crate::parquet_file::date_from_text;
-use crate::reader::StoreReader;
-use crate::{DataFile, LogSnapshot, TableLogError};
+use crate::delta::error::LogName;
+use crate::delta::format::{CHECKSUM_TAG, LOG_FOLDER, READER_VERSION, WRITER_VERSION, version};
+use crate::delta::stats_json::{BoundForms, bound_forms, stats_from_text};
+use crate::error::TableLogError;
+use crate::table_log::LogSnapshot;
 
 /// The newest version of a table.
 pub(super) struct Replay {
@@ -59,7 +60,7 @@ pub(super) fn schema_forms(metadata: &Metadata) -> Result<BoundForms, String> {
 /// Another program may have raised the protocol. What this one does not know, it must not write, and may misread.
 fn check_protocol(protocol: &Protocol) -> Result<(), String> {
     let (reader, writer) = (protocol.min_reader_version(), protocol.min_writer_version());
-    if reader == 1 && writer <= 2 {
+    if reader == READER_VERSION && writer <= WRITER_VERSION {
         return Ok(());
     }
     Err(format!("another program has raised its protocol to reader {reader}, writer {writer}; 1 and 2 are known here"))
@@ -106,7 +107,7 @@ impl Txns {
     }
 
     async fn add_checkpoint(&mut self, store: &Arc<dyn ObjectStore>, part: &ObjectMeta) -> Result<(), AnyError> {
-        let reader = StoreReader::new(Arc::clone(store), part.location.clone(), part.size);
+        let reader = ObjectReader::new(Arc::clone(store), part.location.clone(), part.size);
         let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
         let txn_only = ProjectionMask::columns(builder.parquet_schema(), ["txn.appId", "txn.version"]);
         let mut batches = builder.with_projection(txn_only).build()?;
@@ -155,7 +156,7 @@ async fn newest_checkpoint(
     store: &dyn ObjectStore,
     newest: u64,
 ) -> Result<Option<(u64, Vec<ObjectMeta>)>, object_store::Error> {
-    let folder = Path::from("_delta_log");
+    let folder = Path::from(LOG_FOLDER);
     let mut found: BTreeMap<u64, Vec<(u32, ObjectMeta)>> = BTreeMap::new();
     let mut listed = store.list(Some(&folder));
     while let Some(meta) = listed.try_next().await? {

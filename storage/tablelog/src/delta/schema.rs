@@ -9,7 +9,7 @@ use uuid::Uuid;
 use zonelake_schemas::table::{DIGITS_32, DIGITS_64};
 use zonelake_schemas::{FieldDef, StorageType, TableDef};
 
-use super::CHECKPOINT_COMMITS;
+use crate::delta::format::{CHECKPOINT_COMMITS, READER_VERSION, WRITER_VERSION};
 
 /// What the first entry of a table's log holds.
 pub(super) fn create_actions(table: &TableDef, now_ms: i64) -> Result<Vec<Action>, String> {
@@ -30,8 +30,9 @@ pub(super) fn create_actions(table: &TableDef, now_ms: i64) -> Result<Vec<Action
         "createdTime": now_ms,
     }))
     .map_err(|error| error.to_string())?;
-    let protocol: Protocol = serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))
-        .map_err(|error| error.to_string())?;
+    let protocol: Protocol =
+        serde_json::from_value(json!({ "minReaderVersion": READER_VERSION, "minWriterVersion": WRITER_VERSION }))
+            .map_err(|error| error.to_string())?;
     Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
 }
 

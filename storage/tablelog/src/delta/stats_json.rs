@@ -14,9 +14,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SecondsFormat};
 use deltalake_core::kernel::{DataType, PrimitiveType, StructType};
 use serde_json::{Number, Value};
+use zonelake_parquet::{ColumnStats, StatValue};
 use zonelake_schemas::decimal;
-
-use crate::{ColumnStats, StatValue};
 
 /// How a column's bounds are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

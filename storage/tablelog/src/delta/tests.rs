@@ -1,21 +1,28 @@
 //! The Delta log on real files, with faults injected between it and the store.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
+use url::Url;
+use zonelake_objects::{NotSynced, SyncedStore};
+use zonelake_parquet::{ColumnStats, DataFile, StatValue};
+use zonelake_schemas::TableDef;
 use zonelake_schemas::clock::SystemClock;
 
-use super::*;
-use crate::{ColumnStats, StatValue, SyncedStore};
+use super::{DeltaLog, delta_table};
+use crate::{LogCommit, TableLog, TableLogError};
 
 /// What goes wrong with the next write of a name that contains a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

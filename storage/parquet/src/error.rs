@@ -1,0 +1,63 @@
+//! Failures of a write.
+
+use arrow::datatypes::DataType;
+use zonelake_schemas::DeviceKey;
+use zonelake_schemas::error::ErrorKind;
+
+/// Why rows could not be written. Nothing of them is part of the table; files that were complete already are deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum ParquetFileError {
+    /// A row's device is not among the places.
+    #[error("a row has device key {key}, which no place has")]
+    UnknownDevice {
+        /// The key.
+        key: DeviceKey,
+    },
+    /// A row's quality is no number of the scale.
+    #[error("a row has quality number {number}, which is none of the scale")]
+    UnknownQuality {
+        /// The number.
+        number: u8,
+    },
+    /// A row's time is in a year that has no four digits.
+    #[error("a row has a time {days} days after 1970, outside of the years 0 to 9999")]
+    DateOutOfRange {
+        /// Days since 1970.
+        days: i32,
+    },
+    /// A chunk is not in the live schema of the table.
+    #[error("column {position} of the live rows is of type {found}, not as the table's schema has it")]
+    NotTheSchema {
+        /// Position in the live schema.
+        position: usize,
+        /// Type found.
+        found: DataType,
+    },
+    /// Rows could not be gathered.
+    #[error("cannot gather rows: {0}")]
+    Arrow(#[from] arrow::error::ArrowError),
+    /// Rows could not be encoded.
+    #[error("cannot encode a Parquet file: {0}")]
+    Parquet(#[from] parquet::errors::ParquetError),
+    /// A file could not be stored.
+    #[error("cannot store {path}: {source}")]
+    Store {
+        /// Path in the store.
+        path: String,
+        /// Cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The thread that encodes has ended before its time.
+    #[error("encoding was cut off: {0}")]
+    CutOff(#[from] tokio::task::JoinError),
+}
+
+impl ParquetFileError {
+    /// What to do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store { .. } | Self::CutOff(_) => ErrorKind::Retry,
+            _ => ErrorKind::Bug,
+        }
+    }
+}

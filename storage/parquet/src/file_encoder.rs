@@ -1,0 +1,280 @@
+//! One Parquet file in the making: its columns are encoded side by side, then put together row group by row group, and its
+//! bytes are taken away as they come.
+
+use std::collections::BTreeMap;
+use std::hash::Hasher;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
+use arrow::datatypes::{
+    DataType, Decimal32Type, Decimal64Type, FieldRef, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
+};
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, compute_leaves};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::ColumnDescPtr;
+use twox_hash::XxHash3_64;
+use zonelake_schemas::TableSchemas;
+use zonelake_schemas::columns::FILE_FIXED;
+
+use crate::background::in_threads;
+use crate::column::boolean::encode_booleans;
+use crate::column::chunk::{ChunkOptions, ColumnChunk};
+use crate::column::integer::{Stored, encode_integers};
+use crate::column::text::{TextRuns, encode_text};
+use crate::data_file::ColumnStats;
+use crate::error::ParquetFileError;
+use crate::gather::{Column, Gather};
+use crate::options::ParquetOptions;
+use crate::sort::SortedRows;
+use crate::stats::StatsBuilder;
+
+/// What all files of one table have in common.
+#[derive(Debug)]
+pub(crate) struct FileLayout {
+    schema: SchemaRef,
+    properties: WriterProperties,
+}
+
+impl FileLayout {
+    pub(crate) fn new(schemas: &TableSchemas, options: &ParquetOptions) -> Result<Self, ParquetFileError> {
+        let properties = WriterProperties::builder()
+            .set_created_by(concat!("zonelake ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(options.zstd_level)?))
+            .set_statistics_enabled(EnabledStatistics::Page)
+            .set_data_page_row_count_limit(options.page_rows_max.max(1))
+            .set_write_batch_size(options.page_rows_max.clamp(1, WRITE_BATCH_ROWS_MAX))
+            .set_max_row_group_row_count(None)
+            .set_sorting_columns(Some(SORTED_BY.map(ascending_nulls_first).to_vec()));
+        Ok(Self { schema: Arc::clone(&schemas.file), properties: properties.build() })
+    }
+}
+
+fn ascending_nulls_first(column_idx: i32) -> SortingColumn {
+    SortingColumn { column_idx, descending: false, nulls_first: true }
+}
+
+/// A file in the making: its columns are encoded first, in parallel, then put together.
+pub(crate) struct FileEncoder {
+    writer: SerializedFileWriter<HashedBuffer>,
+    /// Columns of the row groups that are not written yet, the last row group first.
+    row_groups: Vec<Vec<EncodedChunk>>,
+    stats: Vec<StatsBuilder>,
+    layout: Arc<FileLayout>,
+}
+
+/// What one column of the file has become.
+struct EncodedColumn {
+    /// By row group.
+    chunks: Vec<EncodedChunk>,
+    stats: StatsBuilder,
+}
+
+/// One column of one row group.
+enum EncodedChunk {
+    /// By our own writers.
+    Known(ColumnChunk),
+    /// By the general one.
+    General(ArrowColumnChunk),
+}
+
+impl FileEncoder {
+    /// Encodes the columns of all row groups, in so many threads at once.
+    pub(crate) fn new(
+        layout: Arc<FileLayout>,
+        sorted: &SortedRows,
+        rows: Range<usize>,
+        options: &ParquetOptions,
+    ) -> Result<Self, ParquetFileError> {
+        let properties = Some(layout.properties.clone());
+        let writer = ArrowWriter::try_new(HashedBuffer::default(), Arc::clone(&layout.schema), properties)?;
+        let (writer, _) = writer.into_serialized_writer()?;
+        let gather = Gather::new(sorted, &sorted.order[rows.clone()]);
+        let encode = |position: usize| {
+            let field = &layout.schema.fields()[position];
+            let column = gather.column(position, field.data_type())?;
+            let descr = &writer.schema_descr().columns()[position];
+            let encoder = ColumnEncoder { field, descr, properties: &layout.properties, rows: rows.len(), options };
+            encoder.encode(&column).map(|encoded| (position, encoded))
+        };
+        let positions = (0..layout.schema.fields().len()).collect();
+        let mut columns = in_threads(options.encode_threads, positions, encode)?;
+        columns.sort_unstable_by_key(|(position, _)| *position);
+        let groups = row_groups(rows.len(), options).count();
+        let mut row_groups: Vec<Vec<EncodedChunk>> = (0..groups).map(|_| Vec::new()).collect();
+        let mut stats = Vec::with_capacity(columns.len());
+        for (_, column) in columns {
+            row_groups.iter_mut().rev().zip(column.chunks).for_each(|(group, chunk)| group.push(chunk));
+            stats.push(column.stats);
+        }
+        Ok(Self { writer, row_groups, stats, layout })
+    }
+
+    /// Puts the next row group into the file; false where there is none left.
+    pub(crate) fn add_row_group(&mut self) -> Result<bool, ParquetFileError> {
+        let Some(chunks) = self.row_groups.pop() else { return Ok(false) };
+        let mut row_group = self.writer.next_row_group()?;
+        for chunk in chunks {
+            match chunk {
+                EncodedChunk::Known(chunk) => row_group.append_column(&chunk.bytes, chunk.close)?,
+                EncodedChunk::General(chunk) => chunk.append_to_row_group(&mut row_group)?,
+            }
+        }
+        row_group.close()?;
+        Ok(true)
+    }
+
+    /// Encodes the page index and the footer: the file is complete.
+    pub(crate) fn finish(&mut self) -> Result<(), ParquetFileError> {
+        self.writer.finish()?;
+        Ok(())
+    }
+
+    /// The bytes that have come since the last call.
+    pub(crate) fn take_bytes(&mut self) -> Result<Bytes, ParquetFileError> {
+        self.writer.flush().map_err(ParquetError::from)?;
+        Ok(std::mem::take(&mut self.writer.inner_mut().pending).into())
+    }
+
+    /// Size, checksum and statistics of the complete file.
+    pub(crate) fn into_summary(self) -> (u64, u64, BTreeMap<String, ColumnStats>) {
+        let buffer = self.writer.inner();
+        let (bytes, checksum) = (buffer.bytes, buffer.hasher.finish());
+        let names = self.layout.schema.fields().iter().map(|field| field.name().clone());
+        let stats = names.zip(self.stats.into_iter().map(StatsBuilder::finish)).collect();
+        (bytes, checksum, stats)
+    }
+}
+
+/// Encodes one column of a file, row group by row group.
+struct ColumnEncoder<'a> {
+    field: &'a FieldRef,
+    descr: &'a ColumnDescPtr,
+    properties: &'a WriterProperties,
+    rows: usize,
+    options: &'a ParquetOptions,
+}
+
+impl ColumnEncoder<'_> {
+    fn encode(&self, column: &Column) -> Result<EncodedColumn, ParquetFileError> {
+        match column {
+            Column::Nulls => self.nulls(),
+            Column::Text(text) => self.text(text),
+            Column::Values(values) => match values.data_type() {
+                DataType::Timestamp(..) => self.integers::<TimestampMicrosecondType>(values),
+                DataType::Int64 => self.integers::<Int64Type>(values),
+                DataType::Decimal32(..) => self.integers::<Decimal32Type>(values),
+                DataType::Decimal64(..) => self.integers::<Decimal64Type>(values),
+                DataType::Boolean => self.booleans(values),
+                _ => self.values(values),
+            },
+        }
+    }
+
+    fn nulls(&self) -> Result<EncodedColumn, ParquetFileError> {
+        let mut stats = StatsBuilder::default();
+        stats.add_nulls(self.rows);
+        let chunks = self.known(|rows| ColumnChunk::of_nulls(rows.len(), self.descr, self.chunk_options()))?;
+        Ok(EncodedColumn { chunks, stats })
+    }
+
+    fn text(&self, text: &TextRuns) -> Result<EncodedColumn, ParquetFileError> {
+        let mut stats = StatsBuilder::default();
+        stats.add_text(text);
+        let chunks = self.known(|rows| encode_text(text, rows, self.descr, self.chunk_options()))?;
+        Ok(EncodedColumn { chunks, stats })
+    }
+
+    fn integers<T: ArrowPrimitiveType<Native: Stored>>(
+        &self,
+        column: &ArrayRef,
+    ) -> Result<EncodedColumn, ParquetFileError> {
+        let mut stats = StatsBuilder::default();
+        stats.add_nulls(column.null_count());
+        let chunks = self.known(|rows| {
+            let (chunk, bounds) = encode_integers(column.as_primitive::<T>(), rows, self.descr, self.chunk_options())?;
+            stats.add_integer_bounds(column.data_type(), bounds);
+            Ok(chunk)
+        })?;
+        Ok(EncodedColumn { chunks, stats })
+    }
+
+    fn booleans(&self, column: &ArrayRef) -> Result<EncodedColumn, ParquetFileError> {
+        let mut stats = StatsBuilder::default();
+        stats.add(column);
+        let booleans = column.as_boolean();
+        let chunks = self.known(|rows| encode_booleans(booleans, rows, self.descr, self.chunk_options()))?;
+        Ok(EncodedColumn { chunks, stats })
+    }
+
+    fn values(&self, column: &ArrayRef) -> Result<EncodedColumn, ParquetFileError> {
+        let mut stats = StatsBuilder::default();
+        stats.add(column);
+        let schema = Arc::new(Schema::new(vec![Arc::clone(self.field)]));
+        let writer = ArrowWriter::try_new(io::sink(), schema, Some(self.properties.clone()))?;
+        let (_, factory) = writer.into_serialized_writer()?;
+        let mut chunks = Vec::new();
+        for (group, rows) in row_groups(self.rows, self.options).enumerate() {
+            let leaves = compute_leaves(self.field, &column.slice(rows.start, rows.len()))?;
+            for (mut writer, leaf) in factory.create_column_writers(group)?.into_iter().zip(leaves) {
+                writer.write(&leaf)?;
+                chunks.push(EncodedChunk::General(writer.close()?));
+            }
+        }
+        Ok(EncodedColumn { chunks, stats })
+    }
+
+    /// The chunks of all row groups by one of our own writers.
+    fn known(
+        &self,
+        mut encode: impl FnMut(Range<usize>) -> Result<ColumnChunk, ParquetError>,
+    ) -> Result<Vec<EncodedChunk>, ParquetFileError> {
+        let chunks = row_groups(self.rows, self.options).map(|rows| encode(rows).map(EncodedChunk::Known));
+        Ok(chunks.collect::<Result<_, _>>()?)
+    }
+
+    fn chunk_options(&self) -> ChunkOptions {
+        ChunkOptions { page_rows_max: self.options.page_rows_max, zstd_level: self.options.zstd_level }
+    }
+}
+
+/// The rows of each row group.
+fn row_groups(rows: usize, options: &ParquetOptions) -> impl Iterator<Item = Range<usize>> {
+    let of_group = options.row_group_rows_max.max(1);
+    (0..rows).step_by(of_group).map(move |start| start..rows.min(start + of_group))
+}
+
+/// Bytes that wait to be stored, and the size and checksum of all that ever came.
+#[derive(Default)]
+struct HashedBuffer {
+    pending: Vec<u8>,
+    bytes: u64,
+    hasher: XxHash3_64,
+}
+
+impl io::Write for HashedBuffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pending.extend_from_slice(bytes);
+        self.bytes += bytes.len() as u64;
+        self.hasher.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Positions of zone, device and time in the file schema.
+const SORTED_BY: [i32; 3] = [3, 5, 0];
+/// Rows that the writer takes between two looks at the size of a page.
+const WRITE_BATCH_ROWS_MAX: usize = 1_024;
+
+const _: () = assert!(FILE_FIXED == 8, "SORTED_BY and the columns of gather.rs follow the file schema");

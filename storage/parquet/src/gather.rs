@@ -1,0 +1,178 @@
+//! Columns of a file, brought from the chunks into the order of the file, one whole column at a time.
+//!
+//! Rows arrive time by time and are kept device by device, so that neighbours in the file lie far apart in memory. A column
+//! without nulls is therefore read in its order of arrival and each value written to its place: the few cache lines that are
+//! being filled, one for each device, stay near. Reading it in the order of the file would miss the cache with every value.
+
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray,
+};
+use arrow::compute::interleave;
+use arrow::datatypes::{
+    DataType, Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt32Type,
+};
+use zonelake_schemas::Quality;
+use zonelake_schemas::columns::{FILE_FIXED, LIVE_FIXED, is_null_column, live, null_column};
+
+use crate::column::text::TextRuns;
+use crate::error::ParquetFileError;
+use crate::sort::{PlaceColumn, RowRef, SortedRows};
+
+/// The rows of one file.
+pub(crate) struct Gather<'a> {
+    sorted: &'a SortedRows,
+    rows: &'a [RowRef],
+    /// Where each row of each chunk goes, in the order of arrival; one behind the last where it goes to another file. Empty
+    /// where this file takes but few of the rows.
+    places: Vec<Vec<u32>>,
+    /// The rows as `interleave` takes them, once a column needs it.
+    indices: OnceLock<Vec<(usize, usize)>>,
+    /// Their device keys: each with the number of rows next to each other that have it.
+    key_runs: Vec<(u32, usize)>,
+}
+
+/// A column in the order of the file.
+pub(crate) enum Column {
+    /// As the general writer takes it.
+    Values(ArrayRef),
+    /// Place or quality.
+    Text(TextRuns),
+    /// Without any value.
+    Nulls,
+}
+
+impl<'a> Gather<'a> {
+    pub(crate) fn new(sorted: &'a SortedRows, rows: &'a [RowRef]) -> Self {
+        let mut gather = Self { sorted, rows, places: Vec::new(), indices: OnceLock::new(), key_runs: Vec::new() };
+        if rows.len() * SCATTER_SHARE >= sorted.order.len() {
+            gather.places = places(sorted, rows);
+        }
+        let keys: Vec<&[u32]> = gather.values::<UInt32Type>(live::DEVICE_KEY);
+        gather.key_runs = gather.ordered(&keys).chunk_by(u32::eq).map(|run| (run[0], run.len())).collect();
+        gather
+    }
+
+    /// A column by its position in the file schema.
+    pub(crate) fn column(&self, position: usize, data_type: &DataType) -> Result<Column, ParquetFileError> {
+        let places = &self.sorted.places;
+        let copied = |position| self.copied(position, data_type);
+        match position {
+            0 => copied(live::TIME),
+            1 => copied(live::INGESTED_AT),
+            2 => Ok(Column::Text(self.placed(&places.province))),
+            3 => Ok(Column::Text(self.placed(&places.zone))),
+            4 => Ok(Column::Text(self.placed(&places.site))),
+            5 => Ok(Column::Text(self.placed(&places.device))),
+            6 => self.qualities().map(Column::Text),
+            7 => copied(live::BACKFILL),
+            field => copied(field - FILE_FIXED + LIVE_FIXED),
+        }
+    }
+
+    /// A column that files hold as memory does. Chunks of an earlier version of the table lack the newest fields.
+    fn copied(&self, position: usize, data_type: &DataType) -> Result<Column, ParquetFileError> {
+        let column = |chunk: &RecordBatch| match chunk.columns().get(position) {
+            Some(column) => Arc::clone(column),
+            None => null_column(data_type, chunk.num_rows()),
+        };
+        let columns: Vec<ArrayRef> = self.sorted.chunks.iter().map(column).collect();
+        // Most rows fill few of the fields of a wide table.
+        if columns.iter().all(|column| is_null_column(column.as_ref())) {
+            return Ok(Column::Nulls);
+        }
+        if let Some(found) = columns.iter().map(|column| column.data_type()).find(|found| *found != data_type) {
+            return Err(ParquetFileError::NotTheSchema { position, found: found.clone() });
+        }
+        if columns.iter().all(|column| column.null_count() == 0)
+            && let Some(ordered) = self.without_nulls(&columns, data_type)
+        {
+            return Ok(Column::Values(ordered));
+        }
+        let columns: Vec<&dyn Array> = columns.iter().map(AsRef::as_ref).collect();
+        let indices = || self.rows.iter().map(|row| (row.chunk as usize, row.row as usize)).collect();
+        Ok(Column::Values(interleave(&columns, self.indices.get_or_init(indices))?))
+    }
+
+    /// Columns of numbers without nulls, and booleans that are all the same; `None` for others.
+    fn without_nulls(&self, columns: &[ArrayRef], data_type: &DataType) -> Option<ArrayRef> {
+        if *data_type == DataType::Boolean {
+            let trues: usize = columns.iter().map(|column| column.as_boolean().true_count()).sum();
+            let is_constant = trues == 0 || trues == self.sorted.order.len();
+            return is_constant.then(|| Arc::new(BooleanArray::from(vec![trues > 0; self.rows.len()])) as ArrayRef);
+        }
+        macro_rules! ordered {
+            ($type:ty) => {{
+                let values: Vec<&[<$type as ArrowPrimitiveType>::Native]> =
+                    columns.iter().map(|column| &column.as_primitive::<$type>().values()[..]).collect();
+                let ordered = PrimitiveArray::<$type>::new(self.ordered(&values).into(), None);
+                Some(Arc::new(ordered.with_data_type(data_type.clone())) as ArrayRef)
+            }};
+        }
+        match data_type {
+            DataType::Timestamp(..) => ordered!(TimestampMicrosecondType),
+            DataType::Int64 => ordered!(Int64Type),
+            DataType::Float64 => ordered!(Float64Type),
+            DataType::Decimal32(..) => ordered!(Decimal32Type),
+            DataType::Decimal64(..) => ordered!(Decimal64Type),
+            _ => None,
+        }
+    }
+
+    fn values<T: ArrowPrimitiveType>(&self, position: usize) -> Vec<&'a [T::Native]> {
+        let chunks = self.sorted.chunks.iter();
+        chunks.map(|chunk| &chunk.column(position).as_primitive::<T>().values()[..]).collect()
+    }
+
+    /// Values by chunk, in the order of the file.
+    fn ordered<T: Copy + Default>(&self, chunks: &[&[T]]) -> Vec<T> {
+        if self.places.is_empty() {
+            return self.rows.iter().map(|row| chunks[row.chunk as usize][row.row as usize]).collect();
+        }
+        // One more, for the rows of other files.
+        let mut ordered = vec![T::default(); self.rows.len() + 1];
+        for (places, values) in self.places.iter().zip(chunks) {
+            for (&place, &value) in places.iter().zip(*values) {
+                ordered[place as usize] = value;
+            }
+        }
+        ordered.truncate(self.rows.len());
+        ordered
+    }
+
+    fn placed(&self, column: &PlaceColumn) -> TextRuns {
+        let mut text = TextRuns::new(Arc::clone(&column.values));
+        for &(key, rows) in &self.key_runs {
+            text.push(column.codes[key as usize], rows);
+        }
+        text
+    }
+
+    fn qualities(&self) -> Result<TextRuns, ParquetFileError> {
+        let mut sorted = Quality::ALL;
+        sorted.sort_unstable_by_key(|quality| quality.name());
+        let code_of = |quality| sorted.iter().position(|other| *other == quality).and_then(|at| i32::try_from(at).ok());
+        let codes = Quality::ALL.map(code_of);
+        let mut text =
+            TextRuns::new(Arc::new(StringArray::from_iter_values(sorted.iter().map(|quality| quality.name()))));
+        for run in self.ordered(&self.values::<UInt8Type>(live::QUALITY)).chunk_by(u8::eq) {
+            let code = codes.get(usize::from(run[0])).copied().flatten();
+            text.push(code.ok_or(ParquetFileError::UnknownQuality { number: run[0] })?, run.len());
+        }
+        Ok(text)
+    }
+}
+
+/// Where each row of each chunk goes in a file that takes `rows` in this order.
+fn places(sorted: &SortedRows, rows: &[RowRef]) -> Vec<Vec<u32>> {
+    let elsewhere = u32::try_from(rows.len()).expect("a flush has fewer rows than 2^32");
+    let mut places: Vec<Vec<u32>> = sorted.chunks.iter().map(|chunk| vec![elsewhere; chunk.num_rows()]).collect();
+    for (place, row) in (0..).zip(rows) {
+        places[row.chunk as usize][row.row as usize] = place;
+    }
+    places
+}
+
+/// A file that takes at least one in so many of all rows is filled by reading all of them once for each column.
+const SCATTER_SHARE: usize = 4;

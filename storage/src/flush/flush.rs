@@ -1,0 +1,163 @@
+//! From live rows to files: sort, write Parquet, commit, hand over.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use zonelake_parquet::{DataFile, SortInput, delete_files, write_sorted};
+use zonelake_schemas::Lsn;
+use zonelake_tablelog::{AppId, LogCommit, TableLogError};
+
+use crate::flush::error::FlushError;
+use crate::store::Store;
+use crate::table::table::{Committed, FlushBatch, Table};
+
+/// What a flush has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flushed {
+    /// Rows that are in files now.
+    pub rows: u64,
+    /// Files that they are in.
+    pub files: u64,
+    /// Bytes of those files.
+    pub bytes: u64,
+}
+
+impl Flushed {
+    fn of(files: &[Arc<DataFile>]) -> Self {
+        Self {
+            rows: files.iter().map(|file| file.rows).sum(),
+            files: files.len() as u64,
+            bytes: files.iter().map(|file| file.bytes).sum(),
+        }
+    }
+}
+
+impl Store {
+    /// Flushes the oldest live rows of a table, of about `flush_bytes_max`: a part that can be sorted and encoded within
+    /// bounded memory, and whose end makes room for senders early. Returns zeros where nothing is live.
+    pub async fn flush(&self, table: &Table) -> Result<Flushed, FlushError> {
+        let mut in_doubt = table.flush.lock().await;
+        let Some(part) = table.begin_flush(self.options().flush_bytes_max) else { return Ok(Flushed::default()) };
+        let result = self.flush_batch(table, &part, &mut in_doubt).await;
+        if result.is_err() {
+            table.fail_flush(self.clock().monotonic());
+        }
+        result
+    }
+
+    /// Writes and commits the rows that were set aside. A commit that is reported as failed may have landed, so what
+    /// the log says decides, now or, where it cannot be read, at the next try: before that no file is written again.
+    async fn flush_batch(
+        &self,
+        table: &Table,
+        part: &FlushBatch,
+        in_doubt: &mut Option<Vec<Arc<DataFile>>>,
+    ) -> Result<Flushed, FlushError> {
+        if let Some(files) = in_doubt.as_ref() {
+            let landed = self.settle(table, part, files).await?;
+            let files = in_doubt.take().unwrap_or_default();
+            if landed {
+                return Ok(Flushed::of(&files));
+            }
+        }
+        let files = self.write(table, part).await?;
+        let commit = LogCommit {
+            base_version: table.view().log_version,
+            adds: files.clone(),
+            removes: Vec::new(),
+            txns: self.txns(part),
+        };
+        let error = match table.log.commit(commit).await {
+            Ok(version) => {
+                let flushed = Flushed::of(&files);
+                table.end_flush(part, Committed::Added(files), version);
+                return Ok(flushed);
+            }
+            Err(error) => error,
+        };
+        match self.settle(table, part, &files).await {
+            Ok(true) => Ok(Flushed::of(&files)),
+            Ok(false) => Err(error.into()),
+            Err(unknown) => {
+                tracing::warn!(table = table.name(), "whether a commit has landed is not known yet: {unknown}");
+                *in_doubt = Some(files);
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn write(&self, table: &Table, part: &FlushBatch) -> Result<Vec<Arc<DataFile>>, FlushError> {
+        let rows: Vec<RecordBatch> = part.chunks.iter().map(|chunk| chunk.rows.clone()).collect();
+        let registered = &table.registered;
+        let places = self.registry().locations();
+        let input = SortInput { schemas: &registered.schemas, chunks: &rows, places: &places };
+        let files = write_sorted(input, Arc::clone(self.object_store()), table.root(), &self.options().parquet)
+            .await
+            .map_err(|source| FlushError::Write { table: table.name().into(), source })?;
+        Ok(files.into_iter().map(Arc::new).collect())
+    }
+
+    fn txns(&self, part: &FlushBatch) -> Vec<(AppId, i64)> {
+        let number = |lsn: Lsn| i64::try_from(lsn.0).expect("an LSN is below 2^63");
+        part.last_lsns.iter().map(|(&shard, &lsn)| (self.app_id(shard), number(lsn))).collect()
+    }
+
+    /// Finds out what became of a commit that was reported as failed: the log's `txn`s tell. Where it has landed, the
+    /// flush is ended; else its files, which no version lists, are deleted, and the next try builds upon what the log is.
+    async fn settle(&self, table: &Table, part: &FlushBatch, files: &[Arc<DataFile>]) -> Result<bool, TableLogError> {
+        let snapshot = table.log.load().await?;
+        let txns = self.txns(part);
+        if txns.iter().all(|(app, lsn)| snapshot.txns.get(app).is_some_and(|landed| landed >= lsn)) {
+            // Its entry may not be synced. Another one in the same folder is, and with it the name of that one.
+            let confirmation = LogCommit { base_version: snapshot.version, txns, ..LogCommit::default() };
+            let version = table.log.commit(confirmation).await?;
+            tracing::warn!(table = table.name(), version, "a commit that was reported as failed has landed");
+            table.end_flush(part, Committed::All(snapshot.files), version);
+            return Ok(true);
+        }
+        let listed: HashSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
+        let paths = files.iter().map(|file| file.path.as_str());
+        let unlisted: Vec<&str> = paths.filter(|path| !listed.contains(path)).collect();
+        delete_files(self.object_store().as_ref(), table.root(), &unlisted).await;
+        if snapshot.version != table.view().log_version {
+            let version = snapshot.version;
+            tracing::warn!(
+                table = table.name(),
+                version,
+                "another program has changed the table; its version is taken"
+            );
+            table.rebase(snapshot);
+        }
+        Ok(false)
+    }
+
+    /// Flushes whatever is due by size, age or demand. Returns what each table's flush came to.
+    pub async fn flush_due(&self) -> Vec<(Arc<Table>, Result<Flushed, FlushError>)> {
+        let mut done = Vec::new();
+        for table in self.tables().values() {
+            let options = self.options();
+            if table.flush_is_due(options.flush_bytes_max, options.flush_age_max, self.clock().monotonic()) {
+                done.push((Arc::clone(table), self.flush(table).await));
+            }
+        }
+        done
+    }
+
+    /// Flushes until nothing is live.
+    pub async fn flush_all(&self) -> Result<Flushed, FlushError> {
+        let mut all = Flushed::default();
+        for table in self.tables().values() {
+            loop {
+                let flushed = self.flush(table).await?;
+                if flushed.rows == 0 {
+                    break;
+                }
+                all.rows += flushed.rows;
+                all.files += flushed.files;
+                all.bytes += flushed.bytes;
+            }
+        }
+        Ok(all)
+    }
+}

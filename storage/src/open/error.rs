@@ -1,0 +1,57 @@
+//! Failures of opening a store.
+
+use std::io;
+use std::path::PathBuf;
+
+use zonelake_registry::RegistryError;
+use zonelake_schemas::error::ErrorKind;
+use zonelake_tablelog::TableLogError;
+
+use crate::flush::error::FlushError;
+use crate::open::wal_generation::WalGenerationError;
+use crate::shard::error::ShardError;
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the data folder {0} is in use by another process; stop it first, or give this one a folder of its own")]
+    InUse(PathBuf),
+    /// A folder or file cannot be made.
+    #[error("{path}: {source}")]
+    Folder {
+        /// Path.
+        path: PathBuf,
+        /// Cause.
+        source: io::Error,
+    },
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A table's log.
+    #[error(transparent)]
+    TableLog(#[from] TableLogError),
+    /// The layout of the shards.
+    #[error(transparent)]
+    WalGeneration(#[from] WalGenerationError),
+    /// A shard's log.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
+    /// A flush that a change of the shard count needs.
+    #[error("before the number of shards can change: {0}")]
+    Flush(#[from] FlushError),
+}
+
+impl OpenError {
+    /// What the caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::InUse(_) | Self::Folder { .. } => ErrorKind::Retry,
+            Self::Registry(error) => error.kind(),
+            Self::TableLog(error) => error.kind(),
+            Self::WalGeneration(_) => ErrorKind::Corrupt,
+            Self::Shard(error) => error.kind(),
+            Self::Flush(_) => ErrorKind::Retry,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The data folder: made durably, and held by one process.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+use crate::open::error::OpenError;
+
+/// Makes a folder, and those above it, durably.
+pub(super) fn create_folder(path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Folder { path: path.into(), source };
+    let mut made = Vec::new();
+    let mut missing = path;
+    while !missing.exists() {
+        made.push(missing);
+        let Some(parent) = missing.parent().filter(|parent| !parent.as_os_str().is_empty()) else { break };
+        missing = parent;
+    }
+    std::fs::create_dir_all(path).map_err(failed)?;
+    for folder in made {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Locks a folder until the file that is returned is dropped.
+pub(super) fn lock_folder(folder: &Path) -> Result<File, OpenError> {
+    let path = folder.join("lock");
+    let failed = |source| OpenError::Folder { path: path.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(folder.into())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}

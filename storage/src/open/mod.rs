@@ -1,0 +1,13 @@
+//! Opening a store, in the order of work:
+//!
+//! - [`folder`]: the data folder, made and locked
+//! - [`parts`]: what a store stands on
+//! - [`wal_generation`]: which set of WALs is in force
+//! - [`open`]: tables and shards opened, WALs replayed
+//! - [`error`]: what can go wrong
+
+pub(crate) mod error;
+mod folder;
+pub(crate) mod open;
+pub(crate) mod parts;
+pub(crate) mod wal_generation;

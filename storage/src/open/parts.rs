@@ -1,0 +1,72 @@
+//! What a store stands on: the registry, the object store and the table logs, of a folder or brought by the caller.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::path::Path as ObjectPath;
+use url::Url;
+use zonelake_objects::SyncedStore;
+use zonelake_registry::Registry;
+use zonelake_schemas::TableDef;
+use zonelake_schemas::clock::Clock;
+use zonelake_tablelog::{TableLog, TableLogError, delta_table};
+use zonelake_wal::Disk;
+
+use crate::open::error::OpenError;
+use crate::open::folder::{create_folder, lock_folder};
+use crate::options::StoreOptions;
+
+/// What a store is made of.
+pub struct StoreArgs {
+    /// How it is kept.
+    pub options: StoreOptions,
+    /// Tables as declared.
+    pub declared: Vec<TableDef>,
+    /// Clock.
+    pub clock: Arc<dyn Clock>,
+    /// Disk below the logs.
+    pub disk: Arc<dyn Disk>,
+}
+
+/// Gives the log of the table of a name.
+pub type TableLogs = dyn Fn(&str) -> Result<Box<dyn TableLog>, TableLogError> + Send + Sync;
+
+/// What a store stands on. [`Store::open`] takes the folder's own; a simulation brings others.
+pub struct StoreParts {
+    /// The registry.
+    pub registry: Arc<Registry>,
+    /// Where the files of the tables are.
+    pub object_store: Arc<dyn ObjectStore>,
+    /// URL that `object_store` begins at.
+    pub url: Url,
+    /// Path in `object_store` below which each table has its folder.
+    pub tables_root: ObjectPath,
+    /// The log of the table of that name.
+    pub table_log: Box<TableLogs>,
+    /// What keeps other processes out.
+    pub lock: Option<File>,
+}
+
+impl StoreParts {
+    /// The registry, the tables and the lock of a folder, made where they are missing.
+    pub(super) fn from_folder(folder: &Path, clock: &Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let tables_folder = folder.join("tables");
+        create_folder(&tables_folder)?;
+        let lock = lock_folder(folder)?;
+        let registry = Arc::new(Registry::open(&folder.join("registry.sqlite"), Arc::clone(clock))?);
+        let synced =
+            SyncedStore::new(&tables_folder).map_err(|source| OpenError::Folder { path: tables_folder, source })?;
+        let (tables_root, tables_url) = (synced.root().clone(), synced.url().clone());
+        let object_store: Arc<dyn ObjectStore> = Arc::new(synced);
+        let (below, clock) = (Arc::clone(&object_store), Arc::clone(clock));
+        let table_log = move |name: &str| {
+            let table_url = tables_url.join(&format!("{name}/")).expect("a table's name is a folder's name");
+            let log = delta_table(Arc::clone(&below), &table_url, Arc::clone(&clock))?;
+            Ok(Box::new(log) as Box<dyn TableLog>)
+        };
+        let url = Url::parse("file:///").expect("this is a URL");
+        Ok(Self { registry, object_store, url, tables_root, table_log: Box::new(table_log), lock: Some(lock) })
+    }
+}

@@ -1,0 +1,96 @@
+//! Batches on their way into the WAL, and what became of them.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use zonelake_registry::RegisteredTable;
+use zonelake_schemas::{GatewayId, Lane};
+
+use crate::shard::record::{BatchHeader, EncodedRows, RecordHeader};
+use crate::shard::sequence::{SequenceCheck, SequencedBatch};
+use crate::table::table::Table;
+
+/// Rows on their way into the log: in the log schema, and encoded for the record already, which the senders' tasks do
+/// in parallel.
+#[derive(Debug)]
+pub struct Rows {
+    pub(super) rows: RecordBatch,
+    pub(super) encoded: EncodedRows,
+}
+
+impl Rows {
+    /// Encodes rows in the log schema of their table.
+    pub fn new(rows: RecordBatch) -> Result<Self, ArrowError> {
+        Ok(Self { encoded: EncodedRows::new(&rows)?, rows })
+    }
+}
+
+/// One batch for the log.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its place in its stream; absent where batches are not sequenced (HTTP).
+    pub sequenced: Option<SequencedBatch>,
+    /// Who sent it.
+    pub gateway: GatewayId,
+    /// On which lane.
+    pub lane: Lane,
+    /// Table that it is for.
+    pub table: Arc<Table>,
+    /// Rows for that table.
+    pub stored: Option<Rows>,
+    /// Rows for the table `rejected`.
+    pub rejected: Option<Rows>,
+}
+
+impl Entry {
+    /// Bytes that it takes in the log, within some hundred.
+    pub fn log_bytes(&self) -> u64 {
+        let rows = [&self.stored, &self.rejected].into_iter().flatten();
+        HEADER_BYTES_MAX + rows.map(|rows| rows.encoded.bytes() + 2 * rows.encoded.fields() as u64).sum::<u64>()
+    }
+
+    /// Memory that it takes within some hundred bytes: its rows, and what is encoded of them.
+    pub fn memory_bytes(&self) -> u64 {
+        2 * self.log_bytes()
+    }
+}
+
+/// Most bytes of one batch in the log. A block takes 128 MiB at most; what is left of it has room for the state of all
+/// streams at the head of a segment.
+pub const BATCH_LOG_BYTES_MAX: u64 = 96 << 20;
+
+/// What became of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It survives power loss and the next query sees it.
+    Stored,
+    /// It was stored before.
+    Repeated,
+    /// It is not stored, for this reason; never [`SequenceCheck::Next`] or [`SequenceCheck::Repeated`].
+    Refused(SequenceCheck),
+}
+
+/// The header of an entry's record.
+pub(super) fn batch_header(entry: &Entry, rejected: &RegisteredTable, ingested_at_us: i64) -> RecordHeader {
+    let sequenced = entry.sequenced.as_ref();
+    let batch = BatchHeader {
+        producer: sequenced.map_or(0, |batch| batch.producer.0),
+        epoch: sequenced.map_or(0, |batch| batch.epoch.0),
+        table: entry.table.registered.id.0,
+        lane: entry.lane as u32,
+        number: sequenced.map_or(0, |batch| batch.number.0),
+        digest: sequenced.map_or(0, |batch| batch.digest),
+        ingested_at_us,
+        gateway: entry.gateway.0,
+        stored: entry
+            .stored
+            .as_ref()
+            .map(|rows| rows.encoded.header(entry.table.registered.id, entry.table.registered.version)),
+        rejected: entry.rejected.as_ref().map(|rows| rows.encoded.header(rejected.id, rejected.version)),
+    };
+    RecordHeader { batch: Some(batch), ..Default::default() }
+}
+
+/// Upper bound of the head of a batch's record, its length and padding included.
+pub(super) const HEADER_BYTES_MAX: u64 = 512;

@@ -1,0 +1,213 @@
+//! Headers of records: protobuf messages behind their length.
+
+use prost::Message;
+
+use crate::shard::record::error::RecordError;
+
+/// Head of a record: exactly one of its parts is there.
+#[derive(Clone, PartialEq, Message)]
+pub struct RecordHeader {
+    /// A batch of rows.
+    #[prost(message, optional, tag = "1")]
+    pub batch: Option<BatchHeader>,
+    /// State of all streams of the shard: the first record of each segment, and after a change of the shard count.
+    #[prost(message, optional, tag = "2")]
+    pub streams: Option<StreamsHeader>,
+    /// A producer has begun a later epoch.
+    #[prost(message, optional, tag = "3")]
+    pub fence: Option<FenceHeader>,
+    /// The batches before it in the same block are one request, of this key.
+    #[prost(message, optional, tag = "4")]
+    pub request: Option<GatewayKeysHeader>,
+}
+
+/// What a batch is, and what was decided of it once and for all.
+#[derive(Clone, PartialEq, Message)]
+pub struct BatchHeader {
+    /// Producer; 0 where batches are not sequenced.
+    #[prost(uint32, tag = "1")]
+    pub producer: u32,
+    /// Its epoch.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Table.
+    #[prost(uint32, tag = "3")]
+    pub table: u32,
+    /// Lane: 1 live, 2 back-fill.
+    #[prost(uint32, tag = "4")]
+    pub lane: u32,
+    /// Number in its stream.
+    #[prost(uint64, tag = "5")]
+    pub number: u64,
+    /// Digest of what was sent.
+    #[prost(fixed64, tag = "6")]
+    pub digest: u64,
+    /// `ingested_at` of all its rows, µs since 1970.
+    #[prost(int64, tag = "7")]
+    pub ingested_at_us: i64,
+    /// Gateway that sent it.
+    #[prost(uint32, tag = "8")]
+    pub gateway: u32,
+    /// Rows for the table.
+    #[prost(message, optional, tag = "9")]
+    pub stored: Option<RowsHeader>,
+    /// Rows for the table `rejected`.
+    #[prost(message, optional, tag = "10")]
+    pub rejected: Option<RowsHeader>,
+}
+
+/// Where rows stand in a record.
+#[derive(Clone, PartialEq, Message)]
+pub struct RowsHeader {
+    /// Table that they go to.
+    #[prost(uint32, tag = "1")]
+    pub table: u32,
+    /// Version of its field list.
+    #[prost(uint32, tag = "2")]
+    pub schema_version: u32,
+    /// Bytes in the record.
+    #[prost(uint64, tag = "3")]
+    pub bytes: u64,
+    /// Rows.
+    #[prost(uint64, tag = "4")]
+    pub rows: u64,
+    /// Positions, among the table's fields, of those that have a value in these rows; the others are not written.
+    #[prost(uint32, repeated, tag = "5")]
+    pub fields: Vec<u32>,
+}
+
+/// State of every stream of a shard.
+#[derive(Clone, PartialEq, Message)]
+pub struct StreamsHeader {
+    /// Producers.
+    #[prost(message, repeated, tag = "1")]
+    pub producers: Vec<ProducerHeader>,
+    /// The latest `ingested_at` given out, µs since 1970.
+    #[prost(int64, tag = "2")]
+    pub ingested_at_us: i64,
+    /// Keys of requests that are remembered, by gateway.
+    #[prost(message, repeated, tag = "3")]
+    pub keys: Vec<GatewayKeysHeader>,
+}
+
+/// Keys of a gateway's requests, the newest last.
+#[derive(Clone, PartialEq, Message)]
+pub struct GatewayKeysHeader {
+    /// Gateway.
+    #[prost(uint32, tag = "1")]
+    pub gateway: u32,
+    /// Keys.
+    #[prost(message, repeated, tag = "2")]
+    pub keys: Vec<KeyHeader>,
+}
+
+/// One key of a request.
+#[derive(Clone, PartialEq, Message)]
+pub struct KeyHeader {
+    /// Upper half of its hash.
+    #[prost(fixed64, tag = "1")]
+    pub high: u64,
+    /// Lower half.
+    #[prost(fixed64, tag = "2")]
+    pub low: u64,
+    /// Digest of what was sent.
+    #[prost(fixed64, tag = "3")]
+    pub digest: u64,
+    /// When it was stored: `ingested_at` of its rows, µs since 1970.
+    #[prost(sfixed64, tag = "4")]
+    pub at_us: i64,
+}
+
+impl KeyHeader {
+    /// A key by its hash.
+    pub fn new(key: u128, digest: u64, at_us: i64) -> Self {
+        let [high, low] = [key >> 64, key & u128::from(u64::MAX)];
+        let half = |half: u128| u64::try_from(half).expect("half of 128 bits");
+        Self { high: half(high), low: half(low), digest, at_us }
+    }
+
+    /// The hash.
+    pub fn key(&self) -> u128 {
+        u128::from(self.high) << 64 | u128::from(self.low)
+    }
+}
+
+/// State of one producer.
+#[derive(Clone, PartialEq, Message)]
+pub struct ProducerHeader {
+    /// Producer.
+    #[prost(uint32, tag = "1")]
+    pub producer: u32,
+    /// Its epoch.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+    /// Its streams in that epoch.
+    #[prost(message, repeated, tag = "3")]
+    pub streams: Vec<StreamHeader>,
+}
+
+/// State of one stream.
+#[derive(Clone, PartialEq, Message)]
+pub struct StreamHeader {
+    /// Table.
+    #[prost(uint32, tag = "1")]
+    pub table: u32,
+    /// Lane.
+    #[prost(uint32, tag = "2")]
+    pub lane: u32,
+    /// Number of the last durable batch.
+    #[prost(uint64, tag = "3")]
+    pub last_number: u64,
+    /// Digests of the last batches, the newest last.
+    #[prost(fixed64, repeated, tag = "4")]
+    pub recent_digests: Vec<u64>,
+}
+
+/// A later epoch of a producer.
+#[derive(Clone, PartialEq, Message)]
+pub struct FenceHeader {
+    /// Producer.
+    #[prost(uint32, tag = "1")]
+    pub producer: u32,
+    /// Epoch that it has begun.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
+}
+
+/// Length and head, as they stand at the front of a record.
+pub fn encode_header(head: &RecordHeader) -> Vec<u8> {
+    let length = head.encoded_len();
+    let mut bytes = Vec::with_capacity(4 + length);
+    bytes.extend_from_slice(&u32::try_from(length).expect("a head is far below 4 GiB").to_le_bytes());
+    head.encode(&mut bytes).expect("a Vec grows as needed");
+    bytes
+}
+
+/// Splits a record into head and rest.
+pub fn decode_header(record: &[u8]) -> Result<(RecordHeader, &[u8]), RecordError> {
+    let (head, rest) = split_by_length(record)?;
+    Ok((RecordHeader::decode(head)?, rest))
+}
+
+/// Splits off the part whose length stands in front of it as a `u32`, little-endian.
+pub(super) fn split_by_length(bytes: &[u8]) -> Result<(&[u8], &[u8]), RecordError> {
+    let short = |need: u64| RecordError::Short { need, have: bytes.len() as u64 };
+    let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| short(4))?;
+    let length = u32::from_le_bytes(*length) as usize;
+    rest.split_at_checked(length).ok_or_else(|| short(4 + length as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_read_back() {
+        let head = RecordHeader { fence: Some(FenceHeader { producer: 7, epoch: 3 }), ..Default::default() };
+        let mut record = encode_header(&head);
+        record.extend_from_slice(b"rest");
+        let (read, rest) = decode_header(&record).unwrap();
+        assert_eq!((read, rest), (head, &b"rest"[..]));
+        assert!(decode_header(&record[..3]).is_err());
+    }
+}

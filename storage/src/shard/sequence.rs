@@ -1,0 +1,323 @@
+//! Numbers of batches: which one a stream may send next, which ones are known already, who is fenced. Pure state, the
+//! same whether it is fed by the network or by a replay of the log.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey, TableId};
+
+use crate::shard::idempotency::Keys;
+use crate::shard::record::{ProducerHeader, StreamHeader, StreamsHeader};
+use crate::shard::routing::shard_key_of_gateway;
+
+/// What to do with a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SequenceCheck {
+    /// It is the next one: store it.
+    Next,
+    /// It is stored already: acknowledge it and do not store it again.
+    Repeated,
+    /// Its number was stored with other content.
+    OtherContent,
+    /// Batches in front of it are missing.
+    Gap {
+        /// The number that would be next.
+        expected: BatchNumber,
+    },
+    /// A later epoch of the producer has begun.
+    Fenced {
+        /// That epoch.
+        epoch: Epoch,
+    },
+}
+
+/// State of all streams of one shard.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Streams {
+    producers: BTreeMap<ProducerId, Producer>,
+    /// Requests without a number. Those of a gateway are where a producer of the gateway's number would be.
+    pub(crate) keys: Keys,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Producer {
+    epoch: Epoch,
+    streams: BTreeMap<StreamKey, Stream>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Stream {
+    last: BatchNumber,
+    recent_digests: VecDeque<u64>,
+    /// It has advanced since digests were last forgotten.
+    is_active: bool,
+}
+
+/// A batch as numbering sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SequencedBatch {
+    /// Who sends it.
+    pub producer: ProducerId,
+    /// In which epoch.
+    pub epoch: Epoch,
+    /// On which stream.
+    pub stream: StreamKey,
+    /// As which number.
+    pub number: BatchNumber,
+    /// Digest of what was sent.
+    pub digest: u64,
+}
+
+impl Streams {
+    /// The highest epoch that a producer has begun; 0 where it is unknown.
+    pub fn epoch(&self, producer: ProducerId) -> Epoch {
+        self.producers.get(&producer).map_or(Epoch(0), |producer| producer.epoch)
+    }
+
+    /// The last durable number of a stream in an epoch that is not fenced.
+    pub fn last(&self, producer: ProducerId, epoch: Epoch, stream: StreamKey) -> BatchNumber {
+        self.producers
+            .get(&producer)
+            .filter(|producer| producer.epoch == epoch)
+            .and_then(|producer| producer.streams.get(&stream))
+            .map_or(BatchNumber(0), |stream| stream.last)
+    }
+
+    /// What to do with a batch. A number far behind, whose digest is no longer known, counts as repeated.
+    pub fn classify(&self, batch: &SequencedBatch) -> SequenceCheck {
+        let last = self.last(batch.producer, batch.epoch, batch.stream);
+        self.classify_after(batch, self.epoch(batch.producer), last, None)
+    }
+
+    /// Judges a batch by an epoch and a last number that may be ahead of this state; `ahead` is its digest where the
+    /// batch of that number is not in this state yet.
+    fn classify_after(
+        &self,
+        batch: &SequencedBatch,
+        epoch: Epoch,
+        last: BatchNumber,
+        ahead: Option<u64>,
+    ) -> SequenceCheck {
+        if batch.epoch < epoch {
+            return SequenceCheck::Fenced { epoch };
+        }
+        if batch.number.0 == last.0 + 1 {
+            return SequenceCheck::Next;
+        }
+        if batch.number > last || batch.number.0 == 0 {
+            return SequenceCheck::Gap { expected: BatchNumber(last.0 + 1) };
+        }
+        let known = ahead.or_else(|| self.digest(batch));
+        if known.is_some_and(|digest| digest != batch.digest) {
+            SequenceCheck::OtherContent
+        } else {
+            SequenceCheck::Repeated
+        }
+    }
+
+    /// The digest under which a batch's number is remembered.
+    fn digest(&self, batch: &SequencedBatch) -> Option<u64> {
+        let producer = self.producers.get(&batch.producer).filter(|producer| producer.epoch == batch.epoch)?;
+        let stream = producer.streams.get(&batch.stream)?;
+        let behind = usize::try_from(stream.last.0.checked_sub(batch.number.0)?).ok()?;
+        stream.recent_digests.iter().rev().nth(behind).copied()
+    }
+
+    /// Takes in a batch that [`classify`](Self::classify) has found to be the next one.
+    pub fn advance(&mut self, batch: &SequencedBatch) {
+        self.begin_epoch(batch.producer, batch.epoch);
+        let producer = self.producers.entry(batch.producer).or_default();
+        assert!(producer.epoch == batch.epoch, "a fenced batch is never stored");
+        let stream = producer.streams.entry(batch.stream).or_default();
+        assert!(stream.last.0 + 1 == batch.number.0, "numbers grow by one");
+        stream.last = batch.number;
+        stream.is_active = true;
+        stream.recent_digests.push_back(batch.digest);
+        if stream.recent_digests.len() > RECENT_DIGESTS_MAX {
+            stream.recent_digests.pop_front();
+        }
+    }
+
+    /// Begins an epoch if it is later than the current one: earlier ones are fenced, numbers begin anew.
+    pub fn begin_epoch(&mut self, producer: ProducerId, epoch: Epoch) {
+        let state = self.producers.entry(producer).or_default();
+        if epoch > state.epoch {
+            *state = Producer { epoch, streams: BTreeMap::new() };
+        }
+    }
+
+    /// Forgets the digests of streams that have not advanced since the last call, so that the state of producers that
+    /// are long gone stays at some ten bytes each. Called with each new segment of the log.
+    pub fn forget_idle_digests(&mut self) {
+        for stream in self.producers.values_mut().flat_map(|producer| producer.streams.values_mut()) {
+            if !stream.is_active {
+                stream.recent_digests = VecDeque::new();
+            }
+            stream.is_active = false;
+        }
+    }
+
+    /// Takes over a state from the log, which replaces what is known of its producers.
+    pub fn restore(&mut self, head: &StreamsHeader) {
+        self.keys.restore(&head.keys);
+        for producer in &head.producers {
+            let streams = producer.streams.iter().filter_map(|stream| {
+                let lane = Lane::from_number(stream.lane)?;
+                let recent_digests = stream.recent_digests.iter().copied().collect();
+                let key = StreamKey { table: TableId(stream.table), lane };
+                Some((key, Stream { last: BatchNumber(stream.last_number), recent_digests, is_active: true }))
+            });
+            let restored = Producer { epoch: Epoch(producer.epoch), streams: streams.collect() };
+            self.producers.insert(ProducerId(producer.producer), restored);
+        }
+    }
+
+    /// The state as the log keeps it, of the producers that `keep` wants.
+    pub fn header(&self, ingested_at_us: i64, keep: impl Fn(ProducerId) -> bool) -> StreamsHeader {
+        let producers = self.producers.iter().filter(|(id, _)| keep(**id)).map(|(id, producer)| ProducerHeader {
+            producer: id.0,
+            epoch: producer.epoch.0,
+            streams: producer
+                .streams
+                .iter()
+                .map(|(key, stream)| StreamHeader {
+                    table: key.table.0,
+                    lane: key.lane as u32,
+                    last_number: stream.last.0,
+                    recent_digests: stream.recent_digests.iter().copied().collect(),
+                })
+                .collect(),
+        });
+        let keys = self.keys.headers(|gateway| keep(shard_key_of_gateway(gateway)));
+        StreamsHeader { producers: producers.collect(), ingested_at_us, keys }
+    }
+
+    /// Adds the producers of another shard; no producer is in both.
+    pub fn merge(&mut self, other: Self) {
+        self.keys.merge(other.keys);
+        for (id, producer) in other.producers {
+            let previous = self.producers.insert(id, producer);
+            assert!(previous.is_none(), "a producer belongs to one shard");
+        }
+    }
+}
+
+/// The batches that a group takes in once it is durable. They count for those behind them in the group; the state
+/// itself changes only by [`apply`](Self::apply), so that a group that could not be written has changed nothing.
+#[derive(Debug, Clone, Default)]
+pub struct GroupSequences {
+    taken: Vec<SequencedBatch>,
+    /// Where each touched stream will stand.
+    last: HashMap<(ProducerId, StreamKey), (Epoch, BatchNumber)>,
+    /// The highest epoch of each touched producer.
+    epochs: HashMap<ProducerId, Epoch>,
+}
+
+impl GroupSequences {
+    /// What to do with a batch behind those that were taken; the next one of its stream is taken too.
+    pub fn classify(&mut self, streams: &Streams, batch: &SequencedBatch) -> SequenceCheck {
+        let epoch = streams.epoch(batch.producer).max(self.epochs.get(&batch.producer).copied().unwrap_or_default());
+        let key = (batch.producer, batch.stream);
+        let ahead = self.last.get(&key).filter(|(of, _)| *of == batch.epoch).map(|(_, number)| *number);
+        let last = ahead.unwrap_or_else(|| streams.last(batch.producer, batch.epoch, batch.stream));
+        let digest = ahead.filter(|number| batch.number <= *number).and_then(|_| self.digest(batch));
+        let verdict = streams.classify_after(batch, epoch, last, digest);
+        if verdict == SequenceCheck::Next {
+            self.taken.push(*batch);
+            self.last.insert(key, (batch.epoch, batch.number));
+            self.epochs.insert(batch.producer, batch.epoch);
+        }
+        verdict
+    }
+
+    /// Makes them part of the state.
+    pub fn apply(self, streams: &mut Streams) {
+        self.taken.iter().for_each(|batch| streams.advance(batch));
+    }
+
+    /// A look through the whole group: only for a batch that is in it twice.
+    fn digest(&self, batch: &SequencedBatch) -> Option<u64> {
+        let is_it = |taken: &&SequencedBatch| {
+            let place = |batch: &SequencedBatch| (batch.producer, batch.epoch, batch.stream, batch.number);
+            place(taken) == place(batch)
+        };
+        self.taken.iter().find(is_it).map(|taken| taken.digest)
+    }
+}
+
+/// Batches of a stream whose content is remembered, so that the same number with another content is noticed. It covers
+/// what a gateway may have in flight when its connection breaks.
+const RECENT_DIGESTS_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(epoch: u64, number: u64, digest: u64) -> SequencedBatch {
+        let stream = StreamKey { table: TableId(1), lane: Lane::Live };
+        SequencedBatch { producer: ProducerId(1), epoch: Epoch(epoch), stream, number: BatchNumber(number), digest }
+    }
+
+    #[test]
+    fn numbers_go_up_by_one_and_known_ones_are_not_stored_again() {
+        let mut streams = Streams::default();
+        assert_eq!(streams.classify(&batch(1, 2, 0)), SequenceCheck::Gap { expected: BatchNumber(1) });
+        assert_eq!(streams.classify(&batch(1, 0, 0)), SequenceCheck::Gap { expected: BatchNumber(1) });
+        for number in 1..=100 {
+            assert_eq!(streams.classify(&batch(1, number, number)), SequenceCheck::Next);
+            streams.advance(&batch(1, number, number));
+        }
+        assert_eq!(streams.classify(&batch(1, 100, 100)), SequenceCheck::Repeated);
+        assert_eq!(streams.classify(&batch(1, 99, 100)), SequenceCheck::OtherContent);
+        assert_eq!(streams.classify(&batch(1, 69, 69)), SequenceCheck::Repeated);
+        assert_eq!(streams.classify(&batch(1, 69, 0)), SequenceCheck::OtherContent);
+        assert_eq!(streams.classify(&batch(1, 1, 0)), SequenceCheck::Repeated, "its digest is forgotten");
+        assert_eq!(streams.classify(&batch(1, 102, 0)), SequenceCheck::Gap { expected: BatchNumber(101) });
+    }
+
+    #[test]
+    fn a_later_epoch_begins_at_one_and_fences_the_earlier() {
+        let mut streams = Streams::default();
+        streams.advance(&batch(1, 1, 0));
+        assert_eq!(streams.classify(&batch(2, 1, 0)), SequenceCheck::Next);
+        streams.begin_epoch(ProducerId(1), Epoch(2));
+        assert_eq!(streams.classify(&batch(1, 2, 0)), SequenceCheck::Fenced { epoch: Epoch(2) });
+        assert_eq!(streams.last(ProducerId(1), Epoch(2), batch(2, 1, 0).stream), BatchNumber(0));
+        streams.advance(&batch(2, 1, 9));
+        assert_eq!(streams.classify(&batch(2, 1, 9)), SequenceCheck::Repeated);
+    }
+
+    #[test]
+    fn a_group_counts_for_what_is_behind_it_and_changes_nothing_before_it_is_applied() {
+        let mut streams = Streams::default();
+        streams.advance(&batch(1, 1, 1));
+        let before = streams.clone();
+        let mut group = GroupSequences::default();
+        assert_eq!(group.classify(&streams, &batch(1, 2, 2)), SequenceCheck::Next);
+        assert_eq!(group.classify(&streams, &batch(1, 3, 3)), SequenceCheck::Next);
+        assert_eq!(group.classify(&streams, &batch(1, 3, 3)), SequenceCheck::Repeated);
+        assert_eq!(group.classify(&streams, &batch(1, 2, 9)), SequenceCheck::OtherContent);
+        assert_eq!(group.classify(&streams, &batch(1, 1, 9)), SequenceCheck::OtherContent);
+        assert_eq!(group.classify(&streams, &batch(1, 5, 5)), SequenceCheck::Gap { expected: BatchNumber(4) });
+        assert_eq!(group.classify(&streams, &batch(2, 1, 7)), SequenceCheck::Next);
+        assert_eq!(group.classify(&streams, &batch(1, 4, 4)), SequenceCheck::Fenced { epoch: Epoch(2) });
+        assert_eq!(group.classify(&streams, &batch(2, 1, 8)), SequenceCheck::OtherContent);
+        assert_eq!(group.classify(&streams, &batch(2, 2, 8)), SequenceCheck::Next);
+        assert_eq!(streams, before);
+        group.apply(&mut streams);
+        assert_eq!(streams.epoch(ProducerId(1)), Epoch(2));
+        assert_eq!(streams.last(ProducerId(1), Epoch(2), batch(2, 1, 0).stream), BatchNumber(2));
+        assert_eq!(streams.classify(&batch(2, 1, 7)), SequenceCheck::Repeated);
+    }
+
+    #[test]
+    fn state_survives_the_way_through_the_log() {
+        let mut streams = Streams::default();
+        for number in 1..=40 {
+            streams.advance(&batch(3, number, number * 7));
+        }
+        let mut restored = Streams::default();
+        restored.restore(&streams.header(5, |_| true));
+        assert_eq!(restored, streams);
+        assert!(streams.header(5, |_| false).producers.is_empty());
+    }
+}
