@@ -36,12 +36,14 @@ fn every_shell_block_says_whether_it_runs() {
 
 #[test]
 fn commands_run_as_they_are_written() {
+    let mut faults = Vec::new();
     for document in documents() {
         let blocks = read(&document);
         if blocks.iter().any(|block| matches!(block.marker, Marker::Run { .. })) {
-            run(&root(), &name(&document), &blocks);
+            faults.extend(run(&root(), &name(&document), &blocks).err());
         }
     }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
 }
 
 #[test]

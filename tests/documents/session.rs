@@ -26,9 +26,9 @@ const LINES_SHOWN: usize = 40;
 
 /// Runs all blocks of a document that are to be run.
 ///
-/// # Panics
+/// # Errors
 /// Where a command fails, or all of it takes too long; the message shows the block and its output.
-pub(crate) fn run(root: &Path, document: &str, blocks: &[Block]) {
+pub(crate) fn run(root: &Path, document: &str, blocks: &[Block]) -> Result<(), String> {
     let folder = Folder::new(document);
     folder.fill(root);
     let ports = Ports::free();
@@ -48,7 +48,7 @@ pub(crate) fn run(root: &Path, document: &str, blocks: &[Block]) {
         .expect("bash can be started");
     let ended = wait(shell);
     if ended.is_some_and(|status| status.success()) {
-        return;
+        return Ok(());
     }
     let how = ended.map_or_else(|| format!("not within {TIME_MAX:?}"), |status| status.to_string());
     let step = folder.read("steps").lines().last().unwrap_or("before the first block").to_owned();
@@ -57,7 +57,7 @@ pub(crate) fn run(root: &Path, document: &str, blocks: &[Block]) {
         let lines: Vec<&str> = text.lines().collect();
         format!("-- {name}\n{}", lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n"))
     });
-    panic!("{step}: ended with {how}\n{}", shown.join("\n"));
+    Err(format!("{step}: ended with {how}\n{}", shown.join("\n")))
 }
 
 /// Waits for the shell, and ends all that is left of its group.
@@ -253,4 +253,19 @@ fn only_whole_ports_are_replaced() {
         with_ports("psql -p 7422 http://127.0.0.1:7421/x 174210 0.0.0.0:7420", &ports),
         "psql -p 3 http://127.0.0.1:2/x 174210 0.0.0.0:1"
     );
+}
+
+#[test]
+fn blocks_share_a_shell_and_one_that_fails_is_named_with_its_output() {
+    let block = |line, text: &str| {
+        let marker = Marker::Run { name: format!("step {line}"), in_background: false, needs: Vec::new() };
+        Block { line, text: text.into(), marker }
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let good = [block(1, "WORD=said\ntest -f README.md\n"), block(5, "test \"$WORD\" = said\n")];
+    assert_eq!(run(root, "good.md", &good), Ok(()));
+    let bad = [block(1, "echo before\n"), block(7, "false\necho never\n")];
+    let fault = run(root, "bad.md", &bad).expect_err("the second block fails");
+    assert!(fault.starts_with("bad.md:7 (step 7): ended with exit status: 1"), "{fault}");
+    assert!(fault.contains("before") && !fault.contains("never"), "{fault}");
 }
