@@ -6,7 +6,7 @@ use arrow::error::ArrowError;
 use zonelake_registry::RegistryError;
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{Epoch, ErrorKind};
-use zonelake_storage::{Entry, Outcome, Verdict};
+use zonelake_storage::{Entry, Outcome, SequenceCheck};
 
 /// A refusal: nothing of the batch that it speaks of is stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,20 +77,20 @@ impl Refusal {
 /// The outcome of a batch, with a refused sequence number or epoch in the words for the sender.
 pub(crate) fn accepted(outcome: Outcome, entry: &Entry) -> Result<Outcome, Refusal> {
     let Outcome::Refused(verdict) = outcome else { return Ok(outcome) };
-    let number = entry.numbered.map_or(0, |batch| batch.number.0);
+    let number = entry.sequenced.map_or(0, |batch| batch.number.0);
     Err(match verdict {
-        Verdict::Gap { expected } => Refusal::new(
+        SequenceCheck::Gap { expected } => Refusal::new(
             RefusedCode::Gap,
             format!("batch {number} came where {expected} is next; send the batches from {expected} on again"),
         ),
-        Verdict::OtherContent => Refusal::new(
+        SequenceCheck::OtherContent => Refusal::new(
             RefusedCode::OtherContent,
             format!(
                 "batch {number} was stored before with other content; a batch must be sent again as the same bytes. A producer that has lost its state begins a later epoch"
             ),
         ),
-        Verdict::Fenced { epoch } => Refusal::fenced(epoch),
-        Verdict::Next | Verdict::Repeated => unreachable!("these are not refusals"),
+        SequenceCheck::Fenced { epoch } => Refusal::fenced(epoch),
+        SequenceCheck::Next | SequenceCheck::Repeated => unreachable!("these are not refusals"),
     })
 }
 

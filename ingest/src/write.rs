@@ -198,7 +198,7 @@ async fn wait_for_capacity(pipeline: &Pipeline, table: &Table) -> Result<(), Wri
 
 /// An entry without a sequence number. It goes on the live lane and to the shard of its gateway.
 fn unsequenced(gateway: GatewayId, table: &Arc<Table>, stored: Option<Rows>, rejected: Option<Rows>) -> Entry {
-    Entry { numbered: None, gateway, lane: Lane::Live, table: Arc::clone(table), stored, rejected }
+    Entry { sequenced: None, gateway, lane: Lane::Live, table: Arc::clone(table), stored, rejected }
 }
 
 /// Pause that a sender is told to make while nothing can be stored.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
-use zonelake_schemas::error::ErrorKind;
+use zonelake_schemas::error::QueryErrorCode;
 
 /// Reason why a statement has no rows, or only part of them.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -17,71 +17,6 @@ pub struct QueryError {
     pub message: String,
     /// The reason more narrowly, where PostgreSQL has a code for it.
     sqlstate: Option<&'static str>,
-}
-
-/// Kinds of reasons, whose names stand in responses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum QueryErrorCode {
-    /// The text is not SQL, or names a table or column that does not exist.
-    Sql,
-    /// The statement would change something, or reads what is not a table.
-    NotAllowed,
-    /// The values do not allow it: a division by zero, a cast that fails, an overflow.
-    Execution,
-    /// The statement needs more memory or disk space for intermediate results than one statement may have.
-    TooLarge,
-    /// The statement took longer than the time limit.
-    TimeLimit,
-    /// Too many statements are waiting already.
-    Busy,
-    /// The server is stopping.
-    Stopping,
-    /// A stored file cannot be read.
-    Storage,
-    /// A defect of this program.
-    Internal,
-}
-
-impl QueryErrorCode {
-    /// Name in responses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sql => "sql",
-            Self::NotAllowed => "not_allowed",
-            Self::Execution => "execution",
-            Self::TooLarge => "too_large",
-            Self::TimeLimit => "time_limit",
-            Self::Busy => "busy",
-            Self::Stopping => "stopping",
-            Self::Storage => "storage",
-            Self::Internal => "internal",
-        }
-    }
-
-    /// The SQLSTATE of PostgreSQL for a reason of this kind.
-    fn sqlstate(self) -> &'static str {
-        match self {
-            Self::Sql => "42601",
-            Self::NotAllowed => "25006",
-            Self::Execution => "22000",
-            Self::TooLarge => "53200",
-            Self::TimeLimit => "57014",
-            Self::Busy => "53300",
-            Self::Stopping => "57P01",
-            Self::Storage => "XX001",
-            Self::Internal => "XX000",
-        }
-    }
-
-    /// Class of the error by its remedy.
-    pub fn kind(self) -> ErrorKind {
-        match self {
-            Self::Sql | Self::NotAllowed | Self::Execution | Self::TooLarge | Self::TimeLimit => ErrorKind::Input,
-            Self::Busy | Self::Stopping => ErrorKind::Retry,
-            Self::Storage => ErrorKind::Corrupt,
-            Self::Internal => ErrorKind::Bug,
-        }
-    }
 }
 
 impl QueryError {
@@ -97,9 +32,9 @@ impl QueryError {
         self
     }
 
-    /// The code that PostgreSQL has for this reason.
-    pub fn sqlstate(&self) -> &'static str {
-        self.sqlstate.unwrap_or_else(|| self.code.sqlstate())
+    /// SQLSTATE of the reason, where it is narrower than that of its kind.
+    pub fn narrow_sqlstate(&self) -> Option<&'static str> {
+        self.sqlstate
     }
 
     /// Error of a statement that its client cancelled.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc, oneshot};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
-use zonelake_storage::streams::home_of;
+use zonelake_storage::shard_key_of_gateway;
 use zonelake_storage::{BATCH_LOG_BYTES_MAX, Entry, Shard, Store, Table, shard_for};
 
 use super::budget::Budget;
@@ -109,7 +109,7 @@ impl Pipeline {
     /// Waits until a table has capacity for more rows. To be called first, with nothing in hand, so that the senders of
     /// a table whose flush falls behind hold nothing that others wait for.
     pub async fn wait_for_capacity(&self, table: &Table) {
-        table.room(self.store.options().live_bytes_max).await;
+        table.wait_for_capacity(self.store.options().live_bytes_max).await;
     }
 
     /// Reserves the bytes of a frame before it is read. The permit ends once the frame is decoded and its batch
@@ -171,7 +171,7 @@ impl Pipeline {
     /// `ShuttingDown` where the shard has stopped. Other refusals come back by the batch's [`Reply`](crate::Reply).
     pub async fn submit(&self, pending: PendingBatch) -> Result<(), Refusal> {
         // A producer always has the same shard, so that order and sequence numbers need no lock.
-        let home = pending.entry.numbered.map_or(home_of(pending.entry.gateway), |batch| batch.producer);
+        let home = pending.entry.sequenced.map_or(shard_key_of_gateway(pending.entry.gateway), |batch| batch.producer);
         self.sender(home).send(Command::Append(Box::new(pending))).await.map_err(|_closed| Refusal::shutting_down())
     }
 
@@ -195,7 +195,7 @@ impl Pipeline {
 
     /// Submits a request with a key, to the shard of its gateway. Waits while the shard's queue is full.
     pub(crate) async fn submit_request(&self, pending: PendingRequest) -> Result<(), Refusal> {
-        let home = home_of(pending.request.gateway);
+        let home = shard_key_of_gateway(pending.request.gateway);
         self.sender(home).send(Command::Request(Box::new(pending))).await.map_err(|_closed| Refusal::shutting_down())
     }
 

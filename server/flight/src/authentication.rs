@@ -9,35 +9,22 @@
 //! token for `Bearer`. Tokens are in memory: after a restart of the server a client needs another handshake.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
-use zonelake_net::gateway_of;
-use zonelake_query::Caller;
-use zonelake_net::Credentials;
-use zonelake_registry::{Gateway, Registry};
+use zonelake_net::{Authenticator, Credentials, Principal};
 
-use crate::status::internal;
-
-/// Authenticated client.
-#[derive(Debug, Clone)]
-pub(crate) enum Principal {
-    /// Role, which reads.
-    Role(Caller),
-    /// Gateway, which appends.
-    Gateway(Arc<Gateway>),
-}
+use crate::status::{from_authentication_error, internal};
 
 /// Check of the credentials of a call, which gives its principal.
 #[derive(Debug)]
 pub(crate) struct CallAuthenticator {
-    registry: Arc<Registry>,
-    password_checks: Semaphore,
+    authenticator: Arc<Authenticator>,
     /// Tokens of handshakes, newest last.
     tokens: Mutex<VecDeque<Token>>,
 }
@@ -56,34 +43,43 @@ impl std::fmt::Debug for Token {
     }
 }
 
+impl Token {
+    fn credentials(&self) -> Credentials {
+        Credentials::Basic { user: self.user.as_ref().to_owned(), password: self.password.as_ref().to_owned() }
+    }
+}
+
 impl CallAuthenticator {
     /// Authenticator without tokens yet.
-    pub(crate) fn new(registry: Arc<Registry>) -> Self {
-        Self { registry, password_checks: Semaphore::new(PASSWORD_CHECKS_MAX), tokens: Mutex::default() }
+    pub(crate) fn new(authenticator: Arc<Authenticator>) -> Self {
+        Self { authenticator, tokens: Mutex::default() }
     }
 
     /// Principal of these credentials.
-    pub(crate) async fn authenticate(&self, metadata: &MetadataMap) -> Result<Principal, Status> {
-        let (user, password) = match credentials(metadata)? {
-            Credentials::Basic { user, password } => (user.into(), password.into()),
+    pub(crate) async fn authenticate(
+        &self,
+        metadata: &MetadataMap,
+        peer: Option<IpAddr>,
+    ) -> Result<Principal, Status> {
+        let credentials = match credentials(metadata)? {
             Credentials::Token(token) => match self.token(&token) {
-                Some(known) => (known.user, known.password),
-                None => {
-                    let gateway = gateway_of(&self.registry, &token).await;
-                    return gateway.map(Principal::Gateway).ok_or_else(unknown_token);
-                }
+                Some(known) => known.credentials(),
+                None => Credentials::Token(token),
             },
+            basic @ Credentials::Basic { .. } => basic,
         };
-        self.check(user, password).await
+        self.authenticator.authenticate(credentials, peer).await.map_err(from_authentication_error)
     }
 
     /// Token that further calls may send in the place of name and password.
-    pub(crate) async fn handle_handshake(&self, metadata: &MetadataMap) -> Result<String, Status> {
+    pub(crate) async fn handle_handshake(&self, metadata: &MetadataMap, peer: Option<IpAddr>) -> Result<String, Status> {
         let Credentials::Basic { user, password } = credentials(metadata)? else {
             return Err(Status::unauthenticated("a handshake takes a name and a password by Basic authentication"));
         };
         let (user, password): (Arc<str>, Arc<str>) = (user.into(), password.into());
-        if let Principal::Gateway(_) = self.check(Arc::clone(&user), Arc::clone(&password)).await? {
+        let known = Token { token: Arc::from(""), user: Arc::clone(&user), password: Arc::clone(&password) };
+        let principal = self.authenticator.authenticate(known.credentials(), peer).await;
+        if let Principal::Gateway(_) = principal.map_err(from_authentication_error)? {
             // A gateway has a token already: the one that it sent as the password.
             return Ok(password.as_ref().to_owned());
         }
@@ -97,27 +93,6 @@ impl CallAuthenticator {
         }
         tokens.push_back(Token { token: token.as_str().into(), user, password });
         Ok(token)
-    }
-
-    async fn check(&self, user: Arc<str>, password: Arc<str>) -> Result<Principal, Status> {
-        // Tokens of gateways first: they are found by a hash table, where a password takes much memory and time.
-        if let Some(gateway) = self.registry.authenticate_gateway(&password) {
-            return Ok(Principal::Gateway(gateway));
-        }
-        let caller = Caller { name: Arc::clone(&user) };
-        let registry = Arc::clone(&self.registry);
-        let is_right = {
-            let _permit = self.password_checks.acquire().await.map_err(|error| internal(&error))?;
-            let password = Arc::clone(&password);
-            // On a thread that may block: the check is slow on purpose.
-            tokio::task::spawn_blocking(move || registry.authenticate(&user, &password)).await
-        };
-        if is_right.map_err(|error| internal(&error))? {
-            return Ok(Principal::Role(caller));
-        }
-        // The token may be of a gateway that another process added just now, which is not in memory yet.
-        let gateway = gateway_of(&self.registry, &password).await;
-        gateway.map(Principal::Gateway).ok_or_else(|| Status::unauthenticated("the user name or password is wrong"))
     }
 
     fn token(&self, token: &str) -> Option<Token> {
@@ -134,12 +109,6 @@ fn credentials(metadata: &MetadataMap) -> Result<Credentials, Status> {
     })
 }
 
-fn unknown_token() -> Status {
-    Status::unauthenticated("the token is unknown, revoked, or from before a restart of the server: shake hands again")
-}
-
-/// Most simultaneous password checks, since each takes much memory on purpose. Others wait.
-const PASSWORD_CHECKS_MAX: usize = 2;
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 24;
 /// Most tokens; beyond them the oldest is dropped.

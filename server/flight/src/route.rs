@@ -9,6 +9,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use tonic::metadata::MetadataMap;
 use zonelake_ingest::{WriteSink, WriteState};
+use zonelake_net::{Authenticator, PeerAddress};
 use zonelake_query::QueryEngine;
 
 use crate::service::FlightCalls;
@@ -16,9 +17,13 @@ use crate::state::FlightState;
 
 /// Route of Flight SQL for the HTTP server. It speaks gRPC, hence HTTP/2. A client is authenticated before any of a
 /// call's body is read.
-pub fn flight_route<S: WriteSink>(engine: Arc<QueryEngine>, write: Arc<WriteState<S>>) -> Router {
+pub fn flight_route<S: WriteSink>(
+    engine: Arc<QueryEngine>,
+    write: Arc<WriteState<S>>,
+    authenticator: Arc<Authenticator>,
+) -> Router {
     let message_bytes_max = write.limits.frame_bytes_max;
-    let state = Arc::new(FlightState::new(engine, write));
+    let state = Arc::new(FlightState::new(engine, write, authenticator));
     let grpc = FlightServiceServer::new(FlightCalls(Arc::clone(&state))).max_decoding_message_size(message_bytes_max);
     Router::new()
         .route_service("/arrow.flight.protocol.FlightService/{call}", grpc)
@@ -28,7 +33,8 @@ pub fn flight_route<S: WriteSink>(engine: Arc<QueryEngine>, write: Arc<WriteStat
 /// Admits a call whose client is authenticated.
 async fn admit<S: WriteSink>(State(state): State<Arc<FlightState<S>>>, mut request: Request, next: Next) -> Response {
     let metadata = MetadataMap::from_headers(request.headers().clone());
-    let principal = match state.authenticator.authenticate(&metadata).await {
+    let peer = request.extensions().get::<PeerAddress>().and_then(|peer| peer.0);
+    let principal = match state.authenticator.authenticate(&metadata, peer).await {
         Ok(principal) => principal,
         Err(status) => return status.into_http(),
     };

@@ -22,9 +22,9 @@ use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 use zonelake_ingest::WriteSink;
 use zonelake_query::RowStream;
+use zonelake_net::{PeerAddress, Principal};
 use zonelake_query::{Caller, Interface, SqlSession, parameter_count};
 
-use crate::authentication::Principal;
 use crate::prepared::{Prepared, schema_bytes};
 use crate::rows::{Messages, batch_messages, messages, plain_schema};
 use crate::state::FlightState;
@@ -71,7 +71,7 @@ impl<S: WriteSink> FlightCalls<S> {
 
 fn reader<T>(request: &Request<T>) -> Result<Caller, Status> {
     match request.extensions().get::<Principal>() {
-        Some(Principal::Role(caller)) => Ok(caller.clone()),
+        Some(Principal::Role(name)) => Ok(Caller { name: Arc::clone(name) }),
         Some(Principal::Gateway(_)) => Err(Status::permission_denied(
             "the token of a gateway may write only; query with the administrator's name and password",
         )),
@@ -109,7 +109,8 @@ impl<S: WriteSink> FlightSqlService for FlightCalls<S> {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> CallResult<Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>> {
-        let token = self.0.authenticator.handle_handshake(request.metadata()).await?;
+        let peer = request.extensions().get::<PeerAddress>().and_then(|peer| peer.0);
+        let token = self.0.authenticator.handle_handshake(request.metadata(), peer).await?;
         let handshake = HandshakeResponse { protocol_version: 0, payload: Bytes::copy_from_slice(token.as_bytes()) };
         let mut response: Response<Pin<Box<dyn Stream<Item = _> + Send>>> =
             Response::new(Box::pin(stream::once(async { Ok(handshake) })));

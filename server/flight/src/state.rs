@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
-use zonelake_ingest::http_write::WriteState;
+use zonelake_ingest::WriteState;
+use zonelake_net::Authenticator;
 use zonelake_query::QueryEngine;
 
 use crate::authentication::CallAuthenticator;
@@ -25,8 +26,8 @@ const PUTS_MAX: usize = 16;
 
 impl<S> FlightState<S> {
     /// State over the engine that reads and the pipeline that writes.
-    pub(crate) fn new(engine: Arc<QueryEngine>, write: Arc<WriteState<S>>) -> Self {
-        let authenticator = CallAuthenticator::new(Arc::clone(&write.registry));
+    pub(crate) fn new(engine: Arc<QueryEngine>, write: Arc<WriteState<S>>, authenticator: Arc<Authenticator>) -> Self {
+        let authenticator = CallAuthenticator::new(authenticator);
         Self { engine, write, authenticator, statements: OpenStatements::default(), puts: Semaphore::new(PUTS_MAX) }
     }
 }

@@ -5,20 +5,17 @@ use arrow_flight::error::FlightError;
 use tonic::{Code, Status};
 use zonelake_ingest::Refusal;
 use zonelake_ingest::WriteError;
-use zonelake_query::{QueryError, QueryErrorCode};
-use zonelake_schemas::wire::control::RefusedCode;
+use zonelake_net::{AuthenticationError, Cause};
+use zonelake_query::QueryError;
+
+/// Status of an error with this cause.
+fn status(cause: Cause, message: String) -> Status {
+    Status::new(Code::from_i32(cause.codes().grpc.into()), message)
+}
 
 /// Status of a statement that failed.
 pub(crate) fn from_query_error(error: QueryError) -> Status {
-    let code = match error.code {
-        QueryErrorCode::Sql | QueryErrorCode::NotAllowed | QueryErrorCode::Execution => Code::InvalidArgument,
-        // RESOURCE_EXHAUSTED tells clients to retry later, INVALID_ARGUMENT not to.
-        QueryErrorCode::TooLarge | QueryErrorCode::Busy => Code::ResourceExhausted,
-        QueryErrorCode::TimeLimit => Code::DeadlineExceeded,
-        QueryErrorCode::Stopping => Code::Unavailable,
-        QueryErrorCode::Storage | QueryErrorCode::Internal => Code::Internal,
-    };
-    Status::new(code, error.message)
+    status(error.code.into(), error.message)
 }
 
 /// Error of a statement that fails between two batches of its result.
@@ -33,23 +30,31 @@ pub(crate) fn from_flight_error(error: FlightError) -> Status {
 
 /// Status of a batch that is refused.
 pub(crate) fn from_refusal(refusal: Refusal) -> Status {
-    let code = match refusal.code {
-        RefusedCode::Unavailable | RefusedCode::ShuttingDown => Code::Unavailable,
-        RefusedCode::TooLarge | RefusedCode::Limit => Code::ResourceExhausted,
-        RefusedCode::Internal => Code::Internal,
-        _ => Code::InvalidArgument,
-    };
-    Status::new(code, refusal.message)
+    status(refusal.code.into(), refusal.message)
 }
 
 /// Status of a batch that could not be made durable.
 pub(crate) fn from_write_error(error: &WriteError) -> Status {
-    let code = match error {
-        WriteError::Unavailable { .. } | WriteError::ShuttingDown => Code::Unavailable,
-        WriteError::OtherContent | WriteError::TooLarge(_) => Code::InvalidArgument,
-        WriteError::Internal(_) => Code::Internal,
+    let cause = match error {
+        WriteError::Unavailable { .. } => Cause::Unavailable,
+        WriteError::ShuttingDown => Cause::ShuttingDown,
+        WriteError::OtherContent => Cause::KeyReused,
+        WriteError::TooLarge(_) => Cause::RecordTooLarge,
+        WriteError::Internal(_) => Cause::Internal,
     };
-    Status::new(code, error.to_string())
+    status(cause, error.to_string())
+}
+
+/// Status of credentials that prove nothing.
+pub(crate) fn from_authentication_error(error: AuthenticationError) -> Status {
+    match error {
+        AuthenticationError::WrongPassword => status(Cause::WrongPassword, error.to_string()),
+        AuthenticationError::UnknownToken => status(
+            Cause::UnknownToken,
+            "the token is unknown, revoked, or from before a restart of the server: shake hands again".to_owned(),
+        ),
+        AuthenticationError::NotChecked => internal(&error),
+    }
 }
 
 /// Status of input that Arrow cannot read.

@@ -25,6 +25,5 @@ pub use admin::{
 pub use control::{ControlServer, connect};
 pub use listener::{HttpArgs, HttpServer};
 pub use operations::{OperationsState, operations_routes};
-pub use peer::Peer;
 pub use sql::sql_routes;
 pub use write::write_routes;

@@ -16,9 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
-use zonelake_net::{Incoming, Listener};
-
-use crate::peer::Peer;
+use zonelake_net::{Incoming, Listener, PeerAddress};
 
 /// Parts of an HTTP server.
 #[expect(missing_debug_implementations, reason = "a TLS acceptor has no form for people")]
@@ -78,7 +76,7 @@ async fn accept(args: HttpArgs, mut stopping: watch::Receiver<bool>) -> Graceful
             }
         };
         let (routes, tls, watcher) = (routes.clone(), tls.clone(), connections.watcher());
-        let peer = Peer(Some(permit.address()));
+        let peer = PeerAddress(Some(permit.address()));
         tokio::spawn(async move {
             match tls {
                 None => serve(stream, routes, peer, watcher).await,
@@ -105,7 +103,7 @@ fn refuse(stream: &TcpStream, has_tls: bool) {
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     routes: Router,
-    peer: Peer,
+    peer: PeerAddress,
     watcher: Watcher,
 ) {
     let routes = routes.map_request(move |mut request: Request<RequestBody>| {

@@ -5,15 +5,16 @@ use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use zonelake_net::PeerAddress;
 
 /// Address of the client; none where a request did not come over TCP, as over the control socket and in tests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Peer(pub Option<IpAddr>);
+pub(crate) struct Peer(pub(crate) Option<IpAddr>);
 
 impl<S: Sync> FromRequestParts<S> for Peer {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().copied().unwrap_or_default())
+        Ok(Self(parts.extensions.get::<PeerAddress>().and_then(|peer| peer.0)))
     }
 }

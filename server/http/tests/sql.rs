@@ -20,8 +20,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
-use zonelake_http::sql::sql_routes;
-use zonelake_query::{QueryErrorCode, QueryOptions};
+use zonelake_http::sql_routes;
+use zonelake_net::Authenticator;
+use zonelake_query::{QueryEngine, QueryErrorCode, QueryOptions};
 use zonelake_registry::RoleLimits;
 
 use crate::harness::{Harness, NEW_YEAR_US, ProbeRow, probe_batch};
@@ -52,6 +53,11 @@ fn harness() -> Arc<Harness> {
     rows[1].note = None;
     harness.add_live("probe", vec![probe_batch(harness.schemas("probe"), &rows)]);
     harness
+}
+
+fn routes_of(engine: Arc<QueryEngine>) -> Router {
+    let authenticator = Arc::new(Authenticator::new(Arc::clone(engine.source().registry())));
+    sql_routes(engine, authenticator)
 }
 
 fn request(harness: &Harness) -> axum::http::request::Builder {
@@ -85,7 +91,7 @@ const SQL: &str = "select time, device, temperature, pulses, is_open, note from 
 #[tokio::test]
 async fn an_answer_comes_in_the_format_that_is_asked_for() {
     let harness = harness();
-    let routes = sql_routes(harness.engine());
+    let routes = routes_of(harness.engine());
     let ask = |accept: &str| request(&harness).header("accept", accept).body(Body::from(SQL)).unwrap();
 
     let json = send(&routes, ask("*/*")).await;
@@ -132,7 +138,7 @@ async fn an_answer_comes_in_the_format_that_is_asked_for() {
 #[tokio::test]
 async fn an_answer_without_rows_and_numbers_that_json_lacks_are_well_formed() {
     let harness = harness();
-    let routes = sql_routes(harness.engine());
+    let routes = routes_of(harness.engine());
     let ask =
         |sql: &str, accept: &str| request(&harness).header("accept", accept).body(Body::from(sql.to_owned())).unwrap();
     let empty = "select time, device from probe where device = 'x'";
@@ -158,7 +164,7 @@ async fn an_answer_without_rows_and_numbers_that_json_lacks_are_well_formed() {
 #[tokio::test]
 async fn a_statement_comes_as_a_parameter_as_text_or_in_json() {
     let harness = harness();
-    let routes = sql_routes(harness.engine());
+    let routes = routes_of(harness.engine());
     let get =
         |uri: &str| request(&harness).method("GET").uri(uri).header("accept", "text/csv").body(Body::empty()).unwrap();
     assert_eq!(send(&routes, get("/api/v1/sql?q=select%201%20%2B%201%20as%20n")).await.text(), "n\n2\n");
@@ -177,7 +183,7 @@ async fn a_statement_comes_as_a_parameter_as_text_or_in_json() {
 #[tokio::test]
 async fn roles_may_query_and_gateways_may_not() {
     let harness = harness();
-    let routes = sql_routes(harness.engine());
+    let routes = routes_of(harness.engine());
     let token = harness.registry_arc().add_gateway("g", "vung-ang").unwrap().token;
     let reader = harness.registry_arc().add_role("reader", RoleLimits::default()).unwrap();
     let with = |header: Option<String>| {
@@ -210,7 +216,7 @@ async fn an_error_has_its_status_and_one_amid_the_rows_breaks_the_body_off() {
     let harness = harness();
     let options =
         QueryOptions { time_limit: std::time::Duration::from_millis(300), sql_bytes_max: 1_000, ..harness.options() };
-    let routes = sql_routes(harness.engine_with(options));
+    let routes = routes_of(harness.engine_with(options));
     let ask = |sql: &str| request(&harness).body(Body::from(sql.to_owned())).unwrap();
     for (sql, status, code) in [
         ("select nothing from probe", StatusCode::BAD_REQUEST, QueryErrorCode::Sql),
@@ -238,7 +244,7 @@ async fn an_error_has_its_status_and_one_amid_the_rows_breaks_the_body_off() {
 #[tokio::test]
 async fn parameters_are_values_of_the_types_that_the_statement_asks_for() {
     let harness = harness();
-    let routes = sql_routes(harness.engine());
+    let routes = routes_of(harness.engine());
     let ask = |body: serde_json::Value| {
         request(&harness).header("content-type", "application/json").body(Body::from(body.to_string())).unwrap()
     };
@@ -284,7 +290,7 @@ async fn parameters_are_values_of_the_types_that_the_statement_asks_for() {
 #[tokio::test]
 async fn an_answer_longer_than_max_rows_is_an_error_and_not_a_part() {
     let harness = harness();
-    let routes = sql_routes(harness.engine());
+    let routes = routes_of(harness.engine());
     let ask = |rows_max: u64| {
         let builder = request(&harness).uri(format!("/api/v1/sql?max_rows={rows_max}"));
         builder.body(Body::from(SQL)).unwrap()
@@ -298,7 +304,7 @@ async fn an_answer_longer_than_max_rows_is_an_error_and_not_a_part() {
 #[tokio::test]
 async fn answers_are_compressed_as_the_client_likes_it() {
     let harness = harness();
-    let routes = sql_routes(harness.engine());
+    let routes = routes_of(harness.engine());
     let sql = "select value, 'the same text again and again' as text from generate_series(1, 30000)";
     let ask = async |accepted: &str| {
         let builder = request(&harness).header("accept", "text/csv").header("accept-encoding", accepted);
@@ -326,7 +332,7 @@ async fn answers_are_compressed_as_the_client_likes_it() {
 #[tokio::test]
 async fn a_compressed_answer_that_breaks_off_has_no_end() {
     let harness = harness();
-    let routes = sql_routes(harness.engine());
+    let routes = routes_of(harness.engine());
     let sql = "select value from generate_series(1, 100000)";
     for accepted in ["gzip", "zstd"] {
         let builder = request(&harness).uri("/api/v1/sql?max_rows=50000").header("accept-encoding", accepted);
@@ -342,7 +348,7 @@ async fn a_statement_ends_when_its_caller_goes() {
     let engine = harness.engine();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = tokio::spawn(axum::serve(listener, sql_routes(Arc::clone(&engine))).into_future());
+    let serving = tokio::spawn(axum::serve(listener, routes_of(Arc::clone(&engine))).into_future());
     // One computes without a row, the other has sent rows and computes on.
     for sql in [
         "select sum(a.value) from generate_series(1, 100000) a, generate_series(1, 10000000000) b",

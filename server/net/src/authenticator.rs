@@ -122,10 +122,10 @@ impl Authenticator {
         self.registry.role_scram(ADMIN_USER).map_or(SCRAM_ITERATIONS_WITHOUT_ADMIN, |real| real.iterations)
     }
 
-    /// Principal of a role that has proven its password by SCRAM.
-    pub fn handle_scram_proven(&self, user: &str, peer: Option<IpAddr>) -> Principal {
+    /// Name of a role that has proven its password by SCRAM.
+    pub fn handle_scram_proven(&self, user: &str, peer: Option<IpAddr>) -> Arc<str> {
         self.failures.clear(peer);
-        Principal::Role(user.into())
+        user.into()
     }
 
     /// Counts a wrong proof of SCRAM.

@@ -23,5 +23,5 @@ pub use connection_limits::{ConnectionCounts, ConnectionLimits, ConnectionPermit
 pub use credentials::Credentials;
 pub use error_codes::{Cause, ErrorCodes, GrpcCode};
 pub use listener::{BindError, Incoming, Listener, WhenFull};
-pub use principal::Principal;
+pub use principal::{PeerAddress, Principal};
 pub use tls::{TlsError, TlsFiles};

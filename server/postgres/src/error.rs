@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::BytesMut;
+use zonelake_net::Cause;
 use zonelake_query::QueryError;
 
 use crate::protocol::messages::{ERROR, put_report};
@@ -56,7 +57,8 @@ impl PgError {
 
 impl From<QueryError> for PgError {
     fn from(error: QueryError) -> Self {
-        Self::new(error.sqlstate(), error.message)
+        let sqlstate = error.narrow_sqlstate().unwrap_or_else(|| Cause::from(error.code).codes().sqlstate);
+        Self::new(sqlstate, error.message)
     }
 }
 

@@ -2,18 +2,17 @@
 //! stops. Connections have threads of their own, so that a request to cancel is read while all threads of statements
 //! compute.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
+use zonelake_net::{Authenticator, Cause, ConnectionPermit, Incoming, Listener};
 use zonelake_query::QueryEngine;
 
 use crate::error::PgError;
@@ -24,20 +23,18 @@ use crate::session::startup::{StartupArgs, StartupError, start_connection};
 
 /// Parts and limits of the PostgreSQL interface.
 pub struct PostgresArgs {
-    /// Bound socket.
-    pub listener: TcpListener,
+    /// Bound socket and connection limits; connections over a limit are refused with SQLSTATE 53300.
+    pub listener: Listener,
     /// TLS; without it all connections are plain.
     pub tls: Option<TlsAcceptor>,
     /// True where clients of other machines may connect without encryption.
     pub plain_beyond_loopback: bool,
-    /// Most open connections; further ones are refused with SQLSTATE 53300.
-    pub connections_max: usize,
-    /// Most open connections from one address.
-    pub connections_per_address_max: usize,
     /// Time from the first byte until the client is authenticated.
     pub startup_timeout: Duration,
     /// Engine that executes the statements.
     pub engine: Arc<QueryEngine>,
+    /// Check of users.
+    pub authenticator: Arc<Authenticator>,
 }
 
 impl std::fmt::Debug for PostgresArgs {
@@ -64,7 +61,7 @@ impl PostgresServer {
     /// `std::io::Error` where the socket has no address, the operating system gives no random numbers, or no thread
     /// starts.
     pub fn start(args: PostgresArgs) -> std::io::Result<Self> {
-        let address = args.listener.local_addr()?;
+        let address = args.listener.address();
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(std::io::Error::other)?;
         let runtime = Builder::new_multi_thread()
@@ -79,30 +76,23 @@ impl PostgresServer {
         let metrics = Arc::<PostgresMetrics>::default();
         // A message may hold a text of the longest length that the engine accepts, and values of parameters.
         let message_bytes_max = args.engine.options().sql_bytes_max.saturating_mul(2) + MESSAGE_BYTES_MORE;
-        let listener = Listener {
-            socket: args.listener,
-            connections_per_address_max: args.connections_per_address_max,
-            slots: Arc::new(Semaphore::new(args.connections_max)),
-            addresses: ConnectionsByAddress::default(),
-            tasks: tasks.clone(),
-            state: Arc::new(ListenerState {
-                startup: StartupArgs {
-                    registry: Arc::clone(args.engine.source().registry()),
-                    tls: args.tls,
-                    plain_beyond_loopback: args.plain_beyond_loopback,
-                    cancellations: Arc::<Cancellations>::default(),
-                    secret,
-                    message_bytes_max,
-                },
-                startup_timeout: args.startup_timeout,
-                engine: args.engine,
-                runtime: runtime.handle().clone(),
-                metrics: Arc::clone(&metrics),
-                stopping,
-                ending,
-            }),
-        };
-        tasks.spawn(listener.accept());
+        let state = Arc::new(ListenerState {
+startup: StartupArgs {
+                authenticator: args.authenticator,
+                tls: args.tls,
+                plain_beyond_loopback: args.plain_beyond_loopback,
+                cancellations: Arc::<Cancellations>::default(),
+                secret,
+                message_bytes_max,
+            },
+            startup_timeout: args.startup_timeout,
+            engine: args.engine,
+            runtime: runtime.handle().clone(),
+            metrics: Arc::clone(&metrics),
+            stopping,
+            ending,
+        });
+        tasks.spawn(accept(args.listener, state, tasks.clone()));
         Ok(Self { address, stop, ended, tasks, metrics, runtime: Some(runtime) })
     }
 
@@ -143,19 +133,8 @@ impl Drop for PostgresServer {
 const CONNECTION_THREADS: usize = 2;
 /// Bytes of a message for values of parameters, next to a text.
 const MESSAGE_BYTES_MORE: usize = 1 << 20;
-/// Time between a failure to accept, as for lack of file descriptors, and the next attempt.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
-/// Time for which a refused connection keeps its slot.
+/// Time for which a refused connection keeps its permit.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(200);
-
-struct Listener {
-    socket: TcpListener,
-    connections_per_address_max: usize,
-    slots: Arc<Semaphore>,
-    addresses: ConnectionsByAddress,
-    tasks: TaskTracker,
-    state: Arc<ListenerState>,
-}
 
 /// State that all connections share.
 struct ListenerState {
@@ -169,67 +148,53 @@ struct ListenerState {
     ending: watch::Receiver<bool>,
 }
 
-/// Slot of a connection among all and among those of its address, freed when dropped.
-struct ConnectionSlot {
-    _of_all: OwnedSemaphorePermit,
-    _of_address: AddressSlot,
+/// Open connection: its permit, and its place in the counts.
+struct OpenConnection {
+    _permit: ConnectionPermit,
     metrics: Arc<PostgresMetrics>,
 }
 
-impl Drop for ConnectionSlot {
+impl OpenConnection {
+    fn new(permit: ConnectionPermit, metrics: &Arc<PostgresMetrics>) -> Self {
+        metrics.opened();
+        Self { _permit: permit, metrics: Arc::clone(metrics) }
+    }
+}
+
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.metrics.closed();
     }
 }
 
-impl Listener {
-    async fn accept(self) {
-        let mut stopping = self.state.stopping.clone();
-        loop {
-            let accepted = tokio::select! {
-                _ = stopping.wait_for(|stopping| *stopping) => return,
-                accepted = self.socket.accept() => accepted,
-            };
-            let (stream, from) = match accepted {
-                Ok((stream, from)) => (stream, from.ip()),
-                Err(error) => {
-                    tracing::warn!("a PostgreSQL connection could not be accepted: {error}");
-                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
-                    continue;
-                }
-            };
-            let Some(slot) = self.try_acquire(from) else {
-                self.state.metrics.count_refused();
+async fn accept(listener: Listener, state: Arc<ListenerState>, tasks: TaskTracker) {
+    let mut stopping = state.stopping.clone();
+    while let Some(incoming) = listener.accept(&mut stopping).await {
+        match incoming {
+            Incoming::Accepted { stream, permit } => {
+                let from = permit.address();
+                let open = OpenConnection::new(permit, &state.metrics);
+                let (state, of_task) = (Arc::clone(&state), tasks.clone());
+                tasks.spawn(async move { state.start(stream, from, open, &of_task).await });
+            }
+            Incoming::Refused { stream, .. } => {
+                state.metrics.count_refused();
                 refuse(&stream);
-                continue;
-            };
-            // Responses are buffered before they are sent, so waiting to fill a packet only delays them. A socket
-            // without the option works as well.
-            stream.set_nodelay(true).ok();
-            let (state, tasks) = (Arc::clone(&self.state), self.tasks.clone());
-            self.tasks.spawn(async move { state.start(stream, from, slot, &tasks).await });
+            }
         }
-    }
-
-    fn try_acquire(&self, from: IpAddr) -> Option<ConnectionSlot> {
-        // No waiting: a queue of connections would need limits of its own.
-        let of_all = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-        let of_address = self.addresses.try_acquire(from, self.connections_per_address_max)?;
-        self.state.metrics.opened();
-        Some(ConnectionSlot { _of_all: of_all, _of_address: of_address, metrics: Arc::clone(&self.state.metrics) })
     }
 }
 
 /// Sends the reason where that takes no waiting; the connection closes when the stream is dropped.
 fn refuse(stream: &TcpStream) {
     let mut out = BytesMut::new();
-    PgError::new("53300", "sorry, too many clients already").put_fatal(&mut out);
+    PgError::new(Cause::TooManyConnections.codes().sqlstate, "sorry, too many clients already").put_fatal(&mut out);
     // A client that cannot take the message learns of the refusal by the end of the connection.
     stream.try_write(&out).ok();
 }
 
 impl ListenerState {
-    async fn start(self: Arc<Self>, stream: TcpStream, from: IpAddr, slot: ConnectionSlot, tasks: &TaskTracker) {
+    async fn start(self: Arc<Self>, stream: TcpStream, from: IpAddr, open: OpenConnection, tasks: &TaskTracker) {
         let mut stopping = self.stopping.clone();
         let started = tokio::select! {
             started = tokio::time::timeout(
@@ -244,7 +209,7 @@ impl ListenerState {
             Ok(Err(StartupError::Refused(error))) => {
                 tracing::debug!(%from, "a PostgreSQL connection was refused: {error}");
                 self.metrics.count_refused();
-                // The slot is held meanwhile, so that an address cannot try passwords fast.
+                // The permit is held meanwhile, so that an address cannot try passwords fast.
                 return tokio::time::sleep(PAUSE_AFTER_REFUSAL).await;
             }
             Ok(Err(error)) => return tracing::debug!(%from, "a PostgreSQL connection did not start: {error}"),
@@ -266,43 +231,7 @@ impl ListenerState {
                 () = connection.run() => {}
                 _ = ending.wait_for(|ending| *ending) => {}
             }
-            drop(slot);
+            drop(open);
         }));
-    }
-}
-
-/// Counts of open connections by address.
-#[derive(Debug, Clone, Default)]
-struct ConnectionsByAddress(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-/// Slot of a connection among those of its address, freed when dropped.
-struct AddressSlot {
-    addresses: ConnectionsByAddress,
-    address: IpAddr,
-}
-
-impl ConnectionsByAddress {
-    fn try_acquire(&self, address: IpAddr, connections_max: usize) -> Option<AddressSlot> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(address).or_insert(0);
-        if *count >= connections_max {
-            return None;
-        }
-        *count += 1;
-        Some(AddressSlot { addresses: self.clone(), address })
-    }
-}
-
-impl Drop for AddressSlot {
-    fn drop(&mut self) {
-        let mut open = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut count) = open.entry(self.address) {
-            *count.get_mut() -= 1;
-            // Entries of addresses without connections go, so that the table does not grow with all addresses ever
-            // seen.
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
     }
 }

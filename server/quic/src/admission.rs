@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use zonelake_net::{ConnectionCounts, LimitReached};
+
 /// Limits of connections and handshakes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdmissionLimits {
@@ -49,17 +51,11 @@ pub(crate) enum AdmissionDecision {
 #[derive(Debug)]
 pub(crate) struct Admission {
     limits: AdmissionLimits,
-    connections: usize,
+    connections: ConnectionCounts,
     handshakes: usize,
     handshakes_unvalidated: usize,
     unvalidated: Allowance,
-    addresses: HashMap<IpAddr, Address>,
-}
-
-#[derive(Debug)]
-struct Address {
-    connections: usize,
-    allowance: Allowance,
+    addresses: HashMap<IpAddr, Allowance>,
 }
 
 /// Handshakes that may begin: as many as the limit at once, and the same number again within a second.
@@ -72,9 +68,10 @@ struct Allowance {
 impl Admission {
     pub(crate) fn new(limits: AdmissionLimits) -> Self {
         let unvalidated = Allowance::full(&limits, Duration::ZERO);
+        let connections = ConnectionCounts::new(limits.connections_max, limits.connections_per_address_max);
         Self {
             limits,
-            connections: 0,
+            connections,
             handshakes: 0,
             handshakes_unvalidated: 0,
             unvalidated,
@@ -92,27 +89,25 @@ impl Admission {
                 return AdmissionDecision::Retry;
             }
         }
-        if self.connections >= self.limits.connections_max {
+        let limit = self.connections.limit_reached(address);
+        if limit == Some(LimitReached::Total) {
             return AdmissionDecision::Refuse("too many connections are open in all");
         }
         if self.handshakes >= self.limits.handshakes_max {
             return AdmissionDecision::Refuse("too many handshakes are in flight");
         }
-        self.forget_idle(now);
-        let limits = &self.limits;
-        let of_address = self
-            .addresses
-            .entry(address)
-            .or_insert_with(|| Address { connections: 0, allowance: Allowance::full(limits, now) });
-        if of_address.connections >= limits.connections_per_address_max {
+        if limit == Some(LimitReached::Address) {
             return AdmissionDecision::Refuse("too many connections are open from this address");
         }
+        self.forget_idle(now);
+        let limits = &self.limits;
+        let allowance = self.addresses.entry(address).or_insert_with(|| Allowance::full(limits, now));
         // Only packets that the address surely sent count against it: forged ones would lock it out.
-        if is_validated && !of_address.allowance.take(limits, now) {
+        if is_validated && !allowance.take(limits, now) {
             return AdmissionDecision::Refuse("too many handshakes from this address");
         }
-        of_address.connections += 1;
-        self.connections += 1;
+        // No limit is reached, as was seen above.
+        self.connections.try_open(address).ok();
         self.handshakes += 1;
         self.handshakes_unvalidated += usize::from(!is_validated);
         AdmissionDecision::Accept
@@ -126,17 +121,17 @@ impl Admission {
 
     /// Notes the end of a connection, which frees its slot.
     pub(crate) fn handle_closed(&mut self, address: IpAddr) {
-        self.connections -= 1;
-        if let Some(of_address) = self.addresses.get_mut(&owner_of(address)) {
-            of_address.connections -= 1;
-        }
+        self.connections.close(owner_of(address));
     }
 
     /// Bounds the addresses in memory: beyond the limit those go that have no connection and a full allowance.
     fn forget_idle(&mut self, now: Duration) {
         if self.addresses.len() >= 2 * self.limits.connections_max.max(ADDRESSES_KEPT) {
             let second = Duration::from_secs(1);
-            self.addresses.retain(|_, of| of.connections > 0 || now.saturating_sub(of.allowance.as_of) < second);
+            let connections = &self.connections;
+            self.addresses.retain(|address, allowance| {
+                connections.open_from(*address) > 0 || now.saturating_sub(allowance.as_of) < second
+            });
         }
     }
 }
@@ -234,7 +229,7 @@ mod tests {
         let other = IpAddr::from([0x2001, 0xdb8, 0, 8, 0, 0, 0, 1]);
         assert_eq!(admission.decide(other, true, Duration::ZERO), AdmissionDecision::Accept);
         admission.handle_closed(IpAddr::from([0x2001, 0xdb8, 0, 7, 0, 0, 0, 0]));
-        assert_eq!(admission.addresses[&owner_of(IpAddr::from([0x2001, 0xdb8, 0, 7, 1, 1, 1, 1]))].connections, 2);
+        assert_eq!(admission.connections.open_from(owner_of(IpAddr::from([0x2001, 0xdb8, 0, 7, 1, 1, 1, 1]))), 2);
     }
 
     #[test]
@@ -263,6 +258,6 @@ mod tests {
             admission.handle_closed(IpAddr::from(n.to_be_bytes()));
             assert!(admission.addresses.len() <= 2 * ADDRESSES_KEPT);
         }
-        assert_eq!((admission.connections, admission.handshakes), (0, 0));
+        assert_eq!((admission.connections.open(), admission.handshakes), (0, 0));
     }
 }

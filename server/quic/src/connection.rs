@@ -1,5 +1,6 @@
 //! A connection as its streams share it: authenticated or not, and the bytes that it may hold.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use quinn::{Connection, VarInt};
@@ -31,6 +32,11 @@ impl ConnectionState {
     ) -> Self {
         let unacked = Arc::new(Semaphore::new(unacked_bytes_max));
         Self { connection, unacked, more_bytes, windows, authenticated: OnceLock::new() }
+    }
+
+    /// Address of the client. It may change while the connection roams.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.connection.remote_address().ip()
     }
 
     /// Permits for the bytes that its batches may hold until they are acknowledged.

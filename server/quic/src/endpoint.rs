@@ -11,6 +11,7 @@ use quinn::{
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use zonelake_ingest::{GatewayQuota, IngestMetrics, Pipeline};
+use zonelake_net::Authenticator;
 use zonelake_schemas::wire::ALPN;
 
 use crate::admission::{Admission, AdmissionDecision, AdmissionLimits};
@@ -75,6 +76,7 @@ impl QuicServer {
         options: QuicOptions,
         mut tls: rustls::ServerConfig,
         pipeline: Arc<Pipeline>,
+        authenticator: Arc<Authenticator>,
     ) -> Result<Self, QuicError> {
         tls.alpn_protocols = vec![ALPN.to_vec()];
         // A gateway that comes back shows a ticket, and neither side needs the certificate again. The ticket holds all
@@ -100,6 +102,7 @@ impl QuicServer {
         let shared = Arc::new(SharedState {
             gateway_quota: GatewayQuota::new(pipeline.budget_bytes(), options.session.frame_bytes_max),
             pipeline,
+            authenticator,
             options: options.session.clone(),
             stopping,
         });

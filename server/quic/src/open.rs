@@ -3,6 +3,7 @@
 //! The order matters. The token is checked before anything else of the frame, so that whoever has none learns nothing
 //! about tables. The shard is asked last: its answer takes the stream over from an earlier connection.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -11,7 +12,6 @@ use bytes::Bytes;
 use prost::Message;
 use quinn::RecvStream;
 use zonelake_ingest::{Refusal, SessionId};
-use zonelake_net::gateway_of;
 use zonelake_registry::{Gateway, RegisteredTable, device_name_is_valid};
 use zonelake_schemas::reject::REJECTED;
 use zonelake_schemas::wire::MINOR_VERSION;
@@ -46,7 +46,11 @@ pub(crate) struct OpenedStream {
 }
 
 /// Reads the frame `Open` and checks its token and its table; `None` where the stream ends before it.
-pub(crate) async fn read_open(shared: &SharedState, receive: &mut RecvStream) -> Result<Option<OpenRequest>, Refusal> {
+pub(crate) async fn read_open(
+    shared: &SharedState,
+    peer: IpAddr,
+    receive: &mut RecvStream,
+) -> Result<Option<OpenRequest>, Refusal> {
     let wait = shared.options.frame_timeout;
     let Ok(frame) = tokio::time::timeout(wait, read_frame(receive, CONTROL_BYTES_MAX)).await else {
         return Err(protocol(format!("no Open frame within {wait:?}")));
@@ -57,8 +61,8 @@ pub(crate) async fn read_open(shared: &SharedState, receive: &mut RecvStream) ->
     }
     let open = Open::decode(body).map_err(|error| protocol(format!("Open cannot be read: {error}")))?;
     let store = shared.pipeline.store();
-    let gateway = gateway_of(store.registry(), &open.token).await.ok_or_else(|| {
-        Refusal::new(RefusedCode::Token, "the token is unknown or revoked; `zonelake gateway add` makes one")
+    let gateway = shared.authenticator.gateway(&open.token, Some(peer)).await.map_err(|error| {
+        Refusal::new(RefusedCode::Token, format!("{error}; `zonelake gateway add` makes one"))
     })?;
     let table = store.tables().get(&open.table).filter(|table| table.name() != REJECTED);
     let table = table.ok_or_else(|| {

@@ -16,7 +16,7 @@ use zonelake_ingest::{
 use zonelake_schemas::wire::control::{Encoding, RefusedCode};
 use zonelake_schemas::wire::frame::{FrameKind, control_frame, split_batch};
 use zonelake_schemas::{BatchNumber, StreamKey};
-use zonelake_storage::{Entry, Numbered};
+use zonelake_storage::{Entry, SequencedBatch};
 
 use crate::acks::{AckWriter, send_refusal};
 use crate::connection::ConnectionState;
@@ -48,7 +48,7 @@ pub(crate) async fn serve_stream(
     connection: Arc<ConnectionState>,
 ) {
     // Each step is boxed: a stream, of which there are thousands, then takes memory for its present step alone.
-    let request = match Box::pin(read_open(&shared, &mut receive)).await {
+    let request = match Box::pin(read_open(&shared, connection.peer(), &mut receive)).await {
         Ok(Some(request)) => request,
         Ok(None) => return,
         Err(refusal) => return send_refusal(&shared, &mut send, &refusal, BatchNumber(0), BatchNumber(0)).await,
@@ -196,7 +196,7 @@ impl Session {
         let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| (refusal, number))?;
         let stream = &self.stream;
         let entry = Entry {
-            numbered: Some(Numbered {
+            sequenced: Some(SequencedBatch {
                 producer: stream.producer,
                 epoch: stream.epoch,
                 stream: stream.key(),

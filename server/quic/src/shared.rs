@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use zonelake_ingest::{GatewayQuota, Pipeline};
+use zonelake_net::Authenticator;
 
 use crate::limits::SessionOptions;
 
@@ -12,6 +13,8 @@ use crate::limits::SessionOptions;
 pub(crate) struct SharedState {
     /// The way of batches to the shards.
     pub(crate) pipeline: Arc<Pipeline>,
+    /// Check of tokens.
+    pub(crate) authenticator: Arc<Authenticator>,
     /// Limits.
     pub(crate) options: SessionOptions,
     /// The part of the bytes in flight that one gateway may hold.

@@ -7,7 +7,7 @@
 //! - [`error`]: what can go wrong
 
 pub(crate) mod error;
-mod folder;
+pub(crate) mod folder;
 pub(crate) mod open;
 pub(crate) mod parts;
 pub(crate) mod wal_generation;

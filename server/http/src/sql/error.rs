@@ -3,7 +3,8 @@
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use zonelake_query::{QueryError, QueryErrorCode};
+use zonelake_net::Cause;
+use zonelake_query::QueryError;
 
 use crate::sql::formats::Format;
 
@@ -56,14 +57,8 @@ impl HttpError {
 
 impl From<QueryError> for HttpError {
     fn from(error: QueryError) -> Self {
-        let status = match error.code {
-            QueryErrorCode::Sql | QueryErrorCode::NotAllowed | QueryErrorCode::Execution => StatusCode::BAD_REQUEST,
-            QueryErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            QueryErrorCode::TimeLimit => StatusCode::GATEWAY_TIMEOUT,
-            QueryErrorCode::Busy => StatusCode::TOO_MANY_REQUESTS,
-            QueryErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-            QueryErrorCode::Storage | QueryErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        };
+        let codes = Cause::from(error.code).codes();
+        let status = StatusCode::from_u16(codes.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self { status, code: error.code.name(), message: error.message }
     }
 }

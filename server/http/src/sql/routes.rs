@@ -30,9 +30,10 @@ use axum::response::Response;
 use axum::routing::get;
 use futures::{StreamExt, stream};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use zonelake_net::Authenticator;
 use zonelake_query::{Caller, Interface, QueryEngine, QueryError, QueryResult, SqlSession, parameter_count};
 
+use crate::peer::Peer;
 use crate::sql::authentication::authenticate;
 use crate::sql::compression::Encoding;
 use crate::sql::error::HttpError;
@@ -42,49 +43,49 @@ use crate::sql::request::{SqlRequest, UrlParameters};
 use crate::sql::response::{ResponseForm, spawn_pieces};
 
 /// Routes of SQL.
-pub fn sql_routes(engine: Arc<QueryEngine>) -> Router {
+pub fn sql_routes(engine: Arc<QueryEngine>, authenticator: Arc<Authenticator>) -> Router {
     // A statement in JSON may be twice as long as itself, by its escapes.
     let body_bytes_max = 2 * engine.options().sql_bytes_max + 1_024;
-    let state = Arc::new(SqlState { engine, password_checks: Semaphore::new(PASSWORD_CHECKS_MAX) });
+    let state = Arc::new(SqlState { engine, authenticator });
     Router::new()
         .route("/api/v1/sql", get(handle_get).post(handle_post))
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .with_state(state)
 }
 
-/// Passwords that are checked at the same time: each check takes much memory on purpose. Others wait.
-const PASSWORD_CHECKS_MAX: usize = 2;
-
 struct SqlState {
     engine: Arc<QueryEngine>,
-    password_checks: Semaphore,
+    authenticator: Arc<Authenticator>,
 }
 
 async fn handle_get(
     State(state): State<Arc<SqlState>>,
+    peer: Peer,
     headers: HeaderMap,
     url: Result<Query<UrlParameters>, QueryRejection>,
 ) -> Response {
-    respond(&state, &headers, SqlRequest::from_url(url)).await.unwrap_or_else(HttpError::into_response)
+    respond(&state, &headers, peer, SqlRequest::from_url(url)).await.unwrap_or_else(HttpError::into_response)
 }
 
 async fn handle_post(
     State(state): State<Arc<SqlState>>,
+    peer: Peer,
     headers: HeaderMap,
     url: Result<Query<UrlParameters>, QueryRejection>,
     body: Bytes,
 ) -> Response {
     let request = SqlRequest::from_body(&headers, url, &body);
-    respond(&state, &headers, request).await.unwrap_or_else(HttpError::into_response)
+    respond(&state, &headers, peer, request).await.unwrap_or_else(HttpError::into_response)
 }
 
 async fn respond(
     state: &SqlState,
     headers: &HeaderMap,
+    peer: Peer,
     request: Result<SqlRequest, HttpError>,
 ) -> Result<Response, HttpError> {
     // Credentials come first: a client without them learns nothing about the request, not even that it is malformed.
-    let caller = authenticate(state.engine.source().registry(), &state.password_checks, headers).await?;
+    let caller = authenticate(&state.authenticator, headers, peer).await?;
     let accept = headers.get(ACCEPT).map(|value| value.to_str().unwrap_or("?"));
     let format = Format::accepted(accept).ok_or_else(HttpError::not_acceptable)?;
     let encoding = Encoding::accepted(headers);

@@ -5,7 +5,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use zonelake_ingest::{FaultyLines, Refusal, WriteError};
-use zonelake_schemas::wire::control::RefusedCode;
+use zonelake_net::Cause;
 
 /// Header that counts rejected rows and readings.
 pub(super) const REJECTED_HEADER: &str = "x-zonelake-rejected";
@@ -31,70 +31,64 @@ pub(super) struct HttpError {
 }
 
 impl HttpError {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), dropped: None, rejected: 0, retry_after_s: None }
+    /// Error of a cause, with the status and the code that version 2 has for it.
+    fn new(cause: Cause, message: impl Into<String>) -> Self {
+        let codes = cause.codes();
+        let status = StatusCode::from_u16(codes.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after_s = codes.retry.then_some(RETRY_AFTER_S);
+        Self { status, code: code_of(status), message: message.into(), dropped: None, rejected: 0, retry_after_s }
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid", message)
+        Self::new(Cause::BadPayload, message)
     }
 
     pub(super) fn no_token() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "the request has no token that can be read")
+        Self::new(Cause::NoCredential, "the request has no token that can be read")
     }
 
     pub(super) fn unknown_token() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "the token is unknown or revoked")
+        Self::new(Cause::UnknownToken, "the token is unknown or revoked")
     }
 
     pub(super) fn too_large(limit: usize) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request too large", format!("the body is over {limit} bytes"))
+        Self::new(Cause::TooLarge, format!("the body is over {limit} bytes"))
     }
 
     pub(super) fn unsupported_encoding(encoding: &str) -> Self {
-        let message = format!("Content-Encoding {encoding:?} is not supported; gzip is");
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type", message)
+        Self::new(Cause::UnsupportedEncoding, format!("Content-Encoding {encoding:?} is not supported; gzip is"))
     }
 
     pub(super) fn too_slow() -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, "request timeout", "the body did not arrive in time")
+        Self::new(Cause::TooSlow, "the body did not arrive in time")
     }
 
     pub(super) fn busy() -> Self {
-        let message = "too many bytes of requests are in flight";
-        Self { retry_after_s: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message) }
+        Self::new(Cause::TooManyBytes, "too many bytes of requests are in flight")
     }
 
     pub(super) fn internal(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error", message)
+        Self::new(Cause::Internal, message)
     }
 
     pub(super) fn refused(refusal: Refusal) -> Self {
-        match refusal.code {
-            RefusedCode::Unavailable | RefusedCode::ShuttingDown => {
-                let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", refusal.message);
-                Self { retry_after_s: Some(1), ..error }
-            }
-            RefusedCode::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request too large", refusal.message),
-            RefusedCode::Limit => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable entity", refusal.message),
-            RefusedCode::Internal => Self::internal(refusal.message),
-            _ => Self::invalid(refusal.message),
-        }
+        Self::new(refusal.code.into(), refusal.message)
     }
 
     pub(super) fn not_written(error: WriteError) -> Self {
         let message = error.to_string();
-        let retry_after_s = match error {
-            WriteError::Unavailable { retry_after, .. } => retry_after.as_secs().max(1),
-            WriteError::ShuttingDown => 5,
-            WriteError::TooLarge(_) => return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request too large", message),
-            WriteError::Internal(_) => return Self::internal(message),
-            WriteError::OtherContent => {
-                return Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable entity", message);
+        match error {
+            WriteError::Unavailable { retry_after, .. } => {
+                let retry_after_s = Some(retry_after.as_secs().max(1));
+                Self { retry_after_s, ..Self::new(Cause::Unavailable, message) }
             }
-        };
-        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
-        Self { retry_after_s: Some(retry_after_s), ..error }
+            WriteError::ShuttingDown => {
+                Self { retry_after_s: Some(RESTART_S), ..Self::new(Cause::ShuttingDown, message) }
+            }
+            WriteError::TooLarge(_) => Self::new(Cause::RecordTooLarge, message),
+            WriteError::Internal(_) => Self::internal(message),
+            WriteError::OtherContent => Self::new(Cause::KeyReused, message),
+        }
     }
 
     pub(super) fn faulty_lines(faulty: &FaultyLines, rejected: u64) -> Self {
@@ -125,5 +119,25 @@ impl HttpError {
             headers.insert(REJECTED_HEADER, self.rejected.into());
         }
         response
+    }
+}
+
+/// Seconds after which a request that found the server busy may succeed.
+const RETRY_AFTER_S: u64 = 1;
+/// Seconds that a restart of the server takes, as a rule.
+const RESTART_S: u64 = 5;
+
+/// Code of version 2 for a status.
+fn code_of(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "invalid",
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::REQUEST_TIMEOUT => "request timeout",
+        StatusCode::PAYLOAD_TOO_LARGE => "request too large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported media type",
+        StatusCode::UNPROCESSABLE_ENTITY => "unprocessable entity",
+        StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+        _ => "internal error",
     }
 }

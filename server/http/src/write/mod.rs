@@ -40,4 +40,4 @@ mod response;
 mod routes;
 mod token;
 
-pub use routes::write_router;
+pub use routes::write_routes;

@@ -9,15 +9,18 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use zonelake_ingest::{LinesArgs, Precision, WriteSink, WriteState, Written, decode_lines};
-use zonelake_net::gateway_of;
+use zonelake_net::Authenticator;
 use zonelake_storage::RequestKey;
+
+use crate::peer::Peer;
 
 use super::error::{ApiVersion, HttpError};
 use super::response::{Stored, response};
 use super::{body, idempotency, token};
 
 /// The routes of writes. They check the token of every request themselves and need no other layer.
-pub fn write_router<S: WriteSink>(state: Arc<WriteState<S>>) -> Router {
+pub fn write_routes<S: WriteSink>(write: Arc<WriteState<S>>, authenticator: Arc<Authenticator>) -> Router {
+    let state = Arc::new(HttpWrite { write, authenticator });
     Router::new()
         .route("/api/v2/write", post(write_v2::<S>))
         .route("/write", post(write_v1::<S>))
@@ -26,10 +29,17 @@ pub fn write_router<S: WriteSink>(state: Arc<WriteState<S>>) -> Router {
         .with_state(state)
 }
 
+/// State of the routes.
+struct HttpWrite<S> {
+    write: Arc<WriteState<S>>,
+    authenticator: Arc<Authenticator>,
+}
+
 type Parameters = Query<HashMap<String, String>>;
 
 async fn write_v2<S: WriteSink>(
-    State(state): State<Arc<WriteState<S>>>,
+    State(state): State<Arc<HttpWrite<S>>>,
+    peer: Peer,
     Query(parameters): Parameters,
     request: Request,
 ) -> Response {
@@ -40,11 +50,12 @@ async fn write_v2<S: WriteSink>(
         "s" => Ok(Precision::Seconds),
         other => Err(HttpError::invalid(format!("precision {other:?}: ns, us, ms or s are possible"))),
     };
-    response(ApiVersion::V2, write(&state, precision, &parameters, request).await)
+    response(ApiVersion::V2, write(&state, precision, &parameters, peer, request).await)
 }
 
 async fn write_v1<S: WriteSink>(
-    State(state): State<Arc<WriteState<S>>>,
+    State(state): State<Arc<HttpWrite<S>>>,
+    peer: Peer,
     Query(parameters): Parameters,
     request: Request,
 ) -> Response {
@@ -57,7 +68,7 @@ async fn write_v1<S: WriteSink>(
         "h" => Ok(Precision::Hours),
         other => Err(HttpError::invalid(format!("precision {other:?}: n, ns, u, us, ms, s, m or h are possible"))),
     };
-    response(ApiVersion::V1, write(&state, precision, &parameters, request).await)
+    response(ApiVersion::V1, write(&state, precision, &parameters, peer, request).await)
 }
 
 async fn ping() -> Response {
@@ -67,13 +78,15 @@ async fn ping() -> Response {
 
 /// Stores the lines of a request.
 async fn write<S: WriteSink>(
-    state: &Arc<WriteState<S>>,
+    http: &HttpWrite<S>,
     precision: Result<Precision, HttpError>,
     parameters: &HashMap<String, String>,
+    peer: Peer,
     request: Request,
 ) -> Result<Stored, HttpError> {
     let token = token::find(request.headers(), parameters).ok_or_else(HttpError::no_token)?;
-    let gateway = gateway_of(&state.registry, &token).await.ok_or_else(HttpError::unknown_token)?;
+    let state = &http.write;
+    let gateway = http.authenticator.gateway(&token, peer.0).await.map_err(|_unknown| HttpError::unknown_token())?;
     let precision = precision?;
     let key = idempotency::key(request.headers())?;
     // Before the body is read: decoding may register devices, which writes to the disk too.

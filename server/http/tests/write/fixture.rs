@@ -8,7 +8,8 @@ use std::time::Duration;
 use arrow::array::{Array, RecordBatch};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
-use zonelake_http::write::write_router;
+use zonelake_http::write_routes;
+use zonelake_net::Authenticator;
 use zonelake_ingest::{DecodeLimits, DecodedBatch, GatewayQuota, IngestMetrics, Pipeline, PipelineOptions, WriteState};
 use zonelake_registry::{RegisteredTable, Registry};
 use zonelake_schemas::TableDef;
@@ -167,7 +168,8 @@ impl Running {
 
     pub fn router(&self) -> axum::Router {
         let tables = self.store.tables().iter().map(|(name, table)| (name.clone(), Arc::clone(&table.registered)));
-        write_router(Arc::new(WriteState {
+        let authenticator = Arc::new(Authenticator::new(Arc::clone(self.store.registry())));
+        let state = WriteState {
             registry: Arc::clone(self.store.registry()),
             tables: Arc::new(tables.collect::<BTreeMap<_, _>>()),
             rejected: Arc::clone(&self.store.rejected().registered),
@@ -176,7 +178,8 @@ impl Running {
             limits: DecodeLimits::default(),
             body_budget: Arc::new(Semaphore::new(64 << 10)),
             gateway_quota: GatewayQuota::new(64 << 20, 1 << 20),
-        }))
+        };
+        write_routes(Arc::new(state), authenticator)
     }
 
     pub async fn shut_down(self) {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::sync::Semaphore;
-use zonelake_http::write::write_router;
+use zonelake_http::write_routes;
+use zonelake_net::Authenticator;
 use zonelake_ingest::{DecodeLimits, DecodedBatch, GatewayQuota, WriteError, WriteSink, WriteState, Written};
 use zonelake_registry::{Gateway, RegisteredTable};
 use zonelake_storage::RequestKey;
@@ -99,10 +100,11 @@ impl Server {
             body_budget: Arc::new(Semaphore::new(64 << 10)),
             gateway_quota: GatewayQuota::new(64 << 20, 1 << 20),
         };
+        let authenticator = Arc::new(Authenticator::new(Arc::clone(&fixture.registry)));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(async move { axum::serve(listener, write_router(Arc::new(state))).await });
+        runtime.spawn(async move { axum::serve(listener, write_routes(Arc::new(state), authenticator)).await });
         Self { fixture, kept, address, _runtime: runtime }
     }
 

@@ -9,8 +9,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use zonelake_net::{Authenticator, Cause};
 use zonelake_query::CATALOG;
-use zonelake_registry::Registry;
 
 use crate::error::PgError;
 use crate::protocol::cancel::{CancelKey, Cancellations};
@@ -24,7 +24,7 @@ use crate::session::variables::Variables;
 
 /// Parts that every start needs.
 pub(crate) struct StartupArgs {
-    pub registry: Arc<Registry>,
+    pub authenticator: Arc<Authenticator>,
     pub tls: Option<TlsAcceptor>,
     pub plain_beyond_loopback: bool,
     pub cancellations: Arc<Cancellations>,
@@ -120,7 +120,7 @@ pub(crate) async fn start_connection(
                 let mut wire = Wire::new(stream, AUTHENTICATION_BYTES_MAX);
                 // Passwords never cross the wire under SCRAM, but rows do.
                 let allowed = is_encrypted || from.is_loopback() || args.plain_beyond_loopback;
-                let started = open_session(args, &mut wire, code, body, allowed).await;
+                let started = open_session(args, &mut wire, StartupMessage { code, body }, from, allowed).await;
                 return match started {
                     Ok((user, variables, key)) => {
                         // Only an authenticated client may send messages that take much memory.
@@ -169,14 +169,21 @@ fn read_parameters(mut body: Body) -> Option<Vec<(String, String)>> {
     }
 }
 
+/// First message that asks for a session: the version of the protocol, and names and values.
+struct StartupMessage {
+    code: i32,
+    body: Body,
+}
+
 /// Checks the startup message, authenticates the client, and tells it of its session.
 async fn open_session(
     args: &StartupArgs,
     wire: &mut Wire,
-    code: i32,
-    body: Body,
+    message: StartupMessage,
+    from: IpAddr,
     is_allowed: bool,
 ) -> Result<(Arc<str>, Variables, CancelKey), StartupError> {
+    let StartupMessage { code, body } = message;
     let refused = |error: PgError| StartupError::Refused(error);
     if code >> 16 != 3 {
         let message = format!("unsupported frontend protocol {}.{}: 3.0 is spoken here", code >> 16, code & 0xffff);
@@ -200,7 +207,7 @@ async fn open_session(
         return Err(refused(PgError::unsupported("there is no replication over this protocol")));
     }
     // The name of the database is checked behind the password, so that an unauthenticated client learns nothing of it.
-    authenticate(args, wire, &user).await?;
+    let role = authenticate(args, wire, &user, from).await?;
     let database = of("database").unwrap_or_else(|| user.clone());
     // libpq takes the name of the user for the database where none is given.
     if database != CATALOG && database != user {
@@ -222,7 +229,7 @@ async fn open_session(
     });
     put_ready(&mut wire.out, TransactionStatus::Idle);
     wire.flush().await?;
-    Ok((user.into(), variables, key))
+    Ok((role, variables, key))
 }
 
 /// Tells a client of a newer protocol that 3.0 is spoken, and which of its options are unknown.
@@ -280,16 +287,17 @@ fn read_options(options: &str) -> Result<Vec<(String, String)>, PgError> {
 }
 
 /// Authenticates the client as that user, by SCRAM-SHA-256.
-async fn authenticate(args: &StartupArgs, wire: &mut Wire, user: &str) -> Result<(), StartupError> {
+async fn authenticate(
+    args: &StartupArgs,
+    wire: &mut Wire,
+    user: &str,
+    from: IpAddr,
+) -> Result<Arc<str>, StartupError> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(StartupError::Random)?;
-    let verifier = {
-        // A name that is not in memory is looked for in the database file, on a thread that may wait.
-        let (registry, user) = (Arc::clone(&args.registry), user.to_owned());
-        tokio::task::spawn_blocking(move || registry.role_scram(&user)).await.unwrap_or_default()
-    };
+    let verifier = args.authenticator.scram_verifier(user).await;
     // The password hash of such a role is of another scheme, from which no SCRAM keys can be made.
-    if verifier.is_none() && args.registry.role(user).is_some() {
+    if verifier.is_none() && args.authenticator.registry().role(user).is_some() {
         let message = "the password of this user was set before this protocol was spoken: use it once over HTTP \
                        (zonelake sql), or set it again, and connect again";
         return Err(StartupError::Refused(PgError::new("28000", message)));
@@ -324,20 +332,20 @@ async fn authenticate(args: &StartupArgs, wire: &mut Wire, user: &str) -> Result
         Ok(response) => {
             put_authentication(wire, SASL_FINAL, |out| out.put_slice(response.as_bytes()));
             put_authentication(wire, AUTHENTICATED, |_| {});
-            Ok(())
+            Ok(args.authenticator.handle_scram_proven(user, Some(from)))
         }
         Err(ScramError::Malformed) => Err(malformed()),
         Err(ScramError::WrongPassword) => {
+            args.authenticator.handle_scram_failed(Some(from));
             let message = format!("password authentication failed for user \"{user}\"");
-            Err(StartupError::Refused(PgError::new("28P01", message)))
+            Err(StartupError::Refused(PgError::new(Cause::WrongPassword.codes().sqlstate, message)))
         }
     }
 }
 
 /// Parameters of a user who does not exist: the same ones each time, as those of a real one.
 fn decoy_parameters(args: &StartupArgs, user: &str) -> DecoyParameters {
-    let real = args.registry.role_scram(zonelake_registry::ADMIN_USER);
-    let iterations = real.map_or(4_096, |real| real.iterations);
+    let iterations = args.authenticator.scram_iterations();
     DecoyParameters { salt: zonelake_registry::made_up_salt(&args.secret, user), iterations }
 }
 

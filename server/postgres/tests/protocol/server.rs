@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use zonelake_parquet::ParquetOptions;
+use zonelake_net::{Authenticator, ConnectionLimits, Listener, WhenFull};
 use zonelake_postgres::{PostgresArgs, PostgresServer};
 use zonelake_query::{QueryEngine, QueryOptions};
 
@@ -40,13 +40,15 @@ impl TestServer {
         let mut options = bed.options();
         change(&mut options);
         let engine = bed.engine_with(options);
+        let local = "127.0.0.1:0".parse().unwrap();
         let server = PostgresServer::start(PostgresArgs {
-            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            listener: Listener::bind("the test", local, ConnectionLimits::new(connections_max, 1_000), WhenFull::Refuse)
+                .await
+                .unwrap(),
             tls: None,
             plain_beyond_loopback: false,
-            connections_max,
-            connections_per_address_max: 1_000,
             startup_timeout: Duration::from_secs(5),
+            authenticator: Arc::new(Authenticator::new(Arc::clone(engine.source().registry()))),
             engine: Arc::clone(&engine),
         })
         .unwrap();

@@ -16,6 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 use zonelake_gateway::{ArrowEncoder, Compression, EncodedBatch};
 use zonelake_ingest::{DecodeLimits, IngestMetrics, Pipeline, PipelineOptions};
+use zonelake_net::Authenticator;
 use zonelake_quic::{AdmissionLimits, QuicOptions, QuicServer, SessionOptions};
 use zonelake_parquet::ParquetOptions;
 use zonelake_schemas::clock::{Clock, SystemClock};
@@ -93,7 +94,8 @@ impl Setting {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.clone()], key)
             .unwrap();
-        let server = QuicServer::start(self.quic_options(), tls, Arc::clone(&pipeline)).unwrap();
+        let authenticator = Arc::new(Authenticator::new(Arc::clone(store.registry())));
+        let server = QuicServer::start(self.quic_options(), tls, Arc::clone(&pipeline), authenticator).unwrap();
         let address = server.address().unwrap();
         Running { store, pipeline, server, address, shown, certificate }
     }
