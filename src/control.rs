@@ -159,8 +159,7 @@ async fn call_socket(folder: &Path, request: Request<Body>) -> Result<(StatusCod
     let broken = |error: hyper::Error| {
         CliError::new(FailureKind::TryAgain, format!("the server of {} did not respond: {error}", folder.display()))
     };
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     // The connection ends with its sender; what goes wrong with it is told by the request.
     let driver = tokio::spawn(connection);
     let response = sender.send_request(request).await.map_err(broken)?;

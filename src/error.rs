@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use zonelake_schemas::error::ErrorKind;
-use zonelake_server::{FailureKind, ServerError, SettingsError};
+use zonelake_server::{FailureKind, ServerError};
+use zonelake_settings::SettingsError;
 
 /// Exit codes as `--help` tells them.
 pub(crate) const EXIT_CODES: &str = "Exit codes:

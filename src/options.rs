@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use zonelake_server::Settings;
+use zonelake_settings::Settings;
 
 use crate::error::CliError;
 

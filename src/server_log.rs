@@ -11,7 +11,8 @@ use crate::error::CliError;
 /// # Errors
 /// Where the level cannot be read.
 pub(crate) fn start(level: &str) -> Result<(), CliError> {
-    let filter = level.parse::<EnvFilter>().map_err(|error| CliError::input(format!("log.level {level:?}: {error}")))?;
+    let filter =
+        level.parse::<EnvFilter>().map_err(|error| CliError::input(format!("log.level {level:?}: {error}")))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -3,8 +3,9 @@
 use std::fmt::Display;
 
 use zonelake_schemas::error::ErrorKind;
+use zonelake_settings::SettingsError;
 
-use crate::settings::SettingsError;
+
 
 /// Kind of a failure by what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,3 @@
-//! - [`settings`]: the settings file and environment
 //! - `options`: options of the parts, from the settings
 //! - [`server`]: all parts made and connected
 //! - `gauges`: metrics that are read when they are asked for
@@ -10,8 +9,6 @@ mod error;
 mod gauges;
 mod options;
 mod server;
-mod settings;
 
 pub use error::{FailureKind, ServerError};
 pub use server::{Server, Started};
-pub use settings::{Settings, SettingsError, template};

@@ -6,9 +6,10 @@ use zonelake_ingest::DecodeLimits;
 use zonelake_parquet::ParquetOptions;
 use zonelake_query::QueryOptions;
 use zonelake_quic::{AdmissionLimits, QuicOptions, SessionOptions};
+use zonelake_settings::Settings;
 use zonelake_storage::StoreOptions;
 
-use crate::settings::Settings;
+
 
 pub(crate) fn store_options(settings: &Settings) -> StoreOptions {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

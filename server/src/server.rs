@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use zonelake_flight::flight_route;
 use zonelake_http::{
-    ControlServer, HttpArgs, HttpServer, OperationsState, admin_routes, admin_routes_for_administrator, operations_routes,
-    sql_routes, write_routes,
+    ControlServer, HttpArgs, HttpServer, OperationsState, admin_routes, admin_routes_for_administrator,
+    operations_routes, sql_routes, write_routes,
 };
 use zonelake_ingest::{DecodeLimits, Flusher, GatewayQuota, IngestMetrics, Pipeline, PipelineOptions, WriteState};
 use zonelake_net::{Authenticator, ConnectionLimits, Listener, TlsFiles, WhenFull};
@@ -20,13 +20,14 @@ use zonelake_query::QueryEngine;
 use zonelake_quic::QuicServer;
 use zonelake_registry::declared_tables;
 use zonelake_schemas::clock::{Clock, SystemClock};
+use zonelake_settings::Settings;
 use zonelake_storage::{KeyLimits, Recovered, Shard, Store, StoreArgs};
 use zonelake_wal::RealDisk;
 
 use crate::error::ServerError;
 use crate::gauges;
 use crate::options::{decode_limits, query_options, quic_options, store_options};
-use crate::settings::Settings;
+
 
 /// Running server.
 #[derive(Debug)]
@@ -90,8 +91,9 @@ impl Server {
 
         let files = quic_certificate(settings)?;
         let quic_tls = files.server_config(&[]).map_err(ServerError::input)?;
-        let quic = QuicServer::start(quic_options(settings), quic_tls, Arc::clone(&pipeline), Arc::clone(&authenticator))
-            .map_err(ServerError::failed)?;
+        let quic =
+            QuicServer::start(quic_options(settings), quic_tls, Arc::clone(&pipeline), Arc::clone(&authenticator))
+                .map_err(ServerError::failed)?;
         let postgres = start_postgres(settings, &engine, &authenticator).await?;
         gauges::register(&mut metrics, &pipeline);
         gauges::register_postgres(&mut metrics, postgres.metrics());
@@ -164,12 +166,8 @@ async fn open_store(
         Some(folder) => declared_tables(folder).map_err(|error| ServerError::new(error.kind(), error))?,
         None => zonelake_schemas::tables::builtin_tables(),
     };
-    let args = StoreArgs {
-        options: store_options(settings),
-        declared,
-        clock: Arc::clone(clock),
-        disk: Arc::new(RealDisk),
-    };
+    let args =
+        StoreArgs { options: store_options(settings), declared, clock: Arc::clone(clock), disk: Arc::new(RealDisk) };
     let (store, mut shards, recovered) =
         Store::open(args).await.map_err(|error| ServerError::new(error.kind(), error))?;
     let key_limits = KeyLimits {

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use clap::Args;
 
-use crate::options::SettingsOptions;
 use crate::error::{CliError, long_help};
+use crate::options::SettingsOptions;
 
 const EXAMPLES: &str = "Examples:
   zonelake config > zonelake.toml
@@ -32,5 +32,5 @@ pub(crate) fn run(options: &ConfigOptions) -> Result<(), CliError> {
         options.settings.load()?;
         return Ok(());
     }
-    std::io::stdout().write_all(zonelake_server::template().as_bytes()).map_err(CliError::failed)
+    std::io::stdout().write_all(zonelake_settings::template().as_bytes()).map_err(CliError::failed)
 }

@@ -43,5 +43,8 @@ fn write_pages(folder: &Path, command: &clap::Command) -> Result<(), CliError> {
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page).map_err(cannot)?;
     std::fs::write(&path, page).map_err(cannot)?;
-    command.get_subcommands().filter(|command| command.get_name() != "help").try_for_each(|command| write_pages(folder, command))
+    command
+        .get_subcommands()
+        .filter(|command| command.get_name() != "help")
+        .try_for_each(|command| write_pages(folder, command))
 }

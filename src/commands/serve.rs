@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::options::SettingsOptions;
 use crate::error::{CliError, long_help};
+use crate::options::SettingsOptions;
 use zonelake_server::{Server, Started};
 
 const EXAMPLES: &str = "Examples:

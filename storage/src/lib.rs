@@ -19,6 +19,7 @@ mod table;
 pub use flush::error::FlushError;
 pub use flush::flush::Flushed;
 pub use open::error::OpenError;
+pub use open::folder::lock_folder;
 pub use open::open::Recovered;
 pub use open::parts::{StoreArgs, StoreParts, TableLogs};
 pub use open::wal_generation::{WalGeneration, WalGenerationError};

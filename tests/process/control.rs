@@ -78,7 +78,12 @@ fn a_server_on_the_network_is_administered_with_the_administrators_password_alon
     let mut as_grafana = installation.program();
     as_grafana.env("ZONELAKE_USER", "grafana").env("ZONELAKE_PASSWORD", text(&role.stdout).trim());
     let refused = as_grafana.args(["gateway", "list", "--server", &url]).output().expect("started");
-    assert_eq!(refused.status.code(), Some(4), "a role that is not the administrator's may not: {}", text(&refused.stderr));
+    assert_eq!(
+        refused.status.code(),
+        Some(4),
+        "a role that is not the administrator's may not: {}",
+        text(&refused.stderr)
+    );
     let unknown = run(server.password(), &["gateway", "revoke", "nobody"]);
     assert_eq!(unknown.status.code(), Some(2), "{}", text(&unknown.stderr));
 }

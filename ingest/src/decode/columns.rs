@@ -13,7 +13,7 @@ use arrow::datatypes::{
     ArrowNativeType, DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
     Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
 };
-use zonelake_schemas::columns::{null_column, arrow_type};
+use zonelake_schemas::columns::{arrow_type, null_column};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{FieldDef, RejectReason, StorageType};
 

@@ -56,11 +56,7 @@ impl CallAuthenticator {
     }
 
     /// Principal of these credentials.
-    pub(crate) async fn authenticate(
-        &self,
-        metadata: &MetadataMap,
-        peer: Option<IpAddr>,
-    ) -> Result<Principal, Status> {
+    pub(crate) async fn authenticate(&self, metadata: &MetadataMap, peer: Option<IpAddr>) -> Result<Principal, Status> {
         let credentials = match credentials(metadata)? {
             Credentials::Token(token) => match self.token(&token) {
                 Some(known) => known.credentials(),
@@ -72,7 +68,11 @@ impl CallAuthenticator {
     }
 
     /// Token that further calls may send in the place of name and password.
-    pub(crate) async fn handle_handshake(&self, metadata: &MetadataMap, peer: Option<IpAddr>) -> Result<String, Status> {
+    pub(crate) async fn handle_handshake(
+        &self,
+        metadata: &MetadataMap,
+        peer: Option<IpAddr>,
+    ) -> Result<String, Status> {
         let Credentials::Basic { user, password } = credentials(metadata)? else {
             return Err(Status::unauthenticated("a handshake takes a name and a password by Basic authentication"));
         };

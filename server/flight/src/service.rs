@@ -21,8 +21,8 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 use zonelake_ingest::WriteSink;
-use zonelake_query::RowStream;
 use zonelake_net::{PeerAddress, Principal};
+use zonelake_query::RowStream;
 use zonelake_query::{Caller, Interface, SqlSession, parameter_count};
 
 use crate::prepared::{Prepared, schema_bytes};

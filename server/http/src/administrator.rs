@@ -10,11 +10,7 @@ use zonelake_registry::ADMIN_USER;
 use crate::peer::Peer;
 
 /// Name of the administrator whose credentials stand in the headers; `None` where they are of nobody else or wrong.
-pub(crate) async fn administrator(
-    authenticator: &Authenticator,
-    headers: &HeaderMap,
-    peer: Peer,
-) -> Option<Arc<str>> {
+pub(crate) async fn administrator(authenticator: &Authenticator, headers: &HeaderMap, peer: Peer) -> Option<Arc<str>> {
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(Credentials::Basic { user, password }) = header.and_then(Credentials::parse) else { return None };
     // Another name is refused without a check: checks take memory and time.

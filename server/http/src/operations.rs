@@ -34,7 +34,7 @@ pub fn operations_routes(state: OperationsState) -> Router {
 }
 
 async fn health(State(state): State<OperationsState>) -> Response {
-    let degraded = state.health.troubles();
+    let degraded = state.health.degraded_components();
     let (status, word) =
         if degraded.is_empty() { (StatusCode::OK, "pass") } else { (StatusCode::SERVICE_UNAVAILABLE, "fail") };
     let mut body = serde_json::json!({"name": "zonelake", "status": word});

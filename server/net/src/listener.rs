@@ -10,7 +10,9 @@ use crate::connection_limits::{ConnectionLimits, ConnectionPermit, LimitReached}
 
 /// Listener that cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("{interface} cannot listen on tcp {address}: {error}; is another server running, or the address not of this machine?")]
+#[error(
+    "{interface} cannot listen on tcp {address}: {error}; is another server running, or the address not of this machine?"
+)]
 pub struct BindError {
     /// Interface in the user's terms.
     interface: &'static str,

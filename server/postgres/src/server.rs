@@ -77,7 +77,7 @@ impl PostgresServer {
         // A message may hold a text of the longest length that the engine accepts, and values of parameters.
         let message_bytes_max = args.engine.options().sql_bytes_max.saturating_mul(2) + MESSAGE_BYTES_MORE;
         let state = Arc::new(ListenerState {
-startup: StartupArgs {
+            startup: StartupArgs {
                 authenticator: args.authenticator,
                 tls: args.tls,
                 plain_beyond_loopback: args.plain_beyond_loopback,

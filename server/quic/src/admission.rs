@@ -69,14 +69,7 @@ impl Admission {
     pub(crate) fn new(limits: AdmissionLimits) -> Self {
         let unvalidated = Allowance::full(&limits, Duration::ZERO);
         let connections = ConnectionCounts::new(limits.connections_max, limits.connections_per_address_max);
-        Self {
-            limits,
-            connections,
-            handshakes: 0,
-            handshakes_unvalidated: 0,
-            unvalidated,
-            addresses: HashMap::new(),
-        }
+        Self { limits, connections, handshakes: 0, handshakes_unvalidated: 0, unvalidated, addresses: HashMap::new() }
     }
 
     /// Decides on an Initial packet at monotonic time `now`. `is_validated`: its sender has shown that it receives at

@@ -61,9 +61,11 @@ pub(crate) async fn read_open(
     }
     let open = Open::decode(body).map_err(|error| protocol(format!("Open cannot be read: {error}")))?;
     let store = shared.pipeline.store();
-    let gateway = shared.authenticator.gateway(&open.token, Some(peer)).await.map_err(|error| {
-        Refusal::new(RefusedCode::Token, format!("{error}; `zonelake gateway add` makes one"))
-    })?;
+    let gateway = shared
+        .authenticator
+        .gateway(&open.token, Some(peer))
+        .await
+        .map_err(|error| Refusal::new(RefusedCode::Token, format!("{error}; `zonelake gateway add` makes one")))?;
     let table = store.tables().get(&open.table).filter(|table| table.name() != REJECTED);
     let table = table.ok_or_else(|| {
         let names = store.tables().keys().map(String::as_str);

@@ -16,7 +16,6 @@ use crate::control::REGISTRY_FILE;
 use crate::error::{CliError, long_help};
 use crate::options::SettingsOptions;
 
-
 const EXAMPLES: &str = "Examples:
   zonelake check
   zonelake check --data /backup/zonelake --json

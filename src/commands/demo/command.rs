@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use zonelake_server::{Server, Settings};
+use zonelake_server::Server;
+use zonelake_settings::Settings;
 
 use super::gateway::gateway;
 use super::{questions, recordings, simulated};

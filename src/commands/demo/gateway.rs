@@ -17,8 +17,9 @@ pub(crate) struct ZoneGateway {
 /// Adds the gateway of a zone to a server.
 pub(super) fn gateway(server: &Server, zone: &'static str) -> Result<ZoneGateway, CliError> {
     let registry = server.store().registry();
-    let added =
-        registry.add_gateway(&format!("demo-{zone}"), zone).map_err(|error| CliError::from_kind(error.kind(), error))?;
+    let added = registry
+        .add_gateway(&format!("demo-{zone}"), zone)
+        .map_err(|error| CliError::from_kind(error.kind(), error))?;
     let trust = Trust::CertificateFile(server.started.certificate.clone());
     let connection = Connection::new(ConnectionOptions::new(server.started.quic.to_string(), trust));
     Ok(ZoneGateway { zone, token: added.token, connection: connection.map_err(CliError::failed)? })

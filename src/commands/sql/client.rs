@@ -45,7 +45,8 @@ impl Client {
     /// Where the query is refused or fails, or the server cannot be reached.
     pub(crate) fn rows(&self, query: &str) -> Result<Vec<RecordBatch>, CliError> {
         let broken = |error| CliError::failed(format!("the answer broke off: {error}"));
-        let reader = StreamReader::try_new(self.server.query(query, Format::Arrow.media_type())?.into_reader(), None).map_err(broken)?;
+        let reader = StreamReader::try_new(self.server.query(query, Format::Arrow.media_type())?.into_reader(), None)
+            .map_err(broken)?;
         let schema = reader.schema();
         let mut rows = reader.collect::<Result<Vec<_>, _>>().map_err(broken)?;
         if rows.is_empty() {

@@ -23,8 +23,11 @@ pub(super) fn create_folder(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Locks a folder until the file that is returned is dropped.
-pub(super) fn lock_folder(folder: &Path) -> Result<File, OpenError> {
+/// Locks a data folder until the file that is returned is dropped, so that one process at a time has it.
+///
+/// # Errors
+/// `InUse` where another process has it, `Folder` where the lock cannot be made.
+pub fn lock_folder(folder: &Path) -> Result<File, OpenError> {
     let path = folder.join("lock");
     let failed = |source| OpenError::Folder { path: path.clone(), source };
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;

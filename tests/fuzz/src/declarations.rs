@@ -4,15 +4,12 @@ use std::str;
 
 use confique::{Config, Layer};
 use zonelake_schemas::{TableDef, TableSchemas};
-
-#[expect(dead_code, reason = "the binary has no library; its settings are taken as they are")]
-#[path = "../../../src/settings.rs"]
-mod program;
+use zonelake_settings::Settings;
 
 /// Reads a settings file. What is accepted is within its bounds, which is what the bounds' check says.
 pub fn settings(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    if let Ok(settings) = program::Settings::of_layers(<program::Settings as Config>::Layer::empty(), text) {
+    if let Ok(settings) = Settings::of_layers(<Settings as Config>::Layer::empty(), text) {
         assert!(!settings.node.is_empty(), "an empty name is out of bounds");
     }
 }

@@ -24,9 +24,7 @@ pub(crate) async fn authenticate(
         Ok(Principal::Role(name)) => Ok(Caller { name }),
         // Clients of InfluxDB send the token of a gateway, alone or as a password.
         Ok(Principal::Gateway(_)) => Err(HttpError::gateway()),
-        Err(AuthenticationError::WrongPassword) => {
-            Err(HttpError::unauthorized("the user name or password is wrong"))
-        }
+        Err(AuthenticationError::WrongPassword) => Err(HttpError::unauthorized("the user name or password is wrong")),
         Err(AuthenticationError::UnknownToken) => {
             Err(HttpError::unauthorized("the token is not known, and tokens do not query"))
         }

@@ -10,8 +10,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::sync::Semaphore;
 use zonelake_http::write_routes;
-use zonelake_net::Authenticator;
 use zonelake_ingest::{DecodeLimits, DecodedBatch, GatewayQuota, WriteError, WriteSink, WriteState, Written};
+use zonelake_net::Authenticator;
 use zonelake_registry::{Gateway, RegisteredTable};
 use zonelake_storage::RequestKey;
 

@@ -10,8 +10,8 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 use datafusion_pg_catalog::pg_catalog::{self as pg, array_bounds_udf, format_type, pg_get_expr_udf, quote_ident_udf};
-use zonelake_query::SqlSession;
 use zonelake_query::CATALOG;
+use zonelake_query::SqlSession;
 use zonelake_registry::Role;
 
 use crate::catalog::comments::look_ups;

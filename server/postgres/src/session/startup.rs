@@ -287,12 +287,7 @@ fn read_options(options: &str) -> Result<Vec<(String, String)>, PgError> {
 }
 
 /// Authenticates the client as that user, by SCRAM-SHA-256.
-async fn authenticate(
-    args: &StartupArgs,
-    wire: &mut Wire,
-    user: &str,
-    from: IpAddr,
-) -> Result<Arc<str>, StartupError> {
+async fn authenticate(args: &StartupArgs, wire: &mut Wire, user: &str, from: IpAddr) -> Result<Arc<str>, StartupError> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(StartupError::Random)?;
     let verifier = args.authenticator.scram_verifier(user).await;

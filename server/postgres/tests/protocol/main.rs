@@ -2,11 +2,11 @@
 //! engine takes long.
 #![expect(clippy::unwrap_used, reason = "tests stop at what they do not expect")]
 
+mod catalog;
 #[expect(dead_code, reason = "the tests of SQL use more of it")]
 #[expect(clippy::cast_possible_truncation, reason = "tests choose small numbers")]
 #[path = "../../../../query/tests/sql/harness.rs"]
 mod harness;
-mod catalog;
 mod limits;
 mod server;
 mod sessions;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
-use zonelake_parquet::ParquetOptions;
 use zonelake_net::{Authenticator, ConnectionLimits, Listener, WhenFull};
+use zonelake_parquet::ParquetOptions;
 use zonelake_postgres::{PostgresArgs, PostgresServer};
 use zonelake_query::{QueryEngine, QueryOptions};
 
@@ -42,9 +42,14 @@ impl TestServer {
         let engine = bed.engine_with(options);
         let local = "127.0.0.1:0".parse().unwrap();
         let server = PostgresServer::start(PostgresArgs {
-            listener: Listener::bind("the test", local, ConnectionLimits::new(connections_max, 1_000), WhenFull::Refuse)
-                .await
-                .unwrap(),
+            listener: Listener::bind(
+                "the test",
+                local,
+                ConnectionLimits::new(connections_max, 1_000),
+                WhenFull::Refuse,
+            )
+            .await
+            .unwrap(),
             tls: None,
             plain_beyond_loopback: false,
             startup_timeout: Duration::from_secs(5),

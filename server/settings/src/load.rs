@@ -4,8 +4,8 @@ use std::path::Path;
 
 use confique::{Config, Layer};
 
-use super::error::SettingsError;
-use super::keys::Settings;
+use crate::error::SettingsError;
+use crate::keys::Settings;
 
 impl Settings {
     /// Reads environment and file (no file: defaults), and checks the bounds.
@@ -55,10 +55,9 @@ fn unreadable(error: &confique::Error) -> SettingsError {
     SettingsError::Unreadable(words)
 }
 
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::*;
 
     fn load(text: &str) -> Result<Settings, SettingsError> {
         let folder = tempfile::tempdir().unwrap();

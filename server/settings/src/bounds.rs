@@ -3,12 +3,12 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use super::error::SettingsError;
-use super::keys::Settings;
+use crate::error::SettingsError;
+use crate::keys::Settings;
 
 impl Settings {
     /// Checks every bound; the first that does not hold is the error.
-    pub(super) fn check(&self) -> Result<(), SettingsError> {
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
         self.check_names()?;
         self.check_quic()?;
         self.check_http()?;
