@@ -60,6 +60,7 @@ pub(crate) async fn read_open(shared: &SharedState, receive: &mut RecvStream) ->
     let gateway = gateway_of(store.registry(), &open.token).await.ok_or_else(|| {
         Refusal::new(RefusedCode::Token, "the token is unknown or revoked; `zonelake gateway add` makes one")
     })?;
+    // The table `rejected` is written by the server alone.
     let table = store.tables().get(&open.table).filter(|table| table.name() != REJECTED);
     let table = table.ok_or_else(|| {
         let names = store.tables().keys().map(String::as_str);
