@@ -39,6 +39,7 @@ impl Health {
     pub fn degraded_components(&self) -> Vec<String> {
         let degraded = self.lock();
         let stopped = degraded.stopped.iter().map(|shard| format!("shard {shard} has stopped until a restart"));
+        // One failure may pass with the next attempt.
         let failing = degraded.failed_flushes.iter().filter(|(_, failures)| **failures >= FLUSH_FAILURES_MAX);
         stopped.chain(failing.map(|(table, _)| format!("flushes of table {table} keep failing"))).collect()
     }

@@ -32,7 +32,6 @@ pub use line::decoder::LineDecoder;
 pub use line::precision::Precision;
 pub use metrics::IngestMetrics;
 pub use pipeline::command::{BatchSummary, PendingBatch, Reply, SessionId, StreamEvent, split_decoded};
-pub use pipeline::disk_space::DiskSpaceGuard;
 pub use pipeline::flusher::Flusher;
 pub use pipeline::gateway_quota::GatewayQuota;
 pub use pipeline::pipeline::{Pipeline, PipelineOptions};

@@ -11,17 +11,17 @@ use zonelake_storage::Entry;
 
 use crate::pipeline::command::BatchSummary;
 
-/// Counters of the write side. A reading is one non-null value.
+/// Counters of the write side. A reading is one non-null value. Those that are public are counted by the interfaces.
 #[derive(Debug)]
 pub struct IngestMetrics {
     /// Rows stored.
-    pub rows: Counter,
+    pub(crate) rows: Counter,
     /// Readings stored.
-    pub readings: Counter,
+    pub(crate) readings: Counter,
     /// Rows that went whole to `rejected`.
-    pub rejected_rows: Counter,
+    pub(crate) rejected_rows: Counter,
     /// Readings that went to `rejected`.
-    pub rejected_readings: Counter,
+    pub(crate) rejected_readings: Counter,
     /// Batches that had been stored before.
     pub repeated_batches: Counter,
     /// Batches and streams refused.
@@ -35,7 +35,7 @@ pub struct IngestMetrics {
     /// Connections refused by a limit.
     pub connections_refused: Counter,
     /// Streams of batches that are open.
-    pub streams: Gauge,
+    pub(crate) streams: Gauge,
     /// Time from a batch's arrival to its acknowledgement.
     pub ack_seconds: Histogram,
     batches: Counter,
@@ -59,6 +59,7 @@ impl IngestMetrics {
         registry.register("zonelake_quic_connections", "QUIC connections that are open", connections.clone());
         let streams = Gauge::default();
         registry.register("zonelake_streams", "Streams of batches that are open", streams.clone());
+        // Buckets from 0.1 ms to 3.3 s.
         let group_seconds = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
         registry.register_with_unit(
             "zonelake_group_commit",

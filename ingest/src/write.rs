@@ -127,7 +127,7 @@ pub struct WriteState<S> {
 
 impl WriteSink for Arc<Pipeline> {
     fn check_free_space(&self) -> Result<(), WriteError> {
-        Ok(self.disk_space().check()?)
+        Ok(self.check_disk_space()?)
     }
 
     async fn write_once(
@@ -150,6 +150,7 @@ impl WriteSink for Arc<Pipeline> {
         let permits = vec![self.reserve_request(&entries).await?];
         let (reply, outcome) = oneshot::channel();
         self.submit_request(PendingRequest { request, entries, permits, reply }).await?;
+        // A repeated request is a success: its rows are durable since the first one.
         if outcome.await.map_err(|_closed| WriteError::ShuttingDown)?? == Outcome::Repeated {
             self.metrics().repeated_batches.inc_by(summaries.len() as u64);
             return Ok(Written::Before);

@@ -1,4 +1,4 @@
-//! What becomes of lines on a QUIC stream: the rules of Arrow batches, in line protocol.
+//! Decoding of lines on a QUIC stream: the rules of Arrow batches, in line protocol.
 
 mod fixture;
 

@@ -5,8 +5,6 @@ use std::fmt::Display;
 use zonelake_schemas::error::ErrorKind;
 use zonelake_settings::SettingsError;
 
-
-
 /// Kind of a failure by what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {

@@ -9,8 +9,6 @@ use zonelake_quic::{AdmissionLimits, QuicOptions, SessionOptions};
 use zonelake_settings::Settings;
 use zonelake_storage::StoreOptions;
 
-
-
 pub(crate) fn store_options(settings: &Settings) -> StoreOptions {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let shards = match settings.ingest.shards {

@@ -28,7 +28,6 @@ use crate::error::ServerError;
 use crate::gauges;
 use crate::options::{decode_limits, query_options, quic_options, store_options};
 
-
 /// Running server.
 #[derive(Debug)]
 pub struct Server {

@@ -72,6 +72,7 @@ pub(crate) fn convert(rule: &FieldRule, sent: &DataType, array: &ArrayRef, mut f
     }
     let faults = &mut faults;
     match rule.storage {
+        // Nothing to convert: the schema's check lets only the same type pass, and text goes another way.
         StorageType::Boolean | StorageType::Utf8 => Arc::clone(array),
         StorageType::Timestamp => timestamps(rule, sent, array, faults),
         StorageType::Int64 => integers(rule, array, faults),
@@ -87,6 +88,8 @@ fn decimals_32(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut
     match sent {
         DataType::Decimal32(_, scale) if *scale == decimals.cast_signed() => {
             let source = array.as_primitive::<Int32Type>();
+            // Values of null rows count too. They only make the slow path likelier, and the loop has no branch for
+            // them.
             let (minimum, maximum) = minimum_and_maximum(source.values());
             if i64::from(minimum) >= numbers.integer.0 && i64::from(maximum) <= numbers.integer.1 {
                 let values = source.values().clone();
@@ -97,6 +100,7 @@ fn decimals_32(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut
         DataType::Float64 => {
             let source = array.as_primitive::<Float64Type>();
             let mut out = Vec::with_capacity(source.len());
+            // The exact conversion of one value, for runs in which the fast loop is not exact.
             let each = |row| numbers.decimal_of_f64(source.value(row)).map(narrow);
             let nulls = by_runs(
                 source,
@@ -195,6 +199,7 @@ pub(crate) fn texts(
     bytes_left: &mut usize,
     faults: &mut FieldFaults<'_>,
 ) -> Result<ArrayRef, Refusal> {
+    // Counted as the text is taken, before memory for it is reserved.
     let mut take = |bytes: usize| {
         *bytes_left = bytes_left.checked_sub(bytes).ok_or_else(|| {
             let message = format!("text columns of more than {} bytes in all", limits.decompressed_bytes_max);
@@ -203,6 +208,7 @@ pub(crate) fn texts(
         Ok(())
     };
     if let TextColumn::Small(array) = column
+        // Text is stored as Utf8, so that an acceptable column needs no copy.
         && array.offsets().windows(2).all(|pair| (pair[1] - pair[0]).as_usize() <= limits.text_bytes_max)
     {
         take((array.offsets()[array.len()] - array.offsets()[0]).as_usize())?;
@@ -288,6 +294,7 @@ fn number_by_number<T: ArrowPrimitiveType>(
         DataType::Decimal32(_, scale) => each!(Int32Type, |n| Number::Scaled(i128::from(n), i32::from(*scale))),
         DataType::Decimal64(_, scale) => each!(Int64Type, |n| Number::Scaled(i128::from(n), i32::from(*scale))),
         DataType::Decimal128(_, scale) => each!(Decimal128Type, |n| Number::Scaled(n, i32::from(*scale))),
+        // A scaled integer of more than 128 bits is beyond every field; only its sign matters for the reason.
         DataType::Decimal256(_, scale) => each!(Decimal256Type, |n: arrow::datatypes::i256| {
             n.to_i128().map_or(Number::Huge { is_negative: n.is_negative() }, |n| Number::Scaled(n, i32::from(*scale)))
         }),
@@ -332,6 +339,7 @@ fn by_runs<N: ArrowNativeType>(
                 Some(nulls) => out_nulls.append_buffer(&nulls.slice(start, run.len())),
             }
         } else {
+            // The fast loop has appended values before it met the one that is not exact.
             out.truncate(start);
             for row in start..start + run.len() {
                 push(out, &mut out_nulls, row, nulls, faults, &value);
@@ -351,6 +359,7 @@ fn push<N: ArrowNativeType>(
     value: &impl Fn(usize) -> Result<N, RejectReason>,
 ) {
     if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+        // A null row has a value too, which nobody reads.
         out.push(N::default());
         return out_nulls.append_null();
     }

@@ -37,6 +37,7 @@ pub(crate) fn open(payload: &[u8]) -> Result<Encapsulated<'_>, Refusal> {
         ));
     }
     let claimed = i32::from_le_bytes([payload[4], payload[5], payload[6], payload[7]]);
+    // A negative length becomes one beyond every limit.
     let metadata_bytes = usize::try_from(claimed).unwrap_or(usize::MAX);
     if metadata_bytes > METADATA_BYTES_MAX || metadata_bytes > payload.len() - PREFIX_BYTES {
         return Err(bad(format!(
@@ -51,6 +52,7 @@ pub(crate) fn open(payload: &[u8]) -> Result<Encapsulated<'_>, Refusal> {
         return Err(bad(format!("metadata version {:?} is not supported; V5 is", message.version())));
     }
     let body_bytes = payload.len() - body_start;
+    // Both shorter and longer are refused: nothing may follow a body.
     if usize::try_from(message.bodyLength()) != Ok(body_bytes) {
         return Err(bad(format!(
             "the message claims a body of {} bytes and has one of {body_bytes}",
@@ -71,6 +73,7 @@ pub(crate) fn check_batch(
 ) -> Result<usize, Refusal> {
     let rows =
         usize::try_from(batch.length()).map_err(|_negative| bad("the batch claims a negative number of rows"))?;
+    // The first check of all, since every reservation below is in proportion to the rows.
     if rows > rows_max {
         return Err(Refusal::new(RefusedCode::TooLarge, format!("the batch has {rows} rows; the limit is {rows_max}")));
     }
@@ -84,6 +87,7 @@ pub(crate) fn check_batch(
     {
         return Err(bad(format!("compression {codec:?} is not known; LZ4_FRAME and ZSTD are")));
     }
+    // arrow-ipc reads nodes and buffers in the order of columns, and so does this walk.
     let mut walk = Walk { batch, body, codec, next: 0, bytes_left: bytes_max, lz4_left: bytes_max, bytes_max };
     let mut variadic = batch.variadicBufferCounts().into_iter().flatten();
     for (column, (node, data_type)) in nodes.iter().zip(types).enumerate() {
@@ -101,6 +105,7 @@ pub(crate) fn check_batch(
         return Err(bad("the batch has counts of variadic buffers for columns that have none"));
     }
     let buffers = batch.buffers().map_or(0, |buffers| buffers.len());
+    // Buffers that no column takes are bytes that no check has seen.
     if walk.next != buffers {
         return Err(bad(format!("the batch has {buffers} buffers and its columns take {}", walk.next)));
     }
@@ -133,7 +138,9 @@ impl Walk<'_> {
                 Err(bad(format!("column {column} is null and counts {nulls}")))
             };
         }
+        // arrow-ipc reads the validity only where the node counts nulls.
         self.check_buffer(column, if nulls > 0 { rows.div_ceil(8) } else { 0 }, 1)?;
+        // Without rows the format allows an empty offsets buffer.
         let offsets = if rows > 0 { rows + 1 } else { 0 };
         match data_type {
             DataType::Utf8 => self.check_buffer(column, offsets * 4, 4)?,
@@ -174,6 +181,7 @@ impl Walk<'_> {
                 ))
             })?;
         let length = if bytes.is_empty() { 0 } else { self.uncompressed_length(column, bytes)? };
+        // Added up before anything is decompressed: arrow-ipc reserves what is claimed here.
         self.bytes_left = self.bytes_left.checked_sub(length).ok_or_else(|| self.too_large())?;
         if length < needed || length % width != 0 {
             return Err(bad(format!(
@@ -189,6 +197,7 @@ impl Walk<'_> {
             return Err(bad(format!("a compressed buffer of column {column} is too short for its length")));
         };
         let claim = i64::from_le_bytes(*claim);
+        // By the format the buffer is stored as it is, although the batch is compressed.
         if claim == -1 {
             return Ok(compressed.len());
         }
@@ -223,14 +232,17 @@ fn lz4_expansion_bound(frame: &[u8]) -> Option<usize> {
         size @ 4..=7 => 1usize << (2 * size + 8),
         _ => return None,
     };
+    // Behind the descriptor: a content size of 8 bytes where flag 3 says so, and a checksum of one byte.
     let mut rest = rest.get(2 + if has(3) { 8 } else { 0 } + 1..)?;
     let mut bound = 0usize;
     loop {
         let (size, after) = rest.split_first_chunk::<4>()?;
         let size = u32::from_le_bytes(*size);
         if size == 0 {
+            // The end mark. Only the checksum of the content may follow.
             return (after.len() == if has(2) { 4 } else { 0 }).then_some(bound);
         }
+        // The highest bit marks a block that is not compressed.
         let (bytes, is_raw) = ((size & 0x7FFF_FFFF) as usize, size >> 31 == 1);
         if bytes > block_bytes_max {
             return None;

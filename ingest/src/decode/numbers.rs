@@ -28,11 +28,13 @@ impl NumberRule {
             StorageType::Decimal64 { decimals } => (decimals, DIGITS_64),
             _ => (0, DIGITS_64),
         };
+        // Bounds are finite even where the field has none, so that infinities are refused.
         let double = (field.min.unwrap_or(f64::MIN), field.max.unwrap_or(f64::MAX));
         let integer = if storage == StorageType::Int64 {
             (field.min.map_or(i64::MIN, |min| whole(min.ceil())), field.max.map_or(i64::MAX, |max| whole(max.floor())))
         } else {
             let most = whole(POWERS[usize::from(digits)]) - 1;
+            // The bounds as stored integers, rounded inwards. Checked once here instead of in doubles for each value.
             let minimum = field.min.map_or(-most, |min| -largest_at_most(-min, decimals));
             (minimum.max(-most), field.max.map_or(most, |max| largest_at_most(max, decimals)).min(most))
         };
@@ -76,6 +78,7 @@ impl NumberRule {
         let scaled = match 10i128.checked_pow(shift.unsigned_abs()) {
             Some(power) if shift >= 0 => n.checked_mul(power),
             Some(power) => Some(divide_half_away(n, power)),
+            // A division by more than 128 bits can hold leaves nothing.
             None if shift < 0 || n == 0 => Some(0),
             None => None,
         };
@@ -149,6 +152,7 @@ pub(crate) fn exact_decimals_32(values: &[f64], power: f64, out: &mut Vec<i32>) 
     out.extend(values.iter().map(|&value| {
         let shifted = value * power + ROUND_MAGIC;
         let rounded = shifted - ROUND_MAGIC;
+        // Accumulated, not branched on: a branch would keep the loop from being vectorised.
         exact &= (rounded / power == value) & (rounded.abs() < limit);
         low_bits(shifted)
     }));

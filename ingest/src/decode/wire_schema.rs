@@ -47,6 +47,7 @@ pub(crate) struct WireSchema {
 impl WireSchema {
     /// Binds the schema of a stream for `table`. Refuses what the table does not have or cannot take, by name.
     pub(crate) fn bind(sent: ipc::Schema<'_>, table: &TableDef) -> Result<Self, Refusal> {
+        // arrow-rs does not swap bytes.
         if sent.endianness() != ipc::Endianness::Little {
             return Err(Refusal::new(RefusedCode::BadPayload, "the schema is big-endian; little-endian is required"));
         }
@@ -59,6 +60,7 @@ impl WireSchema {
         let mut columns = Vec::with_capacity(fields.len());
         for field in fields {
             let name = field.name().unwrap_or_default();
+            // Columns are found by name: of two, one would be lost without a word.
             if !names.insert(name) {
                 return Err(Refusal::new(RefusedCode::BadPayload, format!("the schema has column {name:?} twice")));
             }
@@ -87,6 +89,8 @@ impl WireColumn {
         match &self.data_type {
             DataType::Decimal32(..) => DataType::Int32,
             DataType::Decimal64(..) | DataType::Timestamp(..) => DataType::Int64,
+            // The widest precision, scale 0: the values are read as plain integers, and the sent scale is applied
+            // later.
             DataType::Decimal128(..) => DataType::Decimal128(38, 0),
             DataType::Decimal256(..) => DataType::Decimal256(76, 0),
             other => other.clone(),
@@ -97,6 +101,7 @@ impl WireColumn {
 /// The refusal of a column or tag that the table does not have, with the names that are most like it.
 pub(crate) fn unknown_column(name: &str, table: &TableDef) -> Refusal {
     let shown: String = name.chars().take(64).collect();
+    // These columns exist in SQL, so that a list of similar fields would mislead.
     if ["date", "ingested_at", "backfill"].contains(&name) {
         let message = format!("column {shown:?} of table {} is set by the server; it cannot be sent", table.name);
         return Refusal::new(RefusedCode::UnknownColumn, message);

@@ -80,6 +80,8 @@ pub fn decode_lines(payload: &[u8], args: &LinesArgs<'_>) -> Result<DecodedLines
             Err(what) => note(&mut decoded.faulty, line.number, what, args.limits.line_errors_max),
             Ok(name) => {
                 rows += 1;
+                // A body may hold more lines of a table than a batch may have rows: the full batch is closed and the
+                // next begun.
                 let full = open.get_mut(name).filter(|table| table.rows.len() == table.rows_max);
                 if let Some(table) = full {
                     let context = args.batch_context(table.registered);
@@ -90,6 +92,7 @@ pub fn decode_lines(payload: &[u8], args: &LinesArgs<'_>) -> Result<DecodedLines
             }
         }
     }
+    // In the order of table names, so that the same body gives the same batches.
     for mut table in open.into_values().filter(|table| table.rows.len() > 0) {
         let batch = table.rows.finish(&mut table.table, payload, &args.batch_context(table.registered))?;
         decoded.batches.push((Arc::clone(table.registered), batch));
@@ -118,6 +121,7 @@ fn add<'a>(
         let rows = LineRows::new(&mut table, args.precision, &context);
         OpenTable { registered, table, rows, rows_max: args.limits.rows_max(&registered.def) }
     });
+    // Here a refusal concerns one line: it is named, and the others go on.
     table.rows.push(&mut table.table, line, &context).map_err(|refusal| refusal.message)?;
     Ok(name)
 }

@@ -41,6 +41,7 @@ impl LineDecoder {
         let mut line = Line::default();
         while let Some(read) = lines.next(&mut line) {
             let number = line.number;
+            // The line number comes first: it is what a sender needs to find the fault.
             let at = |refusal: Refusal| Refusal::new(refusal.code, format!("line {number}: {refusal}"));
             read.map_err(|what| at(Refusal::new(RefusedCode::BadPayload, what)))?;
             let measurement = line.measurement.and_then(|measurement| measurement.text()).unwrap_or_default();
@@ -49,6 +50,7 @@ impl LineDecoder {
                 let message = format!("measurement {shown:?} in a stream of table {}", self.table.name());
                 return Err(at(Refusal::new(RefusedCode::UnknownTable, message)));
             }
+            // Before the row is added, so that memory stays within the limit.
             if rows.len() == rows_max {
                 let message = format!("the batch has more than {rows_max} rows");
                 return Err(at(Refusal::new(RefusedCode::TooLarge, message)));

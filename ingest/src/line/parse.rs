@@ -107,6 +107,7 @@ impl<'a> Lines<'a> {
         if read.is_err() {
             self.skip_while(|byte| byte != b'\n');
         }
+        // Only these lines are counted byte by byte; all others have one line break, counted when it is skipped.
         if read.is_err() || self.has_breaks {
             // Strings may hold line breaks; the end of the line itself is counted when it is skipped.
             self.number += self.bytes[line.start..self.at].iter().filter(|byte| **byte == b'\n').count();
@@ -174,6 +175,7 @@ impl<'a> Lines<'a> {
     fn name(&mut self, ends: &ByteSet) -> Raw<'a> {
         let rest = &self.bytes[self.at..];
         let length = rest.iter().position(|byte| ends.has(*byte)).unwrap_or(rest.len());
+        // Names with escapes are rare, and their loop is kept out of this one.
         if rest.get(length) == Some(&b'\\') {
             return self.escaped_name(ends);
         }
@@ -249,6 +251,7 @@ impl<'a> Lines<'a> {
             (places, has_point) = (end - point - 1, true);
             count += places;
         }
+        // More digits may overflow the mantissa; such a number goes the general way.
         if count == 0 || count > DIGITS_MAX {
             return None;
         }

@@ -173,6 +173,7 @@ impl<'a> LineRows<'a> {
         }
         for (field, cell) in self.cells.drain(..) {
             let column = self.columns[field].get_or_insert_with(|| Column::new(table.rules[field].storage));
+            // Rows that did not set the field since it was last set are null.
             column.pad_to(row);
             if let Some(reason) = column.push(cell) {
                 self.reading_faults.push(row, table.rules[field].index, reason);
@@ -207,6 +208,7 @@ impl<'a> LineRows<'a> {
     ) -> Result<(), Refusal> {
         let rule = &table.rules[field];
         let name = &table.def.fields[field].name;
+        // A counter of lines instead of a set that is emptied for each line.
         if std::mem::replace(&mut table.set_by[field], table.lines) == table.lines {
             return Err(Refusal::new(RefusedCode::BadPayload, format!("{name} stands twice in the line")));
         }
@@ -220,6 +222,7 @@ impl<'a> LineRows<'a> {
     }
 
     fn device(&mut self, table: &mut LineTable, device: Raw<'a>) -> Result<i32, Refusal> {
+        // Lines of one device often stand together.
         if let Some((last, index)) = self.last_device
             && last == device
         {

@@ -24,7 +24,7 @@ impl Budget {
 
     /// Waits until so many bytes are free. A request larger than the whole budget waits until it is alone.
     pub(crate) async fn acquire(&self, bytes: u64) -> OwnedSemaphorePermit {
-        // At least 4 KiB: the smallest batch takes about as much beside its rows.
+        // Nothing counts as less than 4 KiB, so that the number of tiny batches in flight is bounded too.
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).max(4).min(self.kib);
         Arc::clone(&self.free).acquire_many_owned(kib).await.expect("a budget is never closed")
     }

@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 
 /// Guard of the free space of the data folder. The disk is asked twice a second at most.
 #[derive(Debug)]
-pub struct DiskSpaceGuard {
+pub(crate) struct DiskSpaceGuard {
     store: Arc<Store>,
     /// Monotonic time of the last check, and its result.
     last: Mutex<Option<(Duration, Result<(), Refusal>)>>,
@@ -28,7 +28,7 @@ impl DiskSpaceGuard {
     ///
     /// # Errors
     /// `Unavailable`, in words for the sender.
-    pub fn check(&self) -> Result<(), Refusal> {
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
         let now = self.store.clock().monotonic();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, found)) = last.as_ref()

@@ -18,13 +18,13 @@ impl GatewayQuota {
     /// Quotas within a budget of so many bytes; each holds at least one frame of `frame_bytes_max`.
     pub fn new(budget_bytes: u64, frame_bytes_max: usize) -> Self {
         let quota_kib = (budget_bytes / 2).max(frame_bytes_max as u64).div_ceil(1024);
-        // A semaphore counts up to an eighth of the numbers of a usize; what is beyond 512 GiB does not matter.
+        // No semaphore of a 32-bit machine has more permits, and 512 GiB in flight are more than any machine has.
         Self { quota_kib: u32::try_from(quota_kib).unwrap_or(u32::MAX >> 3), free: Mutex::default() }
     }
 
     /// Reserves bytes in the quota of a gateway; waits while it is used up.
     pub async fn reserve(&self, gateway: GatewayId, bytes: usize) -> OwnedSemaphorePermit {
-        // The lock is let go before the wait: a gateway over its quota must not hold up the others.
+        // The lock is released before the wait: a gateway over its quota must not hold up the others.
         let quota = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             let full = || Arc::new(Semaphore::new(self.quota_kib as usize));

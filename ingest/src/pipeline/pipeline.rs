@@ -91,9 +91,12 @@ impl Pipeline {
         &self.metrics
     }
 
-    /// The check of free disk space. It comes before a batch is decoded, since decoding may register devices.
-    pub fn disk_space(&self) -> &DiskSpaceGuard {
-        &self.disk_space
+    /// Checks the free disk space. To be called before a batch is decoded, since decoding may register devices.
+    ///
+    /// # Errors
+    /// `Unavailable` while fewer bytes are free than must stay so.
+    pub fn check_disk_space(&self) -> Result<(), Refusal> {
+        self.disk_space.check()
     }
 
     /// Bytes of the budget of the frames in flight.

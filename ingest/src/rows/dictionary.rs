@@ -75,6 +75,7 @@ impl Dictionary {
         }
         for row in 0..values.len() {
             let value = values.get(row);
+            // A null takes a slot too: indices count it.
             let text = value.unwrap_or_default();
             if self.text.len() + text.len() > bytes_max.min(u32::MAX as usize) {
                 return over("bytes", bytes_max);
@@ -82,7 +83,9 @@ impl Dictionary {
             self.text.push_str(text);
             let end = u32::try_from(self.text.len()).expect("the limit above is below 4 GiB");
             self.ends.push((end, value.is_none()));
+            // Read here, once for each value and not once for each row.
             self.qualities.push(value.and_then(quality_of_text));
+            // The length parts neighbouring values; no text is as long as the mark of a null.
             self.hasher.write_u64(value.map_or(u64::MAX, |value| value.len() as u64));
             self.hasher.write(text.as_bytes());
         }
@@ -168,6 +171,7 @@ impl<'a> Indexed<'a> {
         let values = u32::try_from(dictionary.len()).unwrap_or(u32::MAX);
         // Without its sign a negative index is a large one, so that one comparison finds both.
         let in_range = |index: i32| index.cast_unsigned() < values;
+        // One pass without a branch, which is all that a good batch needs.
         if indices.iter().fold(true, |all, &index| all & in_range(index)) {
             return Ok(Self { indices, nulls, dictionary });
         }
@@ -178,6 +182,7 @@ impl<'a> Indexed<'a> {
                 format!("column {name}, row {row}: index {} in a dictionary of {values} values", indices[row]),
             ));
         }
+        // A null row may carry any index. It becomes 0, so that readers need not look at nulls first.
         let indices = (0..indices.len()).map(|row| if is_null(row) { 0 } else { indices[row] }).collect();
         Ok(Self { indices, nulls, dictionary })
     }

@@ -104,6 +104,7 @@ impl RejectedRows {
         rows: &CheckedRows,
         context: &BatchContext<'_>,
     ) {
+        // A row that was faulty before its device was looked up may name a registered one all the same.
         let device = match rows.devices[row] {
             0 => content
                 .get("device")
@@ -147,6 +148,7 @@ impl RejectedRows {
         self.fields.append_option(item.field);
         self.reasons.append_value(item.reason.name());
         self.bytes += item.message.len() + item.content.as_ref().map_or(0, String::len);
+        // Reason and position stay beyond the limit: a row is never dropped without a trace.
         if self.bytes <= context.limits.rejected_bytes_max {
             self.messages.append_value(item.message);
             self.contents.append_option(item.content);
@@ -171,6 +173,7 @@ impl RejectedRows {
             (0..rows).for_each(|_| column.append_value(text));
             Arc::new(column.finish())
         };
+        // Unsequenced batches have neither epoch nor number.
         let number = |number: Option<u64>| -> ArrayRef {
             let number = context.number.and(number).map(|number| i64::try_from(number).unwrap_or(i64::MAX));
             Arc::new(Int64Array::from(vec![number; rows]))

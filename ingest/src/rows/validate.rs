@@ -76,7 +76,7 @@ pub(crate) fn times(
 ) -> ScalarBuffer<i64> {
     let times = match unit {
         TimeUnit::Microsecond => values.clone(),
-        // What does not fit is before 1970 or in the far future; both ends are faults.
+        // An instant that does not fit is before 1970 or in the far future; both ends are faults.
         unit => {
             values.iter().map(|&value| to_us(value, unit).unwrap_or(if value < 0 { -1 } else { i64::MAX })).collect()
         }

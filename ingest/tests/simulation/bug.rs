@@ -2,7 +2,7 @@
 
 /// A planted bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bug {
+pub(crate) enum Bug {
     /// The WAL's files are never synced.
     FileSyncDropped,
     /// The WAL's folders are never synced.
@@ -20,7 +20,7 @@ pub enum Bug {
 }
 
 impl Bug {
-    pub const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::FileSyncDropped,
         Self::FolderSyncDropped,
         Self::TruncatesTooEarly,

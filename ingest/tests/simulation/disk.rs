@@ -10,7 +10,7 @@ use zonelake_wal::{DirEntry, Disk, DiskFile, MemoryDisk};
 use crate::bug::Bug;
 
 #[derive(Debug, Clone)]
-pub struct SimDisk {
+pub(crate) struct SimDisk {
     pub memory: MemoryDisk,
     bug: Option<Bug>,
     process: Arc<Mutex<Process>>,
@@ -24,17 +24,17 @@ struct Process {
 }
 
 impl SimDisk {
-    pub fn new(seed: u64, bug: Option<Bug>) -> Self {
+    pub(crate) fn new(seed: u64, bug: Option<Bug>) -> Self {
         Self { memory: MemoryDisk::new(seed), bug, process: Arc::default() }
     }
 
     /// Kills the process after so many operations that change something.
-    pub fn kill_after(&self, operations: u64) {
+    pub(crate) fn kill_after(&self, operations: u64) {
         self.process().killed_after = Some(operations);
     }
 
     /// No fault is to come.
-    pub fn calm(&self) {
+    pub(crate) fn calm(&self) {
         self.process().killed_after = None;
         self.memory.restore_power();
         self.memory.fail_sync_after(u64::MAX);
@@ -42,13 +42,13 @@ impl SimDisk {
         self.memory.set_capacity_bytes(u64::MAX);
     }
 
-    /// Whether process or power is gone.
-    pub fn is_dead(&self) -> bool {
+    /// True while process or power is gone.
+    pub(crate) fn is_dead(&self) -> bool {
         self.process().dead || !self.memory.is_powered()
     }
 
     /// A new process begins, with the power on.
-    pub fn begin_process(&self) {
+    pub(crate) fn begin_process(&self) {
         *self.process() = Process::default();
         if !self.memory.is_powered() {
             self.memory.restore_power();

@@ -18,7 +18,7 @@ use crate::oracle::{Broken, Oracle};
 use crate::rng::Rng;
 
 /// A process at a zone. It is one producer in one epoch, with a stream or two.
-pub struct SimGateway {
+pub(crate) struct SimGateway {
     pub producer: usize,
     pub epoch: u64,
     pub streams: Vec<SimStream>,
@@ -26,7 +26,7 @@ pub struct SimGateway {
     pub alive: bool,
 }
 
-pub struct SimStream {
+pub(crate) struct SimStream {
     pub record: usize,
     pub link: Option<usize>,
     table: usize,
@@ -41,7 +41,7 @@ pub struct SimStream {
 
 /// Bytes on their way between a gateway's stream and a session.
 #[derive(Debug, Default)]
-pub struct Link {
+pub(crate) struct Link {
     pub gateway: usize,
     pub stream: usize,
     pub up: VecDeque<u8>,
@@ -50,16 +50,16 @@ pub struct Link {
     pub server_has_it: bool,
 }
 
-/// What a gateway's stream makes of what it has received.
+/// Result of what a gateway's stream has received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub(crate) enum Heard {
     Fine,
     TryAgain,
     Fenced,
 }
 
 impl SimGateway {
-    pub fn new(producer: usize, epoch: u64, rng: &mut Rng, oracle: &mut Oracle) -> Self {
+    pub(crate) fn new(producer: usize, epoch: u64, rng: &mut Rng, oracle: &mut Oracle) -> Self {
         let mut streams: Vec<SimStream> = Vec::new();
         for _ in 0..=rng.below(2) {
             let (table, lane) = (rng.below(TABLES.len()), [Lane::Live, Lane::Backfill][rng.below(2)]);
@@ -90,7 +90,7 @@ impl SimStream {
     }
 
     /// The first frame of a new link.
-    pub fn open_frame(&mut self, producer: usize, epoch: u64) -> Vec<u8> {
+    pub(crate) fn open_frame(&mut self, producer: usize, epoch: u64) -> Vec<u8> {
         self.handle_disconnected();
         let encoding = if self.encoder.is_some() { Encoding::Arrow } else { Encoding::Line };
         let open = Open {
@@ -105,7 +105,7 @@ impl SimStream {
     }
 
     /// Makes a batch where the window has room for it.
-    pub fn make_batch(&mut self, rng: &mut Rng, oracle: &mut Oracle, now_us: i64) -> Result<bool, Broken> {
+    pub(crate) fn make_batch(&mut self, rng: &mut Rng, oracle: &mut Oracle, now_us: i64) -> Result<bool, Broken> {
         let number = oracle.next_number(self.record);
         let count = if rng.one_in(8) { 12 } else { 1 + rng.below(3) };
         let ids: Vec<i64> = (0..count).map(|row| Oracle::id(self.record, number, row)).collect();
@@ -142,11 +142,11 @@ impl SimStream {
     }
 
     /// Frames that the link has not got yet.
-    pub fn poll_frames(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn poll_frames(&mut self) -> Option<Vec<u8>> {
         if self.is_open { self.outbox.poll_frames().map(|pieces| pieces.concat()) } else { None }
     }
 
-    pub fn handle_disconnected(&mut self) {
+    pub(crate) fn handle_disconnected(&mut self) {
         self.link = None;
         self.is_open = false;
         self.received.clear();
@@ -154,7 +154,7 @@ impl SimStream {
     }
 
     /// Takes what has come down.
-    pub fn handle_bytes(&mut self, bytes: &[u8], oracle: &mut Oracle) -> Result<Heard, Broken> {
+    pub(crate) fn handle_bytes(&mut self, bytes: &[u8], oracle: &mut Oracle) -> Result<Heard, Broken> {
         self.received.extend_from_slice(bytes);
         while let Some(header) = self.received.first_chunk::<HEADER_BYTES>() {
             let header = FrameHeader::decode(*header, 1 << 20).map_err(|error| error.to_string())?;

@@ -1,5 +1,5 @@
-//! What all runs of a thread share: a registry on disk, whose own durability is SQLite's, with everything in it that
-//! runs need, so that no run changes it.
+//! Resources that all runs of a thread share: a registry on disk, whose own durability is SQLite's, with everything in
+//! it that runs need, so that no run changes it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use zonelake_schemas::reject::rejected_table;
 
 use crate::rng::START_US;
 
-pub struct Harness {
+pub(crate) struct Harness {
     pub runtime: tokio::runtime::Runtime,
     pub registry: Arc<Registry>,
     pub gateway: Arc<Gateway>,
@@ -36,7 +36,7 @@ impl Clock for StoppedClock {
 }
 
 impl Harness {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let registry = Registry::open(&folder.path().join("registry.sqlite"), Arc::new(StoppedClock)).unwrap();
         let gateway = registry.add_gateway("gw", "vung-ang").unwrap().gateway;
@@ -57,6 +57,6 @@ impl Harness {
     }
 }
 
-pub const PRODUCERS: usize = 4;
-pub const TABLES: [&str; 2] = ["air", "pump"];
-pub const DEVICES: [&str; 3] = ["d1", "d2", "d3"];
+pub(crate) const PRODUCERS: usize = 4;
+pub(crate) const TABLES: [&str; 2] = ["air", "pump"];
+pub(crate) const DEVICES: [&str; 3] = ["d1", "d2", "d3"];

@@ -1,4 +1,4 @@
-//! What is known of every batch that was ever made, and the judgement of what a query would see.
+//! Records of every batch that was ever made, and the check of what a query would see.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use zonelake_storage::{Store, Table};
 use crate::gateway::SimGateway;
 
 /// A rule that was broken, in words.
-pub type Broken = String;
+pub(crate) type Broken = String;
 
 /// One stream of batches in one epoch.
 #[derive(Debug)]
-pub struct StreamRecord {
+pub(crate) struct StreamRecord {
     pub producer: usize,
     pub epoch: u64,
     pub table: String,
@@ -51,7 +51,7 @@ struct Seen {
 }
 
 #[derive(Debug, Default)]
-pub struct Oracle {
+pub(crate) struct Oracle {
     pub streams: Vec<StreamRecord>,
     /// Files never change.
     files: HashMap<String, Arc<Vec<(Seen, i64)>>>,
@@ -59,7 +59,7 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    pub fn begin_stream(&mut self, producer: usize, epoch: u64, table: &str, backfill: bool) -> usize {
+    pub(crate) fn begin_stream(&mut self, producer: usize, epoch: u64, table: &str, backfill: bool) -> usize {
         let (table, batches) = (table.to_owned(), Vec::new());
         let record =
             StreamRecord { producer, epoch, table, backfill, batches, acknowledged: 0, seen: 0, fenced: false };
@@ -68,33 +68,33 @@ impl Oracle {
     }
 
     /// The number that the next batch of a stream gets.
-    pub fn next_number(&self, stream: usize) -> u64 {
+    pub(crate) fn next_number(&self, stream: usize) -> u64 {
         self.streams[stream].batches.len() as u64 + 1
     }
 
-    pub fn handle_made(&mut self, stream: usize, rows: usize, rejected: usize) {
+    pub(crate) fn handle_made(&mut self, stream: usize, rows: usize, rejected: usize) {
         self.streams[stream].batches.push(BatchRecord { rows, rejected, ingested_at: None });
     }
 
-    pub fn handle_acknowledged(&mut self, stream: usize, number: u64) {
+    pub(crate) fn handle_acknowledged(&mut self, stream: usize, number: u64) {
         let record = &mut self.streams[stream];
         record.acknowledged = record.acknowledged.max(number);
     }
 
     /// A later epoch has been opened: all earlier streams of the producer stay as they are now.
-    pub fn handle_epoch(&mut self, producer: usize, epoch: u64) {
+    pub(crate) fn handle_epoch(&mut self, producer: usize, epoch: u64) {
         for record in self.streams.iter_mut().filter(|record| record.producer == producer && record.epoch < epoch) {
             record.fenced = true;
         }
     }
 
     /// Value of the field `id` of a row.
-    pub fn id(stream: usize, number: u64, row: usize) -> i64 {
+    pub(crate) fn id(stream: usize, number: u64, row: usize) -> i64 {
         i64::try_from((stream as u64 * BATCHES_MAX + number) * ROWS_MAX + row as u64).expect("runs are short")
     }
 
     /// Judges what a query would see now.
-    pub fn check(&mut self, store: &Store, files: &InMemory) -> Result<u64, Broken> {
+    pub(crate) fn check(&mut self, store: &Store, files: &InMemory) -> Result<u64, Broken> {
         self.checks += 1;
         let mut rows: Vec<(Seen, i64)> = Vec::new();
         for table in store.tables().values() {
@@ -123,7 +123,7 @@ impl Oracle {
     }
 
     /// A stream of a living gateway that has batches without acknowledgement, in words.
-    pub fn unacknowledged_of(&self, gateways: &[SimGateway]) -> Option<String> {
+    pub(crate) fn unacknowledged_of(&self, gateways: &[SimGateway]) -> Option<String> {
         let streams = gateways.iter().filter(|gateway| gateway.alive).flat_map(|gateway| &gateway.streams);
         let waiting = streams.map(|stream| (stream.record, &self.streams[stream.record]));
         let mut waiting = waiting.filter(|(_, record)| record.acknowledged < record.batches.len() as u64);
@@ -167,8 +167,8 @@ impl Oracle {
             for (id, at) in ids.as_primitive::<Int64Type>().values().iter().zip(ingested_at.values()) {
                 let id = u64::try_from(*id).map_err(|error| error.to_string())?;
                 let (batch, row) = (id / ROWS_MAX, id % ROWS_MAX);
-                let stream = (batch / BATCHES_MAX) as usize;
-                rows.push((Seen { stream, number: batch % BATCHES_MAX, row: row as usize, is_rejection: false }, *at));
+                let (stream, row) = (index(batch / BATCHES_MAX)?, index(row)?);
+                rows.push((Seen { stream, number: batch % BATCHES_MAX, row, is_rejection: false }, *at));
             }
             return Ok(());
         }
@@ -186,7 +186,7 @@ impl Oracle {
                     && record.backfill == backfill
             });
             let stream = stream.ok_or_else(|| format!("a rejection of {producer}, epoch {epoch}, which is unknown"))?;
-            let position = number(&positions, row) as usize;
+            let position = index(number(&positions, row))?;
             let seen = Seen { stream, number: number(&numbers, row), row: position, is_rejection: true };
             rows.push((seen, ingested_at.value(row)));
         }
@@ -194,7 +194,7 @@ impl Oracle {
     }
 }
 
-/// What was found of a batch.
+/// Rows that were found of a batch.
 struct Found {
     rows: usize,
     rejected: usize,
@@ -261,6 +261,10 @@ fn read_file(table: &Table, path: &str, files: &InMemory) -> Result<Vec<RecordBa
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|builder| builder.build());
     let reader = reader.map_err(|error| format!("file {path}: {error}"))?;
     reader.map(|batch| batch.map_err(|error| format!("file {path}: {error}"))).collect()
+}
+
+fn index(number: u64) -> Result<usize, Broken> {
+    usize::try_from(number).map_err(|error| error.to_string())
 }
 
 /// Batches of a stream, and rows of a batch, that fit in an id.

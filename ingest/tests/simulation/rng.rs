@@ -9,19 +9,19 @@ use zonelake_schemas::clock::Clock;
 
 /// Numbers that look random and follow from a seed (SplitMix64, Steele, Lea and Flood 2014).
 #[derive(Debug, Clone)]
-pub struct Rng {
+pub(crate) struct Rng {
     state: u64,
 }
 
 impl Rng {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         // Neighbouring seeds begin far apart.
         let mut rng = Self { state: seed ^ 0x5a0e_1ace };
         rng.state = rng.next();
         rng
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -29,17 +29,17 @@ impl Rng {
     }
 
     /// A number from 0 up to, and without, the limit.
-    pub fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % limit.max(1) as u64).expect("it is less than a usize")
     }
 
-    /// Whether something that happens once in `n` times happens now.
-    pub fn one_in(&mut self, n: usize) -> bool {
+    /// True once in `n` times.
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
     /// One of these, by weight.
-    pub fn pick<T: Copy>(&mut self, weighted: &[(u32, T)]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, weighted: &[(u32, T)]) -> T {
         let sum: u32 = weighted.iter().map(|(weight, _)| weight).sum();
         let mut left = u32::try_from(self.next() % u64::from(sum)).expect("below a u32");
         for (weight, value) in weighted {
@@ -54,24 +54,24 @@ impl Rng {
 
 /// The clocks of the simulated world.
 #[derive(Debug)]
-pub struct SimClock {
+pub(crate) struct SimClock {
     wall_us: AtomicI64,
     monotonic_us: AtomicU64,
 }
 
 impl SimClock {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { wall_us: AtomicI64::new(START_US), monotonic_us: AtomicU64::new(1_000_000) }
     }
 
     /// Time passes.
-    pub fn advance(&self, us: u64) {
+    pub(crate) fn advance(&self, us: u64) {
         self.wall_us.fetch_add(us as i64, Ordering::Relaxed);
         self.monotonic_us.fetch_add(us, Ordering::Relaxed);
     }
 
     /// Somebody sets the wall clock.
-    pub fn step_wall(&self, us: i64) {
+    pub(crate) fn step_wall(&self, us: i64) {
         self.wall_us.fetch_add(us, Ordering::Relaxed);
     }
 }
@@ -88,7 +88,7 @@ impl Clock for SimClock {
 
 /// Names of files that follow from a counter.
 #[derive(Debug, Default)]
-pub struct CountedFileIds(AtomicU64);
+pub(crate) struct CountedFileIds(AtomicU64);
 
 impl FileIds for CountedFileIds {
     fn next_id(&self) -> Uuid {
@@ -97,4 +97,4 @@ impl FileIds for CountedFileIds {
 }
 
 /// 2026-01-01T23:59:50Z: a few rows fall on the day before midnight, the others behind it.
-pub const START_US: i64 = 1_767_311_990_000_000;
+pub(crate) const START_US: i64 = 1_767_311_990_000_000;

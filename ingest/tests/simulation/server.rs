@@ -23,7 +23,7 @@ use crate::harness::Harness;
 use crate::oracle::Broken;
 use crate::rng::SimClock;
 
-pub struct Server {
+pub(crate) struct Server {
     pub store: Arc<Store>,
     pub writers: Vec<ShardWriter>,
     pub queues: Vec<VecDeque<Command>>,
@@ -34,20 +34,20 @@ pub struct Server {
 }
 
 /// A flush under way.
-pub struct FlushRun {
+pub(crate) struct FlushRun {
     pub work: Pin<Box<dyn Future<Output = Result<Flushed, FlushError>>>>,
     /// Something was made to fail in it.
     pub is_hurt: bool,
 }
 
-pub enum Command {
+pub(crate) enum Command {
     Open { link: usize },
     Append(Box<PendingBatch>),
     Committed,
 }
 
 /// One stream of batches at the server.
-pub struct Session {
+pub(crate) struct Session {
     received: Vec<u8>,
     stage: Stage,
     events: mpsc::UnboundedSender<StreamEvent>,
@@ -82,20 +82,20 @@ enum Decoder {
 }
 
 /// An epoch that has begun, or was opened again.
-pub struct Began {
+pub(crate) struct Began {
     pub producer: String,
     pub epoch: u64,
 }
 
 impl Server {
-    pub fn new(store: Arc<Store>, shards: Vec<Shard>, harness: &Harness, bug: Option<Bug>) -> Self {
+    pub(crate) fn new(store: Arc<Store>, shards: Vec<Shard>, harness: &Harness, bug: Option<Bug>) -> Self {
         let writer = |shard| ShardWriter::new(Arc::clone(&store), shard, u64::MAX, Arc::clone(&harness.metrics));
         let writers: Vec<ShardWriter> = shards.into_iter().map(writer).collect();
         let queues = writers.iter().map(|_| VecDeque::new()).collect();
         Self { store, writers, queues, sessions: BTreeMap::new(), flush: None, bug, next_session: 1 }
     }
 
-    pub fn handle_link(&mut self, link: usize) {
+    pub(crate) fn handle_link(&mut self, link: usize) {
         let (events, outcomes) = mpsc::unbounded();
         let session = Session { received: Vec::new(), stage: Stage::New, events, outcomes, last: BatchNumber(0) };
         self.sessions.insert(link, session);
@@ -103,7 +103,7 @@ impl Server {
 
     /// Takes bytes that have come up a link. Returns what is to go down at once, which is nothing without a planted
     /// bug.
-    pub fn handle_bytes(
+    pub(crate) fn handle_bytes(
         &mut self,
         link: usize,
         bytes: &[u8],
@@ -169,9 +169,9 @@ impl Server {
         Ok(())
     }
 
-    /// What the thread of a shard does in one turn, with at most so many commands. Returns the epochs that were opened,
+    /// One turn of the thread of a shard, with at most so many commands. Returns the epochs that were opened,
     /// and frames that answer.
-    pub fn run_shard(&mut self, shard: usize, commands_max: usize) -> (Vec<Began>, Vec<(usize, Vec<u8>)>) {
+    pub(crate) fn run_shard(&mut self, shard: usize, commands_max: usize) -> (Vec<Began>, Vec<(usize, Vec<u8>)>) {
         let (mut began, mut answers) = (Vec::new(), Vec::new());
         let mut group = Vec::new();
         for _ in 0..commands_max {
@@ -220,7 +220,7 @@ impl Server {
     }
 
     /// Puts what a session's batches have come to into frames, as the session's writer does.
-    pub fn answer(&mut self, link: usize, events_max: usize) -> Vec<u8> {
+    pub(crate) fn answer(&mut self, link: usize, events_max: usize) -> Vec<u8> {
         let mut frames = Vec::new();
         let Some(session) = self.sessions.get_mut(&link) else { return frames };
         let mut ack = Ack::default();
@@ -248,18 +248,18 @@ impl Server {
         frames
     }
 
-    pub fn start_flush(&mut self, table: &str) {
+    pub(crate) fn start_flush(&mut self, table: &str) {
         let (store, table) = (Arc::clone(&self.store), Arc::clone(&self.store.tables()[table]));
         let work = Box::pin(async move { store.flush(&table).await });
         self.flush = Some(FlushRun { work, is_hurt: false });
     }
 
     /// Tells all shards that rows have gone into files.
-    pub fn committed(&mut self) {
+    pub(crate) fn committed(&mut self) {
         self.queues.iter_mut().for_each(|queue| queue.push_back(Command::Committed));
     }
 
-    pub fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.writers.iter().any(|writer| writer.failed().is_some())
     }
 }

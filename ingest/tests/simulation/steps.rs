@@ -1,4 +1,4 @@
-//! What may happen in a step, and how a run comes to rest.
+//! Events of a step, and the end of a run.
 
 use crate::gateway::{Heard, Link};
 use crate::oracle::Broken;

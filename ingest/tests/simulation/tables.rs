@@ -21,9 +21,9 @@ use zonelake_tablelog::{CommitFault, LogCommit, LogSnapshot, MemoryLog, TableLog
 
 use crate::bug::Bug;
 
-/// What is about to happen.
+/// The operation that is about to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Point {
+pub(crate) enum Point {
     Put,
     PutDone,
     Commit,
@@ -31,9 +31,9 @@ pub enum Point {
     Load,
 }
 
-/// Where simulated storage waits for the run to decide. One piece of work at a time stands there.
+/// A gate at which simulated storage waits for the run to decide. One piece of work at a time stands there.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub(crate) struct Gate {
     state: Mutex<GateState>,
 }
 
@@ -68,7 +68,7 @@ impl Gate {
         .await
     }
 
-    pub fn decide(&self, goes_well: bool) {
+    pub(crate) fn decide(&self, goes_well: bool) {
         let mut state = self.lock();
         state.goes_well = Some(goes_well);
         if let Some(waker) = state.waker.take() {
@@ -77,12 +77,12 @@ impl Gate {
     }
 
     /// The work that stood here is gone.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         *self.lock() = GateState::default();
     }
 
     /// Runs work until it stands at the gate or is done.
-    pub fn drive<T>(
+    pub(crate) fn drive<T>(
         &self,
         runtime: &tokio::runtime::Runtime,
         work: &mut Pin<Box<dyn Future<Output = T>>>,
@@ -101,7 +101,7 @@ impl Gate {
 
 /// The table logs of a simulated data folder.
 #[derive(Debug, Clone, Default)]
-pub struct SimLogs {
+pub(crate) struct SimLogs {
     logs: Arc<Mutex<BTreeMap<String, MemoryLog>>>,
 }
 
@@ -112,7 +112,7 @@ impl SimLogs {
     }
 
     /// The power goes; of what is not settled, some is on the medium all the same.
-    pub fn lose_power(&self, mut is_kept: impl FnMut() -> bool) {
+    pub(crate) fn lose_power(&self, mut is_kept: impl FnMut() -> bool) {
         for log in self.logs.lock().unwrap_or_else(PoisonError::into_inner).values() {
             if !log.is_unsettled() || !is_kept() {
                 log.lose_power();
@@ -120,7 +120,7 @@ impl SimLogs {
         }
     }
 
-    pub fn log(&self, name: &str, gate: &Arc<Gate>, bug: Option<Bug>) -> Box<dyn TableLog> {
+    pub(crate) fn log(&self, name: &str, gate: &Arc<Gate>, bug: Option<Bug>) -> Box<dyn TableLog> {
         Box::new(SimLog { log: self.get(name), gate: Arc::clone(gate), bug, late: Mutex::default() })
     }
 }
@@ -192,7 +192,7 @@ impl TableLog for SimLog {
 
 /// The files of the tables. What is put is durable when that returns.
 #[derive(Debug)]
-pub struct SimObjects {
+pub(crate) struct SimObjects {
     pub files: Arc<InMemory>,
     pub gate: Arc<Gate>,
 }

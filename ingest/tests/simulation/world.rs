@@ -22,9 +22,9 @@ use crate::rng::{CountedFileIds, Rng, SimClock};
 use crate::server::Server;
 use crate::tables::{Gate, SimLogs, SimObjects};
 
-/// What a run has come to.
+/// Counts of one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RunReport {
+pub(crate) struct RunReport {
     /// Digest of everything that happened, in its order.
     pub trace: u64,
     pub steps: u64,
@@ -34,7 +34,7 @@ pub struct RunReport {
     pub rows: u64,
 }
 
-pub struct World<'a> {
+pub(crate) struct World<'a> {
     pub(crate) harness: &'a Harness,
     pub(crate) rng: Rng,
     pub(crate) clock: Arc<SimClock>,
@@ -56,7 +56,7 @@ pub struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub fn new(harness: &'a Harness, seed: u64, bug: Option<Bug>) -> Self {
+    pub(crate) fn new(harness: &'a Harness, seed: u64, bug: Option<Bug>) -> Self {
         let mut rng = Rng::new(seed);
         let disk = SimDisk::new(rng.next(), bug);
         disk.memory.set_short_writes(rng.one_in(3));
@@ -96,7 +96,7 @@ impl<'a> World<'a> {
     }
 
     /// Runs to the end: some hundred steps among faults, then without any until everything is where it belongs.
-    pub fn run(mut self) -> Result<RunReport, Broken> {
+    pub(crate) fn run(mut self) -> Result<RunReport, Broken> {
         self.start_server(true)?;
         for _ in 0..2 + self.rng.below(3) {
             self.start_gateway();

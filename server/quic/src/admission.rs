@@ -77,6 +77,7 @@ impl Admission {
     pub(crate) fn decide(&mut self, address: IpAddr, is_validated: bool, now: Duration) -> AdmissionDecision {
         let address = owner_of(address);
         if !is_validated {
+            // A quarter, so that forged addresses leave most handshakes to those that are validated.
             let few = self.handshakes_unvalidated < (self.limits.handshakes_max / 4).max(1);
             if !few || !self.unvalidated.take(&self.limits, now) {
                 return AdmissionDecision::Retry;
@@ -92,6 +93,7 @@ impl Admission {
         if limit == Some(LimitReached::Address) {
             return AdmissionDecision::Refuse("too many connections are open from this address");
         }
+        // Before the look-up below, which may add an address.
         self.forget_idle(now);
         let limits = &self.limits;
         let allowance = self.addresses.entry(address).or_insert_with(|| Allowance::full(limits, now));
@@ -137,6 +139,7 @@ impl Allowance {
     fn take(&mut self, limits: &AdmissionLimits, now: Duration) -> bool {
         let most = f64::from(limits.handshakes_per_second_max);
         let since = now.saturating_sub(self.as_of).as_secs_f64();
+        // A token bucket: refilled in proportion to the time, never above the limit.
         self.left = (self.left + since * most).min(most);
         self.as_of = now;
         if self.left < 1.0 {

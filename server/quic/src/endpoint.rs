@@ -244,7 +244,7 @@ fn transport(options: &QuicOptions) -> Result<TransportConfig, QuicError> {
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(options.streams_per_connection_max))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
-        // What a stream leaves unread whose table has no capacity must not take up the whole connection.
+        // A stream whose table has no capacity leaves bytes unread, which must not take up the whole connection.
         .stream_receive_window(VarInt::from_u32(options.receive_window_bytes / STREAM_SHARE))
         .receive_window(VarInt::from_u32(UNAUTHENTICATED_WINDOW_BYTES.min(options.receive_window_bytes)))
         .send_window(SEND_WINDOW_BYTES)

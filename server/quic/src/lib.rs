@@ -25,4 +25,4 @@ mod shared;
 
 pub use admission::AdmissionLimits;
 pub use endpoint::{QuicError, QuicOptions, QuicServer};
-pub use limits::{SessionOptions, UNAUTHENTICATED_WINDOW_BYTES};
+pub use limits::SessionOptions;

@@ -18,4 +18,4 @@ pub struct SessionOptions {
 }
 
 /// Bytes that an unauthenticated connection may have in flight: enough for the messages that open its streams.
-pub const UNAUTHENTICATED_WINDOW_BYTES: u32 = 64 << 10;
+pub(crate) const UNAUTHENTICATED_WINDOW_BYTES: u32 = 64 << 10;

@@ -66,6 +66,7 @@ pub(crate) async fn read_open(
         .gateway(&open.token, Some(peer))
         .await
         .map_err(|error| Refusal::new(RefusedCode::Token, format!("{error}; `zonelake gateway add` makes one")))?;
+    // The table `rejected` is written by the server alone.
     let table = store.tables().get(&open.table).filter(|table| table.name() != REJECTED);
     let table = table.ok_or_else(|| {
         let names = store.tables().keys().map(String::as_str);

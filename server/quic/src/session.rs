@@ -133,8 +133,8 @@ impl Session {
         // Fails where the writer has ended first, which has refused the stream itself then.
         self.events.unbounded_send(event).ok();
         drop(self.events);
-        // What is still coming is of no use; the code says that the reason stands in the other direction. A stream that
-        // has ended already needs no stop.
+        // Frames that still come are of no use; the code says that the reason stands in the other direction. A stream
+        // that has ended already needs no stop.
         receive.stop(quinn::VarInt::from_u32(0)).ok();
     }
 
@@ -189,7 +189,7 @@ impl Session {
         if self.shared.pipeline.store().registry().gateway(self.stream.gateway.id).is_none() {
             return Err((Refusal::new(RefusedCode::Token, "the token was revoked"), number));
         }
-        self.shared.pipeline.disk_space().check().map_err(|refusal| (refusal, number))?;
+        self.shared.pipeline.check_disk_space().map_err(|refusal| (refusal, number))?;
         let shared = Arc::clone(&self.shared);
         let decoding = shared.pipeline.decoder_permit().await;
         let (digest, decoded) = self.decode(number, payload).map_err(|refusal| (refusal, number))?;

@@ -36,6 +36,7 @@ pub(super) async fn read(request: Request, limits: &DecodeLimits, budget: &Arc<S
         let mut chunks = request.into_body().into_data_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| HttpError::invalid(format!("the body broke off: {error}")))?;
+            // A client may send more than it states; the budget was taken for what it states.
             if bytes.len() + chunk.len() > bytes_max {
                 return Err(HttpError::too_large(bytes_max));
             }
@@ -74,9 +75,11 @@ pub(super) fn decompress(
             .take(STEP_BYTES as u64)
             .read_to_end(&mut plain)
             .map_err(|error| HttpError::invalid(format!("the body is not valid gzip: {error}")))?;
+        // Within one step of the limit, so that a bomb is stopped while it is small.
         if plain.len() > limits.decompressed_bytes_max {
             return Err(HttpError::too_large(limits.decompressed_bytes_max));
         }
+        // A step that is not filled was the last one.
         if plain.len() - before < STEP_BYTES {
             return Ok((plain.into(), permit));
         }

@@ -104,6 +104,7 @@ impl HttpError {
     pub(super) fn response(self, version: ApiVersion) -> Response {
         let body = match (version, self.dropped) {
             (ApiVersion::V2, _) => json!({"code": self.code, "message": self.message}),
+            // Clients of version 1 read the number of dropped lines from the text.
             (ApiVersion::V1, Some(dropped)) => json!({"error": format!("{} dropped={dropped}", self.message)}),
             (ApiVersion::V1, None) => json!({"error": self.message}),
         };

@@ -35,6 +35,7 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<u128>, HttpError> {
         let message = format!("Idempotency-Key: one of 1 to {KEY_BYTES_MAX} visible ASCII characters is possible");
         return Err(HttpError::invalid(message));
     }
+    // 128 bits: only the hash is remembered, and two keys of one hash would be taken for the same.
     Ok(Some(XxHash3_128::oneshot(key)))
 }
 

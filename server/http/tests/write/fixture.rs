@@ -20,11 +20,11 @@ use zonelake_storage::{Store, StoreArgs, StoreOptions};
 use zonelake_wal::RealDisk;
 
 /// 2025-01-01T00:00:00Z.
-pub const NOW_US: i64 = 1_735_689_600_000_000;
+pub(crate) const NOW_US: i64 = 1_735_689_600_000_000;
 
 /// A clock that stands still.
 #[derive(Debug)]
-pub struct StoppedClock;
+pub(crate) struct StoppedClock;
 
 impl Clock for StoppedClock {
     fn wall_us(&self) -> i64 {
@@ -73,7 +73,7 @@ name = "at"
 type = "timestamp"
 "#;
 
-pub struct Fixture {
+pub(crate) struct Fixture {
     pub registry: Arc<Registry>,
     pub token: String,
     pub table: Arc<RegisteredTable>,
@@ -83,7 +83,7 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let registry = Registry::open(&folder.path().join("registry.sqlite"), Arc::new(StoppedClock)).unwrap();
         let token = registry.add_gateway("gw", "vung-ang").unwrap().token;
@@ -102,13 +102,13 @@ impl Fixture {
     }
 
     /// A stored field's values as text, nulls as "-".
-    pub fn stored(&self, decoded: &DecodedBatch, field: &str) -> Vec<String> {
+    pub(crate) fn stored(&self, decoded: &DecodedBatch, field: &str) -> Vec<String> {
         decoded.stored.as_ref().map_or_else(Vec::new, |batch| column_text(batch, field))
     }
 }
 
 /// A column's values as text, nulls as "-".
-pub fn column_text(batch: &RecordBatch, column: &str) -> Vec<String> {
+pub(crate) fn column_text(batch: &RecordBatch, column: &str) -> Vec<String> {
     let array = batch.column_by_name(column).unwrap();
     let text = |row| match array.is_null(row) {
         true => "-".to_owned(),
@@ -118,17 +118,17 @@ pub fn column_text(batch: &RecordBatch, column: &str) -> Vec<String> {
 }
 
 /// A folder that a store can be opened on again and again.
-pub struct Setting {
+pub(crate) struct Setting {
     folder: TempDir,
     pub free_bytes_min: u64,
 }
 
 impl Setting {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().unwrap(), free_bytes_min: 0 }
     }
 
-    pub async fn start(&self) -> Running {
+    pub(crate) async fn start(&self) -> Running {
         let options = StoreOptions {
             folder: self.folder.path().join("data"),
             node: "node-1".into(),
@@ -152,21 +152,21 @@ impl Setting {
 }
 
 /// A store with its shards' threads.
-pub struct Running {
+pub(crate) struct Running {
     store: Arc<Store>,
     pipeline: Arc<Pipeline>,
 }
 
 impl Running {
-    pub fn token(&self, gateway: &str, zone: &str) -> String {
+    pub(crate) fn token(&self, gateway: &str, zone: &str) -> String {
         self.store.registry().add_gateway(gateway, zone).unwrap().token
     }
 
-    pub fn rows(&self, name: &str) -> usize {
+    pub(crate) fn rows(&self, name: &str) -> usize {
         self.store.tables()[name].view().live_rows()
     }
 
-    pub fn router(&self) -> axum::Router {
+    pub(crate) fn router(&self) -> axum::Router {
         let tables = self.store.tables().iter().map(|(name, table)| (name.clone(), Arc::clone(&table.registered)));
         let authenticator = Arc::new(Authenticator::new(Arc::clone(self.store.registry())));
         let state = WriteState {
@@ -182,7 +182,7 @@ impl Running {
         write_routes(Arc::new(state), authenticator)
     }
 
-    pub async fn shut_down(self) {
+    pub(crate) async fn shut_down(self) {
         self.pipeline.stop().await;
     }
 }

@@ -60,7 +60,7 @@ impl WriteSink for Kept {
 }
 
 impl Kept {
-    /// What comes under a key is kept as any other; the shard's part of it is tested where the shards are.
+    /// Batches under a key are kept as any others; the shard's part of it is tested where the shards are.
     fn keep(&self, table: &Arc<RegisteredTable>, decoded: DecodedBatch) {
         self.written.lock().unwrap().push((table.def.name.clone(), decoded));
     }

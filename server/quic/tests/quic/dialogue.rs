@@ -29,9 +29,9 @@ use zonelake_storage::{Store, StoreArgs, StoreOptions, Table};
 use zonelake_wal::{Disk, RealDisk};
 
 /// Maximum frame that the test server takes.
-pub const FRAME_BYTES_MAX: usize = 1 << 20;
+pub(crate) const FRAME_BYTES_MAX: usize = 1 << 20;
 
-pub struct Setting {
+pub(crate) struct Setting {
     pub folder: TempDir,
     pub free_bytes_min: u64,
     pub connections_max: usize,
@@ -48,7 +48,7 @@ pub struct Setting {
 }
 
 impl Setting {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
             free_bytes_min: 0,
@@ -65,7 +65,7 @@ impl Setting {
         }
     }
 
-    pub async fn start(&self) -> Running {
+    pub(crate) async fn start(&self) -> Running {
         let options = StoreOptions {
             folder: self.folder.path().join("data"),
             node: "node-1".into(),
@@ -123,7 +123,7 @@ impl Setting {
     }
 }
 
-pub struct Running {
+pub(crate) struct Running {
     pub store: Arc<Store>,
     pub pipeline: Arc<Pipeline>,
     pub server: QuicServer,
@@ -133,41 +133,41 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn token(&self, gateway: &str, zone: &str) -> String {
+    pub(crate) fn token(&self, gateway: &str, zone: &str) -> String {
         self.store.registry().add_gateway(gateway, zone).unwrap().token
     }
 
-    /// What a gateway pins.
-    pub fn fingerprint(&self) -> [u8; 32] {
+    /// Fingerprint that a gateway pins.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
         <sha2::Sha256 as sha2::Digest>::digest(self.certificate.as_ref()).into()
     }
 
-    pub fn table(&self, name: &str) -> &Arc<Table> {
+    pub(crate) fn table(&self, name: &str) -> &Arc<Table> {
         &self.store.tables()[name]
     }
 
     /// A value of `/metrics`.
-    pub fn metric(&self, name: &str) -> f64 {
+    pub(crate) fn metric(&self, name: &str) -> f64 {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.shown).unwrap();
         let line = text.lines().find(|line| line.split([' ', '{']).next() == Some(name));
         line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("no {name} in {text}"))
     }
 
-    pub fn rows(&self, name: &str) -> usize {
+    pub(crate) fn rows(&self, name: &str) -> usize {
         self.table(name).view().live_rows()
     }
 
-    pub async fn connect(&self) -> Connection {
+    pub(crate) async fn connect(&self) -> Connection {
         self.try_connect(ALPN).await.unwrap()
     }
 
-    pub async fn try_connect(&self, alpn: &[u8]) -> Result<Connection, quinn::ConnectionError> {
+    pub(crate) async fn try_connect(&self, alpn: &[u8]) -> Result<Connection, quinn::ConnectionError> {
         self.connect_by(self.address, alpn).await
     }
 
     /// The same by another way to the server.
-    pub async fn connect_by(&self, way: SocketAddr, alpn: &[u8]) -> Result<Connection, quinn::ConnectionError> {
+    pub(crate) async fn connect_by(&self, way: SocketAddr, alpn: &[u8]) -> Result<Connection, quinn::ConnectionError> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -183,7 +183,7 @@ impl Running {
     }
 
     /// A stream on a connection of its own, and the server's answer to `open`.
-    pub async fn open(&self, open: Open) -> (Dialogue, Answer) {
+    pub(crate) async fn open(&self, open: Open) -> (Dialogue, Answer) {
         let mut dialogue = Dialogue::on(self.connect().await).await;
         dialogue.send(&control_frame(FrameKind::Open, &open)).await;
         let answer = dialogue.answer().await;
@@ -191,7 +191,7 @@ impl Running {
     }
 
     /// The same where the server is expected to open.
-    pub async fn opened(&self, open: Open) -> (Dialogue, Opened) {
+    pub(crate) async fn opened(&self, open: Open) -> (Dialogue, Opened) {
         match self.open(open).await {
             (dialogue, Answer::Opened(opened)) => (dialogue, opened),
             (_, other) => panic!("{other:?}"),
@@ -200,7 +200,7 @@ impl Running {
 }
 
 /// An `Open` that is right for the table `environment`.
-pub fn open(token: &str, producer: &str) -> Open {
+pub(crate) fn open(token: &str, producer: &str) -> Open {
     Open {
         minor_version: 0,
         token: token.into(),
@@ -214,7 +214,7 @@ pub fn open(token: &str, producer: &str) -> Open {
 }
 
 #[derive(Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     Opened(Opened),
     Ack(Ack),
     Refused(Refused),
@@ -223,14 +223,14 @@ pub enum Answer {
 }
 
 impl Answer {
-    pub fn refused(self) -> Refused {
+    pub(crate) fn refused(self) -> Refused {
         match self {
             Self::Refused(refused) => refused,
             other => panic!("not refused: {other:?}"),
         }
     }
 
-    pub fn ack(self) -> Ack {
+    pub(crate) fn ack(self) -> Ack {
         match self {
             Self::Ack(ack) => ack,
             other => panic!("not acknowledged: {other:?}"),
@@ -238,37 +238,37 @@ impl Answer {
     }
 }
 
-pub struct Dialogue {
+pub(crate) struct Dialogue {
     pub connection: Connection,
     pub up: SendStream,
     down: RecvStream,
 }
 
 impl Dialogue {
-    pub async fn on(connection: Connection) -> Self {
+    pub(crate) async fn on(connection: Connection) -> Self {
         let (up, down) = connection.open_bi().await.unwrap();
         Self { connection, up, down }
     }
 
     /// Opens the stream, which the server is expected to accept.
-    pub async fn open(&mut self, open: &Open) {
+    pub(crate) async fn open(&mut self, open: &Open) {
         self.send(&control_frame(FrameKind::Open, open)).await;
         let answer = self.answer().await;
         assert!(matches!(answer, Answer::Opened(_)), "{answer:?}");
     }
 
     /// Sends bytes; a server that has ended the stream already does not want them.
-    pub async fn send(&mut self, bytes: &[u8]) {
-        let _ = self.up.write_all(bytes).await;
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.up.write_all(bytes).await.ok();
     }
 
-    pub async fn send_frame(&mut self, kind: FrameKind, body: &[u8]) {
+    pub(crate) async fn send_frame(&mut self, kind: FrameKind, body: &[u8]) {
         self.send(&FrameHeader { kind, body_bytes: body.len() }.encode()).await;
         self.send(body).await;
     }
 
     /// Sends a batch with the schema and dictionaries that it needs.
-    pub async fn send_batch(&mut self, number: u64, batch: &EncodedBatch) {
+    pub(crate) async fn send_batch(&mut self, number: u64, batch: &EncodedBatch) {
         if let Some(schema) = batch.prelude.schema() {
             self.send_frame(FrameKind::Schema, schema).await;
         }
@@ -279,12 +279,12 @@ impl Dialogue {
     }
 
     /// Sends a batch whose schema and dictionaries the stream has already.
-    pub async fn send_payload(&mut self, number: u64, batch: &EncodedBatch) {
+    pub(crate) async fn send_payload(&mut self, number: u64, batch: &EncodedBatch) {
         self.send(&batch_prefix(BatchNumber(number), batch.payload.len())).await;
         self.send(&batch.payload).await;
     }
 
-    pub async fn answer(&mut self) -> Answer {
+    pub(crate) async fn answer(&mut self) -> Answer {
         tokio::time::timeout(Duration::from_secs(20), self.read_answer()).await.expect("the server answers")
     }
 
@@ -306,7 +306,7 @@ impl Dialogue {
     }
 
     /// Reads acknowledgements up to `number`, added up.
-    pub async fn acknowledged(&mut self, number: u64) -> Ack {
+    pub(crate) async fn acknowledged(&mut self, number: u64) -> Ack {
         let mut all = Ack::default();
         while all.number < number {
             let ack = self.answer().await.ack();
@@ -324,15 +324,15 @@ impl Dialogue {
 }
 
 /// Rows of one column at this moment, one device each, encoded.
-pub fn batch_of(column: &str, values: ArrayRef) -> EncodedBatch {
+pub(crate) fn batch_of(column: &str, values: ArrayRef) -> EncodedBatch {
     let now = SystemClock::default().wall_us();
     batch_at(now, column, values)
 }
 
-pub fn batch_at(time_us: i64, column: &str, values: ArrayRef) -> EncodedBatch {
+pub(crate) fn batch_at(time_us: i64, column: &str, values: ArrayRef) -> EncodedBatch {
     let n = values.len();
     let names: Vec<String> = (0..n).map(|device| format!("kk-{device:02}")).collect();
-    let keys = Int32Array::from_iter_values(0..n as i32);
+    let keys = Int32Array::from_iter_values(0..i32::try_from(n).unwrap());
     let device = DictionaryArray::<Int32Type>::new(keys, Arc::new(StringArray::from(names)));
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("time", Arc::new(TimestampMicrosecondArray::from_value(time_us, n).with_timezone("UTC"))),
@@ -342,7 +342,7 @@ pub fn batch_at(time_us: i64, column: &str, values: ArrayRef) -> EncodedBatch {
     encode(columns)
 }
 
-pub fn encode(columns: Vec<(&str, ArrayRef)>) -> EncodedBatch {
+pub(crate) fn encode(columns: Vec<(&str, ArrayRef)>) -> EncodedBatch {
     let fields: Vec<Field> =
         columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
     let columns = columns.into_iter().map(|(_, column)| column).collect();
@@ -350,6 +350,6 @@ pub fn encode(columns: Vec<(&str, ArrayRef)>) -> EncodedBatch {
     ArrowEncoder::new(&batch.schema(), Compression::None).unwrap().encode(&batch).unwrap()
 }
 
-pub fn doubles(values: &[f64]) -> ArrayRef {
+pub(crate) fn doubles(values: &[f64]) -> ArrayRef {
     Arc::new(Float64Array::from(values.to_vec()))
 }

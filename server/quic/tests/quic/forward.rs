@@ -171,7 +171,7 @@ async fn a_full_spool_refuses_what_is_new_or_drops_what_is_oldest_as_its_owner_w
             WhenFull::Refuse => assert!(refusals > 0 && dropped == 0),
             WhenFull::DropOldest => assert!(refusals == 0 && dropped > 0),
         }
-        assert_eq!(server.rows("environment") - before, 500 * (taken - dropped as usize));
+        assert_eq!(server.rows("environment") - before, 500 * (taken - usize::try_from(dropped).unwrap()));
         assert!(forwarder.send(rows(1)).await.is_ok(), "there is capacity again");
         drained(&forwarder).await;
         forwarder.close().await;

@@ -1,4 +1,4 @@
-//! What the server refuses: the words reach the sender, nothing of it is stored, and others go on.
+//! Refusals of the server: the words reach the sender, nothing of it is stored, and others go on.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use zonelake_schemas::wire::frame::{FrameKind, control_frame};
 use crate::dialogue::{Answer, Dialogue, FRAME_BYTES_MAX, Running, Setting, batch_of, doubles, open};
 
 /// Another gateway's batch goes through.
-pub async fn others_go_on(server: &Running) {
+pub(crate) async fn others_go_on(server: &Running) {
     let token = server.token("other", "phu-vinh");
     let before = server.rows("environment");
     let (mut dialogue, _) = server.opened(open(&token, "other")).await;
@@ -86,7 +86,7 @@ async fn frames_that_cannot_be_are_refused_by_name() {
     let setting = Setting::new();
     let server = setting.start().await;
     let token = server.token("g", "vung-ang");
-    let too_long = (FRAME_BYTES_MAX as u32 + 1).to_le_bytes();
+    let too_long = (u32::try_from(FRAME_BYTES_MAX).unwrap() + 1).to_le_bytes();
     let cases: Vec<(Vec<u8>, RefusedCode, &str)> = vec![
         (vec![0, 0, 0, 0, 6], RefusedCode::Protocol, "length 0"),
         (vec![1, 0, 0, 0, 99], RefusedCode::Protocol, "unknown type 99"),

@@ -9,7 +9,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::watch;
 
 /// A relay for one client.
-pub struct Relay {
+pub(crate) struct Relay {
     pub address: SocketAddr,
     inside: Arc<UdpSocket>,
     state: Arc<State>,
@@ -24,7 +24,7 @@ struct State {
 }
 
 impl Relay {
-    pub async fn to(server: SocketAddr) -> Self {
+    pub(crate) async fn to(server: SocketAddr) -> Self {
         let inside = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
         let address = inside.local_addr().unwrap();
         let state = State { server, client: Default::default(), loses_up: false.into(), loses_down: false.into() };
@@ -37,13 +37,13 @@ impl Relay {
     }
 
     /// From now on the server sees another port, of another loopback address if one is given.
-    pub async fn rebind(&self, address: &str) {
+    pub(crate) async fn rebind(&self, address: &str) {
         let socket = UdpSocket::bind((address, 0)).await.unwrap();
         self.outside.send_replace(Arc::new(socket));
         self.begin_down();
     }
 
-    pub fn lose(&self, up: bool, down: bool) {
+    pub(crate) fn lose(&self, up: bool, down: bool) {
         self.state.loses_up.store(up, Ordering::SeqCst);
         self.state.loses_down.store(down, Ordering::SeqCst);
     }

@@ -27,7 +27,7 @@ fn production(token: &str, producer: &str) -> Open {
     Open { table: "production".into(), ..open(token, producer) }
 }
 
-/// What was reserved is given back, a moment after the acknowledgement.
+/// Reserved bytes are given back, a moment after the acknowledgement.
 async fn nothing_in_flight(server: &Running) {
     for _ in 0..200 {
         if server.pipeline.bytes_in_flight() == 0 {
