@@ -64,7 +64,7 @@ impl Job {
     fn write(&self, store: &Arc<dyn ObjectStore>, root: &Path) -> Vec<DataFile> {
         let registered = &self.bed.table(self.form.table).registered;
         let places = self.bed.store.registry().places();
-        let input = SortInput { schemas: &registered.schemas, chunks: &self.chunks, places: &places };
+        let input = SortInput { schemas: &registered.schemas, chunks: &self.chunks, locations: &places };
         let runtime: &Runtime = &self.bed.runtime;
         runtime.block_on(async {
             let files = write_sorted(input, Arc::clone(store), root, &self.options).await;

@@ -17,7 +17,7 @@ pub(crate) struct Staged {
     file: File,
     path: PathBuf,
     dest: PathBuf,
-    /// Its staged name is gone, and may be another writer's by now.
+    /// True once the staged name is gone; another writer may have it by now.
     renamed: bool,
 }
 
@@ -48,6 +48,7 @@ impl Staged {
 
     /// Syncs the bytes, gives the file its name, and syncs the folder that holds the name.
     pub(crate) fn publish(mut self, folders: &Folders, must_be_new: bool) -> Result<PutResult> {
+        // Bytes before the name: no reader, and no recovery after a power loss, meets half a file under it.
         self.file.sync_all().map_err(|source| self.failed(source))?;
         let named = if must_be_new {
             std::fs::hard_link(&self.path, &self.dest)
@@ -57,6 +58,7 @@ impl Staged {
         named.map_err(|source| self.failed(source))?;
         self.renamed = !must_be_new;
         let dest = self.dest.clone();
+        // The staged name goes first: after a hard link it is a second name of the file.
         drop(self);
         folders.sync(parent(&dest)).map_err(|source| not_synced(dest, source))?;
         Ok(PutResult { e_tag: None, version: None })
@@ -140,6 +142,7 @@ impl Folders {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
+        // The name of this folder is in its parent.
         sync_folder(parent(folder))?;
         lock(&self.durable).insert(folder.to_owned());
         Ok(())

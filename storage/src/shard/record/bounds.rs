@@ -1,5 +1,5 @@
-//! What the message of logged rows claims, compared with the bytes that are there, before arrow-ipc reads it: arrow-ipc
-//! takes lengths on trust and would panic. A record's checksum keeps a failing disk out, not a fault of the writer.
+//! Bounds check of an IPC message: the lengths that it claims, compared with the bytes that are there. arrow-ipc takes
+//! lengths on trust and would panic. A record's checksum keeps a failing disk out, not a fault of the writer.
 
 use arrow::datatypes::{DataType, Schema};
 use arrow::ipc::RecordBatch;

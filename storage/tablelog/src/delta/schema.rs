@@ -11,7 +11,7 @@ use zonelake_schemas::{FieldDef, StorageType, TableDef};
 
 use crate::delta::format::{CHECKPOINT_COMMITS, READER_VERSION, WRITER_VERSION};
 
-/// What the first entry of a table's log holds.
+/// Actions of the first entry of a Delta log.
 pub(super) fn create_actions(table: &TableDef, now_ms: i64) -> Result<Vec<Action>, String> {
     let schema = StructType::try_new(columns(table)?).map_err(|error| error.to_string())?;
     let metadata: Metadata = serde_json::from_value(json!({
