@@ -131,8 +131,8 @@ impl Folders {
         Self { root, durable: Mutex::default(), synced: Mutex::default() }
     }
 
-    /// Makes a folder and its parents below the root, and syncs the names that this process has not synced yet: one that
-    /// exists may have been made by a process that was killed before its sync.
+    /// Makes a folder and its parents below the root, and syncs the names that this process has not synced yet: one
+    /// that exists may have been made by a process that was killed before its sync.
     pub(crate) fn prepare(&self, folder: &FsPath) -> io::Result<()> {
         if folder == self.root || (lock(&self.durable).contains(folder) && folder.is_dir()) {
             return Ok(());
@@ -156,9 +156,9 @@ impl Folders {
         })
     }
 
-    /// Makes the names in a folder durable where they may not be: those of an earlier process that was killed before its
-    /// sync, and those of a sync that has failed. File systems keep a journal of names, so that a later sync makes up for
-    /// it or fails too. A folder that is not there has no names.
+    /// Makes the names in a folder durable where they may not be: those of an earlier process that was killed before
+    /// its sync, and those of a sync that has failed. File systems keep a journal of names, so that a later sync makes
+    /// up for it or fails too. A folder that is not there has no names.
     pub(crate) fn sync_listed_folder(&self, folder: &FsPath) -> io::Result<()> {
         if lock(&self.synced).contains(folder) || !folder.is_dir() {
             return Ok(());

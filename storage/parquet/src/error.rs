@@ -4,7 +4,8 @@ use arrow::datatypes::DataType;
 use zonelake_schemas::DeviceKey;
 use zonelake_schemas::error::ErrorKind;
 
-/// Reasons why rows could not be written. Nothing of them is part of the table; files that were complete already are deleted.
+/// Reasons why rows could not be written. Nothing of them is part of the table; files that were complete already are
+/// deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum ParquetFileError {
     /// A row's device is not among the locations.

@@ -1,5 +1,5 @@
-//! One Parquet file in the making: its columns are encoded in parallel, then put together row group by row group, and its
-//! bytes are taken away as they come.
+//! One Parquet file in the making: its columns are encoded in parallel, then put together row group by row group, and
+//! its bytes are taken away as they come.
 
 use std::collections::BTreeMap;
 use std::hash::Hasher;

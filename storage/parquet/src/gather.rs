@@ -1,8 +1,9 @@
 //! Columns of a file, brought from the chunks into the order of the file, one whole column at a time.
 //!
-//! Rows arrive time by time and are kept device by device, so that neighbours in the file lie far apart in memory. A column
-//! without nulls is therefore read in its order of arrival and each value written to its position: the few cache lines that are
-//! being filled, one for each device, stay near. Reading it in the order of the file would miss the cache with every value.
+//! Rows arrive time by time and are kept device by device, so that neighbours in the file lie far apart in memory. A
+//! column without nulls is therefore read in its order of arrival and each value written to its position: the few cache
+//! lines that are being filled, one for each device, stay near. Reading it in the order of the file would miss the
+//! cache with every value.
 
 use std::sync::{Arc, OnceLock};
 
@@ -24,8 +25,8 @@ use crate::sort::{LocationColumn, RowRef, SortedRows};
 pub(crate) struct Gather<'a> {
     sorted: &'a SortedRows,
     rows: &'a [RowRef],
-    /// Position of each row of each chunk, in the order of arrival; one behind the last where it goes to another file. Empty
-    /// where this file takes but few of the rows.
+    /// Position of each row of each chunk, in the order of arrival; one behind the last where it goes to another file.
+    /// Empty where this file takes but few of the rows.
     positions: Vec<Vec<u32>>,
     /// The rows as `interleave` takes them, once a column needs it.
     indices: OnceLock<Vec<(usize, usize)>>,

@@ -94,7 +94,8 @@ impl<'a> UsedLocations<'a> {
         let keys = is_used.len();
         let used = (0..).zip(is_used).filter(|(_, is_used)| *is_used);
         let located = used.filter_map(|(key, _)| Some((key as usize, &**locations.get(DeviceKey(key))?)));
-        // The names themselves are sorted, not what refers to them: with many devices each comparison would miss the cache.
+        // The names themselves are sorted, not what refers to them: with many devices each comparison would miss the
+        // cache.
         let mut named: Vec<_> = located
             .map(|(key, location)| (location.zone.as_deref(), location.device.as_deref(), key, location))
             .collect();

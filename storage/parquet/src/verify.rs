@@ -72,7 +72,8 @@ pub enum FileDamage {
         /// Rows in the table log.
         expected: u64,
     },
-    /// A value lies outside of the bounds in the table log, so that queries would miss it, or there are more or fewer nulls.
+    /// A value lies outside of the bounds in the table log, so that queries would miss it, or there are more or fewer
+    /// nulls.
     #[error("has column {column} with {found:?}; the table log says {expected:?}")]
     Stats {
         /// Name of the column.

@@ -9,11 +9,12 @@
 //! | backfill, booleans | BOOLEAN | PLAIN |
 //!
 //! All of it ZSTD. Every column has statistics and a page index; the sorting columns are declared. A file is
-//! `date=YYYY-MM-DD/part-<uuid>.parquet` below the table's root, and `date` is a column of the table only. It is durable
-//! when it is returned, if the store is a `zonelake_objects::SyncedStore`, and part of the table once the table log lists it.
+//! `date=YYYY-MM-DD/part-<uuid>.parquet` below the table's root, and `date` is a column of the table only. It is
+//! durable when it is returned, if the store is a `zonelake_objects::SyncedStore`, and part of the table once the table
+//! log lists it.
 //!
-//! Memory beyond the rows themselves: 16 bytes a row for sorting, and for each file in work 8 bytes a row, one column in
-//! Arrow for each encoding thread, and the file in Parquet.
+//! Memory beyond the rows themselves: 16 bytes a row for sorting, and for each file in work 8 bytes a row, one column
+//! in Arrow for each encoding thread, and the file in Parquet.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -142,7 +143,8 @@ impl NewFile {
     }
 }
 
-/// Deletes files that no version of the table lists. A failure is reported in the server log and the file stays: nothing reads it.
+/// Deletes files that no version of the table lists. A failure is reported in the server log and the file stays:
+/// nothing reads it.
 pub async fn delete_files(store: &dyn ObjectStore, table_root: &Path, paths: &[&str]) {
     for file in paths {
         let path = path_in_store(table_root, file);

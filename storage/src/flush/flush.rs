@@ -34,8 +34,8 @@ impl Flushed {
 }
 
 impl Store {
-    /// Flushes the oldest live rows of a table, of about `flush_bytes_max`: a part that can be sorted and encoded within
-    /// bounded memory, and whose end frees capacity for senders early. Returns zeros where nothing is live.
+    /// Flushes the oldest live rows of a table, of about `flush_bytes_max`: a part that can be sorted and encoded
+    /// within bounded memory, and whose end frees capacity for senders early. Returns zeros where nothing is live.
     ///
     /// # Errors
     /// [`FlushError`]; the rows stay live and the next flush takes them again.
@@ -49,8 +49,8 @@ impl Store {
         result
     }
 
-    /// Writes and commits frozen rows. A commit that is reported as failed may have landed, so the table log decides, now
-    /// or, where it cannot be read, at the next try: before that no file is written again.
+    /// Writes and commits frozen rows. A commit that is reported as failed may have landed, so the table log decides,
+    /// now or, where it cannot be read, at the next try: before that no file is written again.
     async fn flush_batch(
         &self,
         table: &Table,
@@ -106,8 +106,9 @@ impl Store {
         batch.last_lsns.iter().map(|(&shard, &lsn)| (self.app_id(shard), number(lsn))).collect()
     }
 
-    /// Finds out what became of a commit that was reported as failed: the `txn`s of the table log tell. Where it has landed, the
-    /// flush is ended; else its files, which no version lists, are deleted, and the next try builds upon the log's newest version.
+    /// Finds out what became of a commit that was reported as failed: the `txn`s of the table log tell. Where it has
+    /// landed, the flush is ended; else its files, which no version lists, are deleted, and the next try builds upon
+    /// the log's newest version.
     async fn resolve_commit(
         &self,
         table: &Table,
@@ -128,7 +129,7 @@ impl Store {
         let listed: HashSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
         let paths = files.iter().map(|file| file.path.as_str());
         let unlisted: Vec<&str> = paths.filter(|path| !listed.contains(path)).collect();
-        // Only files that no version lists may go: a version that another program wrote may list some of them.
+        // A file that the newest version lists stays, whichever program has committed it.
         delete_files(self.object_store().as_ref(), table.root(), &unlisted).await;
         if snapshot.version != table.view().log_version {
             let version = snapshot.version;

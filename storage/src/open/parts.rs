@@ -35,7 +35,8 @@ pub struct StoreArgs {
 /// Source of table logs, by the name of the table.
 pub type TableLogs = dyn Fn(&str) -> Result<Box<dyn TableLog>, TableLogError> + Send + Sync;
 
-/// Parts that a store stands on. [`Store::open`](crate::Store::open) takes the folder's own; a simulation brings others.
+/// Parts that a store stands on. [`Store::open`](crate::Store::open) takes the folder's own; a simulation brings
+/// others.
 pub struct StoreParts {
     /// The registry.
     pub registry: Arc<Registry>,

@@ -34,8 +34,8 @@ pub struct WalGenerationError {
 }
 
 impl WalGeneration {
-    /// Reads the generation in force and makes its name durable; `None` in a folder that has none yet. A process that was
-    /// killed between naming the file and syncing the folder may have left a name that is only in memory.
+    /// Reads the generation in force and makes its name durable; `None` in a folder that has none yet. A process that
+    /// was killed between naming the file and syncing the folder may have left a name that is only in memory.
     pub(super) fn adopt(disk: &dyn Disk, wal: &Path) -> Result<Option<Self>, WalGenerationError> {
         let generation = Self::read(disk, wal)?;
         if generation.is_some() {
@@ -60,7 +60,8 @@ impl WalGeneration {
 
     /// Puts this generation in force: durable when it returns.
     pub(super) fn write(&self, disk: &dyn Disk, wal: &Path) -> Result<(), WalGenerationError> {
-        // Written under another name and renamed once synced: a reader meets the old file or the new one, never half of one.
+        // Written under another name and renamed once synced: a reader meets the old file or the new one, never half of
+        // one.
         let written = wal.join("layout.new");
         let result = (|| {
             let file = disk.create(&written)?;

@@ -12,8 +12,8 @@ use crate::shard::record::rows::EncodedRows;
 use crate::shard::sequence::{SequenceCheck, SequencedBatch};
 use crate::table::table::Table;
 
-/// Rows on their way into the WAL: in the log schema, and encoded for the record already. The senders' tasks encode them
-/// in parallel, so that the shard's thread only writes.
+/// Rows on their way into the WAL: in the log schema, and encoded for the record already. The senders' tasks encode
+/// them in parallel, so that the shard's thread only writes.
 #[derive(Debug)]
 pub struct Rows {
     pub(super) rows: RecordBatch,

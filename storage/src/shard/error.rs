@@ -14,7 +14,7 @@ pub enum ShardError {
     #[error(transparent)]
     Wal(#[from] WalError),
     /// A record's checksum holds, and yet it makes no sense.
-    #[error("log of shard {shard}, segment {segment:?}, LSN {lsn}: {source}")]
+    #[error("WAL of shard {shard}, segment {segment:?}, LSN {lsn}: {source}")]
     Record {
         /// Shard.
         shard: ShardId,
@@ -27,7 +27,7 @@ pub enum ShardError {
     },
     /// A record speaks of a table that the registry does not have.
     #[error(
-        "log of shard {shard}, LSN {lsn}: rows of table number {table}, version {version}, which the registry does not have; restore registry.sqlite from the same backup as the log"
+        "WAL of shard {shard}, LSN {lsn}: rows of table number {table}, version {version}, which the registry does not have; restore registry.sqlite from the same backup as the WAL"
     )]
     UnknownTable {
         /// Shard.
@@ -41,7 +41,7 @@ pub enum ShardError {
     },
     /// The WAL ends before what files have of it already: segments are missing.
     #[error(
-        "log of shard {shard}: it ends before LSN {next}, and table {table} has files up to LSN {committed}; segments are missing. Restore the folder wal from the same backup as tables"
+        "WAL of shard {shard}: it ends before LSN {next}, and table {table} has files up to LSN {committed}; segments are missing. Restore the folder wal from the same backup as tables"
     )]
     Behind {
         /// Shard.

@@ -1,9 +1,9 @@
 //! Keys of requests: which unsequenced requests have been stored, so that one that comes again is not stored again.
 //! Pure state, the same whether it is fed by the network or by a replay of the WAL.
 //!
-//! A key is a gateway's own word for one request, kept as its 128-bit hash. It is remembered for a time and up to a count
-//! ([`KeyLimits`]); the oldest go first. The key stands in the same block of the WAL as the request's batches, and at
-//! the beginning of each new segment, as the sequence numbers of streams do.
+//! A key is a gateway's own word for one request, kept as its 128-bit hash. It is remembered for a time and up to a
+//! count ([`KeyLimits`]); the oldest go first. The key stands in the same block of the WAL as the request's batches,
+//! and at the beginning of each new segment, as the sequence numbers of streams do.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -163,8 +163,8 @@ fn is_old(at_us: i64, limits: &KeyLimits, now_us: i64) -> bool {
     now_us.saturating_sub(at_us) > age_us
 }
 
-/// Keys that one shard remembers of all its gateways, about 4 MB at the beginning of each segment of its WAL. Beyond it the
-/// gateway that has the most forgets its oldest.
+/// Keys that one shard remembers of all its gateways, about 4 MB at the beginning of each segment of its WAL. Beyond it
+/// the gateway that has the most forgets its oldest.
 pub(crate) const KEYS_MAX: usize = 100_000;
 
 #[cfg(test)]

@@ -34,7 +34,8 @@ pub enum SequenceCheck {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Streams {
     producers: BTreeMap<ProducerId, Producer>,
-    /// Keys of requests without a batch sequence number. Those of a gateway are where a producer of the gateway's number would be.
+    /// Keys of requests without a batch sequence number. Those of a gateway are where a producer of the gateway's
+    /// number would be.
     pub(crate) keys: Keys,
 }
 
@@ -88,8 +89,8 @@ impl Streams {
         self.classify_after(batch, self.epoch(batch.producer), last, None)
     }
 
-    /// Checks a batch by an epoch and a last number that may be ahead of this state. `ahead` is the digest where the batch
-    /// of that number is not in this state yet.
+    /// Checks a batch by an epoch and a last number that may be ahead of this state. `ahead` is the digest where the
+    /// batch of that number is not in this state yet.
     fn classify_after(
         &self,
         batch: &SequencedBatch,

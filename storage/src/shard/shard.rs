@@ -123,7 +123,8 @@ impl Shard {
         if epoch < current {
             return Ok(Err(current));
         }
-        // The first epoch fences none. Any other does, even where nothing of an earlier one is known: it may be in flight.
+        // The first epoch fences none. Any other does, even where nothing of an earlier one is known: it may be in
+        // flight.
         if epoch > current && epoch > Epoch(1) {
             let fence = FenceHeader { producer: producer.0, epoch: epoch.0 };
             self.append_header(&RecordHeader { fence: Some(fence), ..Default::default() })?;
@@ -132,13 +133,14 @@ impl Shard {
         Ok(Ok(self.streams.last(producer, epoch, stream)))
     }
 
-    /// Makes a group of batches durable with one sync, then publishes their rows. Returns the outcome of each, in order.
+    /// Makes a group of batches durable with one sync, then publishes their rows. Returns the outcome of each, in
+    /// order.
     ///
     /// # Errors
     /// After [`WalError::NoSpace`](zonelake_wal::WalError::NoSpace) and
-    /// [`WalError::GroupTooLarge`](zonelake_wal::WalError::GroupTooLarge) no sequence number has advanced and a later call
-    /// may succeed. After any other error the WAL takes nothing more: only a restart, which replays it, tells what is
-    /// durable.
+    /// [`WalError::GroupTooLarge`](zonelake_wal::WalError::GroupTooLarge) no sequence number has advanced and a later
+    /// call may succeed. After any other error the WAL takes nothing more: only a restart, which replays it, tells what
+    /// is durable.
     pub fn append(&mut self, entries: &[Entry]) -> Result<Vec<Outcome>, ShardError> {
         self.roll_for(HEADER_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
         let ingested_at_us = self.forward.stamp(self.clock.as_ref());
@@ -156,8 +158,8 @@ impl Shard {
         Ok(outcomes)
     }
 
-    /// Makes the batches of a request durable with one sync, all or none, unless a request of its key is stored already;
-    /// then publishes their rows.
+    /// Makes the batches of a request durable with one sync, all or none, unless a request of its key is stored
+    /// already; then publishes their rows.
     ///
     /// # Errors
     /// As [`Shard::append`].

@@ -1,4 +1,5 @@
-//! Live rows: what is durable in the WAL and not yet in a Parquet file. Readers see them through [`crate::Table::view`].
+//! Live rows: what is durable in the WAL and not yet in a Parquet file. Readers see them through
+//! [`crate::Table::view`].
 
 use std::sync::Arc;
 

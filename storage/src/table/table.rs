@@ -22,8 +22,8 @@ pub struct Table {
     /// Declaration as the registry has it.
     pub registered: Arc<RegisteredTable>,
     pub(crate) log: Box<dyn TableLog>,
-    /// Lock that lets one flush run at a time. It holds the files of a commit whose outcome is not known, which the next
-    /// flush resolves first.
+    /// Lock that lets one flush run at a time. It holds the files of a commit whose outcome is not known, which the
+    /// next flush resolves first.
     pub(crate) flush: tokio::sync::Mutex<Option<Vec<Arc<DataFile>>>>,
     root: Path,
     view: ArcSwap<TableView>,
@@ -157,8 +157,9 @@ impl Table {
                 || now.saturating_sub(Duration::from_millis(since)) >= age_max)
     }
 
-    /// Freezes the oldest rows of each shard for one flush, of about `bytes_max` in all; they stay visible to queries. The
-    /// rest is due as before. Where an earlier flush has failed, its rows are taken first. `None` where there is nothing.
+    /// Freezes the oldest rows of each shard for one flush, of about `bytes_max` in all; they stay visible to queries.
+    /// The rest is due as before. Where an earlier flush has failed, its rows are taken first. `None` where there is
+    /// nothing.
     pub(crate) fn begin_flush(&self, bytes_max: usize) -> Option<FlushBatch> {
         let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
         let mut view = TableView::clone(&self.view.load());

@@ -1,6 +1,6 @@
-//! The table log in memory, for simulation: no files, no clock, no randomness. It keeps the promises of [`crate::TableLog`]
-//! and can be told to fail a commit, before or after the commit has landed, and to lose power. It keeps two states, as a
-//! file system does: what is seen, and what is on the medium.
+//! The table log in memory, for simulation: no files, no clock, no randomness. It keeps the promises of
+//! [`crate::TableLog`] and can be told to fail a commit, before or after the commit has landed, and to lose power. It
+//! keeps two states, as a file system does: what is seen, and what is on the medium.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,8 +10,8 @@ use zonelake_schemas::TableDef;
 use crate::error::TableLogError;
 use crate::table_log::{LogCommit, LogSnapshot, TableLog};
 
-/// The table log of one table in memory. Clones are handles of the same table: to reopen it after a simulated crash, drop one
-/// and use another.
+/// The table log of one table in memory. Clones are handles of the same table: to reopen it after a simulated crash,
+/// drop one and use another.
 #[derive(Debug, Clone)]
 pub struct MemoryLog {
     name: Arc<str>,

@@ -30,8 +30,8 @@ pub struct LogCommit {
     pub base_version: i64,
     /// Files to add; they and their folders are synced already.
     pub adds: Vec<Arc<DataFile>>,
-    /// Files to remove from the table; they stay in the store for readers of older versions. A commit that both adds and
-    /// removes holds the same rows before and after it (compaction).
+    /// Files to remove from the table; they stay in the store for readers of older versions. A commit that both adds
+    /// and removes holds the same rows before and after it (compaction).
     pub removes: Vec<Arc<DataFile>>,
     /// Last LSN by application, for each application that contributed.
     pub txns: Vec<(AppId, i64)>,
@@ -40,8 +40,8 @@ pub struct LogCommit {
 /// The table log of one table. Commits are serialised by the caller.
 #[async_trait]
 pub trait TableLog: Send + Sync + std::fmt::Debug {
-    /// Creates the table where there is none, brings its metadata to `table` where it lacks fields, and reads it. What it
-    /// returns survives power loss, even where the process that committed it was killed before it knew that.
+    /// Creates the table where there is none, brings its metadata to `table` where it lacks fields, and reads it. What
+    /// it returns survives power loss, even where the process that committed it was killed before it knew that.
     ///
     /// # Errors
     /// `Corrupt` where a stored field contradicts the declaration, or the table log cannot be read.

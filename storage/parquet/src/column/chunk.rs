@@ -1,7 +1,7 @@
 //! A column chunk of a Parquet file in the making: its pages one after the other, and what the file says of them.
 //!
-//! The general writer takes columns of any kind and looks at each value several times. What nearly all columns of telemetry
-//! are costs far less when it is known: text in long runs ([`crate::column::text`]), integers in small steps
+//! The general writer takes columns of any kind and looks at each value several times. What nearly all columns of
+//! telemetry are costs far less when it is known: text in long runs ([`crate::column::text`]), integers in small steps
 //! ([`crate::column::integer`]), booleans ([`crate::column::boolean`]), and nothing at all ([`ColumnChunk::of_nulls`]).
 //!
 //! The result is a plain column chunk of Parquet, format version 1 (all integers little-endian):
@@ -12,9 +12,9 @@
 //! | data page: definition levels, where the column may be null | length as 4 bytes, runs of 1 bit |
 //! | values that are not null | as the page's encoding says |
 //!
-//! A run of one value is its length times two as a varint, then the value in as many whole bytes as its width needs. A run of
-//! many values is the number of its groups of 8 times two, plus one, as a varint, then the values bit by bit. Each page is
-//! compressed by ZSTD.
+//! A run of one value is its length times two as a varint, then the value in as many whole bytes as its width needs. A
+//! run of many values is the number of its groups of 8 times two, plus one, as a varint, then the values bit by bit.
+//! Each page is compressed by ZSTD.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Integers as the differences between neighbours, each in as many bits as the largest of its miniblock needs: Parquet's
-//! `DELTA_BINARY_PACKED`, as <https://parquet.apache.org/docs/file-format/data-pages/encodings/> has it.
+//! Integers as the differences between neighbours, each in as many bits as the largest of its miniblock needs:
+//! Parquet's `DELTA_BINARY_PACKED`, as <https://parquet.apache.org/docs/file-format/data-pages/encodings/> has it.
 //!
 //! | part | bytes |
 //! |---|---|

@@ -1,11 +1,12 @@
 //! A text column of sorted rows, written as what it is: a few values in long runs.
 //!
-//! Location columns and the quality hardly ever change from one row to the next. The general writer looks each value up in a
-//! hash table and compares it with the bounds of its page, row by row; here a run costs as much as a row does there.
+//! Location columns and the quality hardly ever change from one row to the next. The general writer looks each value up
+//! in a hash table and compares it with the bounds of its page, row by row; here a run costs as much as a row does
+//! there.
 //!
-//! The dictionary has each value that the chunk has, ascending: length as 4 bytes, UTF-8. The values of a page are the width
-//! of their codes in bits as 1 byte, then runs of codes (`RLE_DICTIONARY`). A chunk of nulls alone has no dictionary, and
-//! pages without values.
+//! The dictionary has each value that the chunk has, ascending: length as 4 bytes, UTF-8. The values of a page are the
+//! width of their codes in bits as 1 byte, then runs of codes (`RLE_DICTIONARY`). A chunk of nulls alone has no
+//! dictionary, and pages without values.
 
 use std::ops::Range;
 use std::sync::Arc;

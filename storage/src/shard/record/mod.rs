@@ -7,10 +7,10 @@
 //! | 4 + h | `stored.bytes` | rows for the table, see below; absent where 0 |
 //! | … | `rejected.bytes` | rows for the table `rejected`, likewise |
 //!
-//! Rows are one Arrow IPC record batch without its schema: of the log schema of the table at `schema_version`, the fixed
-//! columns and those fields that have any value, which the header lists. Length m of the message (u32, little-endian), the
-//! message (a flatbuffer), the body. Nothing in it is compressed.
-//! Version 1: the file header of the WAL carries it.
+//! Rows are one Arrow IPC record batch without its schema: of the log schema of the table at `schema_version`, the
+//! fixed columns and those fields that have any value, which the header lists. Length m of the message (u32,
+//! little-endian), the message (a flatbuffer), the body. Nothing in it is compressed. Version 1: the file header of the
+//! WAL carries it.
 //!
 //! In the order in which a record is read:
 //!

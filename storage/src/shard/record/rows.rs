@@ -96,8 +96,8 @@ impl EncodedRows {
     }
 }
 
-/// Reads rows into `schema`, the log schema of the table as it is now. Versions of a table only add fields at the end, so
-/// that a field keeps its position; a field that was added since reads as null.
+/// Reads rows into `schema`, the log schema of the table as it is now. Versions of a table only add fields at the end,
+/// so that a field keeps its position; a field that was added since reads as null.
 ///
 /// # Errors
 /// The bytes are too few, or are not rows of the schema.

@@ -47,8 +47,9 @@ struct Known {
 
 /// The Delta log of the table at a URL.
 ///
-/// `store` is rooted where the URL's scheme is: at the root of the file system for `file:///data/tables/air/`. It has to
-/// sync what it writes (`zonelake_objects::SyncedStore` does), or else the Delta log's promise of durability is void.
+/// `store` is rooted where the URL's scheme is: at the root of the file system for `file:///data/tables/air/`. It has
+/// to sync what it writes (`zonelake_objects::SyncedStore` does), or else the Delta log's promise of durability is
+/// void.
 ///
 /// # Errors
 /// The URL's scheme is none that deltalake knows.
