@@ -63,8 +63,8 @@ impl Job {
 
     fn write(&self, store: &Arc<dyn ObjectStore>, root: &Path) -> Vec<DataFile> {
         let registered = &self.harness.table(self.form.table).registered;
-        let places = self.harness.store.registry().locations();
-        let input = SortInput { schemas: &registered.schemas, chunks: &self.chunks, places: &places };
+        let locations = self.harness.store.registry().locations();
+        let input = SortInput { schemas: &registered.schemas, chunks: &self.chunks, locations: &locations };
         let runtime: &Runtime = &self.harness.runtime;
         runtime.block_on(async {
             let files = write_sorted(input, Arc::clone(store), root, &self.options).await;

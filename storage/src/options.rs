@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use zonelake_parquet::ParquetOptions;
 
-/// How a store is kept. The settings file explains each.
+/// Options of a store. The settings file explains each.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
     /// Data folder.
@@ -14,7 +14,7 @@ pub struct StoreOptions {
     pub node: String,
     /// Shards; 1 or more.
     pub shards: u16,
-    /// Size of a log segment.
+    /// Size of a WAL segment.
     pub segment_bytes: u64,
     /// Live rows of a table that bring about a flush, bytes.
     pub flush_bytes_max: usize,
@@ -22,10 +22,10 @@ pub struct StoreOptions {
     pub flush_age_max: Duration,
     /// Live rows of a table at which its senders wait, bytes.
     pub live_bytes_max: usize,
-    /// Log of a shard at which the tables that hold it are flushed, bytes.
+    /// WAL of a shard at which the tables that hold it are flushed, bytes.
     pub log_bytes_max: u64,
     /// Free space below which nothing more is taken in, bytes.
     pub free_bytes_min: u64,
-    /// How Parquet files are written.
+    /// Options of the Parquet files.
     pub parquet: ParquetOptions,
 }

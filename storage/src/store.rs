@@ -1,10 +1,10 @@
-//! The store: all tables, the registry, and the folder that they live in. Opening it recovers whatever a crash left.
+//! The handle of an open store: its tables, the registry, and the folder that they live in.
 //!
-//! | path below the data folder | what |
+//! | path below the data folder | content |
 //! |---|---|
 //! | `lock` | held while a process has the folder open |
 //! | `registry.sqlite` | the registry |
-//! | `wal/` | the logs of the shards, see [`crate::open::wal_generation`] |
+//! | `wal/` | the WALs of the shards, see [`crate::open::wal_generation`] |
 //! | `tables/<name>/` | one Delta Lake table each |
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use zonelake_schemas::clock::Clock;
 use crate::options::StoreOptions;
 use crate::table::table::Table;
 
-/// The store.
+/// An open store.
 #[derive(Debug)]
 pub struct Store {
     pub(crate) options: StoreOptions,
@@ -50,7 +50,7 @@ impl Store {
         &self.registry
     }
 
-    /// Where the tables are: the whole file system; [`Table::root`] says where in it.
+    /// Object store of the tables: the whole file system; [`Table::root`] says where in it.
     pub fn object_store(&self) -> &Arc<dyn ObjectStore> {
         &self.object_store
     }
@@ -60,16 +60,17 @@ impl Store {
         &self.url
     }
 
-    /// How it is kept.
+    /// Options that the store was opened with.
     pub fn options(&self) -> &StoreOptions {
         &self.options
     }
 
-    /// Its clock.
+    /// Clock of the store.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
 
+    /// Application id of a shard in `txn` actions of Delta logs.
     pub(crate) fn app_id(&self, shard: ShardId) -> String {
         format!("{}/shard-{:04}", self.options.node, shard.0)
     }

@@ -114,7 +114,7 @@ impl SimLogs {
     /// The power goes; of what is not settled, some is on the medium all the same.
     pub(crate) fn lose_power(&self, mut is_kept: impl FnMut() -> bool) {
         for log in self.logs.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            if !log.is_unsettled() || !is_kept() {
+            if !log.has_unsynced() || !is_kept() {
                 log.lose_power();
             }
         }
@@ -177,7 +177,7 @@ impl TableLog for SimLog {
         if self.bug == Some(Bug::CommitReportedEarly) {
             return self.commit_late(commit).await;
         }
-        self.log.fail_next_commit(CommitFault::Unsettled);
+        self.log.fail_next_commit(CommitFault::NotSynced);
         match self.log.commit(commit).await {
             Err(TableLogError::Store { .. }) => {}
             other => return other,

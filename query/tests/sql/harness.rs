@@ -143,7 +143,7 @@ impl Harness {
         let mut view = TableView::clone(&self.view(table));
         let chunks: Vec<_> = view.chunks().map(|chunk| chunk.rows.clone()).collect();
         let of = &self.tables[table].registered;
-        let input = SortInput { schemas: &of.schemas, chunks: &chunks, places: &self.registry.locations() };
+        let input = SortInput { schemas: &of.schemas, chunks: &chunks, locations: &self.registry.locations() };
         let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
         let added = write_sorted(input, store, &Path::from(table), options).await.unwrap();
         let files = view.files.iter().cloned().chain(added.into_iter().map(Arc::new));

@@ -17,7 +17,7 @@ pub(crate) struct Staged {
     file: File,
     path: PathBuf,
     dest: PathBuf,
-    /// Its staged name is gone, and may be another writer's by now.
+    /// True once the staged name is gone; another writer may have it by now.
     renamed: bool,
 }
 
@@ -48,6 +48,7 @@ impl Staged {
 
     /// Syncs the bytes, gives the file its name, and syncs the folder that holds the name.
     pub(crate) fn publish(mut self, folders: &Folders, must_be_new: bool) -> Result<PutResult> {
+        // Bytes before the name: no reader, and no recovery after a power loss, meets half a file under it.
         self.file.sync_all().map_err(|source| self.failed(source))?;
         let named = if must_be_new {
             std::fs::hard_link(&self.path, &self.dest)
@@ -57,6 +58,7 @@ impl Staged {
         named.map_err(|source| self.failed(source))?;
         self.renamed = !must_be_new;
         let dest = self.dest.clone();
+        // The staged name goes first: after a hard link it is a second name of the file.
         drop(self);
         folders.sync(parent(&dest)).map_err(|source| not_synced(dest, source))?;
         Ok(PutResult { e_tag: None, version: None })
@@ -129,8 +131,8 @@ impl Folders {
         Self { root, durable: Mutex::default(), synced: Mutex::default() }
     }
 
-    /// Makes a folder and its parents below the root, and syncs the names that this process has not synced yet: one that
-    /// exists may have been made by a process that was killed before its sync.
+    /// Makes a folder and its parents below the root, and syncs the names that this process has not synced yet: one
+    /// that exists may have been made by a process that was killed before its sync.
     pub(crate) fn prepare(&self, folder: &FsPath) -> io::Result<()> {
         if folder == self.root || (lock(&self.durable).contains(folder) && folder.is_dir()) {
             return Ok(());
@@ -140,6 +142,7 @@ impl Folders {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
+        // The name of this folder is in its parent.
         sync_folder(parent(folder))?;
         lock(&self.durable).insert(folder.to_owned());
         Ok(())
@@ -153,9 +156,9 @@ impl Folders {
         })
     }
 
-    /// Makes the names in a folder durable where they may not be: those of an earlier process that was killed before its
-    /// sync, and those of a sync that has failed. File systems keep a journal of names, so that a later sync makes up for
-    /// it or fails too. A folder that is not there has no names.
+    /// Makes the names in a folder durable where they may not be: those of an earlier process that was killed before
+    /// its sync, and those of a sync that has failed. File systems keep a journal of names, so that a later sync makes
+    /// up for it or fails too. A folder that is not there has no names.
     pub(crate) fn sync_listed_folder(&self, folder: &FsPath) -> io::Result<()> {
         if lock(&self.synced).contains(folder) || !folder.is_dir() {
             return Ok(());

@@ -13,8 +13,8 @@
 //! | `list` | fsync of the folder, the first time and after an fsync of it has failed; then the names |
 //! | `delete` | not synced: what comes back after a power loss is a file that nothing lists |
 //!
-//! A name that is listed is durable: a process that was killed between naming a log entry and syncing its folder must not
-//! let its successor build on a name that a power loss takes back.
+//! A name that is listed is durable: a process that was killed between naming an entry of a table log and syncing its
+//! folder must not let its successor build on a name that a power loss takes back.
 //!
 //! Staged files are named `<name>#<number>`, which object_store's local store never lists. Paths are those below the
 //! root of the file system, as `file://` URLs have them; paths outside of the data folder are refused.
@@ -61,6 +61,7 @@ impl SyncedStore {
         sync_folder(&folder)?;
         if let Some(parent) = folder.parent()
             && let Err(error) = sync_folder(parent)
+            // The parent may belong to another user, who has made the folder and answers for its name.
             && error.kind() != io::ErrorKind::PermissionDenied
         {
             return Err(error);

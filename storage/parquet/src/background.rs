@@ -1,20 +1,20 @@
-//! Work that gives way to those that take readings in: it has threads of its own, since a thread that has once stood back
-//! cannot step forward again.
+//! Work at a lower priority than ingest. It has threads of its own, since a thread that has lowered its priority cannot
+//! raise it again.
 
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::task::JoinError;
 
-/// Does some work, and lets its caller's thread do other things meanwhile.
+/// Does some work at low priority, without blocking the caller's thread.
 pub(crate) async fn in_background<R: Send + 'static>(
     work: impl FnOnce() -> R + Send + 'static,
 ) -> Result<R, JoinError> {
     let in_thread = || {
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                // Where the system does not allow it, this work competes as an equal.
-                let _ = rustix::process::nice(BACKGROUND_NICE);
+                // Where the system does not allow it, this work runs at normal priority: slower for ingest, not wrong.
+                rustix::process::nice(BACKGROUND_NICE).ok();
                 work()
             });
             thread.join().unwrap_or_else(|panic| resume_unwind(panic))
@@ -23,7 +23,7 @@ pub(crate) async fn in_background<R: Send + 'static>(
     tokio::task::spawn_blocking(in_thread).await
 }
 
-/// Does jobs in so many threads, which stand back where the caller does. Results come in any order.
+/// Does jobs in so many threads, at the priority of the caller. Results come in any order.
 pub(crate) fn in_threads<J: Send, R: Send, E: Send>(
     threads: usize,
     jobs: Vec<J>,
@@ -51,6 +51,6 @@ pub(crate) fn in_threads<J: Send, R: Send, E: Send>(
     })
 }
 
-/// How far background threads stand back behind the program's own: in Linux, where this counts for a thread and those that
-/// it starts, one at 10 gets about a tenth of a contended core.
+/// Nice value of background threads. In Linux it counts for a thread and those that it starts; one at 10 gets about a
+/// tenth of a contended core.
 const BACKGROUND_NICE: i32 = 10;

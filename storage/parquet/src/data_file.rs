@@ -12,15 +12,15 @@ use crate::error::ParquetFileError;
 pub struct DataFile {
     /// Path below the table's root, with `/`, not percent-encoded: `date=2026-01-01/part-….parquet`.
     pub path: String,
-    /// Its size.
+    /// Size of the file.
     pub bytes: u64,
-    /// Its rows.
+    /// Rows in it.
     pub rows: u64,
     /// Partition: days since 1970 of the UTC date of every row's `time`.
     pub date: i32,
     /// Statistics by column name of the file schema; a column without them is absent.
     pub stats: BTreeMap<String, ColumnStats>,
-    /// XXH3-64 of all its bytes; absent where another program has written it. `zonelake check` compares it.
+    /// XXH3-64 of all bytes; absent where another program has written it. `zonelake check` compares it.
     pub checksum: Option<u64>,
 }
 
@@ -37,7 +37,7 @@ pub struct ColumnStats {
     pub nulls: u64,
 }
 
-/// A bound in the terms in which the column is kept. Text is ordered by its bytes.
+/// A bound in the type in which the column is stored. Text is ordered by its bytes.
 #[derive(Debug, Clone, PartialEq, PartialOrd)]
 pub enum StatValue {
     /// Integers, instants in µs, and decimals as their integer n.
@@ -54,6 +54,9 @@ pub fn path_in_store(table_root: &Path, file: &str) -> Path {
 }
 
 /// The date of days since 1970, as partition folders have it.
+///
+/// # Errors
+/// `DateOutOfRange` where the year has no four digits.
 pub fn date_text(days: i32) -> Result<String, ParquetFileError> {
     let since = Days::new(u64::from(days.unsigned_abs()));
     let date = if days < 0 {

@@ -4,11 +4,12 @@ use arrow::datatypes::DataType;
 use zonelake_schemas::DeviceKey;
 use zonelake_schemas::error::ErrorKind;
 
-/// Why rows could not be written. Nothing of them is part of the table; files that were complete already are deleted.
+/// Reasons why rows could not be written. Nothing of them is part of the table; files that were complete already are
+/// deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum ParquetFileError {
-    /// A row's device is not among the places.
-    #[error("a row has device key {key}, which no place has")]
+    /// A row's device is not among the locations.
+    #[error("a row has device key {key}, which no location has")]
     UnknownDevice {
         /// The key.
         key: DeviceKey,
@@ -53,7 +54,7 @@ pub enum ParquetFileError {
 }
 
 impl ParquetFileError {
-    /// What to do about it.
+    /// Kind of the error: what the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store { .. } | Self::CutOff(_) => ErrorKind::Retry,

@@ -1,5 +1,5 @@
-//! One Parquet file in the making: its columns are encoded side by side, then put together row group by row group, and its
-//! bytes are taken away as they come.
+//! One Parquet file in the making: its columns are encoded in parallel, then put together row group by row group, and
+//! its bytes are taken away as they come.
 
 use std::collections::BTreeMap;
 use std::hash::Hasher;
@@ -36,7 +36,7 @@ use crate::options::ParquetOptions;
 use crate::sort::SortedRows;
 use crate::stats::StatsBuilder;
 
-/// What all files of one table have in common.
+/// Schema and properties of all files of one table.
 #[derive(Debug)]
 pub(crate) struct FileLayout {
     schema: SchemaRef,
@@ -70,7 +70,7 @@ pub(crate) struct FileEncoder {
     layout: Arc<FileLayout>,
 }
 
-/// What one column of the file has become.
+/// One column of the file, encoded.
 struct EncodedColumn {
     /// By row group.
     chunks: Vec<EncodedChunk>,
@@ -86,7 +86,7 @@ enum EncodedChunk {
 }
 
 impl FileEncoder {
-    /// Encodes the columns of all row groups, in so many threads at once.
+    /// Encodes the columns of all row groups, in several threads simultaneously.
     pub(crate) fn new(
         layout: Arc<FileLayout>,
         sorted: &SortedRows,
@@ -106,6 +106,7 @@ impl FileEncoder {
         };
         let positions = (0..layout.schema.fields().len()).collect();
         let mut columns = in_threads(options.encode_threads, positions, encode)?;
+        // Threads finish in any order; the file has the columns in the order of the schema.
         columns.sort_unstable_by_key(|(position, _)| *position);
         let groups = row_groups(rows.len(), options).count();
         let mut row_groups: Vec<Vec<EncodedChunk>> = (0..groups).map(|_| Vec::new()).collect();

@@ -1,8 +1,9 @@
 //! Columns of a file, brought from the chunks into the order of the file, one whole column at a time.
 //!
-//! Rows arrive time by time and are kept device by device, so that neighbours in the file lie far apart in memory. A column
-//! without nulls is therefore read in its order of arrival and each value written to its place: the few cache lines that are
-//! being filled, one for each device, stay near. Reading it in the order of the file would miss the cache with every value.
+//! Rows arrive time by time and are kept device by device, so that neighbours in the file lie far apart in memory. A
+//! column without nulls is therefore read in its order of arrival and each value written to its position: the few cache
+//! lines that are being filled, one for each device, stay near. Reading it in the order of the file would miss the
+//! cache with every value.
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,15 +19,15 @@ use zonelake_schemas::columns::{FILE_FIXED, LIVE_FIXED, is_null_column, live, nu
 
 use crate::column::text::TextRuns;
 use crate::error::ParquetFileError;
-use crate::sort::{PlaceColumn, RowRef, SortedRows};
+use crate::sort::{LocationColumn, RowRef, SortedRows};
 
 /// The rows of one file.
 pub(crate) struct Gather<'a> {
     sorted: &'a SortedRows,
     rows: &'a [RowRef],
-    /// Where each row of each chunk goes, in the order of arrival; one behind the last where it goes to another file. Empty
-    /// where this file takes but few of the rows.
-    places: Vec<Vec<u32>>,
+    /// Position of each row of each chunk, in the order of arrival; one behind the last where it goes to another file.
+    /// Empty where this file takes but few of the rows.
+    positions: Vec<Vec<u32>>,
     /// The rows as `interleave` takes them, once a column needs it.
     indices: OnceLock<Vec<(usize, usize)>>,
     /// Their device keys: each with the number of rows next to each other that have it.
@@ -37,7 +38,7 @@ pub(crate) struct Gather<'a> {
 pub(crate) enum Column {
     /// As the general writer takes it.
     Values(ArrayRef),
-    /// Place or quality.
+    /// Location or quality.
     Text(TextRuns),
     /// Without any value.
     Nulls,
@@ -45,9 +46,9 @@ pub(crate) enum Column {
 
 impl<'a> Gather<'a> {
     pub(crate) fn new(sorted: &'a SortedRows, rows: &'a [RowRef]) -> Self {
-        let mut gather = Self { sorted, rows, places: Vec::new(), indices: OnceLock::new(), key_runs: Vec::new() };
+        let mut gather = Self { sorted, rows, positions: Vec::new(), indices: OnceLock::new(), key_runs: Vec::new() };
         if rows.len() * SCATTER_SHARE >= sorted.order.len() {
-            gather.places = places(sorted, rows);
+            gather.positions = positions(sorted, rows);
         }
         let keys: Vec<&[u32]> = gather.values::<UInt32Type>(live::DEVICE_KEY);
         gather.key_runs = gather.ordered(&keys).chunk_by(u32::eq).map(|run| (run[0], run.len())).collect();
@@ -56,15 +57,15 @@ impl<'a> Gather<'a> {
 
     /// A column by its position in the file schema.
     pub(crate) fn column(&self, position: usize, data_type: &DataType) -> Result<Column, ParquetFileError> {
-        let places = &self.sorted.places;
+        let locations = &self.sorted.locations;
         let copied = |position| self.copied(position, data_type);
         match position {
             0 => copied(live::TIME),
             1 => copied(live::INGESTED_AT),
-            2 => Ok(Column::Text(self.placed(&places.province))),
-            3 => Ok(Column::Text(self.placed(&places.zone))),
-            4 => Ok(Column::Text(self.placed(&places.site))),
-            5 => Ok(Column::Text(self.placed(&places.device))),
+            2 => Ok(Column::Text(self.located(&locations.province))),
+            3 => Ok(Column::Text(self.located(&locations.zone))),
+            4 => Ok(Column::Text(self.located(&locations.site))),
+            5 => Ok(Column::Text(self.located(&locations.device))),
             6 => self.qualities().map(Column::Text),
             7 => copied(live::BACKFILL),
             field => copied(field - FILE_FIXED + LIVE_FIXED),
@@ -127,21 +128,21 @@ impl<'a> Gather<'a> {
 
     /// Values by chunk, in the order of the file.
     fn ordered<T: Copy + Default>(&self, chunks: &[&[T]]) -> Vec<T> {
-        if self.places.is_empty() {
+        if self.positions.is_empty() {
             return self.rows.iter().map(|row| chunks[row.chunk as usize][row.row as usize]).collect();
         }
         // One more, for the rows of other files.
         let mut ordered = vec![T::default(); self.rows.len() + 1];
-        for (places, values) in self.places.iter().zip(chunks) {
-            for (&place, &value) in places.iter().zip(*values) {
-                ordered[place as usize] = value;
+        for (positions, values) in self.positions.iter().zip(chunks) {
+            for (&position, &value) in positions.iter().zip(*values) {
+                ordered[position as usize] = value;
             }
         }
         ordered.truncate(self.rows.len());
         ordered
     }
 
-    fn placed(&self, column: &PlaceColumn) -> TextRuns {
+    fn located(&self, column: &LocationColumn) -> TextRuns {
         let mut text = TextRuns::new(Arc::clone(&column.values));
         for &(key, rows) in &self.key_runs {
             text.push(column.codes[key as usize], rows);
@@ -164,14 +165,14 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// Where each row of each chunk goes in a file that takes `rows` in this order.
-fn places(sorted: &SortedRows, rows: &[RowRef]) -> Vec<Vec<u32>> {
+/// Position of each row of each chunk in a file that takes `rows` in this order.
+fn positions(sorted: &SortedRows, rows: &[RowRef]) -> Vec<Vec<u32>> {
     let elsewhere = u32::try_from(rows.len()).expect("a flush has fewer rows than 2^32");
-    let mut places: Vec<Vec<u32>> = sorted.chunks.iter().map(|chunk| vec![elsewhere; chunk.num_rows()]).collect();
-    for (place, row) in (0..).zip(rows) {
-        places[row.chunk as usize][row.row as usize] = place;
+    let mut positions: Vec<Vec<u32>> = sorted.chunks.iter().map(|chunk| vec![elsewhere; chunk.num_rows()]).collect();
+    for (position, row) in (0..).zip(rows) {
+        positions[row.chunk as usize][row.row as usize] = position;
     }
-    places
+    positions
 }
 
 /// A file that takes at least one in so many of all rows is filled by reading all of them once for each column.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::file_ids::{FileIds, RandomFileIds};
 
-/// How files are laid out.
+/// Layout of files, and how they are written.
 #[derive(Debug, Clone)]
 pub struct ParquetOptions {
     /// Rows of a row group at most; at least 1. More compress better, fewer take less memory to write. Default 262,144.
@@ -18,7 +18,7 @@ pub struct ParquetOptions {
     pub files_in_work_max: usize,
     /// Threads that encode the columns of one file; at least 1. Default: one for each core.
     pub encode_threads: usize,
-    /// Where file names come from.
+    /// Source of the ids in file names.
     pub file_ids: Arc<dyn FileIds>,
 }
 

@@ -1,6 +1,6 @@
 //! The order of rows in files: by zone, device and time, equal ones in the order of their arrival, split by date.
 //!
-//! Device keys are ranked once by (zone, device); rows are then placed by counting, so that only a device's own rows
+//! Device keys are ranked once by (zone, device); rows are then arranged by counting, so that only a device's own rows
 //! are compared, and those are in order already wherever a device sends in order. Time is linear in the rows for what
 //! arrives in order.
 
@@ -19,14 +19,14 @@ use crate::error::ParquetFileError;
 /// Rows of one table in the order of files.
 #[derive(Debug)]
 pub struct SortedRows {
-    /// Where the rows are, in arrival order.
+    /// The rows, in arrival order.
     pub(crate) chunks: Vec<RecordBatch>,
     /// The rows by date, zone, device, time and arrival.
     pub(crate) order: Vec<RowRef>,
     /// The part of `order` that each date has, ascending; days since 1970.
     pub(crate) dates: Vec<(i32, Range<usize>)>,
-    /// What the place columns hold.
-    pub(crate) places: PlaceColumns,
+    /// Values of the location columns.
+    pub(crate) locations: LocationColumns,
 }
 
 /// A row by chunk and position in it. Their order is the order of arrival.
@@ -36,18 +36,18 @@ pub(crate) struct RowRef {
     pub row: u32,
 }
 
-/// The four place columns as dictionaries.
+/// The four location columns as dictionaries.
 #[derive(Debug)]
-pub(crate) struct PlaceColumns {
-    pub province: PlaceColumn,
-    pub zone: PlaceColumn,
-    pub site: PlaceColumn,
-    pub device: PlaceColumn,
+pub(crate) struct LocationColumns {
+    pub province: LocationColumn,
+    pub zone: LocationColumn,
+    pub site: LocationColumn,
+    pub device: LocationColumn,
 }
 
-/// One place column: its values, sorted, and which of them a device key has.
+/// One location column: its values, sorted, and which of them a device key has.
 #[derive(Debug)]
-pub(crate) struct PlaceColumn {
+pub(crate) struct LocationColumn {
     pub values: Arc<StringArray>,
     /// By device key: position in `values`, or [`NULL`].
     pub codes: Vec<i32>,
@@ -57,32 +57,32 @@ impl SortedRows {
     /// Sorts rows of the live schema.
     ///
     /// # Errors
-    /// `UnknownDevice` where a row's device is not among the places.
-    pub fn new(chunks: Vec<RecordBatch>, places: &Locations) -> Result<Self, ParquetFileError> {
-        let used = UsedPlaces::new(&chunks, places)?;
+    /// `UnknownDevice` where a row's device is not among the locations.
+    pub fn new(chunks: Vec<RecordBatch>, locations: &Locations) -> Result<Self, ParquetFileError> {
+        let used = UsedLocations::new(&chunks, locations)?;
         let columns = SortColumns::new(&chunks);
-        let by_device = Ranks::new(&used).place(&columns);
+        let by_device = Ranks::new(&used).arrange(&columns);
         let (order, dates) = split_by_date(by_device, &columns);
-        let places = PlaceColumns {
-            province: PlaceColumn::new(&used, |place| place.province.as_deref()),
-            zone: PlaceColumn::new(&used, |place| place.zone.as_deref()),
-            site: PlaceColumn::new(&used, |place| place.site.as_deref()),
-            device: PlaceColumn::new(&used, |place| place.device.as_deref()),
+        let locations = LocationColumns {
+            province: LocationColumn::new(&used, |location| location.province.as_deref()),
+            zone: LocationColumn::new(&used, |location| location.zone.as_deref()),
+            site: LocationColumn::new(&used, |location| location.site.as_deref()),
+            device: LocationColumn::new(&used, |location| location.device.as_deref()),
         };
-        Ok(Self { chunks, order, dates, places })
+        Ok(Self { chunks, order, dates, locations })
     }
 }
 
-/// The places that rows refer to, with their keys, by zone and device; nulls first.
-struct UsedPlaces<'a> {
+/// The locations that rows refer to, with their keys, by zone and device; nulls first.
+struct UsedLocations<'a> {
     by_name: Vec<(usize, &'a Location)>,
     /// Every key is below it.
     keys: usize,
 }
 
-impl<'a> UsedPlaces<'a> {
-    fn new(chunks: &[RecordBatch], places: &'a Locations) -> Result<Self, ParquetFileError> {
-        let mut is_used = vec![false; places.len() + 1];
+impl<'a> UsedLocations<'a> {
+    fn new(chunks: &[RecordBatch], locations: &'a Locations) -> Result<Self, ParquetFileError> {
+        let mut is_used = vec![false; locations.len() + 1];
         for chunk in chunks {
             for &key in chunk.column(live::DEVICE_KEY).as_primitive::<UInt32Type>().values() {
                 match is_used.get_mut(key as usize) {
@@ -93,19 +93,21 @@ impl<'a> UsedPlaces<'a> {
         }
         let keys = is_used.len();
         let used = (0..).zip(is_used).filter(|(_, is_used)| *is_used);
-        let placed = used.filter_map(|(key, _)| Some((key as usize, &**places.get(DeviceKey(key))?)));
-        // The names themselves are sorted, not what refers to them: with many devices each look costs a miss of the cache.
-        let mut named: Vec<_> =
-            placed.map(|(key, place)| (place.zone.as_deref(), place.device.as_deref(), key, place)).collect();
+        let located = used.filter_map(|(key, _)| Some((key as usize, &**locations.get(DeviceKey(key))?)));
+        // The names themselves are sorted, not what refers to them: with many devices each comparison would miss the
+        // cache.
+        let mut named: Vec<_> = located
+            .map(|(key, location)| (location.zone.as_deref(), location.device.as_deref(), key, location))
+            .collect();
         named.sort_by_key(|&(zone, device, ..)| (zone, device));
-        Ok(Self { by_name: named.into_iter().map(|(.., key, place)| (key, place)).collect(), keys })
+        Ok(Self { by_name: named.into_iter().map(|(.., key, location)| (key, location)).collect(), keys })
     }
 }
 
-impl PlaceColumn {
-    fn new(used: &UsedPlaces<'_>, part: impl Fn(&Location) -> Option<&str>) -> Self {
+impl LocationColumn {
+    fn new(used: &UsedLocations<'_>, part: impl Fn(&Location) -> Option<&str>) -> Self {
         let mut named: Vec<(&str, usize)> =
-            used.by_name.iter().filter_map(|&(key, place)| Some((part(place)?, key))).collect();
+            used.by_name.iter().filter_map(|&(key, location)| Some((part(location)?, key))).collect();
         // In order within each zone already, which this sort makes use of.
         named.sort_by_key(|&(text, _)| text);
         let mut codes = vec![NULL; used.keys];
@@ -155,7 +157,7 @@ struct Ranks {
 }
 
 impl Ranks {
-    fn new(used: &UsedPlaces<'_>) -> Self {
+    fn new(used: &UsedLocations<'_>) -> Self {
         let mut by_key = vec![0; used.keys];
         let mut count = 0;
         for run in used.by_name.chunk_by(|(_, a), (_, b)| (&a.zone, &a.device) == (&b.zone, &b.device)) {
@@ -168,7 +170,7 @@ impl Ranks {
     }
 
     /// All rows by rank, time and arrival.
-    fn place(&self, columns: &SortColumns<'_>) -> Vec<RowRef> {
+    fn arrange(&self, columns: &SortColumns<'_>) -> Vec<RowRef> {
         let mut next = vec![0usize; self.count];
         for &key in columns.keys.iter().copied().flatten() {
             next[self.by_key[key as usize] as usize] += 1;
@@ -255,17 +257,17 @@ mod tests {
 
     use super::*;
 
-    fn place(zone: Option<&str>, device: Option<&str>) -> Arc<Location> {
+    fn location(zone: Option<&str>, device: Option<&str>) -> Arc<Location> {
         Arc::new(Location { zone: zone.map(Into::into), device: device.map(Into::into), ..Location::default() })
     }
 
-    fn places() -> Locations {
+    fn locations() -> Locations {
         Locations::new(vec![
-            place(Some("b"), Some("x")),
-            place(Some("a"), Some("y")),
-            place(Some("a"), None),
-            place(None, None),
-            place(Some("b"), Some("x")),
+            location(Some("b"), Some("x")),
+            location(Some("a"), Some("y")),
+            location(Some("a"), None),
+            location(None, None),
+            location(Some("b"), Some("x")),
         ])
     }
 
@@ -286,7 +288,7 @@ mod tests {
     #[test]
     fn an_unknown_device_is_an_error() {
         for key in [0, 6] {
-            let error = SortedRows::new(vec![chunk(&[(1, 5), (key, 6)])], &places()).unwrap_err();
+            let error = SortedRows::new(vec![chunk(&[(1, 5), (key, 6)])], &locations()).unwrap_err();
             assert!(matches!(error, ParquetFileError::UnknownDevice { key: DeviceKey(k) } if k == key), "{error}");
         }
     }
@@ -294,10 +296,10 @@ mod tests {
     #[test]
     fn a_device_that_has_moved_keeps_one_line_of_time() {
         let sorted =
-            SortedRows::new(vec![chunk(&[(5, 3), (1, 1), (4, 9), (5, 0), (2, 7), (3, 7)])], &places()).unwrap();
+            SortedRows::new(vec![chunk(&[(5, 3), (1, 1), (4, 9), (5, 0), (2, 7), (3, 7)])], &locations()).unwrap();
         let rows: Vec<u32> = sorted.order.iter().map(|row| row.row).collect();
         assert_eq!(rows, [2, 5, 4, 3, 1, 0]);
-        assert_eq!(sorted.places.device.codes, [-1, 0, 1, -1, -1, 0]);
+        assert_eq!(sorted.locations.device.codes, [-1, 0, 1, -1, -1, 0]);
     }
 
     proptest! {
@@ -306,18 +308,18 @@ mod tests {
             chunks in prop::collection::vec(prop::collection::vec((1u32..=5, -3i64..12), 0..40), 0..6),
             unit in prop::sample::select(vec![1i64, DAY_US / 3]),
         ) {
-            let places = places();
+            let locations = locations();
             let mut plain = Vec::new();
             for (c, rows) in (0..).zip(&chunks) {
                 for (r, &(key, time)) in (0..).zip(rows) {
-                    let place = places.get(DeviceKey(key)).unwrap();
+                    let location = locations.get(DeviceKey(key)).unwrap();
                     let time = time * unit;
-                    plain.push((time.div_euclid(DAY_US), place.zone.clone(), place.device.clone(), time, RowRef { chunk: c, row: r }));
+                    plain.push((time.div_euclid(DAY_US), location.zone.clone(), location.device.clone(), time, RowRef { chunk: c, row: r }));
                 }
             }
             plain.sort();
             let batches = chunks.iter().map(|rows| chunk(&rows.iter().map(|&(key, t)| (key, t * unit)).collect::<Vec<_>>()));
-            let sorted = SortedRows::new(batches.collect(), &places).unwrap();
+            let sorted = SortedRows::new(batches.collect(), &locations).unwrap();
             let expected: Vec<_> = plain.iter().map(|row| row.4).collect();
             prop_assert_eq!(&sorted.order, &expected);
             let dates: Vec<i64> = sorted.dates.iter().flat_map(|(date, range)| range.clone().map(|_| i64::from(*date))).collect();

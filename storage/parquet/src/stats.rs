@@ -1,7 +1,7 @@
 //! Bounds and null counts of a column, gathered as it is written.
 //!
-//! They are rounded outwards at once to what the table log can hold, so that a file's statistics are the same before and
-//! after a restart: instants to whole milliseconds, text to [`TEXT_CHARS_MAX`] characters.
+//! Bounds are rounded outwards immediately to what the table log can hold, so that a file's statistics are the same
+//! before and after a restart: instants to whole milliseconds, text to [`TEXT_CHARS_MAX`] characters.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use crate::column::chunk::Bounds;
 use crate::column::text::TextRuns;
 use crate::data_file::{ColumnStats, StatValue};
 
-/// What is known of a column so far.
+/// Statistics of a column so far.
 #[derive(Debug, Default)]
 pub(crate) struct StatsBuilder {
     nulls: u64,
@@ -87,7 +87,7 @@ impl StatsBuilder {
     }
 
     fn add_doubles(&mut self, array: &PrimitiveArray<Float64Type>) {
-        // NaN is the greatest in this order, or the least where its sign is set.
+        // NaN is the maximum in this order, or the minimum where its sign is set.
         let bounds = (min(array), max(array));
         self.unbounded |= [bounds.0, bounds.1].into_iter().flatten().any(|bound| !bound.is_finite());
         self.add_bounds(bounds.0.map(StatValue::Double), bounds.1.map(StatValue::Double));
@@ -107,7 +107,7 @@ impl StatsBuilder {
     }
 }
 
-/// The greatest bound that the log can hold at or below a value.
+/// The maximum bound that the table log can hold at or below a value.
 fn bound_below(value: StatValue, is_time: bool) -> Option<StatValue> {
     match value {
         StatValue::Integer(us) if is_time => {
@@ -119,7 +119,7 @@ fn bound_below(value: StatValue, is_time: bool) -> Option<StatValue> {
     }
 }
 
-/// The least bound that the log can hold at or above a value.
+/// The minimum bound that the table log can hold at or above a value.
 fn bound_above(value: StatValue, is_time: bool) -> Option<StatValue> {
     match value {
         StatValue::Integer(us) if is_time => {
@@ -133,8 +133,8 @@ fn bound_above(value: StatValue, is_time: bool) -> Option<StatValue> {
 }
 
 /// A double at or below `value` that is written with so few digits, and lies within the powers of ten, that every JSON
-/// reader takes it exactly: serde_json, among others, misses the nearest double of longer numbers by a last place. It has
-/// 15 digits, or 13 in [`WRITTEN_OUT`].
+/// reader takes it exactly: serde_json, among others, misses the nearest double of longer numbers by a last place. It
+/// has 15 digits, or 13 in [`WRITTEN_OUT`].
 fn double_below(value: f64) -> Option<f64> {
     if value.abs() < EXACT_MIN {
         return Some(if value < 0.0 { -EXACT_MIN } else { 0.0 });
@@ -151,11 +151,11 @@ fn double_below(value: f64) -> Option<f64> {
     let (digits, exponent) = text.split_once('e')?;
     let n: i64 = digits.replace('.', "").parse().ok()?;
     let exponent: i32 = exponent.parse().ok()?;
-    format!("{}e{}", n - 1, exponent - decimals as i32).parse().ok()
+    format!("{}e{}", n - 1, exponent - i32::try_from(decimals).ok()?).parse().ok()
 }
 
-/// The text itself where it is short, else the least short text above all that begin as it does; absent where there is
-/// none.
+/// The text itself where it is short, else the smallest short text above all that begin as it does; absent where there
+/// is none.
 fn text_above(text: String) -> Option<String> {
     if text.chars().nth(TEXT_CHARS_MAX).is_none() {
         return Some(text);
@@ -181,8 +181,8 @@ const US_PER_MS: i64 = 1_000;
 /// 10^22, which a double holds exactly.
 const EXACT_MIN: f64 = 1e-7;
 const EXACT_MAX: f64 = 1e22;
-/// Magnitudes that are written as 16 digits with ".0" behind them: 17 digits, which fit 53 bits only where the last ones
-/// are zeros. Beyond them an exponent takes the place of the zeros.
+/// Magnitudes that are written as 16 digits with ".0" behind them: 17 digits, which fit 53 bits only where the last
+/// ones are zeros. Beyond them an exponent takes the place of the zeros.
 const WRITTEN_OUT: Range<f64> = 1e15..1e16;
 /// Characters of a text that a bound keeps, as Delta Lake does.
 const TEXT_CHARS_MAX: usize = 32;

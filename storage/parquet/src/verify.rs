@@ -1,4 +1,4 @@
-//! Reads a data file in full and compares it with what the table log says of it.
+//! A data file read in full and compared with what the table log says of it.
 
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::data_file::{ColumnStats, DataFile, path_in_store};
 use crate::object_reader::ObjectReader;
 use crate::stats::StatsBuilder;
 
-/// What a sound file holds.
+/// Content of a sound file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct VerifiedFile {
     /// Rows.
@@ -29,14 +29,14 @@ pub struct VerifiedFile {
     pub readings: u64,
 }
 
-/// What is wrong with a file. Each message is to follow the path of the file.
+/// Damage to a file. Each message is to follow the path of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileDamage {
-    /// It cannot be read from the store; it may be missing.
+    /// The file cannot be read from the store; it may be missing.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] object_store::Error),
-    /// It is shorter or longer than it was.
-    #[error("has {found} bytes; the log says {expected}")]
+    /// The file is shorter or longer than it was.
+    #[error("has {found} bytes; the table log says {expected}")]
     Size {
         /// Bytes found.
         found: u64,
@@ -44,14 +44,14 @@ pub enum FileDamage {
         expected: u64,
     },
     /// A byte of it has changed.
-    #[error("has the checksum {found:016x}; the log says {expected:016x}")]
+    #[error("has the checksum {found:016x}; the table log says {expected:016x}")]
     Checksum {
         /// Checksum found.
         found: u64,
         /// Checksum that it was written with.
         expected: u64,
     },
-    /// It is not Parquet, or a page of it cannot be decoded.
+    /// The file is not Parquet, or a page of it cannot be decoded.
     #[error("cannot be decoded: {0}")]
     Parquet(#[from] ParquetError),
     /// A column is not as the table has it.
@@ -64,27 +64,28 @@ pub enum FileDamage {
         /// Type of the table's column, or that it has none.
         expected: String,
     },
-    /// It has more or fewer rows than it was written with.
-    #[error("has {found} rows; the log says {expected}")]
+    /// The file has more or fewer rows than it was written with.
+    #[error("has {found} rows; the table log says {expected}")]
     Rows {
         /// Rows found.
         found: u64,
-        /// Rows in the log.
+        /// Rows in the table log.
         expected: u64,
     },
-    /// A value lies outside of the bounds in the log, so that queries would miss it, or there are more or fewer nulls.
-    #[error("has column {column} with {found:?}; the log says {expected:?}")]
+    /// A value lies outside of the bounds in the table log, so that queries would miss it, or there are more or fewer
+    /// nulls.
+    #[error("has column {column} with {found:?}; the table log says {expected:?}")]
     Stats {
         /// Name of the column.
         column: String,
         /// Statistics of what it holds.
         found: Box<ColumnStats>,
-        /// Statistics in the log.
+        /// Statistics in the table log.
         expected: Box<ColumnStats>,
     },
 }
 
-/// Reads all of a file: its bytes against the checksum, its rows, columns and values against the log.
+/// Reads all of a file: its bytes against the checksum, its rows, columns and values against the table log.
 ///
 /// # Errors
 /// The first damage found.
@@ -139,7 +140,7 @@ fn check_columns(found: &Schema, table: &Schema) -> Result<(), FileDamage> {
     Ok(())
 }
 
-/// What has been read of a file.
+/// Content of a file as far as it has been read.
 struct FileContent {
     names: Vec<String>,
     stats: Vec<StatsBuilder>,
@@ -177,7 +178,7 @@ impl FileContent {
     }
 }
 
-/// Whether the log's statistics hold for what was found. A bound that is absent in the log binds nothing.
+/// True where the statistics of the table log hold for what was found. A bound that is absent there binds nothing.
 fn is_within(found: &ColumnStats, log: &ColumnStats) -> bool {
     let min_holds = found.min.is_none() || log.min.is_none() || found.min >= log.min;
     let max_holds = found.max.is_none() || log.max.is_none() || found.max <= log.max;

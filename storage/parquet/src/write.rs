@@ -4,16 +4,17 @@
 //! |---|---|---|
 //! | time, ingested_at, timestamps, bigint | INT64 | DELTA_BINARY_PACKED |
 //! | fields with decimals | INT32 up to 9 digits, INT64 up to 15 | DELTA_BINARY_PACKED |
-//! | places, quality, text | BYTE_ARRAY, UTF-8 | dictionary |
+//! | locations, quality, text | BYTE_ARRAY, UTF-8 | dictionary |
 //! | double | DOUBLE | dictionary, PLAIN where it grows too large |
 //! | backfill, booleans | BOOLEAN | PLAIN |
 //!
 //! All of it ZSTD. Every column has statistics and a page index; the sorting columns are declared. A file is
-//! `date=YYYY-MM-DD/part-<uuid>.parquet` below the table's root, and `date` is a column of the table only. It is durable
-//! when it is returned, if the store is a `zonelake_objects::SyncedStore``], and part of the table once the log says so.
+//! `date=YYYY-MM-DD/part-<uuid>.parquet` below the table's root, and `date` is a column of the table only. It is
+//! durable when it is returned, if the store is a `zonelake_objects::SyncedStore`, and part of the table once the table
+//! log lists it.
 //!
-//! Memory beyond the rows themselves: 16 bytes a row for sorting, and for each file in work 8 bytes a row, one column in
-//! Arrow for each encoding thread, and the file in Parquet.
+//! Memory beyond the rows themselves: 16 bytes a row for sorting, and for each file in work 8 bytes a row, one column
+//! in Arrow for each encoding thread, and the file in Parquet.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -41,8 +42,8 @@ pub struct SortInput<'a> {
     pub schemas: &'a TableSchemas,
     /// The rows in the order of their arrival, in the live schema; chunks of an earlier version lack the newest fields.
     pub chunks: &'a [RecordBatch],
-    /// The places of all their devices.
-    pub places: &'a Locations,
+    /// Locations of all their devices.
+    pub locations: &'a Locations,
 }
 
 /// Writes rows as one file for each date and returns them by date. No rows make no file.
@@ -55,8 +56,8 @@ pub async fn write_sorted(
     table_root: &Path,
     options: &ParquetOptions,
 ) -> Result<Vec<DataFile>, ParquetFileError> {
-    let (chunks, places) = (input.chunks.to_vec(), input.places.clone());
-    let sorted = Arc::new(in_background(move || SortedRows::new(chunks, &places)).await??);
+    let (chunks, locations) = (input.chunks.to_vec(), input.locations.clone());
+    let sorted = Arc::new(in_background(move || SortedRows::new(chunks, &locations)).await??);
     let layout = Arc::new(FileLayout::new(input.schemas, options)?);
     let work = (0..sorted.dates.len()).map(|index| {
         let file =
@@ -73,6 +74,7 @@ pub async fn write_sorted(
         Ok(())
     }
     .await;
+    // Files that are still being written end here: what they have uploaded is dropped with them.
     drop(written);
     match result {
         Ok(()) => Ok(files),
@@ -88,7 +90,7 @@ struct NewFile {
     sorted: Arc<SortedRows>,
     layout: Arc<FileLayout>,
     options: ParquetOptions,
-    /// Which of the dates.
+    /// Position among the dates of the rows.
     index: usize,
 }
 
@@ -141,7 +143,8 @@ impl NewFile {
     }
 }
 
-/// Deletes files that no version of the table lists. One that cannot be deleted is logged and stays: nothing reads it.
+/// Deletes files that no version of the table lists. A failure is reported in the server log and the file stays:
+/// nothing reads it.
 pub async fn delete_files(store: &dyn ObjectStore, table_root: &Path, paths: &[&str]) {
     for file in paths {
         let path = path_in_store(table_root, file);

@@ -38,7 +38,7 @@ impl Folder {
 
     async fn write(&self, chunks: &[RecordBatch], options: &ParquetOptions) -> Result<Vec<DataFile>, ParquetFileError> {
         let (def, places) = (table(), places());
-        let input = SortInput { schemas: &TableSchemas::new(&def), chunks, places: &places };
+        let input = SortInput { schemas: &TableSchemas::new(&def), chunks, locations: &places };
         sendable(write_sorted(input, Arc::clone(&self.store), &self.root, options)).await
     }
 

@@ -3,7 +3,7 @@
 use zonelake_parquet::ParquetFileError;
 use zonelake_tablelog::TableLogError;
 
-/// Why a flush did not come through. Its rows stay in memory and in the log; the next flush takes them again.
+/// Reasons why a flush failed. Its rows stay in memory and in the WAL; the next flush takes them again.
 #[derive(Debug, thiserror::Error)]
 pub enum FlushError {
     /// The Parquet files could not be written.
@@ -14,7 +14,7 @@ pub enum FlushError {
         /// Cause.
         source: ParquetFileError,
     },
-    /// The files were written and are not committed, or nobody knows yet.
+    /// The files were written and are not committed, or the outcome is not known yet.
     #[error(transparent)]
     Commit(#[from] TableLogError),
 }

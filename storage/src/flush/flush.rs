@@ -12,7 +12,7 @@ use crate::flush::error::FlushError;
 use crate::store::Store;
 use crate::table::table::{Committed, FlushBatch, Table};
 
-/// What a flush has done.
+/// Result of a flush.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Flushed {
     /// Rows that are in files now.
@@ -24,7 +24,7 @@ pub struct Flushed {
 }
 
 impl Flushed {
-    fn of(files: &[Arc<DataFile>]) -> Self {
+    fn from_files(files: &[Arc<DataFile>]) -> Self {
         Self {
             rows: files.iter().map(|file| file.rows).sum(),
             files: files.len() as u64,
@@ -34,50 +34,53 @@ impl Flushed {
 }
 
 impl Store {
-    /// Flushes the oldest live rows of a table, of about `flush_bytes_max`: a part that can be sorted and encoded within
-    /// bounded memory, and whose end makes room for senders early. Returns zeros where nothing is live.
+    /// Flushes the oldest live rows of a table, of about `flush_bytes_max`: a part that can be sorted and encoded
+    /// within bounded memory, and whose end frees capacity for senders early. Returns zeros where nothing is live.
+    ///
+    /// # Errors
+    /// [`FlushError`]; the rows stay live and the next flush takes them again.
     pub async fn flush(&self, table: &Table) -> Result<Flushed, FlushError> {
         let mut in_doubt = table.flush.lock().await;
-        let Some(part) = table.begin_flush(self.options().flush_bytes_max) else { return Ok(Flushed::default()) };
-        let result = self.flush_batch(table, &part, &mut in_doubt).await;
+        let Some(batch) = table.begin_flush(self.options().flush_bytes_max) else { return Ok(Flushed::default()) };
+        let result = self.flush_batch(table, &batch, &mut in_doubt).await;
         if result.is_err() {
             table.fail_flush(self.clock().monotonic());
         }
         result
     }
 
-    /// Writes and commits the rows that were set aside. A commit that is reported as failed may have landed, so what
-    /// the log says decides, now or, where it cannot be read, at the next try: before that no file is written again.
+    /// Writes and commits frozen rows. A commit that is reported as failed may have landed, so the table log decides,
+    /// now or, where it cannot be read, at the next try: before that no file is written again.
     async fn flush_batch(
         &self,
         table: &Table,
-        part: &FlushBatch,
+        batch: &FlushBatch,
         in_doubt: &mut Option<Vec<Arc<DataFile>>>,
     ) -> Result<Flushed, FlushError> {
         if let Some(files) = in_doubt.as_ref() {
-            let landed = self.settle(table, part, files).await?;
+            let landed = self.resolve_commit(table, batch, files).await?;
             let files = in_doubt.take().unwrap_or_default();
             if landed {
-                return Ok(Flushed::of(&files));
+                return Ok(Flushed::from_files(&files));
             }
         }
-        let files = self.write(table, part).await?;
+        let files = self.write(table, batch).await?;
         let commit = LogCommit {
             base_version: table.view().log_version,
             adds: files.clone(),
             removes: Vec::new(),
-            txns: self.txns(part),
+            txns: self.txns(batch),
         };
         let error = match table.log.commit(commit).await {
             Ok(version) => {
-                let flushed = Flushed::of(&files);
-                table.end_flush(part, Committed::Added(files), version);
+                let flushed = Flushed::from_files(&files);
+                table.end_flush(batch, Committed::Added(files), version);
                 return Ok(flushed);
             }
             Err(error) => error,
         };
-        match self.settle(table, part, &files).await {
-            Ok(true) => Ok(Flushed::of(&files)),
+        match self.resolve_commit(table, batch, &files).await {
+            Ok(true) => Ok(Flushed::from_files(&files)),
             Ok(false) => Err(error.into()),
             Err(unknown) => {
                 tracing::warn!(table = table.name(), "whether a commit has landed is not known yet: {unknown}");
@@ -87,38 +90,46 @@ impl Store {
         }
     }
 
-    async fn write(&self, table: &Table, part: &FlushBatch) -> Result<Vec<Arc<DataFile>>, FlushError> {
-        let rows: Vec<RecordBatch> = part.chunks.iter().map(|chunk| chunk.rows.clone()).collect();
+    async fn write(&self, table: &Table, batch: &FlushBatch) -> Result<Vec<Arc<DataFile>>, FlushError> {
+        let rows: Vec<RecordBatch> = batch.chunks.iter().map(|chunk| chunk.rows.clone()).collect();
         let registered = &table.registered;
-        let places = self.registry().locations();
-        let input = SortInput { schemas: &registered.schemas, chunks: &rows, places: &places };
+        let locations = self.registry().locations();
+        let input = SortInput { schemas: &registered.schemas, chunks: &rows, locations: &locations };
         let files = write_sorted(input, Arc::clone(self.object_store()), table.root(), &self.options().parquet)
             .await
             .map_err(|source| FlushError::Write { table: table.name().into(), source })?;
         Ok(files.into_iter().map(Arc::new).collect())
     }
 
-    fn txns(&self, part: &FlushBatch) -> Vec<(AppId, i64)> {
+    fn txns(&self, batch: &FlushBatch) -> Vec<(AppId, i64)> {
         let number = |lsn: Lsn| i64::try_from(lsn.0).expect("an LSN is below 2^63");
-        part.last_lsns.iter().map(|(&shard, &lsn)| (self.app_id(shard), number(lsn))).collect()
+        batch.last_lsns.iter().map(|(&shard, &lsn)| (self.app_id(shard), number(lsn))).collect()
     }
 
-    /// Finds out what became of a commit that was reported as failed: the log's `txn`s tell. Where it has landed, the
-    /// flush is ended; else its files, which no version lists, are deleted, and the next try builds upon what the log is.
-    async fn settle(&self, table: &Table, part: &FlushBatch, files: &[Arc<DataFile>]) -> Result<bool, TableLogError> {
+    /// Finds out what became of a commit that was reported as failed: the `txn`s of the table log tell. Where it has
+    /// landed, the flush is ended; else its files, which no version lists, are deleted, and the next try builds upon
+    /// the log's newest version.
+    async fn resolve_commit(
+        &self,
+        table: &Table,
+        batch: &FlushBatch,
+        files: &[Arc<DataFile>],
+    ) -> Result<bool, TableLogError> {
         let snapshot = table.log.load().await?;
-        let txns = self.txns(part);
+        let txns = self.txns(batch);
         if txns.iter().all(|(app, lsn)| snapshot.txns.get(app).is_some_and(|landed| landed >= lsn)) {
-            // Its entry may not be synced. Another one in the same folder is, and with it the name of that one.
+            // The entry that landed may not be synced. A further one in the same folder is synced, and with it the name
+            // of the first.
             let confirmation = LogCommit { base_version: snapshot.version, txns, ..LogCommit::default() };
             let version = table.log.commit(confirmation).await?;
             tracing::warn!(table = table.name(), version, "a commit that was reported as failed has landed");
-            table.end_flush(part, Committed::All(snapshot.files), version);
+            table.end_flush(batch, Committed::All(snapshot.files), version);
             return Ok(true);
         }
         let listed: HashSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
         let paths = files.iter().map(|file| file.path.as_str());
         let unlisted: Vec<&str> = paths.filter(|path| !listed.contains(path)).collect();
+        // A file that the newest version lists stays, whichever program has committed it.
         delete_files(self.object_store().as_ref(), table.root(), &unlisted).await;
         if snapshot.version != table.view().log_version {
             let version = snapshot.version;
@@ -132,7 +143,7 @@ impl Store {
         Ok(false)
     }
 
-    /// Flushes whatever is due by size, age or demand. Returns what each table's flush came to.
+    /// Flushes the tables that are due by size, age or demand. Returns the result of each.
     pub async fn flush_due(&self) -> Vec<(Arc<Table>, Result<Flushed, FlushError>)> {
         let mut done = Vec::new();
         for table in self.tables().values() {
@@ -145,6 +156,9 @@ impl Store {
     }
 
     /// Flushes until nothing is live.
+    ///
+    /// # Errors
+    /// The first flush that fails ends it.
     pub async fn flush_all(&self) -> Result<Flushed, FlushError> {
         let mut all = Flushed::default();
         for table in self.tables().values() {

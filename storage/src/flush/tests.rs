@@ -138,7 +138,8 @@ impl Bench {
         self.table.publish(vec![chunk], Duration::from_secs(1)).unwrap();
     }
 
-    /// Rows in memory, rows in the files of the view, rows in the files that the log lists, Parquet files in the folder.
+    /// Rows in memory, rows in the files of the view, rows in the files that the log lists, Parquet files in the
+    /// folder.
     async fn counts(&self) -> (usize, u64, u64, usize) {
         let view = self.table.view();
         let logged = self.table.log.load().await.unwrap();

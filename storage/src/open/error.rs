@@ -11,7 +11,7 @@ use crate::flush::error::FlushError;
 use crate::open::wal_generation::WalGenerationError;
 use crate::shard::error::ShardError;
 
-/// Why a store cannot be opened.
+/// Reasons why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it open.
@@ -28,13 +28,13 @@ pub enum OpenError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// A table's log.
+    /// A table log.
     #[error(transparent)]
     TableLog(#[from] TableLogError),
-    /// The layout of the shards.
+    /// The file that says which set of WALs is in force.
     #[error(transparent)]
     WalGeneration(#[from] WalGenerationError),
-    /// A shard's log.
+    /// The WAL of a shard.
     #[error(transparent)]
     Shard(#[from] ShardError),
     /// A flush that a change of the shard count needs.
@@ -43,7 +43,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// What the caller can do about it.
+    /// Kind of the error: what the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::InUse(_) | Self::Folder { .. } => ErrorKind::Retry,

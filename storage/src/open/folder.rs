@@ -16,6 +16,7 @@ pub(super) fn create_folder(path: &Path) -> Result<(), OpenError> {
         missing = parent;
     }
     std::fs::create_dir_all(path).map_err(failed)?;
+    // A folder survives a power loss once the folder that holds its name is synced.
     for folder in made {
         let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;

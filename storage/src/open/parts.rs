@@ -1,5 +1,6 @@
-//! What a store stands on: the registry, the object store and the table logs, of a folder or brought by the caller.
+//! Parts of a store: the registry, the object store and the table logs, of a folder or brought by the caller.
 
+use std::fmt;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,35 +19,46 @@ use crate::open::error::OpenError;
 use crate::open::folder::{create_folder, lock_folder};
 use crate::options::StoreOptions;
 
-/// What a store is made of.
+/// Inputs of [`Store::open`](crate::Store::open).
+#[derive(Debug)]
 pub struct StoreArgs {
-    /// How it is kept.
+    /// Options.
     pub options: StoreOptions,
     /// Tables as declared.
     pub declared: Vec<TableDef>,
     /// Clock.
     pub clock: Arc<dyn Clock>,
-    /// Disk below the logs.
+    /// Disk below the WALs.
     pub disk: Arc<dyn Disk>,
 }
 
-/// Gives the log of the table of a name.
+/// Source of table logs, by the name of the table.
 pub type TableLogs = dyn Fn(&str) -> Result<Box<dyn TableLog>, TableLogError> + Send + Sync;
 
-/// What a store stands on. [`Store::open`] takes the folder's own; a simulation brings others.
+/// Parts that a store stands on. [`Store::open`](crate::Store::open) takes the folder's own; a simulation brings
+/// others.
 pub struct StoreParts {
     /// The registry.
     pub registry: Arc<Registry>,
-    /// Where the files of the tables are.
+    /// Object store with the files of the tables.
     pub object_store: Arc<dyn ObjectStore>,
     /// URL that `object_store` begins at.
     pub url: Url,
     /// Path in `object_store` below which each table has its folder.
     pub tables_root: ObjectPath,
-    /// The log of the table of that name.
+    /// Source of the tables' logs.
     pub table_log: Box<TableLogs>,
-    /// What keeps other processes out.
+    /// Lock that keeps other processes out.
     pub lock: Option<File>,
+}
+
+impl fmt::Debug for StoreParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreParts")
+            .field("url", &self.url)
+            .field("tables_root", &self.tables_root)
+            .finish_non_exhaustive()
+    }
 }
 
 impl StoreParts {
@@ -54,6 +66,7 @@ impl StoreParts {
     pub(super) fn from_folder(folder: &Path, clock: &Arc<dyn Clock>) -> Result<Self, OpenError> {
         let tables_folder = folder.join("tables");
         create_folder(&tables_folder)?;
+        // Nothing of the folder is read before the lock is held.
         let lock = lock_folder(folder)?;
         let registry = Arc::new(Registry::open(&folder.join("registry.sqlite"), Arc::clone(clock))?);
         let synced =

@@ -1,5 +1,5 @@
-//! Which set of shard logs is in force. A change of the shard count writes a new set in a folder of its own and then
-//! points the file `layout` to it in one step, so that a crash in between leaves the old set in force.
+//! Generations of WALs: which set of shards' WALs is in force. A change of the shard count writes a new set in a folder
+//! of its own. The file `layout` is pointed to it in one step, so that a crash in between leaves the old set in force.
 //!
 //! | path below the data folder | what |
 //! |---|---|
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use zonelake_schemas::ShardId;
 use zonelake_wal::{Disk, DiskFile};
 
-/// The set of shard logs in force.
+/// The set of WALs in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WalGeneration {
@@ -23,7 +23,7 @@ pub struct WalGeneration {
     pub shards: u16,
 }
 
-/// The layout's file cannot be read or written.
+/// The file of the generation in force cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}")]
 pub struct WalGenerationError {
@@ -34,17 +34,20 @@ pub struct WalGenerationError {
 }
 
 impl WalGeneration {
-    /// Reads the layout in force; `None` in a folder that has none yet. What it returns survives a power loss: a process
-    /// that was killed between naming the file and syncing the folder may have left a name that is only in memory.
+    /// Reads the generation in force and makes its name durable; `None` in a folder that has none yet. A process that
+    /// was killed between naming the file and syncing the folder may have left a name that is only in memory.
     pub(super) fn adopt(disk: &dyn Disk, wal: &Path) -> Result<Option<Self>, WalGenerationError> {
-        let layout = Self::read(disk, wal)?;
-        if layout.is_some() {
+        let generation = Self::read(disk, wal)?;
+        if generation.is_some() {
             disk.sync_dir(wal).map_err(|source| WalGenerationError { path: wal.into(), source })?;
         }
-        Ok(layout)
+        Ok(generation)
     }
 
-    /// Reads the layout in force without changing anything; `None` in a folder that has none yet.
+    /// Reads the generation in force without changing anything; `None` in a folder that has none yet.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read, or is not what [`WalGeneration`] writes.
     pub fn read(disk: &dyn Disk, wal: &Path) -> Result<Option<Self>, WalGenerationError> {
         let path = wal.join(FILE);
         let failed = |source| WalGenerationError { path: path.clone(), source };
@@ -55,8 +58,10 @@ impl WalGeneration {
         }
     }
 
-    /// Puts this layout in force: durable when it returns.
-    pub fn write(&self, disk: &dyn Disk, wal: &Path) -> Result<(), WalGenerationError> {
+    /// Puts this generation in force: durable when it returns.
+    pub(super) fn write(&self, disk: &dyn Disk, wal: &Path) -> Result<(), WalGenerationError> {
+        // Written under another name and renamed once synced: a reader meets the old file or the new one, never half of
+        // one.
         let written = wal.join("layout.new");
         let result = (|| {
             let file = disk.create(&written)?;
@@ -68,23 +73,23 @@ impl WalGeneration {
         result.map_err(|source| WalGenerationError { path: written, source })
     }
 
-    /// Folder of its logs.
+    /// Folder of the WALs.
     pub fn folder(&self, wal: &Path) -> PathBuf {
         wal.join(format!("{:04}", self.generation))
     }
 
-    /// Folder of one shard's log.
+    /// Folder of one shard's WAL.
     pub fn shard_folder(&self, wal: &Path, shard: ShardId) -> PathBuf {
         self.folder(wal).join(format!("shard-{:04}", shard.0))
     }
 
-    /// Its shards.
+    /// Shards of the set.
     pub fn shard_ids(&self) -> impl Iterator<Item = ShardId> + use<> {
         (0..self.shards).map(ShardId)
     }
 
     /// Removes the folders of other generations: what a change of the shard count has left behind.
-    pub fn remove_others(&self, disk: &dyn Disk, wal: &Path) -> Result<(), WalGenerationError> {
+    pub(super) fn remove_others(&self, disk: &dyn Disk, wal: &Path) -> Result<(), WalGenerationError> {
         let own = self.folder(wal);
         let names = disk.list_dirs(wal).map_err(|source| WalGenerationError { path: wal.into(), source })?;
         for path in names.into_iter().map(|name| wal.join(name)).filter(|path| *path != own) {
@@ -115,8 +120,9 @@ fn write_whole(file: &dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Two numbers in JSON are far shorter.
+/// Most bytes read of the file: two numbers in JSON are far shorter.
 const FILE_BYTES_MAX: usize = 4096;
+/// Name of the file, below the folder of all WALs.
 const FILE: &str = "layout";
 
 #[cfg(test)]
@@ -131,12 +137,12 @@ mod tests {
     fn a_layout_reads_back_and_others_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(WalGeneration::read(&RealDisk, folder.path()).unwrap(), None);
-        let layout = WalGeneration { generation: 2, shards: 3 };
-        layout.write(&RealDisk, folder.path()).unwrap();
-        assert_eq!(WalGeneration::read(&RealDisk, folder.path()).unwrap(), Some(layout));
+        let generation = WalGeneration { generation: 2, shards: 3 };
+        generation.write(&RealDisk, folder.path()).unwrap();
+        assert_eq!(WalGeneration::read(&RealDisk, folder.path()).unwrap(), Some(generation));
         fs::create_dir(folder.path().join("0001")).unwrap();
         fs::create_dir(folder.path().join("0002")).unwrap();
-        layout.remove_others(&RealDisk, folder.path()).unwrap();
+        generation.remove_others(&RealDisk, folder.path()).unwrap();
         assert!(!folder.path().join("0001").exists());
         assert!(folder.path().join("0002").exists());
     }

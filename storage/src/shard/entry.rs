@@ -7,12 +7,13 @@ use arrow::error::ArrowError;
 use zonelake_registry::RegisteredTable;
 use zonelake_schemas::{GatewayId, Lane};
 
-use crate::shard::record::{BatchHeader, EncodedRows, RecordHeader};
+use crate::shard::record::header::{BatchHeader, RecordHeader};
+use crate::shard::record::rows::EncodedRows;
 use crate::shard::sequence::{SequenceCheck, SequencedBatch};
 use crate::table::table::Table;
 
-/// Rows on their way into the log: in the log schema, and encoded for the record already, which the senders' tasks do
-/// in parallel.
+/// Rows on their way into the WAL: in the log schema, and encoded for the record already. The senders' tasks encode
+/// them in parallel, so that the shard's thread only writes.
 #[derive(Debug)]
 pub struct Rows {
     pub(super) rows: RecordBatch,
@@ -21,19 +22,22 @@ pub struct Rows {
 
 impl Rows {
     /// Encodes rows in the log schema of their table.
+    ///
+    /// # Errors
+    /// Arrow refuses to encode them: the rows are not in a log schema.
     pub fn new(rows: RecordBatch) -> Result<Self, ArrowError> {
         Ok(Self { encoded: EncodedRows::new(&rows)?, rows })
     }
 }
 
-/// One batch for the log.
+/// One batch for the WAL.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its place in its stream; absent where batches are not sequenced (HTTP).
+    /// Position in its stream; absent where batches are unsequenced (HTTP).
     pub sequenced: Option<SequencedBatch>,
-    /// Who sent it.
+    /// Gateway that sent it.
     pub gateway: GatewayId,
-    /// On which lane.
+    /// Lane that it came on.
     pub lane: Lane,
     /// Table that it is for.
     pub table: Arc<Table>,
@@ -44,30 +48,30 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Bytes that it takes in the log, within some hundred.
+    /// Bytes that the entry takes in the WAL, within some hundred.
     pub fn log_bytes(&self) -> u64 {
         let rows = [&self.stored, &self.rejected].into_iter().flatten();
         HEADER_BYTES_MAX + rows.map(|rows| rows.encoded.bytes() + 2 * rows.encoded.fields() as u64).sum::<u64>()
     }
 
-    /// Memory that it takes within some hundred bytes: its rows, and what is encoded of them.
+    /// Memory that the entry takes, within some hundred bytes: its rows, and what is encoded of them.
     pub fn memory_bytes(&self) -> u64 {
         2 * self.log_bytes()
     }
 }
 
-/// Most bytes of one batch in the log. A block takes 128 MiB at most; what is left of it has room for the state of all
-/// streams at the head of a segment.
+/// Most bytes of one batch in the WAL. A block takes 128 MiB at most; the rest of it holds the state of all streams at
+/// the beginning of a segment.
 pub const BATCH_LOG_BYTES_MAX: u64 = 96 << 20;
 
-/// What became of an entry.
+/// Outcome of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It survives power loss and the next query sees it.
+    /// The batch survives a power loss and is visible to the next query.
     Stored,
-    /// It was stored before.
+    /// The batch was stored before.
     Repeated,
-    /// It is not stored, for this reason; never [`SequenceCheck::Next`] or [`SequenceCheck::Repeated`].
+    /// The batch is not stored, for this reason; never [`SequenceCheck::Next`] or [`SequenceCheck::Repeated`].
     Refused(SequenceCheck),
 }
 
@@ -92,5 +96,5 @@ pub(super) fn batch_header(entry: &Entry, rejected: &RegisteredTable, ingested_a
     RecordHeader { batch: Some(batch), ..Default::default() }
 }
 
-/// Upper bound of the head of a batch's record, its length and padding included.
+/// Upper bound of the header of a batch's record, its length and padding included.
 pub(super) const HEADER_BYTES_MAX: u64 = 512;

@@ -5,16 +5,16 @@ use zonelake_schemas::error::ErrorKind;
 use zonelake_schemas::{Lsn, SchemaVersion, ShardId, TableId};
 use zonelake_wal::{SegmentId, WalError};
 
-use crate::shard::record::RecordError;
+use crate::shard::record::error::RecordError;
 
-/// Why a shard cannot go on.
+/// Reasons why a shard cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ShardError {
-    /// The log cannot be read or written.
+    /// The WAL cannot be read or written.
     #[error(transparent)]
     Wal(#[from] WalError),
     /// A record's checksum holds, and yet it makes no sense.
-    #[error("log of shard {shard}, segment {segment:?}, LSN {lsn}: {source}")]
+    #[error("WAL of shard {shard}, segment {segment:?}, LSN {lsn}: {source}")]
     Record {
         /// Shard.
         shard: ShardId,
@@ -27,7 +27,7 @@ pub enum ShardError {
     },
     /// A record speaks of a table that the registry does not have.
     #[error(
-        "log of shard {shard}, LSN {lsn}: rows of table number {table}, version {version}, which the registry does not have; restore registry.sqlite from the same backup as the log"
+        "WAL of shard {shard}, LSN {lsn}: rows of table number {table}, version {version}, which the registry does not have; restore registry.sqlite from the same backup as the WAL"
     )]
     UnknownTable {
         /// Shard.
@@ -39,9 +39,9 @@ pub enum ShardError {
         /// Version of it.
         version: SchemaVersion,
     },
-    /// The log ends before what files have of it already: segments are missing.
+    /// The WAL ends before what files have of it already: segments are missing.
     #[error(
-        "log of shard {shard}: it ends before LSN {next}, and table {table} has files up to LSN {committed}; segments are missing. Restore the folder wal from the same backup as tables"
+        "WAL of shard {shard}: it ends before LSN {next}, and table {table} has files up to LSN {committed}; segments are missing. Restore the folder wal from the same backup as tables"
     )]
     Behind {
         /// Shard.
@@ -59,7 +59,7 @@ pub enum ShardError {
 }
 
 impl ShardError {
-    /// What the caller can do about it.
+    /// Kind of the error: what the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Wal(error) => error.kind(),

@@ -1,21 +1,21 @@
-//! Keys of requests: which requests without a number have been stored, so that one that comes again is not stored again.
-//! Pure state, the same whether it is fed by the network or by a replay of the log.
+//! Keys of requests: which unsequenced requests have been stored, so that one that comes again is not stored again.
+//! Pure state, the same whether it is fed by the network or by a replay of the WAL.
 //!
-//! A key is a gateway's own word for one request, kept as its 128-bit hash. It is remembered for a time and up to a count
-//! ([`KeyLimits`]); the oldest go first. It stands in the same block of the log as the request's batches, and at the head
-//! of each new segment, as the numbers of streams do.
+//! A key is a gateway's own word for one request, kept as its 128-bit hash. It is remembered for a time and up to a
+//! count ([`KeyLimits`]); the oldest go first. The key stands in the same block of the WAL as the request's batches,
+//! and at the beginning of each new segment, as the sequence numbers of streams do.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use zonelake_schemas::GatewayId;
 
-use crate::shard::record::{GatewayKeysHeader, KeyHeader};
+use crate::shard::record::header::{GatewayKeysHeader, KeyHeader};
 
-/// A request as its gateway calls it.
+/// A request by the key that its gateway gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestKey {
-    /// Whose key it is.
+    /// Gateway that gave the key.
     pub gateway: GatewayId,
     /// Hash of the key.
     pub key: u128,
@@ -23,7 +23,7 @@ pub struct RequestKey {
     pub digest: u64,
 }
 
-/// How long keys are remembered.
+/// Limits of the keys that are remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyLimits {
     /// Keys of one gateway.
@@ -38,20 +38,20 @@ impl Default for KeyLimits {
     }
 }
 
-/// What to do with a request.
+/// Result of checking a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyCheck {
-    /// It is new: store it.
+pub(crate) enum KeyCheck {
+    /// The request is new: store it.
     New,
-    /// It is stored already.
+    /// The request is stored already.
     Repeated,
-    /// Its key was used for other content.
+    /// The key was used for other content.
     OtherContent,
 }
 
 /// Keys of all gateways of one shard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keys {
+pub(crate) struct Keys {
     gateways: BTreeMap<GatewayId, KeysOfGateway>,
     count: usize,
 }
@@ -70,8 +70,8 @@ struct Known {
 }
 
 impl Keys {
-    /// What to do with a request that comes at `now_us`.
-    pub fn classify(&self, request: &RequestKey, limits: &KeyLimits, now_us: i64) -> KeyCheck {
+    /// Checks a request that comes at `now_us`.
+    pub(crate) fn classify(&self, request: &RequestKey, limits: &KeyLimits, now_us: i64) -> KeyCheck {
         let known = self.gateways.get(&request.gateway).and_then(|keys| keys.known.get(&request.key));
         match known.filter(|known| !is_old(known.at_us, limits, now_us)) {
             None => KeyCheck::New,
@@ -81,7 +81,7 @@ impl Keys {
     }
 
     /// Takes in a request that was stored at `at_us`, and forgets what is beyond the limits.
-    pub fn remember(&mut self, request: &RequestKey, limits: &KeyLimits, at_us: i64) {
+    pub(crate) fn remember(&mut self, request: &RequestKey, limits: &KeyLimits, at_us: i64) {
         self.insert(request, at_us);
         let keys = self.gateways.get_mut(&request.gateway).expect("the key was just inserted");
         while keys.known.len() > limits.per_gateway_max || keys.oldest_us().is_some_and(|at| is_old(at, limits, at_us))
@@ -89,6 +89,7 @@ impl Keys {
             keys.forget_oldest();
             self.count -= 1;
         }
+        // The gateway with the most keys pays, so that one that floods does not push out the keys of others.
         while self.count > KEYS_MAX {
             let most = self.gateways.values_mut().max_by_key(|keys| keys.known.len()).expect("there are keys");
             most.forget_oldest();
@@ -96,21 +97,23 @@ impl Keys {
         }
     }
 
-    /// Takes in a request from the log, which holds nothing that was beyond the limits when it was written.
+    /// Takes in a request from the WAL, which holds nothing that was beyond the limits when it was written.
     pub(crate) fn replay(&mut self, request: &RequestKey, at_us: i64) {
         self.insert(request, at_us);
     }
 
-    /// Takes over a state from the log, which replaces what is known.
-    pub(crate) fn restore(&mut self, heads: &[GatewayKeysHeader]) {
+    /// Takes over a state from the WAL, which replaces what is known.
+    pub(crate) fn restore(&mut self, headers: &[GatewayKeysHeader]) {
         *self = Self::default();
-        for (gateway, key) in heads.iter().flat_map(|head| head.keys.iter().map(|key| (GatewayId(head.gateway), key))) {
+        for (gateway, key) in
+            headers.iter().flat_map(|header| header.keys.iter().map(|key| (GatewayId(header.gateway), key)))
+        {
             let request = RequestKey { gateway, key: key.key(), digest: key.digest };
             self.insert(&request, key.at_us);
         }
     }
 
-    /// The state as the log keeps it, of the gateways that `keep` wants.
+    /// The state as the WAL holds it, of the gateways that `keep` wants.
     pub(crate) fn headers(&self, keep: impl Fn(GatewayId) -> bool) -> Vec<GatewayKeysHeader> {
         let kept = self.gateways.iter().filter(|(id, keys)| keep(**id) && !keys.order.is_empty());
         kept.map(|(id, keys)| GatewayKeysHeader {
@@ -134,7 +137,7 @@ impl Keys {
         let keys = self.gateways.entry(request.gateway).or_default();
         let known = Known { digest: request.digest, at_us };
         if keys.known.insert(request.key, known).is_some() {
-            // One that was too old to count: it is a new one now.
+            // The key was too old to count and is used again: it moves to the newest end.
             keys.order.retain(|key| *key != request.key);
             self.count -= 1;
         }
@@ -160,9 +163,9 @@ fn is_old(at_us: i64, limits: &KeyLimits, now_us: i64) -> bool {
     now_us.saturating_sub(at_us) > age_us
 }
 
-/// Keys that one shard remembers of all its gateways, some 4 MB at the head of each segment of its log. Beyond it the
-/// gateway that has the most forgets its oldest.
-pub const KEYS_MAX: usize = 100_000;
+/// Keys that one shard remembers of all its gateways, about 4 MB at the beginning of each segment of its WAL. Beyond it
+/// the gateway that has the most forgets its oldest.
+pub(crate) const KEYS_MAX: usize = 100_000;
 
 #[cfg(test)]
 mod tests {

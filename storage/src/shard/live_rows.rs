@@ -15,6 +15,7 @@ pub(super) fn live_rows(
     rows: &RecordBatch,
     ingested_at_us: i64,
 ) -> Result<RecordBatch, ArrowError> {
+    // All rows of a batch share the time of receipt, which the record's header has once.
     let stamps = TimestampMicrosecondArray::from_value(ingested_at_us, rows.num_rows()).with_timezone("UTC");
     let ingested_at: ArrayRef = Arc::new(stamps);
     let time = if table.def.name == REJECTED { &ingested_at } else { rows.column(log::TIME) };

@@ -13,14 +13,16 @@ use zonelake_wal::{ReplayedRecord, SegmentId, TornTail};
 use crate::shard::error::ShardError;
 use crate::shard::idempotency::RequestKey;
 use crate::shard::live_rows::live_rows;
-use crate::shard::record::{BatchHeader, RecordError, decode_header, decode_rows};
+use crate::shard::record::error::RecordError;
+use crate::shard::record::header::{BatchHeader, decode_header};
+use crate::shard::record::rows::decode_rows;
 use crate::shard::sequence::{SequenceCheck, SequencedBatch, Streams};
 use crate::table::live::Chunk;
 use crate::table::table::Table;
 
-/// What a replay found.
+/// Findings of a replay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Replayed {
+pub(crate) struct Replayed {
     /// Records read.
     pub records: u64,
     /// Rows that were not in files yet, and are live again.
@@ -32,7 +34,7 @@ pub struct Replayed {
 /// A replay on its way through the records.
 pub(super) struct Replay<'a> {
     pub(super) shard: ShardId,
-    pub(super) tables: &'a HashMap<TableId, Arc<Table>>,
+    pub(super) tables: &'a BTreeMap<TableId, Arc<Table>>,
     pub(super) forward: &'a ForwardClock,
     pub(super) streams: Streams,
     pub(super) segment_tables: BTreeMap<SegmentId, HashMap<TableId, Lsn>>,
@@ -45,20 +47,21 @@ impl Replay<'_> {
     pub(super) fn handle_record(&mut self, record: &ReplayedRecord<'_>) -> Result<(), ShardError> {
         let (shard, segment, lsn) = (self.shard, record.segment, record.lsn);
         let unreadable = |source| ShardError::Record { shard, segment, lsn, source };
-        let (head, rest) = decode_header(record.payload).map_err(unreadable)?;
+        let (header, rest) = decode_header(record.payload).map_err(unreadable)?;
         self.found.records += 1;
-        if let Some(streams) = &head.streams {
+        if let Some(streams) = &header.streams {
             self.streams.restore(streams);
             self.forward.at_least(streams.ingested_at_us);
         }
-        if let Some(fence) = &head.fence {
+        // A fence is durable before its stream is opened: earlier epochs stay fenced after a crash too.
+        if let Some(fence) = &header.fence {
             self.streams.begin_epoch(ProducerId(fence.producer), Epoch(fence.epoch));
         }
-        for key in head.request.iter().flat_map(|request| &request.keys) {
-            let gateway = GatewayId(head.request.as_ref().map_or(0, |request| request.gateway));
+        for key in header.request.iter().flat_map(|request| &request.keys) {
+            let gateway = GatewayId(header.request.as_ref().map_or(0, |request| request.gateway));
             self.streams.keys.replay(&RequestKey { gateway, key: key.key(), digest: key.digest }, key.at_us);
         }
-        if let Some(batch) = &head.batch {
+        if let Some(batch) = &header.batch {
             self.handle_batch(record, batch, rest)?;
         }
         Ok(())
@@ -91,6 +94,7 @@ impl Replay<'_> {
             };
             self.segment_tables.entry(segment).or_default().insert(id, lsn);
             if lsn <= table.committed(shard) {
+                // The rows are in files already: they must not be visible twice.
                 continue;
             }
             let read = decode_rows(own, rows, &table.registered.schemas.log).map_err(unreadable)?;

@@ -1,13 +1,14 @@
-//! The shard of a producer, and the producer that a gateway without batch sequence numbers counts as.
+//! Routing of batches to shards.
 
 use zonelake_schemas::{GatewayId, ProducerId, ShardId};
 
-/// The shard that a producer's streams go to: always the same, so that their order and numbers need no lock.
+/// The shard that a producer's streams go to: always the same, so that their order and sequence numbers need no lock.
 pub fn shard_for(producer: ProducerId, shards: u16) -> ShardId {
     ShardId(u16::try_from(producer.0 % u32::from(shards)).expect("a remainder of a u16 fits"))
 }
 
-/// The producer whose shard takes what a gateway sends without numbers.
+/// The producer whose shard takes the unsequenced batches of a gateway. One shard takes all of them, one after the
+/// other, so a request that is repeated while the first is under way finds it stored.
 pub fn shard_key_of_gateway(gateway: GatewayId) -> ProducerId {
     ProducerId(gateway.0)
 }

@@ -1,22 +1,22 @@
-//! Numbers of batches: which one a stream may send next, which ones are known already, who is fenced. Pure state, the
-//! same whether it is fed by the network or by a replay of the log.
+//! Batch sequence numbers: which one a stream may send next, which ones are known already, and which producers are
+//! fenced. Pure state, the same whether it is fed by the network or by a replay of the WAL.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey, TableId};
 
 use crate::shard::idempotency::Keys;
-use crate::shard::record::{ProducerHeader, StreamHeader, StreamsHeader};
+use crate::shard::record::header::{ProducerHeader, StreamHeader, StreamsHeader};
 use crate::shard::routing::shard_key_of_gateway;
 
-/// What to do with a batch.
+/// Result of checking a batch sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SequenceCheck {
-    /// It is the next one: store it.
+    /// The batch is the next one: store it.
     Next,
-    /// It is stored already: acknowledge it and do not store it again.
+    /// The batch is stored already: acknowledge it and do not store it again.
     Repeated,
-    /// Its number was stored with other content.
+    /// The number was stored with other content.
     OtherContent,
     /// Batches in front of it are missing.
     Gap {
@@ -34,7 +34,8 @@ pub enum SequenceCheck {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Streams {
     producers: BTreeMap<ProducerId, Producer>,
-    /// Requests without a number. Those of a gateway are where a producer of the gateway's number would be.
+    /// Keys of requests without a batch sequence number. Those of a gateway are where a producer of the gateway's
+    /// number would be.
     pub(crate) keys: Keys,
 }
 
@@ -48,20 +49,20 @@ struct Producer {
 struct Stream {
     last: BatchNumber,
     recent_digests: VecDeque<u64>,
-    /// It has advanced since digests were last forgotten.
+    /// The stream has advanced since digests were last forgotten.
     is_active: bool,
 }
 
-/// A batch as numbering sees it.
+/// A batch by its sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SequencedBatch {
-    /// Who sends it.
+    /// Producer that sends it.
     pub producer: ProducerId,
-    /// In which epoch.
+    /// Epoch of the producer.
     pub epoch: Epoch,
-    /// On which stream.
+    /// Stream of the producer.
     pub stream: StreamKey,
-    /// As which number.
+    /// Sequence number in the stream.
     pub number: BatchNumber,
     /// Digest of what was sent.
     pub digest: u64,
@@ -82,13 +83,13 @@ impl Streams {
             .map_or(BatchNumber(0), |stream| stream.last)
     }
 
-    /// What to do with a batch. A number far behind, whose digest is no longer known, counts as repeated.
+    /// Checks a batch. A number far behind, whose digest is no longer known, counts as repeated.
     pub fn classify(&self, batch: &SequencedBatch) -> SequenceCheck {
         let last = self.last(batch.producer, batch.epoch, batch.stream);
         self.classify_after(batch, self.epoch(batch.producer), last, None)
     }
 
-    /// Judges a batch by an epoch and a last number that may be ahead of this state; `ahead` is its digest where the
+    /// Checks a batch by an epoch and a last number that may be ahead of this state. `ahead` is the digest where the
     /// batch of that number is not in this state yet.
     fn classify_after(
         &self,
@@ -97,6 +98,7 @@ impl Streams {
         last: BatchNumber,
         ahead: Option<u64>,
     ) -> SequenceCheck {
+        // The epoch comes first: a fenced producer learns that it is fenced, whatever number it sends.
         if batch.epoch < epoch {
             return SequenceCheck::Fenced { epoch };
         }
@@ -137,7 +139,7 @@ impl Streams {
         }
     }
 
-    /// Begins an epoch if it is later than the current one: earlier ones are fenced, numbers begin anew.
+    /// Begins an epoch if it is later than the current one: earlier ones are fenced, numbers begin again.
     pub fn begin_epoch(&mut self, producer: ProducerId, epoch: Epoch) {
         let state = self.producers.entry(producer).or_default();
         if epoch > state.epoch {
@@ -146,7 +148,7 @@ impl Streams {
     }
 
     /// Forgets the digests of streams that have not advanced since the last call, so that the state of producers that
-    /// are long gone stays at some ten bytes each. Called with each new segment of the log.
+    /// are long gone stays at some ten bytes each. Called with each new segment of the WAL.
     pub fn forget_idle_digests(&mut self) {
         for stream in self.producers.values_mut().flat_map(|producer| producer.streams.values_mut()) {
             if !stream.is_active {
@@ -156,10 +158,10 @@ impl Streams {
         }
     }
 
-    /// Takes over a state from the log, which replaces what is known of its producers.
-    pub fn restore(&mut self, head: &StreamsHeader) {
-        self.keys.restore(&head.keys);
-        for producer in &head.producers {
+    /// Takes over a state from the WAL, which replaces what is known of its producers.
+    pub fn restore(&mut self, header: &StreamsHeader) {
+        self.keys.restore(&header.keys);
+        for producer in &header.producers {
             let streams = producer.streams.iter().filter_map(|stream| {
                 let lane = Lane::from_number(stream.lane)?;
                 let recent_digests = stream.recent_digests.iter().copied().collect();
@@ -171,7 +173,7 @@ impl Streams {
         }
     }
 
-    /// The state as the log keeps it, of the producers that `keep` wants.
+    /// The state as the WAL holds it, of the producers that `keep` wants.
     pub fn header(&self, ingested_at_us: i64, keep: impl Fn(ProducerId) -> bool) -> StreamsHeader {
         let producers = self.producers.iter().filter(|(id, _)| keep(**id)).map(|(id, producer)| ProducerHeader {
             producer: id.0,
@@ -204,41 +206,41 @@ impl Streams {
 /// The batches that a group takes in once it is durable. They count for those behind them in the group; the state
 /// itself changes only by [`apply`](Self::apply), so that a group that could not be written has changed nothing.
 #[derive(Debug, Clone, Default)]
-pub struct GroupSequences {
+pub(crate) struct GroupSequences {
     taken: Vec<SequencedBatch>,
-    /// Where each touched stream will stand.
+    /// Epoch and last number that each touched stream will have.
     last: HashMap<(ProducerId, StreamKey), (Epoch, BatchNumber)>,
     /// The highest epoch of each touched producer.
     epochs: HashMap<ProducerId, Epoch>,
 }
 
 impl GroupSequences {
-    /// What to do with a batch behind those that were taken; the next one of its stream is taken too.
-    pub fn classify(&mut self, streams: &Streams, batch: &SequencedBatch) -> SequenceCheck {
+    /// Checks a batch behind those that were taken; the next one of its stream is taken too.
+    pub(crate) fn classify(&mut self, streams: &Streams, batch: &SequencedBatch) -> SequenceCheck {
         let epoch = streams.epoch(batch.producer).max(self.epochs.get(&batch.producer).copied().unwrap_or_default());
         let key = (batch.producer, batch.stream);
         let ahead = self.last.get(&key).filter(|(of, _)| *of == batch.epoch).map(|(_, number)| *number);
         let last = ahead.unwrap_or_else(|| streams.last(batch.producer, batch.epoch, batch.stream));
         let digest = ahead.filter(|number| batch.number <= *number).and_then(|_| self.digest(batch));
-        let verdict = streams.classify_after(batch, epoch, last, digest);
-        if verdict == SequenceCheck::Next {
+        let check = streams.classify_after(batch, epoch, last, digest);
+        if check == SequenceCheck::Next {
             self.taken.push(*batch);
             self.last.insert(key, (batch.epoch, batch.number));
             self.epochs.insert(batch.producer, batch.epoch);
         }
-        verdict
+        check
     }
 
-    /// Makes them part of the state.
-    pub fn apply(self, streams: &mut Streams) {
+    /// Makes the batches part of the state, once they are durable.
+    pub(crate) fn apply(self, streams: &mut Streams) {
         self.taken.iter().for_each(|batch| streams.advance(batch));
     }
 
-    /// A look through the whole group: only for a batch that is in it twice.
+    /// Digest of a batch that is in the group already. It searches the whole group, which is rare: a batch sent twice.
     fn digest(&self, batch: &SequencedBatch) -> Option<u64> {
         let is_it = |taken: &&SequencedBatch| {
-            let place = |batch: &SequencedBatch| (batch.producer, batch.epoch, batch.stream, batch.number);
-            place(taken) == place(batch)
+            let position = |batch: &SequencedBatch| (batch.producer, batch.epoch, batch.stream, batch.number);
+            position(taken) == position(batch)
         };
         self.taken.iter().find(is_it).map(|taken| taken.digest)
     }

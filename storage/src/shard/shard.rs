@@ -1,5 +1,5 @@
-//! One shard: the single writer of its log. It judges numbers, makes a group of batches durable with one sync, and
-//! shows their rows to queries. It has no thread and no queue of its own: `zonelake-ingest` drives it.
+//! One shard: the single writer of its WAL. It checks sequence numbers, makes a group of batches durable with one sync,
+//! and publishes their rows to queries. It has no thread and no queue of its own: `zonelake-ingest` drives it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -13,26 +13,26 @@ use crate::shard::entry::{Entry, HEADER_BYTES_MAX, Outcome, batch_header};
 use crate::shard::error::ShardError;
 use crate::shard::idempotency::{KeyCheck, KeyLimits, RequestKey};
 use crate::shard::live_rows::live_rows;
-use crate::shard::record::{FenceHeader, GatewayKeysHeader, KeyHeader, RecordHeader, encode_header};
+use crate::shard::record::header::{FenceHeader, GatewayKeysHeader, KeyHeader, RecordHeader, encode_header};
 use crate::shard::replay::{Replay, Replayed};
 use crate::shard::sequence::{GroupSequences, SequenceCheck, Streams};
 use crate::table::live::Chunk;
 use crate::table::table::Table;
 
-/// What a shard is made of.
-pub struct ShardArgs {
-    /// Its number.
+/// Inputs of [`Shard::open`].
+pub(crate) struct ShardArgs {
+    /// Number of the shard.
     pub shard: ShardId,
-    /// Folder of its log.
+    /// Folder of the WAL.
     pub dir: PathBuf,
     /// Size of a segment.
     pub segment_bytes: u64,
-    /// First LSN where the log is empty.
+    /// First LSN where the WAL is empty.
     pub start_lsn: Lsn,
-    /// Disk below the log.
+    /// Disk below the WAL.
     pub disk: Arc<dyn Disk>,
     /// Tables by number.
-    pub tables: Arc<HashMap<TableId, Arc<Table>>>,
+    pub tables: Arc<BTreeMap<TableId, Arc<Table>>>,
     /// The table of what was rejected, which is one of them.
     pub rejected: Arc<Table>,
     /// Clock for deadlines and `ingested_at`.
@@ -47,7 +47,7 @@ pub struct Shard {
     shard: ShardId,
     wal: Wal,
     streams: Streams,
-    tables: Arc<HashMap<TableId, Arc<Table>>>,
+    tables: Arc<BTreeMap<TableId, Arc<Table>>>,
     rejected: Arc<Table>,
     /// Last LSN of each table in each segment: a segment goes when all of them are in files.
     segment_tables: BTreeMap<SegmentId, HashMap<TableId, Lsn>>,
@@ -59,8 +59,8 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Opens the log and replays what is not in files yet.
-    pub fn open(args: ShardArgs) -> Result<(Self, Replayed), ShardError> {
+    /// Opens the WAL and replays what is not in files yet.
+    pub(crate) fn open(args: ShardArgs) -> Result<(Self, Replayed), ShardError> {
         let ShardArgs { shard, dir, segment_bytes, start_lsn, disk, tables, rejected, clock, forward } = args;
         let mut replay = Replay {
             shard,
@@ -88,12 +88,12 @@ impl Shard {
         Ok((shard, found))
     }
 
-    /// Its number.
+    /// Number of the shard.
     pub fn id(&self) -> ShardId {
         self.shard
     }
 
-    /// How long keys of requests are remembered from now on.
+    /// Limits the keys of requests that are remembered from now on.
     pub fn limit_keys(&mut self, limits: KeyLimits) {
         self.key_limits = limits;
     }
@@ -103,13 +103,16 @@ impl Shard {
         self.wal.next_lsn()
     }
 
-    /// State of its streams.
+    /// State of the streams.
     pub fn streams(&self) -> &Streams {
         &self.streams
     }
 
     /// Begins an epoch durably, so that earlier ones stay fenced after a crash too. Returns the last durable number of
     /// the stream, or the later epoch that fences this one.
+    ///
+    /// # Errors
+    /// The fence cannot be written to the WAL.
     pub fn open_stream(
         &mut self,
         producer: ProducerId,
@@ -120,7 +123,8 @@ impl Shard {
         if epoch < current {
             return Ok(Err(current));
         }
-        // The first epoch fences none. Any other does, even where nothing of an earlier one is known: it may be on its way.
+        // The first epoch fences none. Any other does, even where nothing of an earlier one is known: it may be in
+        // flight.
         if epoch > current && epoch > Epoch(1) {
             let fence = FenceHeader { producer: producer.0, epoch: epoch.0 };
             self.append_header(&RecordHeader { fence: Some(fence), ..Default::default() })?;
@@ -129,27 +133,36 @@ impl Shard {
         Ok(Ok(self.streams.last(producer, epoch, stream)))
     }
 
-    /// Makes a group of batches durable with one sync, then shows their rows. Returns what became of each, in order.
+    /// Makes a group of batches durable with one sync, then publishes their rows. Returns the outcome of each, in
+    /// order.
     ///
-    /// After [`WalError::NoSpace`] and [`WalError::GroupTooLarge`] no number has advanced and a later call may succeed;
-    /// after any other error the log is not to be trusted with more: only a restart, which replays it, tells what is
-    /// durable.
+    /// # Errors
+    /// After [`WalError::NoSpace`](zonelake_wal::WalError::NoSpace) and
+    /// [`WalError::GroupTooLarge`](zonelake_wal::WalError::GroupTooLarge) no sequence number has advanced and a later
+    /// call may succeed. After any other error the WAL takes nothing more: only a restart, which replays it, tells what
+    /// is durable.
     pub fn append(&mut self, entries: &[Entry]) -> Result<Vec<Outcome>, ShardError> {
         self.roll_for(HEADER_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
         let ingested_at_us = self.forward.stamp(self.clock.as_ref());
+        // Checked next to the state, which changes only once the group is durable: a group that finds no disk space has
+        // changed nothing, and its batches are the next ones when they come again.
         let mut group = GroupSequences::default();
         let outcomes: Vec<Outcome> = entries.iter().map(|entry| self.classify(&mut group, entry)).collect();
         let stored = entries.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Stored);
         let stored: Vec<&Entry> = stored.map(|(entry, _)| entry).collect();
         if !stored.is_empty() {
             self.write(&stored, None, ingested_at_us)?;
+            // Durable now, so the state may say so.
             group.apply(&mut self.streams);
         }
         Ok(outcomes)
     }
 
-    /// Makes the batches of a request durable with one sync, all or none, unless a request of its key is stored already;
-    /// then shows their rows. Errors are those of [`Shard::append`].
+    /// Makes the batches of a request durable with one sync, all or none, unless a request of its key is stored
+    /// already; then publishes their rows.
+    ///
+    /// # Errors
+    /// As [`Shard::append`].
     pub fn append_request(&mut self, request: &RequestKey, entries: &[Entry]) -> Result<Outcome, ShardError> {
         let ingested_at_us = self.forward.stamp(self.clock.as_ref());
         match self.streams.keys.classify(request, &self.key_limits, ingested_at_us) {
@@ -159,38 +172,43 @@ impl Shard {
         }
         self.roll_for(2 * HEADER_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
         let key = KeyHeader::new(request.key, request.digest, ingested_at_us);
-        let head = GatewayKeysHeader { gateway: request.gateway.0, keys: vec![key] };
-        let head = encode_header(&RecordHeader { request: Some(head), ..Default::default() });
-        self.write(&entries.iter().collect::<Vec<_>>(), Some(&head), ingested_at_us)?;
+        let keys = GatewayKeysHeader { gateway: request.gateway.0, keys: vec![key] };
+        let header = encode_header(&RecordHeader { request: Some(keys), ..Default::default() });
+        self.write(&entries.iter().collect::<Vec<_>>(), Some(&header), ingested_at_us)?;
+        // Batches and key are one block of the WAL: after a crash both are there or neither.
         self.streams.keys.remember(request, &self.key_limits, ingested_at_us);
         Ok(Outcome::Stored)
     }
 
-    /// Writes batches as one group, `last` as one record more behind them, and shows their rows.
+    /// Writes batches as one group, with `last` as one more record behind them, and publishes their rows.
     fn write(&mut self, entries: &[&Entry], last: Option<&[u8]>, ingested_at_us: i64) -> Result<(), ShardError> {
-        let streams_head = self.wal.current_segment().is_empty().then(|| self.streams_record());
-        let head = |entry| encode_header(&batch_header(entry, &self.rejected.registered, ingested_at_us));
-        let heads: Vec<(Vec<u8>, &Entry)> = entries.iter().map(|entry| (head(entry), *entry)).collect();
-        let parts: Vec<Vec<&[u8]>> = streams_head
+        // The first record of a segment is the state of all streams, so that segments before it can be released.
+        let streams_header = self.wal.current_segment().is_empty().then(|| self.streams_record());
+        let header = |entry| encode_header(&batch_header(entry, &self.rejected.registered, ingested_at_us));
+        let headers: Vec<(Vec<u8>, &Entry)> = entries.iter().map(|entry| (header(entry), *entry)).collect();
+        let parts: Vec<Vec<&[u8]>> = streams_header
             .iter()
-            .map(|head| vec![head.as_slice()])
-            .chain(heads.iter().map(|(head, entry)| {
+            .map(|header| vec![header.as_slice()])
+            .chain(headers.iter().map(|(header, entry)| {
                 let rows = [&entry.stored, &entry.rejected].into_iter().flatten();
-                std::iter::once(head.as_slice()).chain(rows.flat_map(|rows| rows.encoded.parts())).collect()
+                std::iter::once(header.as_slice()).chain(rows.flat_map(|rows| rows.encoded.parts())).collect()
             }))
-            .chain(last.map(|head| vec![head]))
+            .chain(last.map(|header| vec![header]))
             .collect();
         let records: Vec<&[&[u8]]> = parts.iter().map(Vec::as_slice).collect();
         let first = self.wal.append(&records)?;
-        let first = Lsn(first.0 + u64::from(streams_head.is_some()));
+        let first = Lsn(first.0 + u64::from(streams_header.is_some()));
         self.publish(entries.iter().copied(), first, ingested_at_us)
     }
 
-    /// Lets go of the segments whose rows are all in files.
+    /// Releases the segments whose rows are all in files.
+    ///
+    /// # Errors
+    /// A segment cannot be recycled or deleted.
     pub fn release(&mut self) -> Result<(), ShardError> {
         let current = self.wal.current_segment();
         if current.is_empty() {
-            // It has no state of the streams yet, so that the segment before it still has to tell.
+            // The current segment has no state of the streams yet, so the one before it is still needed for it.
             return Ok(());
         }
         let done = self
@@ -206,17 +224,20 @@ impl Shard {
         Ok(())
     }
 
-    /// Free bytes of the disk that its log is on.
+    /// Free bytes of the disk that the WAL is on.
+    ///
+    /// # Errors
+    /// The system does not tell.
     pub fn free_bytes(&self) -> std::io::Result<u64> {
         self.disk.free_bytes(&self.dir)
     }
 
-    /// Bytes of its log on disk.
+    /// Bytes of the WAL on disk.
     pub fn log_bytes(&self) -> u64 {
         self.wal.segments().map(|segment| segment.bytes).sum()
     }
 
-    /// The tables that keep the oldest segment from going.
+    /// Tables that keep the oldest segment from being released.
     pub fn tables_that_hold_the_wal(&self) -> Vec<Arc<Table>> {
         let Some((_, tables)) = self.segment_tables.first_key_value() else { return Vec::new() };
         tables
@@ -227,9 +248,9 @@ impl Shard {
             .collect()
     }
 
-    /// Writes the state of all its streams: how a new set of shards begins.
+    /// Writes the state of all streams, with which a new generation of WALs begins.
     pub(crate) fn write_streams(&mut self, streams: Streams) -> Result<(), ShardError> {
-        assert!(self.wal.current_segment().is_empty(), "a new log begins with the state of its streams");
+        assert!(self.wal.current_segment().is_empty(), "a new WAL begins with the state of its streams");
         self.streams = streams;
         let record = self.streams_record();
         self.wal.append(&[&[&record]])?;
@@ -272,13 +293,13 @@ impl Shard {
         Ok(())
     }
 
-    fn append_header(&mut self, head: &RecordHeader) -> Result<(), ShardError> {
-        let head = encode_header(head);
-        self.roll_for(head.len() as u64 + HEADER_BYTES_MAX)?;
+    fn append_header(&mut self, header: &RecordHeader) -> Result<(), ShardError> {
+        let header = encode_header(header);
+        self.roll_for(header.len() as u64 + HEADER_BYTES_MAX)?;
         let streams = self.wal.current_segment().is_empty().then(|| self.streams_record());
         match &streams {
-            Some(streams) => self.wal.append(&[&[streams], &[&head]])?,
-            None => self.wal.append(&[&[&head]])?,
+            Some(streams) => self.wal.append(&[&[streams], &[&header]])?,
+            None => self.wal.append(&[&[&header]])?,
         };
         Ok(())
     }

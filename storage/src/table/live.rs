@@ -1,4 +1,5 @@
-//! Live rows: what is durable in the log and not yet in a Parquet file. Readers see them through [`crate::Table::view`].
+//! Live rows: what is durable in the WAL and not yet in a Parquet file. Readers see them through
+//! [`crate::Table::view`].
 
 use std::sync::Arc;
 
@@ -14,13 +15,13 @@ use zonelake_schemas::{Lsn, ShardId};
 pub struct Chunk {
     /// The rows, in the order in which they were made durable.
     pub rows: RecordBatch,
-    /// Shard whose log has them.
+    /// Shard whose WAL has them.
     pub shard: ShardId,
     /// LSN of the last record in it; all earlier rows of this table and shard are in earlier chunks or in files.
     pub last_lsn: Lsn,
     /// Memory that the rows take.
     pub bytes: usize,
-    /// Least and greatest event time, µs.
+    /// Minimum and maximum event time, µs.
     pub time_us: (i64, i64),
     tier: u8,
 }
@@ -52,6 +53,9 @@ impl ShardChunks {
     }
 
     /// Adds the newest rows and merges what has become mergeable.
+    ///
+    /// # Errors
+    /// Chunks are not all of `schema`.
     pub fn push(&mut self, schema: &SchemaRef, chunk: Chunk) -> Result<(), ArrowError> {
         self.chunks.push(Arc::new(chunk));
         while let Some(run) = self.mergeable_run() {
@@ -86,6 +90,7 @@ fn merge(schema: &SchemaRef, chunks: &[Arc<Chunk>]) -> Result<Chunk, ArrowError>
     let rows = chunks.iter().map(|chunk| chunk.rows.num_rows()).sum();
     let columns = (0..schema.fields().len()).map(|index| {
         let parts: Vec<&dyn Array> = chunks.iter().map(|chunk| chunk.rows.column(index).as_ref()).collect();
+        // Columns without values share one array: most rows fill few of the fields of a wide table.
         if parts.iter().all(|part| is_null_column(*part)) {
             return Ok(null_column(schema.field(index).data_type(), rows));
         }

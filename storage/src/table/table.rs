@@ -19,10 +19,11 @@ use crate::table::view::TableView;
 /// A table of the store.
 #[derive(Debug)]
 pub struct Table {
-    /// Its declaration as the registry keeps it.
+    /// Declaration as the registry has it.
     pub registered: Arc<RegisteredTable>,
     pub(crate) log: Box<dyn TableLog>,
-    /// One flush at a time; and the files of a commit whose fate is not known, which the next flush looks into first.
+    /// Lock that lets one flush run at a time. It holds the files of a commit whose outcome is not known, which the
+    /// next flush resolves first.
     pub(crate) flush: tokio::sync::Mutex<Option<Vec<Arc<DataFile>>>>,
     root: Path,
     view: ArcSwap<TableView>,
@@ -37,17 +38,17 @@ pub struct Table {
     freed: tokio::sync::Notify,
 }
 
-/// What one flush takes: a prefix of each shard's rows of this table.
+/// Frozen rows that one flush writes: a prefix of each shard's rows of this table.
 #[derive(Debug)]
 pub(crate) struct FlushBatch {
     pub chunks: Arc<Vec<Arc<Chunk>>>,
     pub last_lsns: BTreeMap<ShardId, Lsn>,
 }
 
-/// What the log holds after a commit.
+/// Files that the table log lists after a commit.
 #[derive(Debug)]
 pub(crate) enum Committed {
-    /// These files, beside those that it had.
+    /// These files, added to those before.
     Added(Vec<Arc<DataFile>>),
     /// These files and no others.
     All(Vec<Arc<DataFile>>),
@@ -70,23 +71,24 @@ impl Table {
         }
     }
 
-    /// Its name.
+    /// Name of the table.
     pub fn name(&self) -> &str {
         &self.registered.def.name
     }
 
-    /// Its folder below the root of the store.
+    /// Folder of the table below the root of the store.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Files and live rows at this moment. One load; it never waits.
+    /// Files and live rows at this moment. One atomic load; it never waits.
     pub fn view(&self) -> Arc<TableView> {
         self.view.load_full()
     }
 
     /// Memory that live rows take, those being flushed included.
     pub fn live_bytes(&self) -> usize {
+        // A measure for back-pressure and metrics: no other memory is read on the strength of it.
         self.live_bytes.load(Ordering::Relaxed)
     }
 
@@ -104,6 +106,7 @@ impl Table {
     /// Returns once live rows take less than `bytes_max`: a table whose flush falls behind holds its own senders only.
     pub async fn wait_for_capacity(&self, bytes_max: usize) {
         loop {
+            // Registered before the look at the bytes: what a flush frees in between is not missed.
             let freed = self.freed.notified();
             if self.live_bytes() < bytes_max {
                 return;
@@ -113,7 +116,7 @@ impl Table {
         }
     }
 
-    /// Takes the state that its log was found in. `shard_of` reads a shard from an application id.
+    /// Takes the state that the table log was found in. `shard_of` reads a shard from an application id.
     pub(crate) fn load(&self, snapshot: LogSnapshot, shard_of: impl Fn(&str) -> Option<ShardId>) {
         *self.committed.write().unwrap_or_else(PoisonError::into_inner) = snapshot
             .txns
@@ -124,10 +127,11 @@ impl Table {
         self.view.store(Arc::new(TableView { log_version: snapshot.version, files, ..Default::default() }));
     }
 
-    /// Shows new rows of one shard to every query that starts from now on.
+    /// Publishes new rows of one shard: they are visible to every query that starts from now on.
     pub(crate) fn publish(&self, chunks: Vec<Chunk>, now: Duration) -> Result<(), ArrowError> {
         let Some(first) = chunks.first() else { return Ok(()) };
         let shard = first.shard;
+        // Writers take turns, since each makes the next view from the last; readers never wait for this lock.
         let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
         let mut view = TableView::clone(&self.view.load());
         let mut live = view.live.get(&shard).map(|live| live.as_ref().clone()).unwrap_or_default();
@@ -139,11 +143,12 @@ impl Table {
         view.live.insert(shard, Arc::new(live));
         self.view.store(Arc::new(view));
         let since = u64::try_from(now.as_millis()).unwrap_or(u64::MAX).max(1);
-        let _ = self.waiting_since_ms.compare_exchange(0, since, Ordering::Relaxed, Ordering::Relaxed);
+        // Rows that wait already keep their earlier time, so a failed exchange is right and its result means nothing.
+        self.waiting_since_ms.compare_exchange(0, since, Ordering::Relaxed, Ordering::Relaxed).ok();
         Ok(())
     }
 
-    /// Whether a flush is due.
+    /// True where a flush is due.
     pub(crate) fn flush_is_due(&self, bytes_max: usize, age_max: Duration, now: Duration) -> bool {
         let since = self.waiting_since_ms.load(Ordering::Relaxed);
         since != 0
@@ -152,8 +157,8 @@ impl Table {
                 || now.saturating_sub(Duration::from_millis(since)) >= age_max)
     }
 
-    /// Sets the oldest rows of each shard aside for one flush, of about `bytes_max` in all; queries go on seeing them. What
-    /// stays behind is due as before. Where an earlier flush has failed, its rows are taken first. `None` where there is
+    /// Freezes the oldest rows of each shard for one flush, of about `bytes_max` in all; they stay visible to queries.
+    /// The rest is due as before. Where an earlier flush has failed, its rows are taken first. `None` where there is
     /// nothing.
     pub(crate) fn begin_flush(&self, bytes_max: usize) -> Option<FlushBatch> {
         let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,24 +183,26 @@ impl Table {
         (!chunks.is_empty()).then_some(FlushBatch { chunks, last_lsns })
     }
 
-    /// The flush is committed: its files take the place of its rows, in one step.
-    pub(crate) fn end_flush(&self, part: &FlushBatch, committed: Committed, log_version: i64) {
+    /// Ends a flush that is committed: its files replace its rows, in one step.
+    pub(crate) fn end_flush(&self, batch: &FlushBatch, committed: Committed, log_version: i64) {
         {
             let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
             let mut view = TableView::clone(&self.view.load());
-            assert!(Arc::ptr_eq(&view.flushing, &part.chunks), "one flush at a time");
+            assert!(Arc::ptr_eq(&view.flushing, &batch.chunks), "one flush at a time");
             view.files = Arc::new(match committed {
                 Committed::Added(added) => view.files.iter().cloned().chain(added).collect(),
                 Committed::All(files) => files,
             });
+            // Files in and rows out with one store of the view: no query sees a row twice, or not at all.
             view.flushing = Arc::default();
             view.log_version = log_version;
             let live = view.chunks().map(|chunk| chunk.bytes).sum();
             self.view.store(Arc::new(view));
             self.live_bytes.store(live, Ordering::Relaxed);
         }
+        // Only now may the shard release segments: a view that lacks the files can no longer be loaded.
         let mut committed = self.committed.write().unwrap_or_else(PoisonError::into_inner);
-        for (&shard, &lsn) in &part.last_lsns {
+        for (&shard, &lsn) in &batch.last_lsns {
             let before = committed.insert(shard, lsn);
             assert!(before.is_none_or(|before| before < lsn), "a flush covers the next LSNs of its shard");
         }
@@ -203,7 +210,7 @@ impl Table {
         self.freed.notify_waiters();
     }
 
-    /// Takes a version of the log that holds nothing of what is live here: another program has committed it.
+    /// Takes a version of the table log that holds nothing of what is live here: another program has committed it.
     pub(crate) fn rebase(&self, snapshot: LogSnapshot) {
         let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
         let mut view = TableView::clone(&self.view.load());
@@ -212,7 +219,7 @@ impl Table {
         self.view.store(Arc::new(view));
     }
 
-    /// The flush has failed: its rows stay where they are and the next flush takes them.
+    /// Ends a flush that has failed: its rows stay frozen and the next flush takes them.
     pub(crate) fn fail_flush(&self, now: Duration) {
         let since = u64::try_from(now.as_millis()).unwrap_or(u64::MAX).max(1);
         self.waiting_since_ms.store(since, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! What a query sees of a table: one immutable value of files and live rows, replaced in one step, so that no row is
-//! seen twice and none is missed at any moment.
+//! The view of a table that a query reads: one immutable value of files and live rows, replaced in one step, so that no
+//! row is seen twice and none is missed at any moment.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use zonelake_schemas::error::ErrorKind;
 
-/// What can go wrong with a table log.
+/// Failures of a table log.
 #[derive(Debug, thiserror::Error)]
 pub enum TableLogError {
     /// Another committer has written in between: there must be one only.
@@ -15,7 +15,7 @@ pub enum TableLogError {
         /// Version that was taken.
         version: i64,
     },
-    /// The store failed; whether the commit has landed is known by reading the log again.
+    /// The store failed; whether the commit has landed is known by reading the table log again.
     #[error("table log {table}: {source}")]
     Store {
         /// Root of the table.
@@ -23,18 +23,18 @@ pub enum TableLogError {
         /// Cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The log cannot be read, or contradicts the declaration.
+    /// The table log cannot be read, or contradicts the declaration.
     #[error("table log {table}: {what}")]
     Corrupt {
         /// Root of the table.
         table: String,
-        /// What is wrong.
+        /// Fault, in words.
         what: String,
     },
 }
 
 impl TableLogError {
-    /// What to do about it.
+    /// Kind of the error: what the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store { .. } => ErrorKind::Retry,

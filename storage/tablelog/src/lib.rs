@@ -3,7 +3,7 @@
 //! In the order in which a commit passes:
 //!
 //! - [`table_log`]: the interface, snapshots and commits
-//! - [`delta`]: the log as a Delta Lake table
+//! - [`delta`]: the Delta log
 //! - [`memory`]: its twin for simulation; both pass the suite in `tests/conformance.rs`
 //! - [`error`]: what can go wrong
 

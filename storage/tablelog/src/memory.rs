@@ -1,6 +1,6 @@
-//! The table log in memory, for simulation: no files, no clock, no chance. It keeps the promises of [`crate::TableLog`]
-//! and can be told to fail a commit, before or after the commit has landed, and to lose power. It keeps two states, as a
-//! file system does: what is seen, and what is on the medium.
+//! The table log in memory, for simulation: no files, no clock, no randomness. It keeps the promises of
+//! [`crate::TableLog`] and can be told to fail a commit, before or after the commit has landed, and to lose power. It
+//! keeps two states, as a file system does: what is seen, and what is on the medium.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,36 +10,36 @@ use zonelake_schemas::TableDef;
 use crate::error::TableLogError;
 use crate::table_log::{LogCommit, LogSnapshot, TableLog};
 
-/// The log of one table in memory. Clones are handles of the same table: to reopen it after a simulated crash, drop one
-/// and use another.
+/// The table log of one table in memory. Clones are handles of the same table: to reopen it after a simulated crash,
+/// drop one and use another.
 #[derive(Debug, Clone)]
 pub struct MemoryLog {
     name: Arc<str>,
     table: Arc<Mutex<MemoryTable>>,
 }
 
-/// How the next commit is to fail.
+/// Fault of the next commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommitFault {
     /// The change has not landed.
     Lost,
     /// The change has landed, and its writer is told that it has not.
     Landed,
-    /// The change is seen and its writer is told that it is not; it is on the medium only once somebody has read it.
-    Unsettled,
+    /// The change is visible and its writer is told that it is not; it is on the medium only once somebody has read it.
+    NotSynced,
 }
 
 #[derive(Debug, Default)]
 struct MemoryTable {
-    /// What is seen; absent before the table is created.
+    /// State that readers see; absent before the table is created.
     stored: Option<(TableDef, LogSnapshot)>,
-    /// What a loss of power leaves.
+    /// State that a power loss leaves.
     durable: Option<(TableDef, LogSnapshot)>,
     fault: Option<CommitFault>,
 }
 
 impl MemoryTable {
-    fn settle(&mut self) {
+    fn sync(&mut self) {
         self.durable.clone_from(&self.stored);
     }
 }
@@ -55,8 +55,8 @@ impl MemoryLog {
         self.lock().fault = Some(fault);
     }
 
-    /// Whether a loss of power could take something back.
-    pub fn is_unsettled(&self) -> bool {
+    /// True where a power loss would take something back.
+    pub fn has_unsynced(&self) -> bool {
         let table = self.lock();
         table.stored.as_ref().map(|stored| stored.1.version) != table.durable.as_ref().map(|durable| durable.1.version)
     }
@@ -103,14 +103,15 @@ impl TableLog for MemoryLog {
             *stored = next;
             snapshot.version += 1;
         }
+        // What is read survives a power loss, as the interface promises.
         let found = snapshot.clone();
-        guard.settle();
+        guard.sync();
         Ok(found)
     }
 
     async fn load(&self) -> Result<LogSnapshot, TableLogError> {
         let mut guard = self.lock();
-        guard.settle();
+        guard.sync();
         let stored = guard.stored.as_ref().ok_or_else(|| self.corrupt("there is no table".into()))?;
         Ok(stored.1.clone())
     }
@@ -136,8 +137,8 @@ impl TableLog for MemoryLog {
             snapshot.txns.extend(commit.txns);
         }
         let version = snapshot.version;
-        if fault != Some(CommitFault::Unsettled) {
-            guard.settle();
+        if fault != Some(CommitFault::NotSynced) {
+            guard.sync();
         }
         match fault {
             None => Ok(version),
@@ -168,14 +169,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unsettled_commit_goes_with_the_power_unless_somebody_has_read_it() {
+    async fn an_unsynced_commit_goes_with_the_power_unless_somebody_has_read_it() {
         for is_read in [false, true] {
             let log = MemoryLog::new("air");
             let table = TableDef { name: "air".into(), description: String::new(), fields: Vec::new() };
             log.open(&table).await.unwrap();
-            log.fail_next_commit(CommitFault::Unsettled);
+            log.fail_next_commit(CommitFault::NotSynced);
             assert!(log.commit(LogCommit::default()).await.is_err());
-            assert!(log.is_unsettled());
+            assert!(log.has_unsynced());
             if is_read {
                 assert_eq!(log.load().await.unwrap().version, 1);
             }

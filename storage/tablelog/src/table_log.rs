@@ -15,7 +15,7 @@ pub type AppId = String;
 /// State of a table at one version.
 #[derive(Debug, Clone, Default)]
 pub struct LogSnapshot {
-    /// Version of the log; 0 is its first.
+    /// Version of the table log; 0 is the first.
     pub version: i64,
     /// The files, in no particular order.
     pub files: Vec<Arc<DataFile>>,
@@ -30,33 +30,33 @@ pub struct LogCommit {
     pub base_version: i64,
     /// Files to add; they and their folders are synced already.
     pub adds: Vec<Arc<DataFile>>,
-    /// Files to remove from the table; they stay in the store for readers of older versions. A commit that both adds and
-    /// removes holds the same rows before and after it (compaction).
+    /// Files to remove from the table; they stay in the store for readers of older versions. A commit that both adds
+    /// and removes holds the same rows before and after it (compaction).
     pub removes: Vec<Arc<DataFile>>,
     /// Last LSN by application, for each application that contributed.
     pub txns: Vec<(AppId, i64)>,
 }
 
-/// The log of one table. Commits are serialised by the caller.
+/// The table log of one table. Commits are serialised by the caller.
 #[async_trait]
 pub trait TableLog: Send + Sync + std::fmt::Debug {
-    /// Creates the table where there is none, brings its metadata to `table` where it lacks fields, and reads it. What it
-    /// returns survives power loss, even where the process that committed it was killed before it knew that.
+    /// Creates the table where there is none, brings its metadata to `table` where it lacks fields, and reads it. What
+    /// it returns survives power loss, even where the process that committed it was killed before it knew that.
     ///
     /// # Errors
-    /// `Corrupt` where a stored field contradicts the declaration, or the log cannot be read.
+    /// `Corrupt` where a stored field contradicts the declaration, or the table log cannot be read.
     async fn open(&self, table: &TableDef) -> Result<LogSnapshot, TableLogError>;
 
     /// Reads the newest version. What it returns survives power loss.
     ///
     /// # Errors
-    /// `Corrupt` where there is no table or its log cannot be read.
+    /// `Corrupt` where there is no table or its table log cannot be read.
     async fn load(&self) -> Result<LogSnapshot, TableLogError>;
 
     /// Commits durably: when it returns, the change survives power loss. Returns the new version.
     ///
     /// # Errors
     /// `Conflict` where the version behind `base_version` is taken by another change. After `Store` the change may have
-    /// landed or not: read the log again and look at `txns`.
+    /// landed or not: read the table log again and look at `txns`.
     async fn commit(&self, commit: LogCommit) -> Result<i64, TableLogError>;
 }

@@ -1,5 +1,5 @@
-//! Requests under a key: stored as a whole and once, through a restart, the end of their segment of the log, and a change
-//! of the shard count.
+//! Requests under a key: stored as a whole and once, through a restart, the end of their segment of the log, and a
+//! change of the shard count.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

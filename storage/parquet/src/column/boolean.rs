@@ -55,7 +55,7 @@ fn push_bits(plain: &mut Vec<u8>, bits: &BooleanBuffer) {
     plain.extend_from_slice(bits.sliced().as_slice());
 }
 
-/// Least and greatest value; false comes first.
+/// Minimum and maximum value; false comes first.
 fn bounds_of(page: &BooleanArray) -> Bounds<bool> {
     let (trues, valid) = (page.true_count(), page.len() - page.null_count());
     (valid > 0).then_some((trues == valid, trues > 0))

@@ -1,10 +1,10 @@
 //! A column chunk of a Parquet file in the making: its pages one after the other, and what the file says of them.
 //!
-//! The general writer takes columns of any kind and looks at each value several times. What nearly all columns of telemetry
-//! are costs far less when it is known: text in long runs ([`crate::column::text`]), integers in small steps
+//! The general writer takes columns of any kind and looks at each value several times. What nearly all columns of
+//! telemetry are costs far less when it is known: text in long runs ([`crate::column::text`]), integers in small steps
 //! ([`crate::column::integer`]), booleans ([`crate::column::boolean`]), and nothing at all ([`ColumnChunk::of_nulls`]).
 //!
-//! What comes out is a plain column chunk of Parquet, format version 1 (all integers little-endian):
+//! The result is a plain column chunk of Parquet, format version 1 (all integers little-endian):
 //!
 //! | part | bytes |
 //! |---|---|
@@ -12,9 +12,9 @@
 //! | data page: definition levels, where the column may be null | length as 4 bytes, runs of 1 bit |
 //! | values that are not null | as the page's encoding says |
 //!
-//! A run of one value is its length times two as a varint, then the value in as many whole bytes as its width needs. A run of
-//! many values is the number of its groups of 8 times two, plus one, as a varint, then the values bit by bit. Each page is
-//! compressed by ZSTD.
+//! A run of one value is its length times two as a varint, then the value in as many whole bytes as its width needs. A
+//! run of many values is the number of its groups of 8 times two, plus one, as a varint, then the values bit by bit.
+//! Each page is compressed by ZSTD.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(crate) struct ColumnChunk {
     pub close: ColumnCloseResult,
 }
 
-/// How chunks are written.
+/// Options of chunks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChunkOptions {
     /// At least 1.
@@ -57,25 +57,25 @@ impl ChunkOptions {
 pub(crate) struct DataPage<'a> {
     pub rows: usize,
     pub nulls: usize,
-    /// Least and greatest value as the page index has them; absent where all values are null.
+    /// Minimum and maximum value as the page index has them; absent where all values are null.
     pub bounds: Option<(Vec<u8>, Vec<u8>)>,
     pub encoding: Encoding,
     /// Definition levels and values.
     pub plain: &'a [u8],
 }
 
-/// Least and greatest of some values; absent where there are none.
+/// Minimum and maximum of some values; absent where there are none.
 pub(crate) type Bounds<T> = Option<(T, T)>;
 
 /// The bounds of a chunk, page by page.
 pub(crate) struct PagedBounds<T> {
     pub all: Bounds<T>,
     last: Bounds<T>,
-    /// Neither least nor greatest values of pages descend from one page to the next.
+    /// Neither minimum nor maximum values of pages descend from one page to the next.
     pub is_ascending: bool,
 }
 
-/// What is known of a chunk when its last page is written.
+/// Totals of a chunk whose last page is written.
 pub(crate) struct ChunkSummary {
     pub statistics: Statistics,
     /// As in [`PagedBounds`].
@@ -192,7 +192,8 @@ impl ChunkWriter {
         let (min, max) = page.bounds.unwrap_or_default();
         self.columns.append(is_null, min, max, offset(page.nulls as u64)?);
         self.offsets.append_row_count(offset(page.rows as u64)?);
-        let size = i32::try_from(spec.compressed_size).map_err(|_| too_large("a page"))?;
+        // As in `count`, the conversion has nothing to add.
+        let size = i32::try_from(spec.compressed_size).map_err(|_range| too_large("a page"))?;
         self.offsets.append_offset_and_size(offset(spec.offset)?, size);
         Ok(())
     }
@@ -289,10 +290,14 @@ pub(crate) fn push_run(bytes: &mut Vec<u8>, value: u64, rows: usize, width_bits:
 /// Appends a number, seven bits to a byte, the lowest first (ULEB128).
 pub(crate) fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
+        bytes.push(low_bits(number) | 0x80);
         number >>= 7;
     }
-    bytes.push(number as u8);
+    bytes.push(low_bits(number));
+}
+
+fn low_bits(number: u64) -> u8 {
+    u8::try_from(number & 0x7f).expect("seven bits fit a byte")
 }
 
 /// A length in front of what has it.
@@ -319,11 +324,13 @@ fn statistics_of_nulls(physical: Type, nulls: u64) -> Statistics {
 }
 
 fn count(number: usize) -> Result<u32> {
-    u32::try_from(number).map_err(|_| too_large("a column"))
+    // The error of the conversion says nothing that this one does not.
+    u32::try_from(number).map_err(|_range| too_large("a column"))
 }
 
 fn offset(number: u64) -> Result<i64> {
-    i64::try_from(number).map_err(|_| too_large("a file"))
+    // As in `count`.
+    i64::try_from(number).map_err(|_range| too_large("a file"))
 }
 
 fn too_large(what: &str) -> ParquetError {

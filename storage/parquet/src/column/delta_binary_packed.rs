@@ -1,5 +1,5 @@
-//! Integers as the differences between neighbours, each in as many bits as the largest of its miniblock needs: Parquet's
-//! `DELTA_BINARY_PACKED`, as <https://parquet.apache.org/docs/file-format/data-pages/encodings/> has it.
+//! Integers as the differences between neighbours, each in as many bits as the largest of its miniblock needs:
+//! Parquet's `DELTA_BINARY_PACKED`, as <https://parquet.apache.org/docs/file-format/data-pages/encodings/> has it.
 //!
 //! | part | bytes |
 //! |---|---|
@@ -7,9 +7,9 @@
 //! | miniblocks of a block | varint: 4 |
 //! | values | varint |
 //! | first value | zigzag varint |
-//! | each block: least difference | zigzag varint |
+//! | each block: minimum difference | zigzag varint |
 //! | widths of its miniblocks in bits, 0 where one has no values | 4 bytes |
-//! | its miniblocks: differences less the least one, zeros behind the last one | packed, the lowest bit first |
+//! | its miniblocks: differences less the minimum one, zeros behind the last one | packed, the lowest bit first |
 //!
 //! Differences wrap around at the width of the type.
 
@@ -24,8 +24,8 @@ pub(crate) trait Packed: Copy + Ord + Default + Into<i64> {
 
     fn minus(self, other: Self) -> Self;
 
-    /// Appends differences of one miniblock less the least of their block, and returns their width.
-    fn push_miniblock(bytes: &mut Vec<u8>, deltas: &[Self], least: Self) -> u8;
+    /// Appends differences of one miniblock less the minimum of their block, and returns their width.
+    fn push_miniblock(bytes: &mut Vec<u8>, deltas: &[Self], minimum: Self) -> u8;
 }
 
 /// Appends values in this encoding.
@@ -42,12 +42,12 @@ pub(crate) fn push_packed<T: Packed>(bytes: &mut Vec<u8>, values: &[T]) {
         for ((delta, &before), &after) in deltas.iter_mut().zip(before).zip(after) {
             *delta = after.minus(before);
         }
-        let least = deltas.iter().fold(T::MAX, |least, delta| least.min(*delta));
-        push_zigzag(bytes, least);
+        let minimum = deltas.iter().fold(T::MAX, |minimum, delta| minimum.min(*delta));
+        push_zigzag(bytes, minimum);
         let widths = bytes.len();
         bytes.extend_from_slice(&[0; MINIBLOCKS]);
         for (number, deltas) in deltas.chunks(T::MINIBLOCK).enumerate() {
-            bytes[widths + number] = T::push_miniblock(bytes, deltas, least);
+            bytes[widths + number] = T::push_miniblock(bytes, deltas, minimum);
         }
     }
 }
@@ -61,14 +61,14 @@ impl Packed for i32 {
         self.wrapping_sub(other)
     }
 
-    fn push_miniblock(bytes: &mut Vec<u8>, deltas: &[Self], least: Self) -> u8 {
+    fn push_miniblock(bytes: &mut Vec<u8>, deltas: &[Self], minimum: Self) -> u8 {
         let mut offsets = [0; LANES];
         for (offset, delta) in offsets.iter_mut().zip(deltas) {
-            *offset = delta.wrapping_sub(least).cast_unsigned();
+            *offset = delta.wrapping_sub(minimum).cast_unsigned();
         }
         let width = u32::BITS - offsets.iter().fold(0, |bits, offset| bits | offset).leading_zeros();
         push_narrow(bytes, &offsets, width);
-        width as u8
+        width_byte(width)
     }
 }
 
@@ -81,21 +81,37 @@ impl Packed for i64 {
         self.wrapping_sub(other)
     }
 
-    fn push_miniblock(bytes: &mut Vec<u8>, deltas: &[Self], least: Self) -> u8 {
+    fn push_miniblock(bytes: &mut Vec<u8>, deltas: &[Self], minimum: Self) -> u8 {
         let mut offsets = [0; 2 * LANES];
         for (offset, delta) in offsets.iter_mut().zip(deltas) {
-            *offset = delta.wrapping_sub(least).cast_unsigned();
+            *offset = delta.wrapping_sub(minimum).cast_unsigned();
         }
         let width = u64::BITS - offsets.iter().fold(0, |bits, offset| bits | offset).leading_zeros();
         if width <= u32::BITS {
             for half in offsets.as_chunks().0 {
-                push_narrow(bytes, &half.map(|offset| offset as u32), width);
+                // The width is of the largest value, so no value has bits above the lower half.
+                push_narrow(bytes, &half.map(low_half), width);
             }
         } else {
             push_wide(bytes, &offsets, width);
         }
-        width as u8
+        width_byte(width)
     }
+}
+
+/// The width of at most 64 bits, as its byte.
+fn width_byte(width: u32) -> u8 {
+    u8::try_from(width).expect("an integer has at most 64 bits")
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
+fn low_half(value: u64) -> u32 {
+    value as u32
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lowest byte is what is wanted")]
+fn low_byte(bits: u128) -> u8 {
+    bits as u8
 }
 
 /// Appends values of at most 32 bits.
@@ -134,7 +150,7 @@ fn push_wide(bytes: &mut Vec<u8>, values: &[u64], width: u32) {
         bits |= u128::from(value) << pending;
         pending += width;
         while pending >= u8::BITS {
-            bytes.push(bits as u8);
+            bytes.push(low_byte(bits));
             bits >>= u8::BITS;
             pending -= u8::BITS;
         }
@@ -185,7 +201,7 @@ mod tests {
         let mut values = vec![value];
         values.truncate(count);
         while values.len() < count {
-            let least = zigzag(varint(&mut at));
+            let minimum = zigzag(varint(&mut at));
             let widths = &bytes[at..at + miniblocks];
             at += miniblocks;
             for &width in widths {
@@ -198,7 +214,7 @@ mod tests {
                 for number in 0..of_miniblock {
                     let bit = |bit: usize| u64::from(bytes[at + bit / 8] >> (bit % 8) & 1);
                     let offset = (0..width).fold(0, |offset, b| offset | bit(number * width + b) << b);
-                    value = value.wrapping_add(least).wrapping_add(offset.cast_signed());
+                    value = value.wrapping_add(minimum).wrapping_add(offset.cast_signed());
                     if physical == PhysicalType::INT32 {
                         value = i64::from(value as i32);
                     }

@@ -41,7 +41,7 @@ macro_rules! stored {
 stored!(i32, Int32);
 stored!(i64, Int64);
 
-/// Encodes some rows of a column; returns their least and greatest value besides.
+/// Encodes some rows of a column; returns their minimum and maximum value too.
 pub(crate) fn encode_integers<T: ArrowPrimitiveType>(
     column: &PrimitiveArray<T>,
     rows: Range<usize>,
@@ -119,7 +119,7 @@ mod tests {
 
     type Pages = Vec<(Option<i64>, Option<i64>, Option<i64>)>;
 
-    /// Least and greatest value and nulls of each page, as the index has them.
+    /// Minimum and maximum value and nulls of each page, as the index has them.
     fn indexed(metadata: &ParquetMetaData, group: usize) -> Pages {
         macro_rules! pages {
             ($index:expr) => {

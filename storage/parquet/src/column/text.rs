@@ -1,11 +1,12 @@
 //! A text column of sorted rows, written as what it is: a few values in long runs.
 //!
-//! Place columns and the quality hardly ever change from one row to the next. The general writer looks each value up in a
-//! hash table and compares it with the bounds of its page, row by row; here a run costs as much as a row does there.
+//! Location columns and the quality hardly ever change from one row to the next. The general writer looks each value up
+//! in a hash table and compares it with the bounds of its page, row by row; here a run costs as much as a row does
+//! there.
 //!
-//! The dictionary has each value that the chunk has, ascending: length as 4 bytes, UTF-8. The values of a page are the width
-//! of their codes in bits as 1 byte, then runs of codes (`RLE_DICTIONARY`). A chunk of nulls alone has no dictionary, and
-//! pages without values.
+//! The dictionary has each value that the chunk has, ascending: length as 4 bytes, UTF-8. The values of a page are the
+//! width of their codes in bits as 1 byte, then runs of codes (`RLE_DICTIONARY`). A chunk of nulls alone has no
+//! dictionary, and pages without values.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -60,7 +61,7 @@ impl TextRuns {
         self.runs.last().map_or(0, |run| run.end)
     }
 
-    /// Least and greatest value, where there is any.
+    /// Minimum and maximum value, where there is any.
     pub(crate) fn bounds(&self) -> Option<(&str, &str)> {
         let bounds = CodeBounds::of(self.runs.iter().map(|run| (run.code, 1)));
         bounds.codes.map(|(min, max)| (self.value(min), self.value(max)))
@@ -87,7 +88,7 @@ impl TextRuns {
     }
 }
 
-/// What is known of some runs.
+/// Bounds and nulls of some runs.
 #[derive(Debug, Default, Clone, Copy)]
 struct CodeBounds {
     codes: Bounds<i32>,

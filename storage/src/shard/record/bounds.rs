@@ -1,10 +1,11 @@
-//! What the message of logged rows claims, compared with the bytes that are there, before arrow-ipc reads it: arrow-ipc
-//! takes lengths on trust and would panic. A record's checksum keeps a failing disk out, not a fault of the writer.
+//! Bounds check of an IPC message: the lengths that it claims, compared with the bytes that are there. arrow-ipc takes
+//! lengths on trust and would panic. A record's checksum keeps a failing disk out, not a fault of the writer.
 
 use arrow::datatypes::{DataType, Schema};
 use arrow::ipc::RecordBatch;
 
-/// Checks a batch of columns of `schema`, all of them flat, against its body. Returns its rows, or what is wrong in words.
+/// Checks a batch of columns of `schema`, all of them flat, against its body. Returns its rows, or what is wrong in
+/// words.
 pub(super) fn check_bounds(batch: &RecordBatch<'_>, body: &[u8], schema: &Schema) -> Result<u64, String> {
     let rows = usize::try_from(batch.length()).ok().filter(|rows| *rows > 0);
     let rows = rows.ok_or_else(|| format!("{} rows", batch.length()))?;

@@ -4,7 +4,7 @@ use prost::Message;
 
 use crate::shard::record::error::RecordError;
 
-/// Head of a record: exactly one of its parts is there.
+/// Header of a record: exactly one of its parts is there.
 #[derive(Clone, PartialEq, Message)]
 pub struct RecordHeader {
     /// A batch of rows.
@@ -21,13 +21,13 @@ pub struct RecordHeader {
     pub request: Option<GatewayKeysHeader>,
 }
 
-/// What a batch is, and what was decided of it once and for all.
+/// Identity of a batch, and what was decided of it once and for all.
 #[derive(Clone, PartialEq, Message)]
 pub struct BatchHeader {
     /// Producer; 0 where batches are not sequenced.
     #[prost(uint32, tag = "1")]
     pub producer: u32,
-    /// Its epoch.
+    /// Epoch of the producer.
     #[prost(uint64, tag = "2")]
     pub epoch: u64,
     /// Table.
@@ -36,7 +36,7 @@ pub struct BatchHeader {
     /// Lane: 1 live, 2 back-fill.
     #[prost(uint32, tag = "4")]
     pub lane: u32,
-    /// Number in its stream.
+    /// Sequence number in the stream.
     #[prost(uint64, tag = "5")]
     pub number: u64,
     /// Digest of what was sent.
@@ -56,7 +56,7 @@ pub struct BatchHeader {
     pub rejected: Option<RowsHeader>,
 }
 
-/// Where rows stand in a record.
+/// Position and content of rows in a record.
 #[derive(Clone, PartialEq, Message)]
 pub struct RowsHeader {
     /// Table that they go to.
@@ -138,10 +138,10 @@ pub struct ProducerHeader {
     /// Producer.
     #[prost(uint32, tag = "1")]
     pub producer: u32,
-    /// Its epoch.
+    /// Epoch of the producer.
     #[prost(uint64, tag = "2")]
     pub epoch: u64,
-    /// Its streams in that epoch.
+    /// Streams of the producer in that epoch.
     #[prost(message, repeated, tag = "3")]
     pub streams: Vec<StreamHeader>,
 }
@@ -174,19 +174,22 @@ pub struct FenceHeader {
     pub epoch: u64,
 }
 
-/// Length and head, as they stand at the front of a record.
-pub fn encode_header(head: &RecordHeader) -> Vec<u8> {
-    let length = head.encoded_len();
+/// Length and header, as they stand at the front of a record.
+pub fn encode_header(header: &RecordHeader) -> Vec<u8> {
+    let length = header.encoded_len();
     let mut bytes = Vec::with_capacity(4 + length);
-    bytes.extend_from_slice(&u32::try_from(length).expect("a head is far below 4 GiB").to_le_bytes());
-    head.encode(&mut bytes).expect("a Vec grows as needed");
+    bytes.extend_from_slice(&u32::try_from(length).expect("a header is far below 4 GiB").to_le_bytes());
+    header.encode(&mut bytes).expect("a Vec grows as needed");
     bytes
 }
 
-/// Splits a record into head and rest.
+/// Splits a record into header and rest.
+///
+/// # Errors
+/// The record is shorter than its header says, or the header is not the protobuf message.
 pub fn decode_header(record: &[u8]) -> Result<(RecordHeader, &[u8]), RecordError> {
-    let (head, rest) = split_by_length(record)?;
-    Ok((RecordHeader::decode(head)?, rest))
+    let (header, rest) = split_by_length(record)?;
+    Ok((RecordHeader::decode(header)?, rest))
 }
 
 /// Splits off the part whose length stands in front of it as a `u32`, little-endian.
@@ -203,11 +206,11 @@ mod tests {
 
     #[test]
     fn heads_read_back() {
-        let head = RecordHeader { fence: Some(FenceHeader { producer: 7, epoch: 3 }), ..Default::default() };
-        let mut record = encode_header(&head);
+        let header = RecordHeader { fence: Some(FenceHeader { producer: 7, epoch: 3 }), ..Default::default() };
+        let mut record = encode_header(&header);
         record.extend_from_slice(b"rest");
         let (read, rest) = decode_header(&record).unwrap();
-        assert_eq!((read, rest), (head, &b"rest"[..]));
+        assert_eq!((read, rest), (header, &b"rest"[..]));
         assert!(decode_header(&record[..3]).is_err());
     }
 }

@@ -34,6 +34,9 @@ pub struct EncodedRows {
 
 impl EncodedRows {
     /// Encodes rows in a log schema.
+    ///
+    /// # Errors
+    /// Arrow refuses to encode them.
     pub fn new(rows: &RecordBatch) -> Result<Self, ArrowError> {
         let fields: Vec<usize> =
             (LOG_FIXED..rows.num_columns()).filter(|&index| !is_null_column(rows.column(index))).collect();
@@ -43,7 +46,7 @@ impl EncodedRows {
             Cow::Owned(rows.project(&(0..LOG_FIXED).chain(fields.iter().copied()).collect::<Vec<_>>())?)
         };
         let (dictionaries, mut data) = WRITE_CONTEXT.with_borrow_mut(|context| {
-            // The next batch begins with as much room as this one took.
+            // The next batch begins with a buffer as large as this one took.
             context.set_reserve_scratch(true);
             IpcDataGenerator::default().encode(
                 &written,
@@ -52,6 +55,7 @@ impl EncodedRows {
                 context,
             )
         })?;
+        // The body lives as long as the batch waits for its group: twice its size would count against nobody's budget.
         if data.arrow_data.capacity() > data.arrow_data.len() * 2 {
             data.arrow_data.shrink_to_fit();
         }
@@ -65,7 +69,7 @@ impl EncodedRows {
         Ok(Self { message, body: data.arrow_data, rows: rows.num_rows() as u64, fields })
     }
 
-    /// What the head says of them.
+    /// Header of the rows.
     pub fn header(&self, table: TableId, version: SchemaVersion) -> RowsHeader {
         RowsHeader {
             table: table.0,
@@ -92,19 +96,23 @@ impl EncodedRows {
     }
 }
 
-/// Reads rows into `schema`, the log schema of the table as it is now. Versions of a table only add fields at the end, so
-/// that a field keeps its position; a field that was added since reads as null.
-pub fn decode_rows(bytes: &[u8], head: &RowsHeader, schema: &SchemaRef) -> Result<RecordBatch, RecordError> {
+/// Reads rows into `schema`, the log schema of the table as it is now. Versions of a table only add fields at the end,
+/// so that a field keeps its position; a field that was added since reads as null.
+///
+/// # Errors
+/// The bytes are too few, or are not rows of the schema.
+pub fn decode_rows(bytes: &[u8], header: &RowsHeader, schema: &SchemaRef) -> Result<RecordBatch, RecordError> {
     let unreadable = |what: String| RecordError::Rows(what);
     let written: Vec<usize> =
-        (0..LOG_FIXED).chain(head.fields.iter().map(|&field| LOG_FIXED + field as usize)).collect();
+        (0..LOG_FIXED).chain(header.fields.iter().map(|&field| LOG_FIXED + field as usize)).collect();
     let written_schema = Arc::new(schema.project(&written).map_err(|error| unreadable(error.to_string()))?);
     let (message, body) = split_by_length(bytes)?;
     let message = arrow::ipc::root_as_message(message).map_err(|error| unreadable(error.to_string()))?;
     let batch = message.header_as_record_batch().ok_or_else(|| unreadable("not a record batch".into()))?;
+    // arrow-ipc would panic where a length points outside of the body, so all lengths are checked first.
     let rows = check_bounds(&batch, body, &written_schema).map_err(unreadable)?;
-    if rows != head.rows {
-        return Err(unreadable(format!("{rows} rows, and its head says {}", head.rows)));
+    if rows != header.rows {
+        return Err(unreadable(format!("{rows} rows, and its header says {}", header.rows)));
     }
     let read = read_record_batch(&Buffer::from(body), batch, written_schema, &HashMap::new(), None, &message.version())
         .map_err(|error| unreadable(error.to_string()))?;
@@ -146,13 +154,13 @@ mod tests {
         let encoded = EncodedRows::new(&rows).unwrap();
         let bytes = encoded.parts().concat();
         assert_eq!(bytes.len() as u64, encoded.bytes());
-        let head = encoded.header(TableId(1), SchemaVersion(1));
-        assert!(head.fields.is_empty(), "columns without values are not written");
-        assert_eq!(decode_rows(&bytes, &head, &schema).unwrap(), rows);
+        let header = encoded.header(TableId(1), SchemaVersion(1));
+        assert!(header.fields.is_empty(), "columns without values are not written");
+        assert_eq!(decode_rows(&bytes, &header, &schema).unwrap(), rows);
         for end in 0..bytes.len().min(200) {
-            assert!(decode_rows(&bytes[..end], &head, &schema).is_err(), "cut at {end}");
+            assert!(decode_rows(&bytes[..end], &header, &schema).is_err(), "cut at {end}");
         }
-        let beyond = RowsHeader { fields: vec![99], ..head };
+        let beyond = RowsHeader { fields: vec![99], ..header };
         assert!(decode_rows(&bytes, &beyond, &schema).is_err());
     }
 }

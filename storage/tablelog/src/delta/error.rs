@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::error::TableLogError;
 
-/// What errors call the table.
+/// Name of the table in errors: its URL.
 #[derive(Debug, Clone)]
 pub(super) struct LogName(String);
 

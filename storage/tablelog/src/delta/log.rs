@@ -28,7 +28,7 @@ use crate::delta::stats_json::{BoundForms, stats_text};
 use crate::error::TableLogError;
 use crate::table_log::{LogCommit, LogSnapshot, TableLog};
 
-/// The log of one Delta Lake table.
+/// The Delta log of one table.
 pub struct DeltaLog {
     log_store: LogStoreRef,
     name: LogName,
@@ -38,17 +38,18 @@ pub struct DeltaLog {
     known: Mutex<Option<Known>>,
 }
 
-/// What a commit has to know of the state that it builds upon.
+/// State that a commit builds upon.
 #[derive(Debug)]
 struct Known {
     version: i64,
     forms: Arc<BoundForms>,
 }
 
-/// The log of the table at a URL.
+/// The Delta log of the table at a URL.
 ///
-/// `store` is rooted where the URL's scheme is: at the root of the file system for `file:///data/tables/air/`. It has to
-/// sync what it writes (`zonelake_objects::SyncedStore` does), or else the log's promise of durability is void.
+/// `store` is rooted where the URL's scheme is: at the root of the file system for `file:///data/tables/air/`. It has
+/// to sync what it writes (`zonelake_objects::SyncedStore` does), or else the Delta log's promise of durability is
+/// void.
 ///
 /// # Errors
 /// The URL's scheme is none that deltalake knows.
@@ -93,7 +94,7 @@ impl TableLog for DeltaLog {
 
     async fn commit(&self, commit: LogCommit) -> Result<i64, TableLogError> {
         let mut known = self.known.lock().await;
-        // It is known again only once the outcome is.
+        // Taken out, and put back only once the outcome is known: after an error the next commit reads the Delta log.
         let before = match known.take().filter(|known| known.version >= commit.base_version) {
             Some(before) => before,
             None => {
@@ -177,6 +178,7 @@ impl DeltaLog {
     /// Finds out whether an entry has landed although its write has failed.
     async fn outcome(&self, next: u64, entry: &Bytes, error: TransactionError) -> Result<i64, TableLogError> {
         let is_taken = matches!(error, TransactionError::VersionAlreadyExists(_));
+        // The entry is there but its name may go with the power: it must not be reported as committed.
         if is_not_synced(&error) {
             return Err(self.name.store_error(error));
         }

@@ -1,4 +1,4 @@
-//! What the log of a table says at its newest version: metadata, files and transactions.
+//! Replay of a Delta log at its newest version: metadata, files and transactions.
 //!
 //! Files come from deltalake's replay. Transactions are read here, in one pass for all applications: from the newest
 //! checkpoint, and from the entries behind it.
@@ -98,6 +98,7 @@ impl Txns {
                 txns.add_checkpoint(&store, part).await?;
             }
         }
+        // Later entries override earlier ones, so the order is checkpoint, then versions upwards.
         for version in checkpoint.map_or(0, |(version, _)| version + 1)..=newest {
             let entry = log_store.read_commit_entry(version).await?;
             let entry = entry.ok_or_else(|| format!("version {version} is missing"))?;

@@ -1,5 +1,5 @@
-//! The declaration of a table as Delta metadata: `date` (the partition), the columns of the file schema, then the fields.
-//! Descriptions and units are the comments of the columns.
+//! The declaration of a table as Delta metadata: `date` (the partition), the columns of the file schema, then the
+//! fields. Descriptions and units are the comments of the columns.
 
 use deltalake_core::kernel::{
     Action, DataType, Metadata, MetadataExt, MetadataValue, Protocol, StructField, StructType,
@@ -11,7 +11,7 @@ use zonelake_schemas::{FieldDef, StorageType, TableDef};
 
 use crate::delta::format::{CHECKPOINT_COMMITS, READER_VERSION, WRITER_VERSION};
 
-/// What the first entry of a table's log holds.
+/// Actions of the first entry of a Delta log.
 pub(super) fn create_actions(table: &TableDef, now_ms: i64) -> Result<Vec<Action>, String> {
     let schema = StructType::try_new(columns(table)?).map_err(|error| error.to_string())?;
     let metadata: Metadata = serde_json::from_value(json!({
@@ -36,9 +36,9 @@ pub(super) fn create_actions(table: &TableDef, now_ms: i64) -> Result<Vec<Action
     Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
 }
 
-/// The metadata as the declaration would have it, where it differs: stored columns in their stored order, then new ones.
-/// A stored column that is declared in another type or not null any more is an error; one that is no longer declared
-/// stays.
+/// The metadata as the declaration would have it, where it differs: stored columns in their stored order, then new
+/// ones. A stored column that is declared in another type or not null any more is an error; one that is no longer
+/// declared stays.
 pub(super) fn changed_metadata(stored: &Metadata, table: &TableDef) -> Result<Option<Metadata>, String> {
     let schema = stored.parse_schema().map_err(|error| error.to_string())?;
     if stored.partition_columns() != ["date"] {

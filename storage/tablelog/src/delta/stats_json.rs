@@ -1,7 +1,7 @@
 //! Statistics of a file as the Delta log holds them: one JSON text
 //! `{"numRecords":n,"minValues":{…},"maxValues":{…},"nullCount":{…}}`.
 //!
-//! | kept as | written as | example |
+//! | stored as | written as | example |
 //! |---|---|---|
 //! | integer | number | `42` |
 //! | decimal | number with exactly its decimals | `-12.50` |
@@ -17,7 +17,7 @@ use serde_json::{Number, Value};
 use zonelake_parquet::{ColumnStats, StatValue};
 use zonelake_schemas::decimal;
 
-/// How a column's bounds are written.
+/// Form in which a column's bounds are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BoundForm {
     Integer,
