@@ -2,7 +2,7 @@
 //!
 //! mimalloc keeps what is free for a minute before it goes back to the system. Live rows take up and free hundreds of megabytes
 //! every few seconds; returning them each time costs page faults, and, on a virtual machine whose host collects free pages,
-//! stalls of the disk (docs/decisions/0021). `MIMALLOC_PURGE_DELAY` in the environment goes before it.
+//! stalls of the disk (docs/decisions/0023). `MIMALLOC_PURGE_DELAY` in the environment goes before it.
 
 use std::ffi::{c_int, c_long};
 

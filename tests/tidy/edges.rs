@@ -9,7 +9,7 @@ use crate::tree::Crate;
 ///
 /// `benches` is the workload alone here: its measurements import what they measure as development dependencies. `tests/fuzz`
 /// tests everything and is imported by nobody.
-pub(crate) const ORDER: [(&str, &[&str]); 22] = [
+pub(crate) const ORDER: [(&str, &[&str]); 23] = [
     ("zonelake-schemas", &[]),
     ("zonelake-registry", &["zonelake-schemas"]),
     ("zonelake-wal", &["zonelake-schemas"]),
@@ -20,12 +20,13 @@ pub(crate) const ORDER: [(&str, &[&str]); 22] = [
     ("zonelake-ingest", &["zonelake-storage"]),
     ("zonelake-timeseries", &["zonelake-schemas"]),
     ("zonelake-query", &["zonelake-storage", "zonelake-timeseries"]),
+    ("zonelake-settings", &[]),
     ("zonelake-net", &["zonelake-registry"]),
     ("zonelake-quic", &["zonelake-net", "zonelake-ingest"]),
     ("zonelake-http", &["zonelake-net", "zonelake-ingest", "zonelake-query"]),
     ("zonelake-postgres", &["zonelake-net", "zonelake-query"]),
     ("zonelake-flight", &["zonelake-net", "zonelake-ingest", "zonelake-query"]),
-    ("zonelake-server", &["zonelake-quic", "zonelake-http", "zonelake-postgres", "zonelake-flight"]),
+    ("zonelake-server", &["zonelake-settings", "zonelake-quic", "zonelake-http", "zonelake-postgres", "zonelake-flight"]),
     ("zonelake-gateway", &["zonelake-schemas"]),
     ("zonelake-push", &["zonelake-gateway"]),
     ("zonelake-benches", &["zonelake-schemas"]),

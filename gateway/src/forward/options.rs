@@ -18,7 +18,7 @@ pub struct ForwardOptions {
     /// Epoch of a spool that is made now; `None`: the seconds since 1970 at its making, so that a gateway whose disk was lost
     /// begins a later one by itself, given a clock that is roughly right. A spool that is there keeps its own.
     pub epoch: Option<Epoch>,
-    /// Most bytes on disk. Default 8 GiB. docs/operations.md says how to size it for an outage.
+    /// Most bytes on disk. Default 8 GiB. docs/durability.md says how to size it for an outage.
     pub bytes_max: u64,
     /// Bytes of a segment, the unit in which acknowledged batches leave the disk. Default 8 MiB.
     pub segment_bytes: u64,

@@ -22,7 +22,7 @@ const EXAMPLES: &str = "Examples:
   zonelake check --set-apart
 
 Without --set-apart nothing is changed. Exit code 0: sound; 3: not sound, each damage is named with file and place. A torn tail and files
-that no log lists are reported and are no damage: docs/operations.md says what they are.";
+that no log lists are reported and are no damage: docs/troubleshooting.md says what they are.";
 
 /// Read a whole data folder, log and tables, and say whether it is sound
 #[derive(Debug, Args)]
