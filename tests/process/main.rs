@@ -9,6 +9,7 @@
 //! - [`demo`]: the README's first command
 //! - [`sql`]: where questions come from and answers go
 //! - [`push`]: files over QUIC, and what a bad push is told
+//! - [`fixtures`]: data folders of earlier formats
 //! - [`durability`]: kill, restart, clean shutdown
 //! - [`kills`]: kill after kill under load, with the account of every batch
 //! - [`full_disk`]: no room left
@@ -19,6 +20,7 @@ mod control;
 mod damage;
 mod demo;
 mod durability;
+mod fixtures;
 mod full_disk;
 mod gateways;
 mod http;
