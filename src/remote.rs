@@ -85,18 +85,18 @@ impl RemoteServer {
     /// Where the server cannot be reached.
     pub(crate) fn call(&self, method: Method, path: &str, body: Vec<u8>) -> Result<(StatusCode, Vec<u8>), CliError> {
         let url = format!("{}{path}", self.url);
+        let has_body = method == Method::POST || method == Method::PATCH;
         let request = Request::builder()
             .method(method)
             .uri(&url)
             .header("Authorization", &self.authorization)
-            .header("Content-Type", "application/json")
-            .body(body)
-            .map_err(|error| CliError::input(format!("{url} is no address of a server: {error}")))?;
-        // A body goes with every method here: the routes of administration ignore the one that they do not need.
-        let agent = &self.agent;
-        let response = agent
-            .run(agent.configure_request(request).allow_non_standard_methods(true).force_send_body(true).build())
-            .map_err(|error| unreachable_server(&url, &error))?;
+            .header("Content-Type", "application/json");
+        let invalid = |error: axum::http::Error| CliError::input(format!("{url} is no address of a server: {error}"));
+        let response = match has_body {
+            true => self.agent.run(request.body(body).map_err(invalid)?),
+            false => self.agent.run(request.body(()).map_err(invalid)?),
+        };
+        let response = response.map_err(|error| unreachable_server(&url, &error))?;
         let (head, mut body) = response.into_parts();
         let text = body.with_config().limit(RESPONSE_BYTES_MAX).read_to_vec();
         Ok((head.status, text.map_err(|error| unreachable_server(&url, &error))?))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
-use zonelake_schemas::error::QueryErrorCode;
+pub use zonelake_schemas::error::QueryErrorCode;
 
 /// Reason why a statement has no rows, or only part of them.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -147,12 +147,6 @@ impl TableSchemas {
     }
 }
 
-/// A column of one boolean.
-pub fn constant_boolean(value: bool, rows: usize) -> BooleanArray {
-    let values = if value { BooleanBuffer::new_set(rows) } else { BooleanBuffer::new_unset(rows) };
-    BooleanArray::new(values, None)
-}
-
 /// A column without any value. Columns up to [`SHARED_NULLS`] rows share their memory, since most rows fill few of the
 /// fields of a wide table.
 pub fn null_column(data_type: &DataType, rows: usize) -> ArrayRef {
@@ -175,10 +169,9 @@ pub fn null_column(data_type: &DataType, rows: usize) -> ArrayRef {
 }
 
 /// A column of one boolean in every row.
-pub fn constant_boolean(value: bool, rows: usize) -> arrow::array::BooleanArray {
-    let values =
-        if value { arrow::buffer::BooleanBuffer::new_set(rows) } else { arrow::buffer::BooleanBuffer::new_unset(rows) };
-    arrow::array::BooleanArray::new(values, None)
+pub fn constant_boolean(value: bool, rows: usize) -> BooleanArray {
+    let values = if value { BooleanBuffer::new_set(rows) } else { BooleanBuffer::new_unset(rows) };
+    BooleanArray::new(values, None)
 }
 
 fn shared_nulls(data_type: &DataType, rows: usize) -> ArrayRef {

@@ -26,12 +26,15 @@ fn a_folder_of_an_earlier_format_opens_answers_takes_more_rows_and_stays_sound()
     for folder in FOLDERS {
         let root = tempfile::tempdir().expect("a temporary folder can be made");
         let data = unpacked(folder, root.path());
-        let installation =
-            Installation::new().with_data(data.clone()).with("ZONELAKE_WAL_SEGMENT_BYTES", 1_048_576).with("ZONELAKE_WAL_BYTES_MAX", 16_777_216);
+        let installation = Installation::new()
+            .with_data(data.clone())
+            .with("ZONELAKE_WAL_SEGMENT_BYTES", 1_048_576)
+            .with("ZONELAKE_WAL_BYTES_MAX", 16_777_216);
         let server = installation.restart(&word(data.join("admin-password")));
 
         // Rows of files, and rows that were in the WAL alone when the server was killed.
-        let rows = "select device, count(*) as rows, sum(temperature) as sum from environment group by device order by device";
+        let rows =
+            "select device, count(*) as rows, sum(temperature) as sum from environment group by device order by device";
         let row = |device: &str, rows: u64, sum: f64| serde_json::json!({"device": device, "rows": rows, "sum": sum});
         let expected = [row("a", 1_300, 31_850.0), row("b", 500, 12_250.0), row("keyed", 10, 45.0)];
         assert_eq!(server.sql(rows), expected, "{folder}");
@@ -44,7 +47,11 @@ fn a_folder_of_an_earlier_format_opens_answers_takes_more_rows_and_stays_sound()
         let token = word(data.join("north-token"));
         server.write_rows(&token, "a", 1_767_240_000, 10);
         assert!(text(&installation.run(&["role", "list"]).stdout).contains("grafana"), "{folder}");
-        assert_eq!(server.sql_value("select count(*) from environment where device = 'a'"), Value::from(1_310), "{folder}");
+        assert_eq!(
+            server.sql_value("select count(*) from environment where device = 'a'"),
+            Value::from(1_310),
+            "{folder}"
+        );
 
         assert!(server.terminate().success(), "{folder}");
         let checked = installation.run(&["check"]);

@@ -26,7 +26,10 @@ pub(crate) const ORDER: [(&str, &[&str]); 23] = [
     ("zonelake-http", &["zonelake-net", "zonelake-ingest", "zonelake-query"]),
     ("zonelake-postgres", &["zonelake-net", "zonelake-query"]),
     ("zonelake-flight", &["zonelake-net", "zonelake-ingest", "zonelake-query"]),
-    ("zonelake-server", &["zonelake-settings", "zonelake-quic", "zonelake-http", "zonelake-postgres", "zonelake-flight"]),
+    (
+        "zonelake-server",
+        &["zonelake-settings", "zonelake-quic", "zonelake-http", "zonelake-postgres", "zonelake-flight"],
+    ),
     ("zonelake-gateway", &["zonelake-schemas"]),
     ("zonelake-push", &["zonelake-gateway"]),
     ("zonelake-benches", &["zonelake-schemas"]),

@@ -143,7 +143,7 @@ pub(crate) fn check_sites<'s>(
     context: &BatchContext<'_>,
     faults: &mut RowFaults,
 ) {
-    let locations = context.registry.places();
+    let locations = context.registry.locations();
     for (row, stated) in stated {
         let location = locations.get(DeviceKey(devices[row]));
         let registered = location.and_then(|location| location.site.as_deref());

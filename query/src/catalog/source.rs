@@ -40,7 +40,7 @@ impl QuerySource for Store {
         });
         let tables = tables.collect();
         // Behind the views: a row that became visible meanwhile would else have no location.
-        Pinned { tables, locations: self.registry().places() }
+        Pinned { tables, locations: self.registry().locations() }
     }
 
     fn registry(&self) -> &Arc<Registry> {

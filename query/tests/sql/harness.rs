@@ -87,7 +87,7 @@ impl Harness {
         let dir = tempfile::tempdir().unwrap();
         let registry = Registry::open(&dir.path().join("registry.sqlite"), Arc::new(SystemClock::default())).unwrap();
         let password = registry.ensure_admin().unwrap().expect("a first password");
-        let registered = registry.adopt_tables(declared).unwrap();
+        let registered = registry.register_tables(declared).unwrap();
         let tables = registered
             .into_iter()
             .map(|registered| (registered.def.name.clone(), HarnessTable { registered, view: Mutex::default() }));

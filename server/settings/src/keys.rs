@@ -1,5 +1,7 @@
 //! Keys of the settings: their types, environment variables and defaults. The doc comment of each is what `zonelake config` prints.
 
+#![expect(unused_qualifications, reason = "the derive of confique writes whole paths")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -57,7 +57,7 @@ fn unreadable(error: &confique::Error) -> SettingsError {
 
 #[cfg(test)]
 mod tests {
-    use crate::*;
+    use super::*;
 
     fn load(text: &str) -> Result<Settings, SettingsError> {
         let folder = tempfile::tempdir().unwrap();

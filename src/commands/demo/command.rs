@@ -116,7 +116,7 @@ mod tests {
     use super::super::recordings::Recorded;
     use super::super::simulated::SentByTable;
     use super::*;
-    use crate::error::FailureKind;
+    use zonelake_server::FailureKind;
 
     /// Changes what is held to have been sent.
     type Plant = fn(&mut Vec<Recorded>, &mut SentByTable);

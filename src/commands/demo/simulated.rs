@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use zonelake_gateway::{Acked, ArrowEncoder, BatchStream, Compression, StreamObserver, StreamOptions};
 use zonelake_schemas::clock::{Clock, SystemClock};
 
-use super::ZoneGateway;
+use super::gateway::ZoneGateway;
 use crate::error::CliError;
 
 /// The zones that send.

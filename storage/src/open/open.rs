@@ -46,11 +46,11 @@ impl Store {
     pub async fn open_on(args: StoreArgs, parts: StoreParts) -> Result<(Arc<Self>, Vec<Shard>, Recovered), OpenError> {
         let StoreArgs { options, mut declared, clock, disk } = args;
         let StoreParts { registry, object_store, url, tables_root, table_log, lock } = parts;
-        registry.keep_node(&options.node)?;
+        registry.bind_node_name(&options.node)?;
         // Rows that are refused are stored like all others, so the table of rejections is one of the tables.
         declared.push(rejected_table());
         let mut tables = BTreeMap::new();
-        for registered in registry.adopt_tables(&declared)? {
+        for registered in registry.register_tables(&declared)? {
             let name = registered.def.name.clone();
             let log = table_log(&name)?;
             let snapshot = log.open(&registered.def).await?;

@@ -89,7 +89,7 @@ impl Fixture {
         let token = registry.add_gateway("gw", "vung-ang").unwrap().token;
         let table = TableDef::from_toml(TABLE).unwrap();
         let other = TableDef::from_toml("name = \"other\"\n[[field]]\nname = \"v\"\ntype = \"double\"").unwrap();
-        let tables = registry.adopt_tables(&[table, other, rejected_table()]).unwrap();
+        let tables = registry.register_tables(&[table, other, rejected_table()]).unwrap();
         let named = |name: &str| Arc::clone(tables.iter().find(|table| table.def.name == name).unwrap());
         Self {
             token,

@@ -7,7 +7,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::planner::TypePlanner;
 use datafusion::sql::sqlparser::ast::DataType as SqlType;
 use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
-use zonelake_timeseries::planning::TimeTypes;
+use zonelake_timeseries::TimeTypes;
 
 /// Planner of the names of types that PostgreSQL has, next to those of times, which all interfaces have.
 #[derive(Debug)]
