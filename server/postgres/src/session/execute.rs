@@ -157,7 +157,7 @@ impl Connection {
             self.warn("25P01", "there is no transaction in progress");
         } else {
             self.report_changes(&before);
-            self.end_portals();
+            self.drop_portals();
         }
         // The tag tells the client that COMMIT has rolled a failed transaction back.
         if commit && end != TransactionEnd::RolledBack { "COMMIT" } else { "ROLLBACK" }
