@@ -180,17 +180,19 @@ impl Column {
             return Ok(());
         }
         let mut written = Ok(());
-        put_sized(out, false, |out| written = self.put_unless_null(row, is_binary, out).map(|_is_value| ()));
+        put_sized(out, false, |out| {
+            written = if is_binary { self.put_binary(row, out) } else { self.put_text(row, out) };
+        });
         written
     }
 
-    /// Writes a value in one of the forms; `false` is null, of which nothing is written.
+    /// Writes an item of an array in one of the forms; `false` is null, of which nothing is written.
     fn put_unless_null(&self, row: usize, is_binary: bool, out: &mut BytesMut) -> Result<bool, ValueError> {
         if self.is_null(row) {
             return Ok(false);
         }
-        if is_binary { self.put_binary(row, out) } else { self.put_text(row, out) }?;
-        Ok(true)
+        let written = if is_binary { self.put_binary(row, out) } else { self.put_text(row, out) };
+        written.map(|()| true)
     }
 
     /// Stored bytes of a value, and true where they are text.
