@@ -19,7 +19,7 @@ struct Proto {
 fn parse(text: &str) -> Proto {
     let mut proto = Proto::default();
     let mut open: Option<(bool, String)> = None;
-    for line in text.lines().map(|line| line.split("//").next().unwrap().trim()) {
+    for line in text.lines().map(|line| line.split("//").next().expect("a split has a first part").trim()) {
         let words: Vec<&str> = line.trim_end_matches(';').split_whitespace().collect();
         match (words.as_slice(), &open) {
             ([] | ["syntax" | "package", ..], None) | ([], Some(_)) => {}
@@ -29,12 +29,15 @@ fn parse(text: &str) -> Proto {
             ([kind @ .., name, "=", number], Some((true, message))) if !kind.is_empty() => {
                 let fields = proto.messages.entry(message.clone()).or_default();
                 let field = (kind.join(" "), (*name).to_owned());
-                assert!(fields.insert(number.parse().unwrap(), field).is_none(), "{message} has {number} twice");
+                assert!(
+                    fields.insert(number.parse().expect("a number"), field).is_none(),
+                    "{message} has {number} twice"
+                );
             }
             ([name, "=", number], Some((false, of))) => {
                 let values = proto.enums.entry(of.clone()).or_default();
                 assert!(
-                    values.insert(number.parse().unwrap(), (*name).to_owned()).is_none(),
+                    values.insert(number.parse().expect("a number"), (*name).to_owned()).is_none(),
                     "{of} has {number} twice"
                 );
             }
@@ -52,7 +55,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, Vec<u8>)> {
         let content = match key & 7 {
             0 => varint(&mut bytes).to_le_bytes().to_vec(),
             2 => {
-                let length = usize::try_from(varint(&mut bytes)).unwrap();
+                let length = usize::try_from(varint(&mut bytes)).expect("a short message");
                 let (content, rest) = bytes.split_at(length);
                 bytes = rest;
                 content.to_vec()
@@ -67,7 +70,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, Vec<u8>)> {
 fn varint(bytes: &mut &[u8]) -> u64 {
     let mut value = 0;
     for place in 0.. {
-        let (byte, rest) = bytes.split_first().unwrap();
+        let (byte, rest) = bytes.split_first().expect("one more byte");
         *bytes = rest;
         value |= u64::from(byte & 0x7f) << (7 * place);
         if byte & 0x80 == 0 {

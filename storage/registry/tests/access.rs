@@ -8,7 +8,7 @@ use zonelake_schemas::ErrorKind;
 use zonelake_schemas::clock::SystemClock;
 
 fn open(folder: &Path) -> Registry {
-    Registry::open(&folder.join("registry.sqlite"), Arc::new(SystemClock::default())).unwrap()
+    Registry::open(&folder.join("registry.sqlite"), Arc::new(SystemClock::default())).expect("the registry opens")
 }
 
 #[test]

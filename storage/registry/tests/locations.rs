@@ -12,11 +12,11 @@ use zonelake_schemas::clock::SystemClock;
 use zonelake_schemas::{DeviceKey, ErrorKind, ZoneId};
 
 fn open(folder: &Path) -> Registry {
-    Registry::open(&folder.join("registry.sqlite"), Arc::new(SystemClock::default())).unwrap()
+    Registry::open(&folder.join("registry.sqlite"), Arc::new(SystemClock::default())).expect("the registry opens")
 }
 
 fn vung_ang(registry: &Registry) -> ZoneId {
-    registry.zone_by_code("vung-ang").unwrap().id
+    registry.zone_by_code("vung-ang").expect("a reference zone").id
 }
 
 const NEW_ZONE: NewZone<'_> = NewZone {

@@ -13,12 +13,12 @@ fn open_at(path: &Path) -> Result<Registry, RegistryError> {
 }
 
 fn open(folder: &Path) -> Registry {
-    open_at(&folder.join("registry.sqlite")).unwrap()
+    open_at(&folder.join("registry.sqlite")).expect("the registry opens")
 }
 
 fn table(name: &str, fields: &[&str]) -> TableDef {
     let fields: String = fields.iter().map(|field| format!("[[field]]\n{field}\n")).collect();
-    TableDef::from_toml(&format!("name = \"{name}\"\n{fields}")).unwrap()
+    TableDef::from_toml(&format!("name = \"{name}\"\n{fields}")).expect("a declaration")
 }
 
 const A: &str = "name = \"a\"\ntype = \"double\"\nunit = \"mg/l\"\nmin = 0.1\nmax = 1e5\ndecimals = 2";

@@ -104,8 +104,9 @@ fn a_segment_finds_a_file_that_was_made_ahead_of_it() {
     while inode_of(&format!("segment-{:020}.wal", wal.current_segment().id.0)) != inode {
         assert!(numbers.len() < 100, "what was made ahead is not used");
         std::thread::sleep(std::time::Duration::from_millis(20));
-        numbers.push(numbers.len() as u8 + 1);
-        append(&mut wal, &[&vec![numbers.len() as u8; 900 << 10]]);
+        let number = u8::try_from(numbers.len() + 1).expect("below 100");
+        numbers.push(number);
+        append(&mut wal, &[&vec![number; 900 << 10]]);
     }
     assert_eq!(in_folder(".new"), []);
     drop(wal);
