@@ -1,4 +1,4 @@
-//! What measurements have in common; nothing of it is in the program.
+//! Workload that measurements have in common; nothing of it is in the program.
 //!
 //! - [`workload`]: devices, their values, and rows of them in the forms in which gateways send
 //!

@@ -8,7 +8,7 @@
 //! - [`sender`]: a gateway and its clock
 //! - [`overload`]: gateways that spill to disk, and twice what can be taken
 //! - [`freshness`]: from sending until a query sees it
-//! - [`queries`]: heavy statements beside a load
+//! - [`queries`]: heavy statements next to a load
 //! - [`meter`], [`resources`]: what is measured
 //! - [`sql`], [`proof`]: what is found in the end
 //! - [`run`]: all of it
@@ -109,7 +109,7 @@ struct Options {
     no_proof: bool,
 }
 
-/// Why a run has failed.
+/// Reason why a run has failed.
 #[derive(Debug, thiserror::Error)]
 enum LoadError {
     /// A stream has ended.
@@ -129,10 +129,10 @@ enum LoadError {
     Query {
         /// Statement.
         query: String,
-        /// What the server said.
+        /// Words of the server.
         reason: String,
     },
-    /// What was sent is not what is stored.
+    /// Stored rows differ from those sent.
     #[error("NOT exactly once: {0}")]
     Proof(String),
     /// The report cannot be written.
@@ -180,7 +180,9 @@ fn start(options: &Options) -> Result<Found, LoadError> {
     let folder = run::new_folder(&options.data)?;
     let program = match &options.program {
         Some(program) => program.clone(),
-        None => beside_this().ok_or_else(|| LoadError::Server("no program beside this one; --program".into()))?,
+        None => {
+            program_next_to_this().ok_or_else(|| LoadError::Server("no program beside this one; --program".into()))?
+        }
     };
     let args = RunArgs {
         name: options.load,
@@ -229,10 +231,10 @@ fn write(folder: &Path, found: &Found) -> Result<(), LoadError> {
 fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     // Where it cannot be raised, opening the sockets says so.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();
 }
 
-fn beside_this() -> Option<PathBuf> {
+fn program_next_to_this() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?.with_file_name("zonelake");
     program.is_file().then_some(program)
 }

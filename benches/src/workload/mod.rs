@@ -16,7 +16,7 @@ pub use forms::{ArrowForm, Wire, lines};
 pub use walks::{Rows, Walks};
 use zonelake_schemas::TableDef;
 
-/// How one field walks.
+/// Random walk of one field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FieldWalk {
     /// Name of the field.
@@ -25,7 +25,7 @@ pub struct FieldWalk {
     pub start: (f64, f64),
     /// Standard deviation of a step, one a second.
     pub step: f64,
-    /// Where the walk is reflected, besides zero.
+    /// Value at which the walk is reflected, besides zero.
     pub ceiling: Option<f64>,
 }
 
@@ -60,7 +60,7 @@ pub fn hundredths_table() -> TableDef {
 /// The same as text.
 pub const HUNDREDTHS_TOML: &str = include_str!("../../../loadtest/tables/loadtest_hundredths.toml");
 
-/// Which devices there are, and what makes their values differ from those of another run.
+/// Devices of a run, and the seed by which their values differ from those of another run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Workload {
     /// Devices in all; 1 or more.

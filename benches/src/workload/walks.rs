@@ -39,7 +39,7 @@ impl Rows {
         self.times_us.len()
     }
 
-    /// Whether there is none.
+    /// True where there is none.
     pub fn is_empty(&self) -> bool {
         self.times_us.is_empty()
     }
