@@ -1,5 +1,6 @@
-//! `zonelake-loadtest`: simulated zones as gateways over real QUIC against a real server, and the proof that every reading
-//! sent is stored exactly once. In the order in which a run goes:
+#![doc = include_str!("../README.md")]
+//!
+//! In the order in which a run goes:
 //!
 //! - [`load`]: the loads by name
 //! - [`workload`]: what the simulated sensors measure

@@ -1,5 +1,4 @@
-//! Fuzz targets: everything that comes from outside, each as a function of bytes that must not panic, whatever they are.
-//! Tests run the corpus through the same functions, so that what was found once stays found.
+#![doc = include_str!("../README.md")]
 //!
 //! | target | bytes |
 //! |---|---|

@@ -1,7 +1,8 @@
 //! Second opinion on line protocol: InfluxDB's own parser (`influxdb-line-protocol`) over the same bytes.
 //!
 //! Either both parsers take a block of lines, with the same values, or both refuse it, or its text has one of the listed
-//! [`DIFFERENCES`]. Twelve million generated blocks found no other difference when this list was made.
+//! [`DIFFERENCES`]. Twelve million generated blocks showed no others when this list was made, except in names of measurements
+//! (`\=` is no escape to InfluxDB there, and a quote can hide the end of the line); a measurement must be the table's name here.
 //!
 //! Zonelake's parser is asked through the decoder of a server, which also checks names, types and devices. A block that is
 //! refused for one of these says nothing about its syntax and is left out, as is one that is not UTF-8, which InfluxDB's
@@ -155,10 +156,7 @@ enum Value<'a> {
 impl std::fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Text(text)
-            | Self::Field(FieldValue::String(influxdb_line_protocol::EscapedStr::SingleSlice(text))) => {
-                f.write_str(text)
-            }
+            Self::Text(text) => f.write_str(text),
             Self::Field(FieldValue::String(text)) => f.write_str(text.as_str()),
             Self::Field(other) => other.fmt(f),
         }
