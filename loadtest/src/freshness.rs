@@ -9,7 +9,7 @@ use zonelake_gateway::{BatchStream, Connection, StreamOptions, line_block};
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::wire::control::Encoding;
 
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::meter::Meter;
 use crate::sender::wait_until;
 use crate::sql::SqlClient;

@@ -12,9 +12,10 @@
 //! - [`queries`]: heavy statements next to a load
 //! - [`meter`], [`resources`]: what is measured
 //! - [`sql`], [`proof`]: what is found in the end
-//! - [`run`]: all of it
+//! - [`run`]: all of it; [`error`]: reasons why it fails
 //! - [`report`], [`page`]: what is told
 
+mod error;
 mod freshness;
 mod load;
 mod meter;
@@ -38,6 +39,7 @@ use std::time::Duration;
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::error::LoadError;
 use crate::load::LoadName;
 use crate::run::{Found, RunArgs};
 
@@ -110,38 +112,7 @@ struct Options {
     no_proof: bool,
 }
 
-/// Reason why a run has failed.
-#[derive(Debug, thiserror::Error)]
-enum LoadError {
-    /// A stream has ended.
-    #[error("a gateway's stream has ended: {0}")]
-    Stream(#[from] zonelake_gateway::StreamError),
-    /// A connection cannot be made.
-    #[error("a gateway cannot connect: {0}")]
-    Connect(#[from] zonelake_gateway::ConnectError),
-    /// Rows cannot be encoded.
-    #[error("rows cannot be encoded: {0}")]
-    Encode(#[from] zonelake_gateway::EncodeError),
-    /// The server.
-    #[error("the server: {0}")]
-    Server(String),
-    /// A query.
-    #[error("{query}: {reason}")]
-    Query {
-        /// Statement.
-        query: String,
-        /// Words of the server.
-        reason: String,
-    },
-    /// Stored rows differ from those sent.
-    #[error("NOT exactly once: {0}")]
-    Proof(String),
-    /// The report cannot be written.
-    #[error("the report: {0}")]
-    Report(String),
-}
-
-/// That of the server, so that the gateways cost as little.
+/// The allocator of the server, so that the gateways cost as little.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -19,7 +19,7 @@ use zonelake_gateway::{Connection, ForwardOptions, Forwarder, SpoolError, Stream
 use zonelake_schemas::Lane;
 use zonelake_schemas::clock::Clock;
 
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::meter::Meter;
 use crate::report::{Latency, OverloadReport, SecondReport};
 use crate::resources::usage;

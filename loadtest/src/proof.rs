@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::freshness::PROBE;
 use crate::rows::SentByDevice;
 use crate::sql::SqlClient;

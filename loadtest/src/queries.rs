@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use zonelake_benches::workload::FieldWalk;
 use zonelake_schemas::clock::Clock;
 
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::report::StatementsReport;
 use crate::sql::SqlClient;
 

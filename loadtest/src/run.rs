@@ -11,7 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use zonelake_gateway::{Connection, ConnectionOptions, Sockets, Trust};
 use zonelake_schemas::clock::{Clock, SystemClock};
 
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::freshness::{self, ProbeArgs};
 use crate::load::{Load, LoadName, StreamPlan};
 use crate::meter::Meter;

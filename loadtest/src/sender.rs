@@ -16,7 +16,7 @@ use zonelake_schemas::Lane;
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::wire::control::Encoding;
 
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::meter::Meter;
 use crate::rows::{RowSource, RowsArgs, SentByDevice, Wire};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// A running server and the gateways that it knows.
 #[derive(Debug)]

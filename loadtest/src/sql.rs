@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 use ureq::Agent;
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 #[derive(serde::Deserialize)]
 struct Answer {

@@ -39,7 +39,7 @@ pub const DIFFERENCES: [Difference; 9] = [
     },
     Difference {
         what: "in names, InfluxDB escapes a backslash and a line feed by a backslash, and no name ends with one",
-        example: "t,device=a\\\\ raw=1\n",
+        example: "t,device=a,note=x\\\\y raw=1\n",
         may_show: |text| text.contains("\\\\") || text.contains("\\\n") || text.ends_with('\\'),
     },
     Difference {
@@ -209,7 +209,8 @@ fn near(scaled: f64, scale: i8, value: &Value<'_>) -> Result<u64, String> {
     let power = 10f64.powi(i32::from(scale));
     let sent = number(value).unwrap_or(f64::NAN);
     let difference = (scaled - sent * power).abs();
-    if difference <= 0.5 + 1e-9 * scaled.abs() { Ok(1) } else { Err(format!("{scaled} / {power} and {sent}")) }
+    // Half a unit for the rounding, and what a double of 53 bits is off by.
+    if difference <= 0.5 + 1e-15 * scaled.abs() { Ok(1) } else { Err(format!("{scaled} / {power} and {sent}")) }
 }
 
 fn number(value: &Value<'_>) -> Option<f64> {
