@@ -9,7 +9,8 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use zonelake_schemas::TableSchemas;
 
-use super::{FIELDS, Rows};
+use super::fields::FIELDS;
+use super::walks::Rows;
 
 /// Type of values in Arrow batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
