@@ -7,7 +7,7 @@ import numpy
 import pyarrow
 import pyarrow.parquet
 
-# Where walks start (least, greatest), standard deviation of a step, ceiling.
+# Where walks start (minimum, maximum), standard deviation of a step, ceiling.
 FIELDS = {
     "pm2_5": (10, 60, 0.30, None),
     "pm10": (20, 100, 0.50, None),
@@ -27,9 +27,9 @@ def made(rows: int) -> pyarrow.Table:
     seconds = rows // DEVICES
     random = numpy.random.default_rng(20260101)
     columns = {}
-    for name, (least, greatest, step, ceiling) in FIELDS.items():
+    for name, (low, high, step, ceiling) in FIELDS.items():
         walk = random.normal(0, step, (seconds, DEVICES))
-        walk[0] = random.uniform(least, greatest, DEVICES)
+        walk[0] = random.uniform(low, high, DEVICES)
         walk = numpy.abs(walk.cumsum(axis=0))
         if ceiling is not None:
             walk = ceiling - numpy.abs(ceiling - walk)

@@ -1,4 +1,4 @@
-//! What the machine can do at all, so that a stage's figure can be held against it: copying memory, writing and syncing,
+//! Limits of the machine, for comparison with a stage's figure: copying memory, writing and syncing,
 //! and QUIC over loopback with both ends in this process.
 
 use std::fs::{File, OpenOptions};

@@ -41,7 +41,7 @@ pub fn measure(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A table that grows by a file a commit. It is begun anew now and then, so that it has about the stated number of files
+/// A table that grows by a file a commit. It is begun again now and then, so that it has about the stated number of files
 /// throughout; its checkpoints, one in a hundred commits, count.
 struct Growing {
     log: DeltaLog,
@@ -74,7 +74,7 @@ impl Growing {
     }
 }
 
-/// What the log is told of a file; there need not be one.
+/// Entry of a file in the Delta log; the file itself need not exist.
 fn file(number: u64) -> DataFile {
     let rows = READINGS / 8;
     let bound = |value: i64| Some(StatValue::Integer(value));
@@ -85,11 +85,9 @@ fn file(number: u64) -> DataFile {
     for name in ["time", "ingested_at"] {
         stats.insert(name.into(), ColumnStats { min: bound(1_000), max: bound(2_000), nulls: 0 });
     }
-    for (name, least, greatest) in
-        [("zone", "zone-00", "zone-19"), ("device", "vung-ang-env-00000", "vung-ang-env-00999")]
-    {
+    for (name, min, max) in [("zone", "zone-00", "zone-19"), ("device", "vung-ang-env-00000", "vung-ang-env-00999")] {
         let text = |text: &str| Some(StatValue::Text(text.into()));
-        stats.insert(name.into(), ColumnStats { min: text(least), max: text(greatest), nulls: 0 });
+        stats.insert(name.into(), ColumnStats { min: text(min), max: text(max), nulls: 0 });
     }
     let path = format!("date=2026-01-01/part-{number:032x}.parquet");
     DataFile { path, bytes: 16 << 20, rows, date: 20_454, stats, checksum: Some(number) }
@@ -97,5 +95,5 @@ fn file(number: u64) -> DataFile {
 
 /// Readings of a file: 128 MiB of live rows of eight decimals, which is when a flush is due.
 const READINGS: u64 = 8 * (128 << 20) / 53;
-/// Commits after which a table is begun anew.
+/// Commits after which a table is begun again.
 const COMMITS_MAX: i64 = 200;

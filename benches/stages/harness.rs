@@ -1,4 +1,4 @@
-//! What stages stand on: a store with the program's defaults in a folder of a real disk, zones and gateways of the workload,
+//! Harness of the stages: a store with the program's defaults in a folder of a real disk, zones and gateways of the workload,
 //! and their rows in every form.
 
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub struct Form {
     pub name: &'static str,
     /// Table.
     pub table: &'static str,
-    /// How values travel.
+    /// Type of values on the wire.
     pub wire: Wire,
 }
 
@@ -41,7 +41,7 @@ pub const ENVIRONMENT: Form = Form { name: "environment_doubles", table: "enviro
 /// Two decimals declared, doubles on the wire.
 pub const DOUBLES: Form = Form { name: "doubles", table: HUNDREDTHS_TABLE, wire: Wire::Doubles };
 /// Two decimals declared, and sent as such.
-pub const DECIMALS: Form = Form { name: "decimals", table: HUNDREDTHS_TABLE, wire: Wire::AsKept };
+pub const DECIMALS: Form = Form { name: "decimals", table: HUNDREDTHS_TABLE, wire: Wire::AsStored };
 /// All of them.
 pub const FORMS: [Form; 3] = [ENVIRONMENT, DOUBLES, DECIMALS];
 
@@ -153,7 +153,7 @@ impl Harness {
         decoder
     }
 
-    /// Rows of a sender as the log has them, by way of a batch that was encoded and decoded.
+    /// Rows of a sender as the WAL has them, by way of a batch that was encoded and decoded.
     pub fn log_rows(&self, form: Form, sender: &mut Sender, rows: usize, batches: usize) -> Vec<RecordBatch> {
         let encoded = self.encoded(form, sender, rows, batches);
         let mut decoder = self.decoder(form, &encoded[0]);
@@ -247,5 +247,5 @@ fn add_gateways(registry: &Registry, workload: &Workload) -> Vec<Arc<Gateway>> {
 const HEADER: usize = zonelake_schemas::wire::frame::HEADER_BYTES;
 /// Ninety days: the server's clock stands so far behind the first row, so that no row is of the future.
 const DAYS_90_US: i64 = 90 * 86_400_000_000;
-/// What Linux calls a file system in memory.
+/// Number of a file system in memory, in Linux.
 const TMPFS_MAGIC: i64 = 0x0102_1994;

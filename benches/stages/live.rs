@@ -1,4 +1,4 @@
-//! Rows shown, and small chunks merged as they age.
+//! Rows published, and small chunks merged as they age.
 
 use std::sync::Arc;
 
@@ -35,5 +35,5 @@ pub fn measure(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Rows that are shown in one go.
+/// Rows that are published in one iteration.
 const ROWS: usize = 102_400;

@@ -6,10 +6,10 @@
 //! - [`encode`]: rows to payloads, at the gateway
 //! - [`frame`]: the bytes of a stream to frames, and their digests
 //! - [`arrow_decode`], [`line_decode`]: payloads to checked rows
-//! - [`record`]: checked rows to the bytes of the log
+//! - [`record`]: checked rows to the bytes of the WAL
 //! - [`wal`]: records to the disk, synced
-//! - [`shard`]: a group of batches: judged, written, synced, shown
-//! - [`live`]: rows shown and merged
+//! - [`shard`]: a group of batches: classified, written, synced, published
+//! - [`live`]: rows published and merged
 //! - [`sort`], [`parquet`]: live rows to files
 //! - [`delta`]: files to the table
 //! - [`scan`]: SQL over live rows and over files

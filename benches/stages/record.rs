@@ -1,4 +1,4 @@
-//! Checked rows to the bytes of their record in the log.
+//! Checked rows to the bytes of their record in the WAL.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use zonelake_storage::Rows;

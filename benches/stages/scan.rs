@@ -73,7 +73,7 @@ fn prepare(is_flushed: bool) -> (Harness, Arc<QueryEngine>) {
             stored: Some(Rows::new(log).expect("the rows can be encoded")),
             rejected: None,
         };
-        harness.shard.append(&[entry]).expect("the log can be written");
+        harness.shard.append(&[entry]).expect("the WAL can be written");
     }
     if is_flushed {
         harness.runtime.block_on(harness.store.flush(&table)).expect("the rows can be flushed");

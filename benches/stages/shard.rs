@@ -1,4 +1,4 @@
-//! A group of batches through a shard: judged, written and synced, shown to queries.
+//! A group of batches through a shard: classified, written and synced, published to queries.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub fn measure(criterion: &mut Criterion) {
                     make_room(harness, &table);
                     number(entries);
                     let outcomes =
-                        stopwatch.add(&mut total, || harness.shard.append(entries).expect("the log can be written"));
+                        stopwatch.add(&mut total, || harness.shard.append(entries).expect("the WAL can be written"));
                     assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Stored), "every batch is new");
                 }
                 total

@@ -1,4 +1,4 @@
-//! How long and how often a stage is measured, and the clock for what criterion cannot time by itself.
+//! Duration and number of measurements of a stage, and a clock for steps that criterion cannot time.
 
 use std::time::Duration;
 

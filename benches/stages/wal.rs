@@ -29,7 +29,7 @@ pub fn measure(criterion: &mut Criterion) {
                 let mut total = Duration::ZERO;
                 for _ in 0..iterations {
                     stopwatch.add(&mut total, || append(wal, &records));
-                    // What a flush lets go of is used again, as in the program.
+                    // A segment that a flush releases is used again, as in the program.
                     let before = SegmentId(wal.current_segment().id.0 - 1);
                     wal.release_through(before).expect("old segments can go");
                 }
@@ -42,9 +42,9 @@ pub fn measure(criterion: &mut Criterion) {
 
 fn append(wal: &mut Wal, records: &[RecordParts<'_>]) {
     if wal.must_roll(Wal::group_bytes(records)) {
-        wal.roll().expect("the log can roll");
+        wal.roll().expect("the WAL can roll");
     }
-    wal.append(records).expect("the log can be written");
+    wal.append(records).expect("the WAL can be written");
 }
 
 fn new_log() -> (TempDir, Wal) {
@@ -54,7 +54,7 @@ fn new_log() -> (TempDir, Wal) {
     (folder, wal)
 }
 
-/// Bytes of a row of eight decimals in the log: time, key, quality, lane, fields.
+/// Bytes of a row of eight decimals in the WAL: time, key, quality, lane, fields.
 const ROW_BYTES: usize = 8 + 4 + 1 + 8 * 4;
 /// Bytes of a record besides its rows, about.
 const HEAD_BYTES: usize = 1_100;

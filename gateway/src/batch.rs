@@ -50,7 +50,7 @@ impl Prelude {
         self.schema().map_or(0, Bytes::len) + self.dictionaries().map(|(_, message)| message.len()).sum::<usize>()
     }
 
-    /// Whether both share their memory, so that holding both costs no more than one.
+    /// True where both share their memory, so that holding both costs no more than one.
     pub fn is_shared_with(&self, other: &Self) -> bool {
         match (&self.inner, &other.inner) {
             (Some(own), Some(other)) => Arc::ptr_eq(own, other),
@@ -60,7 +60,7 @@ impl Prelude {
     }
 }
 
-/// Whether two messages are equal; fast where they share their memory.
+/// Equality of two messages; fast where they share their memory.
 pub(crate) fn same_bytes(one: &Bytes, other: &Bytes) -> bool {
     (one.as_ptr() == other.as_ptr() && one.len() == other.len()) || one == other
 }

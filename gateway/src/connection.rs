@@ -1,4 +1,4 @@
-//! The QUIC connection to a server. All streams of a gateway share one; whoever finds it lost dials it again.
+//! The QUIC connection to a server. All streams of a gateway share one; the first stream that finds it lost dials again.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ pub(crate) const CLOSE_NORMAL: u32 = 0;
 /// Close code of a server that was sent what the protocol does not allow.
 pub(crate) const CLOSE_PROTOCOL: u32 = 1;
 
-/// Where the server is, and how a dead link is noticed.
+/// Address of the server, its trust, and the limits by which a dead link is noticed.
 #[derive(Debug, Clone)]
 pub struct ConnectionOptions {
     /// `host:port`.
     pub server: String,
     /// Name that the server's certificate must have where it is not pinned; `None`: the host of `server`.
     pub server_name: Option<String>,
-    /// Which server to believe.
+    /// Trust in the server.
     pub trust: Trust,
     /// Silence after which a packet asks whether the server is there. Default 1 s.
     pub keep_alive: Duration,
@@ -36,7 +36,7 @@ pub struct ConnectionOptions {
     pub idle_timeout: Duration,
     /// Longest wait for a connection or for the answer to an opened stream. Default 10 s.
     pub answer_timeout: Duration,
-    /// Where it is dialled from. Default: sockets of its own.
+    /// Sockets to dial from. Default: new ones.
     pub sockets: Sockets,
 }
 
@@ -88,7 +88,7 @@ impl Connection {
         &self.clock
     }
 
-    /// How it was set up.
+    /// Options of the connection.
     pub fn options(&self) -> &ConnectionOptions {
         &self.options
     }
@@ -112,6 +112,7 @@ impl Connection {
 
     /// The living link, or a new one. Callers wait for each other, so that one dials for all.
     pub(crate) async fn link(&self) -> Result<quinn::Connection, ConnectError> {
+        // The lock is held while dialling, so that one stream dials and the others get its link.
         let mut dialled = self.dialled.lock().await;
         if let Some(link) = &*dialled
             && link.close_reason().is_none()
@@ -137,9 +138,9 @@ impl Connection {
             tokio::net::lookup_host(server.as_str()).await.map_err(|error| unreachable(error.to_string()))?;
         let mut failure = unreachable("the host has no address".into());
         let mut dials = FuturesUnordered::new();
-        for (place, address) in (0..).zip(addresses) {
+        for (index, address) in (0..).zip(addresses) {
             match self.options.sockets.reaching(address) {
-                Ok(endpoint) => dials.push(self.dial_one(endpoint, address, name, DIAL_STEP * place)),
+                Ok(endpoint) => dials.push(self.dial_one(endpoint, address, name, DIAL_STEP * index)),
                 Err(error) => failure = error,
             }
         }
@@ -148,7 +149,8 @@ impl Connection {
                 Ok(link) => return Ok(link),
                 // An answer that says no tells more than no answer.
                 Err(error) if matches!(failure, ConnectError::Unreachable { .. }) => failure = error,
-                Err(_) => {}
+                // The first refusal is as good as another.
+                Err(_refused) => {}
             }
         }
         Err(failure)
@@ -169,7 +171,9 @@ impl Connection {
         match tokio::time::timeout(self.options.answer_timeout, connecting).await {
             Ok(Ok(link)) => Ok(link),
             Ok(Err(error)) => Err(self.dial_error(error)),
-            Err(_) => Err(ConnectError::Unreachable { server: server.clone(), reason: "no answer in time".into() }),
+            Err(_elapsed) => {
+                Err(ConnectError::Unreachable { server: server.clone(), reason: "no answer in time".into() })
+            }
         }
     }
 
@@ -191,7 +195,7 @@ impl Connection {
     }
 }
 
-/// How much later than the one before an address is dialled.
+/// Pause between dialling one address and the next.
 const DIAL_STEP: Duration = Duration::from_millis(250);
 /// TLS alert by which a server says that it does not speak the offered protocols.
 const NO_APPLICATION_PROTOCOL: u64 = 120;

@@ -19,10 +19,10 @@ use bytes::Bytes;
 use crate::batch::{EncodedBatch, Prelude};
 use crate::error::EncodeError;
 
-/// How the buffers of Arrow payloads are compressed.
+/// Compression of the buffers of Arrow payloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
-    /// Not at all: the least work on both sides.
+    /// No compression: the minimum of work on both sides.
     #[default]
     None,
     /// LZ4 frames: about half the bytes at little cost.
@@ -64,6 +64,7 @@ impl ArrowEncoder {
         let options = IpcWriteOptions::default().try_with_compression(codec)?;
         let schema = Arc::new(without_metadata(schema));
         let generator = IpcDataGenerator::default();
+        // Replaced dictionaries are sent whole, not as an error.
         let mut tracker = DictionaryTracker::new(false);
         let message = generator.schema_to_bytes_with_dictionary_tracker(&schema, &mut tracker, &options);
         Ok(Self {

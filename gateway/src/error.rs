@@ -1,4 +1,4 @@
-//! What can go wrong between gateway and server. Each error's `kind` says what to do about it.
+//! Errors between gateway and server. The `kind` of each tells what to do about it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use zonelake_schemas::BatchNumber;
 use zonelake_schemas::error::ErrorKind;
 use zonelake_schemas::wire::control::{Refused, RefusedCode};
 
-/// Why there is no connection.
+/// Reason why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// The address is not `host:port`, or its host has no address.
@@ -14,7 +14,7 @@ pub enum ConnectError {
     Address {
         /// Address as given.
         server: String,
-        /// Why not.
+        /// Reason.
         reason: String,
     },
     /// The file or fingerprint that says which server to trust cannot be used.
@@ -22,7 +22,7 @@ pub enum ConnectError {
     Trust {
         /// File or fingerprint.
         what: String,
-        /// Why not.
+        /// Reason.
         reason: String,
     },
     /// The server's certificate is not the trusted one.
@@ -30,7 +30,7 @@ pub enum ConnectError {
     NotTrusted {
         /// Address as given.
         server: String,
-        /// What the check said.
+        /// Result of the check.
         reason: String,
     },
     /// The server does not speak this version.
@@ -38,7 +38,7 @@ pub enum ConnectError {
     Version {
         /// Address as given.
         server: String,
-        /// What it said.
+        /// Words of the server.
         reason: String,
     },
     /// No answer, or the connection was lost.
@@ -46,7 +46,7 @@ pub enum ConnectError {
     Unreachable {
         /// Address as given.
         server: String,
-        /// What happened.
+        /// Cause.
         reason: String,
     },
     /// This machine gives no UDP socket.
@@ -54,7 +54,8 @@ pub enum ConnectError {
     Socket(String),
 }
 
-/// Why a stream of batches cannot go on. Batches up to the last acknowledged one are durable; nothing else is known to be.
+/// Reason why a stream of batches cannot continue. Batches up to the last acknowledged one are durable; nothing else is
+/// known to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
     /// The server refuses the stream or one of its batches.
@@ -74,13 +75,13 @@ pub enum StreamError {
     /// There is no connection, and another try would not help.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The link broke; the stream opens again by itself until it gives up.
+    /// The link broke; the stream opens again automatically until it gives up.
     #[error("the link broke: {0}")]
     Link(String),
     /// Nothing could be sent for so long.
     #[error("gave up after {} s without a useful link; at last: {last}", .after.as_secs())]
     GaveUp {
-        /// How long it was tried.
+        /// Time spent on retries.
         after: Duration,
         /// The last failure.
         last: String,
@@ -110,7 +111,7 @@ pub enum StreamError {
     FrameTooLong {
         /// Length of the frame.
         bytes: usize,
-        /// Greatest length.
+        /// Maximum length.
         bytes_max: usize,
     },
     /// The batch has more rows than the server takes. It was not taken.
@@ -118,7 +119,7 @@ pub enum StreamError {
     TooManyRows {
         /// Rows of the batch.
         rows: u64,
-        /// Most rows.
+        /// Maximum number of rows.
         rows_max: u64,
     },
     /// The server sent what the protocol does not allow.
@@ -129,7 +130,7 @@ pub enum StreamError {
     Finished,
 }
 
-/// Why rows cannot be encoded.
+/// Reason why rows cannot be encoded.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
     /// The batch has not the schema that the encoder was made for.
@@ -146,7 +147,7 @@ pub enum EncodeError {
 }
 
 impl ConnectError {
-    /// What to do about it.
+    /// Kind of the error: what the caller can do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unreachable { .. } => ErrorKind::Retry,
@@ -157,7 +158,7 @@ impl ConnectError {
 }
 
 impl StreamError {
-    /// What to do about it.
+    /// Kind of the error: what the caller can do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused { retry_after, .. } if !retry_after.is_zero() => ErrorKind::Retry,
@@ -170,8 +171,8 @@ impl StreamError {
         }
     }
 
-    /// Whether the stream may be opened again by itself, with the batches that are not acknowledged.
-    pub(crate) fn is_passing(&self) -> bool {
+    /// True where the stream may be opened again automatically, with the batches that are not acknowledged.
+    pub(crate) fn is_retryable(&self) -> bool {
         self.kind() == ErrorKind::Retry
     }
 
@@ -196,7 +197,7 @@ impl From<Refused> for StreamError {
     }
 }
 
-/// What a refusal calls for where the server names no pause.
+/// Kind of a refusal for which the server names no pause.
 fn kind_of(code: RefusedCode) -> ErrorKind {
     match code {
         RefusedCode::ShuttingDown | RefusedCode::Unavailable | RefusedCode::Limit => ErrorKind::Retry,

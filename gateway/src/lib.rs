@@ -1,35 +1,18 @@
-//! The client side of the protocol `zonelake/1`, as it runs at the zone, in the order in which a batch travels:
+#![doc = include_str!("../README.md")]
+//!
+//! In the order in which a batch travels:
 //!
 //! - [`encode`]: rows into payloads: Arrow IPC messages ([`ArrowEncoder`]) or blocks of lines ([`line_block`])
 //! - [`batch`]: an encoded batch and the schema and dictionaries that its payload needs
-//! - [`outbox`]: numbers, window, acknowledgements and resuming: the protocol's state, without I/O
-//! - [`backoff`]: when to try again, without I/O
-//! - [`trust`]: which server to believe
-//! - [`connection`]: the QUIC connection, dialled again when it is lost
-//! - [`sockets`]: what it is dialled from
-//! - [`stream`]: one stream of batches over it, kept going across connections ([`BatchStream`])
 //! - [`spool`]: batches on disk until they are acknowledged
 //! - [`forward`]: store and forward: both lanes of a stream from a spool ([`Forwarder`])
-//! - [`error`]: what can go wrong, and what to do about each
-//!
-//! What a [`BatchStream`] holds is in memory only: after a crash of the gateway, the server's last number says from
-//! where to go on, and the caller must have the rows behind it. A push has them in its files. A [`Forwarder`] keeps them on
-//! disk, for as long as the link may be down:
-//!
-//! ```no_run
-//! # async fn example(rows: arrow::array::RecordBatch) -> Result<(), Box<dyn std::error::Error>> {
-//! use zonelake_gateway::{
-//!     ArrowEncoder, Compression, Connection, ConnectionOptions, ForwardOptions, Forwarder, StreamOptions, Trust,
-//! };
-//! let trust = Trust::CertificateFile("cert.pem".into());
-//! let connection = Connection::new(ConnectionOptions::new("zonelake.example:7420", trust))?;
-//! let stream = StreamOptions::new("zl_…", "plc-7", "energy");
-//! let forwarder = Forwarder::open(connection, ForwardOptions::new(stream, "/var/lib/gateway/energy")).await?;
-//! let mut encoder = ArrowEncoder::new(&rows.schema(), Compression::Zstd)?;
-//! forwarder.send(encoder.encode(&rows)?).await?; // on disk now, link or no link
-//! # Ok(())
-//! # }
-//! ```
+//! - [`stream`]: one stream of batches, kept open across connections ([`BatchStream`])
+//! - [`outbox`]: numbers, window, acknowledgements and resuming: the protocol's state, without I/O
+//! - [`backoff`]: pauses between retries, without I/O
+//! - [`link`]: one opened QUIC stream: its handshake and frames
+//! - [`connection`]: the QUIC connection, dialled again when it is lost; [`sockets`]: the UDP sockets that it is dialled from
+//! - [`trust`]: the server that is trusted
+//! - [`error`]: errors, and what to do about each
 
 mod backoff;
 mod batch;

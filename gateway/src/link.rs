@@ -11,9 +11,9 @@ use zonelake_schemas::wire::frame::{CONTROL_BYTES_MAX, FrameHeader, FrameKind, H
 use crate::connection::{CLOSE_PROTOCOL, Connection};
 use crate::error::StreamError;
 
-/// What the server says on a stream of batches after it has opened.
+/// Response of the server on an open stream of batches.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum Response {
     /// Batches have become durable.
     Ack(Ack),
     /// The server has finished its side.
@@ -38,8 +38,9 @@ pub(crate) struct Down {
 pub(crate) async fn open(connection: &Connection, open: &Open) -> Result<(Up, Down, Opened), StreamError> {
     let link = connection.link().await?;
     let answer = async {
+        // Half of the time, so that a connection out of streams is told from one that is silent.
         let opening = tokio::time::timeout(connection.options().answer_timeout / 2, link.open_bi()).await;
-        let (send, recv) = opening.map_err(|_| too_many_streams())?.map_err(lost)?;
+        let (send, recv) = opening.map_err(|_elapsed| too_many_streams())?.map_err(lost)?;
         // What happens now goes in front of what happened before.
         send.set_priority(i32::from(open.lane == Lane::Live as u32))
             .map_err(|error| StreamError::Link(error.to_string()))?;
@@ -86,10 +87,10 @@ impl Drop for Up {
 
 impl Down {
     /// The next answer.
-    pub(crate) async fn read_answer(&mut self) -> Result<Answer, StreamError> {
-        let Some((kind, body)) = self.read_frame().await? else { return Ok(Answer::End) };
+    pub(crate) async fn read_response(&mut self) -> Result<Response, StreamError> {
+        let Some((kind, body)) = self.read_frame().await? else { return Ok(Response::End) };
         match kind {
-            FrameKind::Ack => Ok(Answer::Ack(message(&body)?)),
+            FrameKind::Ack => Ok(Response::Ack(message(&body)?)),
             FrameKind::Refused => Err(message::<Refused>(&body)?.into()),
             other => Err(StreamError::Protocol(format!("a frame {other:?} on an open stream"))),
         }
@@ -120,7 +121,7 @@ impl Down {
     }
 }
 
-/// How long a writer that was stopped waits for the refusal that says why.
+/// Time that a stopped writer waits for the refusal that tells the reason.
 const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 
 fn too_many_streams() -> StreamError {

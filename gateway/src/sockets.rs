@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::error::ConnectError;
 
 /// One socket for IPv4 and one for IPv6, opened when needed. A clone has the same sockets: a program that speaks for many
-/// gateways opens a few for all of them, since each takes some 3 MB.
+/// gateways opens a few for all of them, since each takes about 3 MB.
 #[derive(Debug, Clone, Default)]
 pub struct Sockets {
     endpoints: Arc<Mutex<[Option<Endpoint>; 2]>>,
@@ -21,13 +21,13 @@ impl Sockets {
     /// # Errors
     /// [`ConnectError::Socket`] where it cannot be opened.
     pub(crate) fn reaching(&self, address: SocketAddr) -> Result<Endpoint, ConnectError> {
-        let (place, any) = if address.is_ipv4() {
+        let (index, any) = if address.is_ipv4() {
             (0, SocketAddr::from(([0, 0, 0, 0], 0)))
         } else {
             (1, SocketAddr::from(([0u16; 8], 0)))
         };
         let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        let endpoint = &mut endpoints[place];
+        let endpoint = &mut endpoints[index];
         match endpoint {
             Some(endpoint) => Ok(endpoint.clone()),
             None => {
@@ -48,12 +48,12 @@ impl Sockets {
 
 fn open(address: SocketAddr) -> std::io::Result<Endpoint> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    // The system may grant less; it only costs packets where many acknowledgements come at once.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    // The system may grant less; it only costs packets where many acknowledgements arrive together.
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES).ok();
     socket.bind(&address.into())?;
     let runtime = quinn::default_runtime().ok_or_else(|| std::io::Error::other("there is no runtime of tokio"))?;
     Endpoint::new(EndpointConfig::default(), None, socket.into(), runtime)
 }
 
-/// Buffer asked of the system: a server that has synced its log acknowledges what thousands of gateways have sent.
+/// Buffer asked of the system: a server that has synced its WAL acknowledges what thousands of gateways have sent.
 const RECEIVE_BUFFER_BYTES: usize = 2 << 20;

@@ -1,4 +1,4 @@
-//! Which server to believe: the one whose certificate is in a file, or is signed by one in it, or has a fingerprint.
+//! Trust in a server: its certificate is in a file, or is signed by one in it, or has a fingerprint.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::ConnectError;
 
-/// What a server must show.
+/// Certificate that a server must present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
     /// A PEM file. A server that shows one of its certificates itself is believed under any name and date; else its

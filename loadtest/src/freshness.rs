@@ -9,15 +9,15 @@ use zonelake_gateway::{BatchStream, Connection, StreamOptions, line_block};
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::wire::control::Encoding;
 
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::meter::Meter;
 use crate::sender::wait_until;
-use crate::sql::Asker;
+use crate::sql::SqlClient;
 
 /// Device whose rows are looked for.
 pub const PROBE: &str = "load-probe";
 
-/// What a probe is made of.
+/// Parts of a probe.
 pub struct ProbeArgs {
     /// Connection of its gateway.
     pub connection: Arc<Connection>,
@@ -27,13 +27,13 @@ pub struct ProbeArgs {
     pub table: &'static str,
     /// Field that it fills.
     pub field: &'static str,
-    /// Who asks.
-    pub asker: Asker,
-    /// Where it counts.
+    /// Client that asks.
+    pub sql: SqlClient,
+    /// Meter of its counts.
     pub meter: Arc<Meter>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// When it ends.
+    /// End of the probe.
     pub end: Duration,
 }
 
@@ -43,7 +43,7 @@ pub fn start(args: ProbeArgs) -> JoinHandle<Result<(), LoadError>> {
 }
 
 async fn run(args: ProbeArgs) -> Result<(), LoadError> {
-    let ProbeArgs { connection, token, table, field, asker, meter, clock, end } = args;
+    let ProbeArgs { connection, token, table, field, sql, meter, clock, end } = args;
     let mut options = StreamOptions::new(token, "load-probe", table);
     options.encoding = Encoding::Line;
     let stream = BatchStream::open(&connection, options).await?;
@@ -55,8 +55,8 @@ async fn run(args: ProbeArgs) -> Result<(), LoadError> {
         let line = format!("{table},device={PROBE} {field}=1 {time_us}000\n");
         let sent = clock.monotonic();
         stream.send(line_block(line, 1)).await?;
-        let (asker, asked_clock) = (asker.clone(), Arc::clone(&clock));
-        let seen = tokio::task::spawn_blocking(move || await_row(&asker, table, time_us, asked_clock.as_ref(), end));
+        let (sql, asked_clock) = (sql.clone(), Arc::clone(&clock));
+        let seen = tokio::task::spawn_blocking(move || await_row(&sql, table, time_us, asked_clock.as_ref(), end));
         if let Some(seen) = seen.await.map_err(|error| LoadError::Server(error.to_string()))?? {
             meter.count_fresh(seen.saturating_sub(sent));
         }
@@ -65,9 +65,9 @@ async fn run(args: ProbeArgs) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// When a query has seen the row; `None` where the end came before.
+/// Time at which a query has seen the row; `None` where the end came before.
 fn await_row(
-    asker: &Asker,
+    sql: &SqlClient,
     table: &str,
     time_us: i64,
     clock: &dyn Clock,
@@ -77,7 +77,7 @@ fn await_row(
         "SELECT count(*) AS n FROM {table} WHERE device = '{PROBE}' AND time = arrow_cast({time_us}, 'Timestamp(Microsecond, Some(\"UTC\"))')"
     );
     while clock.monotonic() < end + GRACE {
-        let rows = asker.rows(&query)?;
+        let rows = sql.rows(&query)?;
         if rows.first().and_then(|row| row.first()?.as_u64()) == Some(1) {
             return Ok(Some(clock.monotonic()));
         }
@@ -87,5 +87,5 @@ fn await_row(
 
 /// Time from probe to probe.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
-/// How long a last row is looked for.
+/// Time for which a last row is looked for.
 const GRACE: Duration = Duration::from_secs(30);

@@ -36,14 +36,14 @@ pub enum LoadName {
     Zones,
 }
 
-/// What one kind of device of each connection sends.
+/// Rows that one kind of device of each connection sends.
 #[derive(Debug, Clone)]
 pub struct StreamPlan {
     /// Table.
     pub table: &'static str,
     /// Kind of device, in its name.
     pub kind: &'static str,
-    /// What it measures.
+    /// Walks of its values.
     pub walks: &'static [FieldWalk],
     /// Encoding.
     pub wire: Wire,
@@ -60,13 +60,13 @@ pub struct StreamPlan {
 pub struct Load {
     /// Connections.
     pub connections: usize,
-    /// What each sends.
+    /// Streams of each connection.
     pub streams: Vec<StreamPlan>,
     /// Time measured.
     pub length: Duration,
     /// Time before, not measured.
     pub warm_up: Duration,
-    /// Whether freshness is measured.
+    /// Freshness is measured.
     pub freshness: bool,
     /// Share of the batches that come late, on the back-fill lane.
     pub late_share: f64,
@@ -145,7 +145,7 @@ fn thousand(mut base: Load) -> Load {
     Load { connections: 1_000, ..base }
 }
 
-/// Twenty zones of the size of the requirements' two provinces: some 370,000 readings a second.
+/// Twenty zones of the size of the requirements' two provinces: about 370,000 readings a second.
 fn as_zones(base: Load) -> Load {
     Load {
         connections: 20,

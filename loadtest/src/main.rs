@@ -1,5 +1,6 @@
-//! `zonelake-loadtest`: simulated zones as gateways over real QUIC against a real server, and the proof that every reading
-//! sent is stored exactly once. In the order in which a run goes:
+#![doc = include_str!("../README.md")]
+//!
+//! In the order in which a run goes:
 //!
 //! - [`load`]: the loads by name
 //! - [`workload`]: what the simulated sensors measure
@@ -8,12 +9,13 @@
 //! - [`sender`]: a gateway and its clock
 //! - [`overload`]: gateways that spill to disk, and twice what can be taken
 //! - [`freshness`]: from sending until a query sees it
-//! - [`queries`]: heavy statements beside a load
+//! - [`queries`]: heavy statements next to a load
 //! - [`meter`], [`resources`]: what is measured
 //! - [`sql`], [`proof`]: what is found in the end
-//! - [`run`]: all of it
+//! - [`run`]: all of it; [`error`]: reasons why it fails
 //! - [`report`], [`page`]: what is told
 
+mod error;
 mod freshness;
 mod load;
 mod meter;
@@ -37,6 +39,7 @@ use std::time::Duration;
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::error::LoadError;
 use crate::load::LoadName;
 use crate::run::{Found, RunArgs};
 
@@ -109,38 +112,7 @@ struct Options {
     no_proof: bool,
 }
 
-/// Why a run has failed.
-#[derive(Debug, thiserror::Error)]
-enum LoadError {
-    /// A stream has ended.
-    #[error("a gateway's stream has ended: {0}")]
-    Stream(#[from] zonelake_gateway::StreamError),
-    /// A connection cannot be made.
-    #[error("a gateway cannot connect: {0}")]
-    Connect(#[from] zonelake_gateway::ConnectError),
-    /// Rows cannot be encoded.
-    #[error("rows cannot be encoded: {0}")]
-    Encode(#[from] zonelake_gateway::EncodeError),
-    /// The server.
-    #[error("the server: {0}")]
-    Server(String),
-    /// A query.
-    #[error("{query}: {reason}")]
-    Query {
-        /// Statement.
-        query: String,
-        /// What the server said.
-        reason: String,
-    },
-    /// What was sent is not what is stored.
-    #[error("NOT exactly once: {0}")]
-    Proof(String),
-    /// The report cannot be written.
-    #[error("the report: {0}")]
-    Report(String),
-}
-
-/// That of the server, so that the gateways cost as little.
+/// The allocator of the server, so that the gateways cost as little.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -180,7 +152,9 @@ fn start(options: &Options) -> Result<Found, LoadError> {
     let folder = run::new_folder(&options.data)?;
     let program = match &options.program {
         Some(program) => program.clone(),
-        None => beside_this().ok_or_else(|| LoadError::Server("no program beside this one; --program".into()))?,
+        None => {
+            program_next_to_this().ok_or_else(|| LoadError::Server("no program beside this one; --program".into()))?
+        }
     };
     let args = RunArgs {
         name: options.load,
@@ -229,10 +203,10 @@ fn write(folder: &Path, found: &Found) -> Result<(), LoadError> {
 fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     // Where it cannot be raised, opening the sockets says so.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();
 }
 
-fn beside_this() -> Option<PathBuf> {
+fn program_next_to_this() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?.with_file_name("zonelake");
     program.is_file().then_some(program)
 }

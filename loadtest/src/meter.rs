@@ -1,4 +1,4 @@
-//! What is measured while a load runs: counts and latencies by second.
+//! Measurements while a load runs: counts and latencies by second.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,7 +23,7 @@ struct Inner {
     links_lost: u64,
 }
 
-/// What has become durable.
+/// Counts of what is durable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Batches.
@@ -37,7 +37,7 @@ pub struct Counts {
 /// One second.
 #[derive(Debug, Clone)]
 pub struct Second {
-    /// What became durable in it.
+    /// Counts of what became durable in it.
     pub acknowledged: Counts,
     /// Latencies of its acknowledgements, microseconds.
     pub latency_us: Histogram<u64>,
@@ -101,7 +101,7 @@ impl Meter {
         self.lock().totals
     }
 
-    /// What became durable while it was measured, and the latencies, microseconds: of acknowledgements and of freshness.
+    /// Counts of what became durable while it was measured, and the latencies, microseconds: of acknowledgements and of freshness.
     pub fn measured(&self) -> (Counts, Histogram<u64>, Histogram<u64>) {
         let inner = self.lock();
         (inner.measured, inner.acknowledged_us.clone(), inner.fresh_us.clone())

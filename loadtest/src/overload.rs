@@ -19,14 +19,14 @@ use zonelake_gateway::{Connection, ForwardOptions, Forwarder, SpoolError, Stream
 use zonelake_schemas::Lane;
 use zonelake_schemas::clock::Clock;
 
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::meter::Meter;
 use crate::report::{Latency, OverloadReport, SecondReport};
 use crate::resources::usage;
 use crate::rows::{RowSource, RowsArgs, SentByDevice};
 use crate::sender::{SenderArgs, Sending, wait_until};
 
-/// What an overload is made of.
+/// Parts of an overload.
 pub struct OverloadArgs<'a> {
     /// The spilling gateways.
     pub spilling: Vec<SpillingArgs>,
@@ -34,29 +34,29 @@ pub struct OverloadArgs<'a> {
     pub bystander: SenderArgs,
     /// Time of the overload.
     pub length: Duration,
-    /// What the bystander's acknowledgements count in.
+    /// Meter of the bystander's acknowledgements.
     pub meter: Arc<Meter>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The server's process.
     pub server: u32,
-    /// Where the spools are made.
+    /// Folder of the spools.
     pub folder: &'a Path,
 }
 
 /// One spilling gateway.
 pub struct SpillingArgs {
-    /// Its connection.
+    /// Connection of the gateway.
     pub connection: Arc<Connection>,
-    /// Its secret.
+    /// Secret of the gateway.
     pub token: String,
-    /// Its name.
+    /// Name of the gateway.
     pub producer: String,
-    /// What it sends.
+    /// Rows that it sends.
     pub rows: RowsArgs,
 }
 
-/// What is offered to the spilling gateways.
+/// Load that is offered to the spilling gateways.
 #[derive(Debug, Clone, Copy)]
 enum Offer {
     Nothing,
@@ -149,7 +149,8 @@ async fn spill(
         match now {
             Offer::Over => break,
             Offer::Nothing => {
-                let _ = offer.changed().await;
+                // An error means that the phases have ended; their last offer is `Over`.
+                offer.changed().await.ok();
                 continue;
             }
             Offer::Full => {
@@ -207,7 +208,7 @@ struct Phases<'a> {
     seconds: Vec<SecondReport>,
 }
 
-/// What one phase came to.
+/// Result of one phase.
 struct Phase {
     seconds: f64,
     /// Of the spilling gateways.
@@ -291,7 +292,8 @@ impl<'a> Phases<'a> {
             );
             self.seconds.push(report);
             // Both have three digits.
-            let _ = all.add(&second.latency_us);
+            // Both histograms have the same bounds, so adding cannot fail.
+            all.add(&second.latency_us).ok();
             (at, before, acknowledged) = (now, after, acknowledged_now);
             if is_over(self, now) {
                 break;

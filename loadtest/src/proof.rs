@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::freshness::PROBE;
 use crate::rows::SentByDevice;
-use crate::sql::Asker;
+use crate::sql::SqlClient;
 use zonelake_benches::workload::FieldWalk;
 
-/// What was sent to one table by one kind of device.
+/// Rows sent to one table by one kind of device.
 #[derive(Debug)]
 pub struct Sent {
     /// Table.
@@ -27,7 +27,7 @@ pub struct Sent {
     pub devices: Vec<SentByDevice>,
 }
 
-/// What was compared.
+/// Counts of what was compared.
 #[derive(Debug, Clone, Copy, Default, serde::Serialize)]
 pub struct Proved {
     /// Devices.
@@ -42,7 +42,7 @@ pub struct Proved {
 ///
 /// # Errors
 /// [`LoadError::Proof`] with the first differences.
-pub fn prove(asker: &Asker, sent: &Sent) -> Result<Proved, LoadError> {
+pub fn prove(sql: &SqlClient, sent: &Sent) -> Result<Proved, LoadError> {
     let Sent { table, walks, start_us, devices } = sent;
     let sums: Vec<String> =
         walks.iter().map(|walk| format!("sum(CAST(round({} * 100) AS BIGINT))", walk.name)).collect();
@@ -53,7 +53,7 @@ pub fn prove(asker: &Asker, sent: &Sent) -> Result<Proved, LoadError> {
         sums.join(", ")
     );
     let found: BTreeMap<String, Vec<Value>> =
-        asker.rows(&query)?.into_iter().map(|row| (row[0].as_str().unwrap_or_default().to_owned(), row)).collect();
+        sql.rows(&query)?.into_iter().map(|row| (row[0].as_str().unwrap_or_default().to_owned(), row)).collect();
     let mut wrong = Vec::new();
     let mut proved = Proved::default();
     for device in devices {

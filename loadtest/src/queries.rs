@@ -1,4 +1,4 @@
-//! Heavy statements beside a load: clients that ask one after another until the load ends.
+//! Heavy statements next to a load: clients that ask one after another until the load ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,21 +7,21 @@ use tokio::task::JoinSet;
 use zonelake_benches::workload::FieldWalk;
 use zonelake_schemas::clock::Clock;
 
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::report::StatementsReport;
-use crate::sql::Asker;
+use crate::sql::SqlClient;
 
-/// Who asks what, and until when.
+/// Clients, their statements, and their end.
 #[derive(Debug)]
 pub struct QueriesArgs {
     /// Clients, each with a connection of its own.
     pub clients: usize,
     /// Table that the load fills.
     pub table: &'static str,
-    /// Its fields.
+    /// Fields of the table.
     pub walks: &'static [FieldWalk],
-    /// Who asks.
-    pub asker: Asker,
+    /// Client that asks.
+    pub sql: SqlClient,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// No statement begins from then on.
@@ -40,9 +40,9 @@ impl Queries {
         let statements = statements(args.table, args.walks);
         let mut clients = JoinSet::new();
         for statement in statements.iter().cycle().take(args.clients) {
-            let (statement, asker) = (statement.clone(), args.asker.beside());
+            let (statement, sql) = (statement.clone(), args.sql.another());
             let (clock, end) = (Arc::clone(&args.clock), args.end);
-            clients.spawn_blocking(move || ask(statement, &asker, clock.as_ref(), end));
+            clients.spawn_blocking(move || ask(statement, &sql, clock.as_ref(), end));
         }
         Self { clients }
     }
@@ -61,11 +61,11 @@ impl Queries {
     }
 }
 
-fn ask(statement: String, asker: &Asker, clock: &dyn Clock, end: Duration) -> StatementsReport {
+fn ask(statement: String, sql: &SqlClient, clock: &dyn Clock, end: Duration) -> StatementsReport {
     let mut report = StatementsReport { statement, ..StatementsReport::default() };
     let mut begun = clock.monotonic();
     while begun < end {
-        let answer = asker.rows(&report.statement);
+        let answer = sql.rows(&report.statement);
         let now = clock.monotonic();
         match answer {
             Ok(_) => {
@@ -84,7 +84,7 @@ fn ask(statement: String, asker: &Asker, clock: &dyn Clock, end: Duration) -> St
     report
 }
 
-/// What dashboards and analysts ask that reads everything there is.
+/// Statements of dashboards and analysts that read the whole table.
 fn statements(table: &str, walks: &[FieldWalk]) -> Vec<String> {
     let first = walks[0].name;
     let last = walks[walks.len() - 1].name;

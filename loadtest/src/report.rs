@@ -23,7 +23,7 @@ pub struct Report {
     pub rows_per_second_due: Option<f64>,
     /// Seconds measured.
     pub seconds: f64,
-    /// What became durable in them.
+    /// Counts of what became durable in them.
     pub measured: Counts,
     /// Rows a second.
     pub rows_per_second: f64,
@@ -53,7 +53,7 @@ pub struct Report {
     pub parquet_bytes_per_reading: Option<f64>,
     /// Seconds from the end of the load until everything was durable.
     pub drained_seconds: f64,
-    /// What was proved to be stored exactly once; absent where it was not asked for.
+    /// Counts of what was proved to be stored exactly once; absent where it was not asked for.
     pub proved: Option<Proved>,
     /// By second.
     pub by_second: Vec<SecondReport>,
@@ -61,17 +61,17 @@ pub struct Report {
     pub percentiles: Vec<(f64, f64)>,
 }
 
-/// What an overload has found. Rates are readings a second of the gateways that spill; latencies are those of a gateway of
+/// Findings of an overload. Rates are readings a second of the gateways that spill; latencies are those of a gateway of
 /// little data beside them.
 #[derive(Debug, Serialize)]
 pub struct OverloadReport {
     /// As fast as batches are acknowledged.
     pub full_readings_per_second: f64,
-    /// What the spools took while twice that was due.
+    /// Rate that the spools took while twice that was due.
     pub offered_readings_per_second: f64,
-    /// What was acknowledged of it meanwhile.
+    /// Rate that was acknowledged of it meanwhile.
     pub taken_readings_per_second: f64,
-    /// What waited on disk at the end of it.
+    /// Backlog on disk at the end of it.
     pub backlog_readings: f64,
     /// Rate at which that went.
     pub drain_readings_per_second: f64,
@@ -87,7 +87,7 @@ pub struct OverloadReport {
     pub seconds_until_normal: Option<f64>,
     /// The server's memory at its peak, bytes.
     pub server_memory_peak_bytes: u64,
-    /// What was proved to be stored exactly once; absent where it was not asked for.
+    /// Counts of what was proved to be stored exactly once; absent where it was not asked for.
     pub proved: Option<Proved>,
     /// By second, all phases.
     pub by_second: Vec<SecondReport>,
@@ -128,25 +128,25 @@ impl OverloadReport {
     }
 }
 
-/// What one client has asked beside a load, again and again.
+/// Statement that one client repeated next to a load.
 #[derive(Debug, Default, Serialize)]
 pub struct StatementsReport {
-    /// Its statement.
+    /// Statement of the client.
     pub statement: String,
-    /// How often it was answered.
+    /// Times that it was answered.
     pub answered: u64,
     /// The longest that it took.
     pub longest_seconds: f64,
-    /// How often it failed.
+    /// Times that it failed.
     pub failed: u64,
-    /// Why it failed first.
+    /// Reason of its first failure.
     pub first_failure: Option<String>,
 }
 
 /// Some latencies, milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Latency {
-    /// How many.
+    /// Number of them.
     pub count: u64,
     /// Half of them are below.
     pub p50_ms: f64,
@@ -163,7 +163,7 @@ pub struct Latency {
 /// One second of a run.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct SecondReport {
-    /// When it ended, seconds since the load began.
+    /// End of it, seconds since the load began.
     pub at: f64,
     /// Readings that became durable.
     pub readings: u64,
@@ -215,7 +215,7 @@ impl Report {
         let mut words = String::new();
         let mut line = |label: &str, text: String| {
             // Writing to a string does not fail.
-            let _ = writeln!(words, "{label:<24}{text}");
+            writeln!(words, "{label:<24}{text}").expect("a string takes everything");
         };
         let millions = |n: f64| format!("{:.2} million", n / 1e6);
         line("load", format!("{}, {} connections, {} s", self.load, self.connections, self.seconds.round()));

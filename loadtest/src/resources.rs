@@ -1,6 +1,6 @@
 //! Memory and processor time of a process, as Linux tells them.
 
-/// What a process takes at a moment.
+/// Resources of a process at a moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Usage {
     /// Memory in use, bytes.
@@ -11,7 +11,7 @@ pub struct Usage {
     pub processor_seconds: f64,
 }
 
-/// What a process takes now; zeros where it is gone or the system is not Linux.
+/// Resources of a process now; zeros where it is gone or the system is not Linux.
 pub fn usage(pid: u32) -> Usage {
     let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
     let status = read("status");

@@ -14,7 +14,7 @@ use zonelake_gateway::{ArrowEncoder, Compression, EncodeError, EncodedBatch, lin
 
 use crate::workload::Walks;
 
-/// How rows are encoded.
+/// Encoding of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Wire {
@@ -26,7 +26,7 @@ pub enum Wire {
     Lines,
 }
 
-/// What one device has sent.
+/// Rows that one device has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentByDevice {
     /// Name.
@@ -39,14 +39,14 @@ pub struct SentByDevice {
     pub sums: Vec<i64>,
 }
 
-/// What a source of rows is made of.
+/// Parts of a source of rows.
 #[derive(Debug, Clone)]
 pub struct RowsArgs {
     /// Table.
     pub table: String,
     /// Encoding.
     pub wire: Wire,
-    /// What its devices measure.
+    /// Walks of the values of its devices.
     pub walks: &'static [FieldWalk],
     /// Names of its devices.
     pub devices: Vec<String>,
@@ -146,7 +146,7 @@ impl RowSource {
         }
     }
 
-    /// What each device has sent.
+    /// Rows that each device has sent.
     pub fn sent(&self) -> Vec<SentByDevice> {
         (0..self.args.devices.len())
             .filter(|&device| self.rows[device] > 0)
@@ -192,8 +192,7 @@ impl RowSource {
                 lines.push('=');
                 push_hundredths(&mut lines, values[row]);
             }
-            // Writing to a string does not fail.
-            let _ = write!(lines, " {time}000");
+            write!(lines, " {time}000").expect("a string takes everything");
             lines.push('\n');
         }
         lines

@@ -11,7 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use zonelake_gateway::{Connection, ConnectionOptions, Sockets, Trust};
 use zonelake_schemas::clock::{Clock, SystemClock};
 
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::freshness::{self, ProbeArgs};
 use crate::load::{Load, LoadName, StreamPlan};
 use crate::meter::Meter;
@@ -23,9 +23,9 @@ use crate::resources::{Usage, usage};
 use crate::rows::{RowsArgs, SentByDevice};
 use crate::sender::{self, Pace, SenderArgs, StartLine, wait_until};
 use crate::server::{Server, ZoneToken};
-use crate::sql::Asker;
+use crate::sql::SqlClient;
 
-/// What a run is made of.
+/// Parts of a run.
 #[derive(Debug)]
 pub struct RunArgs {
     /// Name of the load.
@@ -38,7 +38,7 @@ pub struct RunArgs {
     pub data: PathBuf,
     /// Settings of the server, as environment variables.
     pub settings: Vec<(String, String)>,
-    /// Whether everything is compared at the end.
+    /// Everything is compared at the end.
     pub proof: bool,
     /// Clients that ask heavy statements meanwhile.
     pub queries: usize,
@@ -56,12 +56,12 @@ pub async fn run(args: RunArgs) -> Result<Found, LoadError> {
     // A running server looks at its registry every second.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let asker = Asker::new(&server.url, &server.password);
-    let running = Running { args: &args, server: &server, asker: &asker, meter: Arc::default(), clock };
+    let sql = SqlClient::new(&server.url, &server.password);
+    let running = Running { args: &args, server: &server, sql: &sql, meter: Arc::default(), clock };
     if args.name == LoadName::Overload {
         let (mut report, sent) = running.overload(&tokens).await?;
         if args.proof {
-            report.proved = Some(tokio::task::block_in_place(|| prove(&asker, &sent))?);
+            report.proved = Some(tokio::task::block_in_place(|| prove(&sql, &sent))?);
         }
         tokio::task::block_in_place(|| server.stop_and_check())?;
         return Ok(Found::Overload(report));
@@ -70,8 +70,8 @@ pub async fn run(args: RunArgs) -> Result<Found, LoadError> {
     if args.proof {
         let mut all = Proved::default();
         for sent in &sent {
-            let asker = asker.clone();
-            let proved = tokio::task::block_in_place(|| prove(&asker, sent))?;
+            let sql = sql.clone();
+            let proved = tokio::task::block_in_place(|| prove(&sql, sent))?;
             all.devices += proved.devices;
             all.rows += proved.rows;
             all.readings += proved.readings;
@@ -88,7 +88,7 @@ pub async fn run(args: RunArgs) -> Result<Found, LoadError> {
     Ok(Found::Load(report))
 }
 
-/// What a run has found.
+/// Findings of a run.
 #[derive(Debug)]
 pub enum Found {
     /// Of a load.
@@ -100,12 +100,12 @@ pub enum Found {
 struct Running<'a> {
     args: &'a RunArgs,
     server: &'a Server,
-    asker: &'a Asker,
+    sql: &'a SqlClient,
     meter: Arc<Meter>,
     clock: Arc<dyn Clock>,
 }
 
-/// What the seconds of a run have shown.
+/// Findings of a run, from its seconds.
 struct Watched {
     seconds: Vec<SecondReport>,
     server: (Usage, Usage),
@@ -158,7 +158,7 @@ impl Running<'_> {
             clients: self.args.queries,
             table: load.streams[0].table,
             walks: load.streams[0].walks,
-            asker: self.asker.clone(),
+            sql: self.sql.clone(),
             clock: Arc::clone(&self.clock),
             end,
         };
@@ -276,7 +276,7 @@ impl Running<'_> {
             token: tokens[0].token.clone(),
             table: plan.table,
             field: plan.walks[0].name,
-            asker: self.asker.clone(),
+            sql: self.sql.clone(),
             meter: Arc::clone(&self.meter),
             clock: Arc::clone(&self.clock),
             end,
@@ -320,9 +320,9 @@ impl Running<'_> {
         progress.finish_and_clear();
         let (from, server, load) =
             began.ok_or_else(|| LoadError::Server("the machine is too slow for the clock of the load".into()))?;
-        let asker = self.asker.clone();
+        let sql = self.sql.clone();
         let (log_bytes, flushed_rows, flushed_bytes) = tokio::task::block_in_place(|| {
-            let metric = |name| asker.metric(name);
+            let metric = |name| sql.metric(name);
             Ok::<_, LoadError>((
                 metric("zonelake_log_written_bytes_total")?,
                 metric("zonelake_rows_flushed_total")?,
@@ -376,7 +376,7 @@ impl Running<'_> {
     }
 }
 
-/// Why a gateway has ended before the load did.
+/// Reason why a gateway has ended before the load did.
 fn ended_early<T>(ended: Result<Result<T, LoadError>, JoinError>) -> LoadError {
     match ended {
         Ok(Ok(_)) => LoadError::Server("a gateway has ended before the load did".into()),
@@ -385,7 +385,7 @@ fn ended_early<T>(ended: Result<Result<T, LoadError>, JoinError>) -> LoadError {
     }
 }
 
-/// Where the times of a stream begin. With a rate, rows are as old as they would be; without one, time runs as fast as
+/// Begin of the times of a stream. With a rate, rows are as old as they would be; without one, time runs as fast as
 /// rows can be taken, and begins so far back that it does not reach the present.
 fn first_time_us(plan: &StreamPlan, wall_us: i64) -> i64 {
     let back_us = if plan.rows_per_second.is_some() { 0 } else { BACK_US };
@@ -436,7 +436,7 @@ pub fn new_folder(parent: &Path) -> Result<tempfile::TempDir, LoadError> {
 const UNACKED_BYTES_MAX: usize = 256 << 20;
 /// Zones that gateways stand in.
 const ZONES: usize = 20;
-/// How far back a load without a rate begins: 60 days, two years of rows a second in 6 minutes.
+/// Age at which a load without a rate begins: 60 days, two years of rows a second in 6 minutes.
 const BACK_US: i64 = 60 * 86_400 * 1_000_000;
 /// A second that is shorter than this is left out.
 const LAST_MOMENT: Duration = Duration::from_millis(100);

@@ -16,16 +16,16 @@ use zonelake_schemas::Lane;
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::wire::control::Encoding;
 
-use crate::LoadError;
+use crate::error::LoadError;
 use crate::meter::Meter;
 use crate::rows::{RowSource, RowsArgs, SentByDevice, Wire};
 
-/// When the batches of a stream are due.
+/// Schedule of the batches of a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     /// Time from batch to batch; `None`: as fast as it goes.
     pub every: Option<Duration>,
-    /// When the first is due, from the start of the load.
+    /// Time at which the first is due, from the start of the load.
     pub first: Duration,
     /// No batch is due from then on.
     pub length: Duration,
@@ -35,7 +35,7 @@ pub struct Pace {
     pub burst_every: Option<Duration>,
 }
 
-/// What a sender is made of.
+/// Parts of a sender.
 pub struct SenderArgs {
     /// Connection of its gateway.
     pub connection: Arc<Connection>,
@@ -43,11 +43,11 @@ pub struct SenderArgs {
     pub token: String,
     /// Name of the producer.
     pub producer: String,
-    /// What it sends.
+    /// Rows that it sends.
     pub rows: RowsArgs,
-    /// When.
+    /// Schedule of its batches.
     pub pace: Pace,
-    /// Where it counts.
+    /// Meter of its counts.
     pub meter: Arc<Meter>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
@@ -55,14 +55,14 @@ pub struct SenderArgs {
     pub unacked_bytes_max: usize,
 }
 
-/// Where gateways wait for each other before the load starts.
+/// Starting line at which gateways wait for each other.
 #[derive(Debug, Clone)]
 pub struct StartLine {
-    /// Gateways that open their streams at the same time: handshakes in the thousands at once would only make each other late.
+    /// Gateways that open their streams at the same time: thousands of simultaneous handshakes would only make each other late.
     pub opening: Arc<Semaphore>,
     /// Told by each stream that is open and whose first batch is durable.
     pub ready: mpsc::UnboundedSender<()>,
-    /// When the load starts, once all are open.
+    /// Start of the load, once all are open.
     pub start: watch::Receiver<Option<Duration>>,
 }
 
@@ -81,8 +81,8 @@ pub async fn run(args: SenderArgs, mut line: StartLine) -> Result<Vec<SentByDevi
     live.send(source.next_batch()?, None).await?;
     live.stream.drained().await?;
     drop(opening);
-    // Whoever counts has gone only where the run is over.
-    let _ = line.ready.send(());
+    // The counter is gone only where the run is over.
+    line.ready.send(()).ok();
     let start = line.start.wait_for(Option::is_some).await.ok().and_then(|start| *start);
     let start = start.ok_or_else(|| LoadError::Server("the load has not started".into()))?;
     let end = start + pace.length;
@@ -192,7 +192,7 @@ impl Sending {
     }
 }
 
-/// When the batches that are not acknowledged yet were due, in their order; empty where they have no rate.
+/// Due times of the batches that are not acknowledged yet, in their order; empty where they have no rate.
 struct Dues {
     waiting: Mutex<VecDeque<Duration>>,
     meter: Arc<Meter>,
@@ -225,5 +225,5 @@ pub async fn wait_until(clock: &dyn Clock, moment: Duration) {
     }
 }
 
-/// How late a late batch comes.
+/// Delay of a late batch.
 const LATE_BY: Duration = Duration::from_secs(8);

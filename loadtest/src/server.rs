@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 /// A running server and the gateways that it knows.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Server {
         self.data.join("store/tls/cert.pem")
     }
 
-    /// Its process.
+    /// Process of the server.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
@@ -145,8 +145,8 @@ impl Server {
 
     fn terminate(&self) {
         if let Some(pid) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended by itself.
-            let _ = kill_process(pid, Signal::TERM);
+            // The process may have ended already.
+            kill_process(pid, Signal::TERM).ok();
         }
     }
 }
@@ -154,9 +154,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Ok(None) = self.process.try_wait() {
-            // Nothing is of use any more where a run has failed.
-            let _ = self.process.kill();
-            let _ = self.process.wait();
+            // The run has failed, and the process may have ended already: an error changes nothing.
+            self.process.kill().ok();
+            self.process.wait().ok();
         }
     }
 }

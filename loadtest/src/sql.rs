@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 use ureq::Agent;
 
-use crate::LoadError;
+use crate::error::LoadError;
 
 #[derive(serde::Deserialize)]
 struct Answer {
@@ -16,13 +16,13 @@ struct Answer {
 
 /// Asks one server; it keeps its connection.
 #[derive(Debug, Clone)]
-pub struct Asker {
+pub struct SqlClient {
     agent: Agent,
     url: String,
     authorization: String,
 }
 
-impl Asker {
+impl SqlClient {
     /// Asks the server at `url` as the administrator.
     pub fn new(url: &str, password: &str) -> Self {
         let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_TIMEOUT));
@@ -34,7 +34,7 @@ impl Asker {
     }
 
     /// The same with a connection of its own.
-    pub fn beside(&self) -> Self {
+    pub fn another(&self) -> Self {
         Self { agent: Agent::new_with_config(self.agent.config().clone()), ..self.clone() }
     }
 

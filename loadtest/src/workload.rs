@@ -1,4 +1,4 @@
-//! What simulated sensors measure: walks of two decimals, as sensors report them.
+//! Values of simulated sensors: walks of two decimals, as sensors report them.
 //!
 //! Each device has a walk for each field. A walk moves by a normally distributed step a tick and is reflected at zero and, where
 //! it has one, at its ceiling. It is kept in sixteenths of a hundredth and rounded, as a sensor rounds what it measures.
@@ -71,7 +71,7 @@ pub struct Walks {
 struct FieldWalks {
     steps: Arc<[i16]>,
     ceiling: i32,
-    /// Where each device's walk is.
+    /// Position of each device's walk.
     at: Vec<i32>,
 }
 

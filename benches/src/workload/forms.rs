@@ -9,15 +9,16 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use zonelake_schemas::TableSchemas;
 
-use super::{FIELDS, Rows};
+use super::fields::FIELDS;
+use super::walks::Rows;
 
-/// How values travel in Arrow batches.
+/// Type of values in Arrow batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wire {
     /// As doubles, whatever the table keeps.
     Doubles,
     /// As the table keeps them: as decimals where it declares them.
-    AsKept,
+    AsStored,
 }
 
 /// Rows as record batches for one table, of the devices of one gateway.
@@ -156,8 +157,8 @@ mod tests {
             zonelake_schemas::tables::builtin_tables().into_iter().find(|table| table.name == "environment");
         let environment = TableSchemas::new(&environment.unwrap());
         let doubles = ArrowForm::new(&declared, Wire::Doubles, &names()).batch(&two_rows());
-        let decimals = ArrowForm::new(&declared, Wire::AsKept, &names()).batch(&two_rows());
-        let mixed = ArrowForm::new(&environment, Wire::AsKept, &names()).batch(&two_rows());
+        let decimals = ArrowForm::new(&declared, Wire::AsStored, &names()).batch(&two_rows());
+        let mixed = ArrowForm::new(&environment, Wire::AsStored, &names()).batch(&two_rows());
         assert_eq!(doubles.column_by_name("o3").unwrap().as_primitive::<Float64Type>().values()[..], [1.28, 0.05]);
         assert_eq!(decimals.column_by_name("o3").unwrap().as_primitive::<Decimal32Type>().values()[..], [128, 5]);
         assert_eq!(mixed.column_by_name("o3").unwrap().as_primitive::<Decimal32Type>().values()[..], [12_800, 500]);
@@ -178,6 +179,6 @@ mod tests {
             values.sum::<usize>() as u64 + 12 * 8_192
         };
         assert_eq!(bytes(Wire::Doubles) * 2, 19 * rows.readings(), "9.5 bytes a reading");
-        assert_eq!(bytes(Wire::AsKept) * 2, 11 * rows.readings(), "5.5 bytes a reading");
+        assert_eq!(bytes(Wire::AsStored) * 2, 11 * rows.readings(), "5.5 bytes a reading");
     }
 }

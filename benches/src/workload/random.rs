@@ -3,7 +3,7 @@
 
 /// A stream of random numbers that follows from its seed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Random {
+pub(super) struct Random {
     state: [u64; 4],
     /// Normal numbers come in pairs.
     spare: Option<f64>,
@@ -11,14 +11,14 @@ pub struct Random {
 
 impl Random {
     /// The stream of a seed and of the number of a part, so that parts differ from each other.
-    pub fn new(seed: u64, part: u64) -> Self {
+    pub(super) fn new(seed: u64, part: u64) -> Self {
         let mut mixed = seed ^ split_mix(&mut part.wrapping_mul(GOLDEN));
         Self { state: std::array::from_fn(|_| split_mix(&mut mixed)), spare: None }
     }
 
     /// 64 random bits.
     #[inline]
-    pub fn bits(&mut self) -> u64 {
+    pub(super) fn bits(&mut self) -> u64 {
         let [a, b, c, d] = &mut self.state;
         let result = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
         let shifted = *b << 17;
@@ -33,19 +33,19 @@ impl Random {
 
     /// A number from 0 up to but not 1.
     #[inline]
-    pub fn unit(&mut self) -> f64 {
+    pub(super) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 * UNIT_STEP
     }
 
     /// A number between two bounds.
     #[inline]
-    pub fn between(&mut self, (low, high): (f64, f64)) -> f64 {
+    pub(super) fn between(&mut self, (low, high): (f64, f64)) -> f64 {
         low + (high - low) * self.unit()
     }
 
     /// A normally distributed number of mean 0 and standard deviation 1, by Marsaglia's polar method.
     #[inline]
-    pub fn normal(&mut self) -> f64 {
+    pub(super) fn normal(&mut self) -> f64 {
         if let Some(spare) = self.spare.take() {
             return spare;
         }

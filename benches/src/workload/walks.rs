@@ -1,7 +1,7 @@
 //! The values of devices, second by second.
 
+use super::fields::{FIELDS, START_US};
 use super::random::Random;
-use super::{FIELDS, START_US, Workload};
 
 /// Walks of some devices. Rows come in the order of time: one a second of each device.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ impl Rows {
         self.times_us.len()
     }
 
-    /// Whether there is none.
+    /// True where there is none.
     pub fn is_empty(&self) -> bool {
         self.times_us.is_empty()
     }
@@ -51,13 +51,15 @@ impl Rows {
 }
 
 impl Walks {
-    pub(super) fn new(workload: &Workload, devices: &[u32]) -> Self {
+    /// Walks of `devices`, which are some of `all_devices` in a run; all values follow from the seed.
+    pub(super) fn new(seed: u64, all_devices: u32, devices: &[u32]) -> Self {
         let walk = |&device: &u32| {
-            let mut random = Random::new(workload.seed, u64::from(device));
+            let mut random = Random::new(seed, u64::from(device));
             let at = FIELDS.map(|field| random.between(field.start));
             Walk { device, random, at }
         };
-        let step_us = 1_000_000 / i64::from(workload.devices.max(1));
+        // Devices measure evenly spread over each second.
+        let step_us = 1_000_000 / i64::from(all_devices.max(1));
         Self { devices: devices.iter().map(walk).collect(), step_us, second: 0, next: 0 }
     }
 
@@ -110,6 +112,7 @@ impl Walk {
 
 #[cfg(test)]
 mod tests {
+    use super::super::devices::Workload;
     use super::*;
 
     #[test]

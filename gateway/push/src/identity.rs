@@ -30,6 +30,7 @@ pub(crate) fn producer_name(source: &mut OpenSource, mapping: &Mapping, precisio
     };
     let name = if mapping.takes_file_name() { source.stem.as_str() } else { "" };
     let content = if source.is_file() { "content" } else { "name" };
+    // Each part stands after its length, so that two different lists of parts never give the same bytes.
     for part in [VERSION, form, &what, name, content] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());

@@ -1,4 +1,4 @@
-//! How the columns of a source become the columns of a table: a TOML file, or the same set by flags.
+//! Mapping of the columns of a source to the columns of a table: a TOML file, or the same set by flags.
 //!
 //! ```toml
 //! table = "environment"
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::columns::instant::TimeReader;
 use crate::time_mapping::{MappingError, TimeMapping};
 
-/// How the columns of a source become the columns of a table. A column that is neither mapped nor ignored is an error,
+/// Mapping of the columns of a source to the columns of a table. A column that is neither mapped nor ignored is an error,
 /// so that nothing is lost unnoticed.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -42,13 +42,13 @@ pub struct Mapping {
     /// Texts that mean "not measured"; default the empty text alone. Compared without the blanks around them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nulls: Option<Vec<String>>,
-    /// Whether numbers are written with a comma before their decimals.
+    /// Numbers have a comma before their decimals.
     #[serde(skip_serializing_if = "crate::time_mapping::is_default")]
     pub decimal_comma: bool,
-    /// Which device measured a row.
+    /// Device that measured a row.
     #[serde(skip_serializing_if = "crate::time_mapping::is_default")]
     pub device: DeviceMapping,
-    /// When.
+    /// Time at which it measured the row.
     #[serde(skip_serializing_if = "crate::time_mapping::is_default")]
     pub time: TimeMapping,
     /// Column with the quality; without one, rows are good.
@@ -64,13 +64,13 @@ pub struct Mapping {
     /// Text field that takes the name of the file without its extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_name_field: Option<String>,
-    /// Whether columns that have the name of a field, or of a place, become it without being listed.
+    /// Columns that have the name of a field, or of a location, become it without being listed.
     #[serde(skip_serializing_if = "crate::time_mapping::is_default")]
     pub by_name: bool,
     /// Columns to leave out; the source need not have them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
-    /// Whether to leave out all that is not mapped.
+    /// All columns that are not mapped are left out.
     #[serde(skip_serializing_if = "crate::time_mapping::is_default")]
     pub ignore_rest: bool,
     /// Rows of a batch; default 8,192. Fewer for rows so wide that a frame would be too long. Another number makes
@@ -79,7 +79,7 @@ pub struct Mapping {
     pub batch_rows: Option<usize>,
 }
 
-/// Which device measured a row; exactly one of the three.
+/// Device that measured a row; exactly one of the three.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeviceMapping {
@@ -182,7 +182,7 @@ impl Mapping {
         }
     }
 
-    /// Whether a text means "not measured".
+    /// True for a text that means "not measured".
     pub(crate) fn is_null(&self, text: &str) -> bool {
         match &self.nulls {
             Some(nulls) => nulls.iter().any(|null| null == text),
@@ -203,7 +203,7 @@ impl Mapping {
         self.time.columns.iter().map(String::as_str).collect()
     }
 
-    /// Whether the rows depend on the file's name.
+    /// True where the rows depend on the file's name.
     pub(crate) fn takes_file_name(&self) -> bool {
         self.device.file_name || self.file_name_field.is_some()
     }

@@ -41,7 +41,6 @@ impl<'a> ProgressReporter<'a> {
     ) -> T {
         tokio::pin!(work);
         loop {
-            // Unbiased is fine: the tick only reports, and `work` is polled again at once.
             tokio::select! {
                 done = &mut work => return done,
                 _ = self.tick.tick() => self.report(streams, report, false),

@@ -80,7 +80,7 @@ fn rows(batches: &[EncodedBatch]) -> RecordBatch {
     concat_batches(&decoded[0].schema(), &decoded).unwrap()
 }
 
-/// What an independent program (pandas) finds in a file.
+/// Facts that an independent program (pandas) finds in a file.
 struct Facts {
     file: &'static str,
     rows: usize,

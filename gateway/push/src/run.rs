@@ -95,6 +95,7 @@ impl FilePush<'_> {
         table.given += 1;
         self.report.rows += batch.rows;
         let number = BatchNumber(table.given);
+        // The server has this batch from an earlier push. It is read again only so that the numbers stay those of the cut.
         if number < table.stream.first_number() {
             self.report.batches_before += 1;
             self.report.rows_before += batch.rows;
@@ -152,7 +153,7 @@ impl FilePush<'_> {
     }
 }
 
-/// Batches that wait to be sent, beside those on their way.
+/// Batches that wait to be sent, in addition to those in flight.
 const PIECES_READY_MAX: usize = 2;
 /// Bad rows that a report names.
 const FIRST_BAD_MAX: usize = 8;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// When a row was measured.
+/// Time at which a row was measured.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeMapping {
@@ -18,13 +18,13 @@ pub struct TimeMapping {
     /// Zone of local times: an offset such as `+07:00`, or an IANA name such as `Asia/Ho_Chi_Minh`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-    /// What a time of 00:00:00 means.
+    /// Meaning of a time of 00:00:00.
     #[serde(skip_serializing_if = "is_default")]
     pub midnight: Midnight,
-    /// What to do with a local time that happened twice.
+    /// Treatment of a local time that happened twice.
     #[serde(skip_serializing_if = "is_default")]
     pub ambiguous: Ambiguous,
-    /// What to do with a local time that did not happen.
+    /// Treatment of a local time that did not happen.
     #[serde(skip_serializing_if = "is_default")]
     pub skipped: Skipped,
 }
@@ -43,7 +43,7 @@ pub enum Epoch {
     Ns,
 }
 
-/// What a time of 00:00:00 means.
+/// Meaning of a time of 00:00:00.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Midnight {
@@ -54,11 +54,11 @@ pub enum Midnight {
     EndOfDay,
 }
 
-/// What to do with a local time that happened twice, as clocks were put back.
+/// Treatment of a local time that happened twice, as clocks were put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ambiguous {
-    /// It is a bad row.
+    /// The row is bad.
     #[default]
     Refuse,
     /// The first of both.
@@ -67,18 +67,18 @@ pub enum Ambiguous {
     Later,
 }
 
-/// What to do with a local time that did not happen, as clocks were put forward.
+/// Treatment of a local time that did not happen, as clocks were put forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Skipped {
-    /// It is a bad row.
+    /// The row is bad.
     #[default]
     Refuse,
-    /// It is taken by the offset before the change: the clock was not put forward.
+    /// The time is taken by the offset before the change, as if the clock was not put forward.
     Shift,
 }
 
-/// What is wrong with a mapping.
+/// Fault of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MappingError {
     /// The file cannot be read.
@@ -86,10 +86,10 @@ pub enum MappingError {
     File {
         /// The file.
         path: String,
-        /// Why not.
+        /// Reason.
         reason: String,
     },
-    /// It does not say what to do, or contradicts itself.
+    /// The mapping is incomplete, or contradicts itself.
     #[error("mapping: {0}")]
     Invalid(String),
 }

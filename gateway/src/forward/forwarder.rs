@@ -48,7 +48,7 @@ impl Forwarder {
     /// Waits until the server has acknowledged everything taken so far.
     ///
     /// # Errors
-    /// What has stopped the sending for good; see [`ForwardStatus::stopped`].
+    /// The error that has stopped sending for good; see [`ForwardStatus::stopped`].
     pub async fn drained(&self) -> Result<(), StreamError> {
         for lane in [&self.shared.live, &self.shared.backfill] {
             let last = lane.lock().last_number();
@@ -57,7 +57,7 @@ impl Forwarder {
         Ok(())
     }
 
-    /// How things stand.
+    /// Status of both lanes.
     pub fn status(&self) -> ForwardStatus {
         let counts = self.shared.counts().clone();
         ForwardStatus {
@@ -79,8 +79,8 @@ impl Forwarder {
     pub async fn close(mut self) {
         for task in std::mem::take(&mut self.tasks) {
             task.abort();
-            // It was told to end.
-            let _ = task.await;
+            // The task ends by the abort above, which is the error here; a panic of it was printed already.
+            task.await.ok();
         }
     }
 }

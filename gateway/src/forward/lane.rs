@@ -21,7 +21,7 @@ use crate::spool::identity::write_durably;
 use crate::stream::batch_stream::BatchStream;
 use crate::stream::options::StreamOptions;
 
-/// Sends a lane for as long as the forwarder lives, and lets go of what is acknowledged.
+/// Sends a lane for as long as the forwarder lives, and releases acknowledged segments.
 pub(super) async fn run(shared: Arc<ForwardState>, lane: Lane) {
     tokio::join!(release(&shared, lane), forward(&shared, lane));
 }
@@ -51,12 +51,13 @@ async fn forward(shared: &Arc<ForwardState>, lane: Lane) {
     }
 }
 
-/// Lets go of segments as they are acknowledged.
+/// Releases segments as they are acknowledged.
 async fn release(shared: &ForwardState, lane: Lane) {
     loop {
         let state = shared.lane(lane);
         let changed = state.progress.changed.notified();
         tokio::pin!(changed);
+        // Registered before `done` is read, so that no acknowledgement in between is missed.
         changed.as_mut().enable();
         let (queue, done) = (Arc::clone(&state.queue), state.done());
         let released = blocking(move || queue.lock().unwrap_or_else(PoisonError::into_inner).release(done)).await;
@@ -68,7 +69,7 @@ async fn release(shared: &ForwardState, lane: Lane) {
     }
 }
 
-/// What ends an opened stream.
+/// Error that ends an opened stream.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
     #[error("batch {0} is refused for what is in it")]
@@ -106,6 +107,7 @@ impl<'a> Sender<'a> {
             observer: Some(Arc::clone(&state.progress) as _),
             ..own.stream.clone()
         };
+        // Read before the stream opens: opening it takes the server's number as acknowledged.
         let known = state.done();
         let stream = BatchStream::open(&shared.connection, options).await?;
         let last = BatchNumber(stream.first_number().0 - 1);
@@ -124,7 +126,8 @@ impl<'a> Sender<'a> {
             let next = self.next().await?;
             let (number, batch) = match next {
                 Next::Batch(number, batch) if !self.refused.contains(&number.0) => (number, batch),
-                Next::Batch(number, batch) => (number, self.set_aside(number, batch).await?),
+                Next::Batch(number, batch) => (number, self.quarantine(number, batch).await?),
+                // The number is sent all the same, without rows: the server takes numbers without gaps only.
                 Next::Gone(number) => (number, self.empty()),
                 Next::End => {
                     tokio::select! {
@@ -136,7 +139,7 @@ impl<'a> Sender<'a> {
             let sent = match self.stream.send(batch.clone()).await {
                 // The server's limits are known only now; this batch is not for it.
                 Err(StreamError::FrameTooLong { .. } | StreamError::TooManyRows { .. }) => {
-                    let empty = self.set_aside(number, batch).await?;
+                    let empty = self.quarantine(number, batch).await?;
                     self.stream.send(empty).await
                 }
                 sent => sent,
@@ -160,7 +163,7 @@ impl<'a> Sender<'a> {
         Ok(next?)
     }
 
-    /// Whether an error concerns one batch, which then goes without rows, or the stream.
+    /// Classifies an error: it concerns one batch, which is then sent without rows, or the stream.
     fn classify(&self, error: StreamError) -> SendError {
         let StreamError::Refused { code, number, last_number, .. } = &error else { return error.into() };
         // A refused schema or dictionary names no batch: it came in front of the first that is not stored.
@@ -172,8 +175,8 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Keeps a refused batch for whoever mends it, and gives back what is sent in its place.
-    async fn set_aside(&self, number: BatchNumber, batch: EncodedBatch) -> Result<EncodedBatch, SendError> {
+    /// Writes a refused batch to the folder `refused` for an operator, and gives back the empty batch that is sent instead.
+    async fn quarantine(&self, number: BatchNumber, batch: EncodedBatch) -> Result<EncodedBatch, SendError> {
         let folder = self.shared.options.folder.join("refused");
         let name = format!("{}-{:020}.batch", if self.lane == Lane::Live { "live" } else { "backfill" }, number.0);
         let is_new = blocking(move || {
@@ -213,7 +216,7 @@ fn is_of_content(code: RefusedCode) -> bool {
     )
 }
 
-/// Whether another try may do harm or cannot help: whoever comes back when fenced would fence the other in turn.
+/// True where a retry may do harm or cannot help: a client that comes back when fenced would fence the other in turn.
 fn is_final(error: &StreamError) -> bool {
     matches!(
         error,

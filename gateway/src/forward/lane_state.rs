@@ -21,13 +21,13 @@ use crate::stream::options::{LinkEvent, StreamObserver};
 pub(super) struct LaneState {
     pub(super) queue: Arc<Mutex<Queue>>,
     pub(super) progress: Arc<Progress>,
-    /// What waits for its acknowledgement, with its bytes and the time at which it was taken.
+    /// Batches that wait for their acknowledgement, with their bytes and the time at which they were taken.
     waiting: Mutex<VecDeque<(BatchNumber, u64, Duration)>>,
     pub(super) appended: Notify,
     last_error: Mutex<Option<String>>,
 }
 
-/// What the server has said.
+/// Progress as the server has acknowledged it.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     acknowledged: AtomicU64,
@@ -41,6 +41,7 @@ impl StreamObserver for Progress {
     }
 
     fn handle_link(&self, event: &LinkEvent) {
+        // Relaxed: a status for display, which orders nothing.
         self.is_open.store(matches!(event, LinkEvent::Opened { .. }), Ordering::Relaxed);
         if let LinkEvent::Opened { last_number } = event {
             self.handle_durable(*last_number);
@@ -50,6 +51,7 @@ impl StreamObserver for Progress {
 
 impl Progress {
     fn handle_durable(&self, number: BatchNumber) {
+        // Acknowledgements of two links may race; the number never goes back. Release pairs with the Acquire in `done`.
         self.acknowledged.fetch_max(number.0, Ordering::AcqRel);
         self.changed.notify_waiters();
     }
@@ -85,7 +87,7 @@ impl LaneState {
         self.waiting().push_back((number, bytes, now));
     }
 
-    /// Whether so many bytes more would still be sent soon.
+    /// True where that many more bytes would still be sent soon.
     pub(super) fn keeps_up(&self, more: u64, bytes_max: u64, age_max: Duration, now: Duration) -> bool {
         let waiting = self.waiting();
         let bytes: u64 = waiting.iter().map(|(_, bytes, _)| bytes).sum();
@@ -102,6 +104,7 @@ impl LaneState {
         loop {
             let changed = self.progress.changed.notified();
             tokio::pin!(changed);
+            // Registered before the check, so that a change between the check and the wait is not missed.
             changed.as_mut().enable();
             if self.done() >= number {
                 return Ok(());
@@ -131,7 +134,7 @@ impl LaneState {
         BatchNumber(self.progress.acknowledged.load(Ordering::Acquire))
     }
 
-    /// What waits, without what has been acknowledged meanwhile.
+    /// Batches that wait, without those acknowledged meanwhile.
     fn waiting(&self) -> MutexGuard<'_, VecDeque<(BatchNumber, u64, Duration)>> {
         let done = self.done();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Where the spool is, how large it may get, what goes on which lane; and how things stand.
+//! Options of store and forward: the spool, its size, the choice of a lane; and the status.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use zonelake_schemas::{BatchNumber, Epoch};
 use crate::error::StreamError;
 use crate::stream::options::StreamOptions;
 
-/// How batches are stored and forwarded.
+/// Options of a forwarder.
 #[derive(Debug, Clone)]
 pub struct ForwardOptions {
     /// Token, producer, table, encoding, pauses. Lane, epoch and window of it are not used: a forwarder has its own.
@@ -16,13 +16,13 @@ pub struct ForwardOptions {
     /// Folder of the spool, one for each producer and table, on a local disk that keeps what it has confirmed to `fsync`.
     pub folder: PathBuf,
     /// Epoch of a spool that is made now; `None`: the seconds since 1970 at its making, so that a gateway whose disk was lost
-    /// begins a later one by itself, given a clock that is roughly right. A spool that is there keeps its own.
+    /// begins a later one automatically, given a clock that is roughly right. A spool that is there keeps its own.
     pub epoch: Option<Epoch>,
     /// Most bytes on disk. Default 8 GiB. docs/durability.md says how to size it for an outage.
     pub bytes_max: u64,
     /// Bytes of a segment, the unit in which acknowledged batches leave the disk. Default 8 MiB.
     pub segment_bytes: u64,
-    /// What to do with a batch when the spool is full. Default: refuse it.
+    /// Treatment of a batch when the spool is full. Default: refuse it.
     pub when_full: WhenFull,
     /// Bytes that may wait on the live lane before further batches go on the back-fill lane. Default 4 MiB: what a link takes
     /// in a few seconds.
@@ -30,10 +30,10 @@ pub struct ForwardOptions {
     /// Age that the oldest batch waiting on the live lane may have before further batches go on the back-fill lane. Default
     /// 10 s.
     pub live_age_max: Duration,
-    /// Bytes of back-fill that are under way at once. Default 1 MiB. More drains faster over a distant link; it is also what a
+    /// Bytes of back-fill that are in flight. Default 1 MiB. More drains faster over a distant link; it is also what a
     /// live batch may find in front of it in the network.
     pub backfill_bytes_in_flight: usize,
-    /// Pause before a stream is opened again that the server refuses for a reason that an operator can mend, as an unknown
+    /// Pause before a stream is opened again that the server refuses for a reason that an operator can fix, as an unknown
     /// table. Default 60 s.
     pub retry_refused_after: Duration,
 }
@@ -56,7 +56,7 @@ impl ForwardOptions {
     }
 }
 
-/// What to do with a batch when the spool is full.
+/// Treatment of a batch when the spool is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WhenFull {
     /// Refuse it with an error: the caller decides.
@@ -67,7 +67,7 @@ pub enum WhenFull {
     DropOldest,
 }
 
-/// How a forwarder stands.
+/// Status of a forwarder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForwardStatus {
     /// The live lane.
@@ -76,17 +76,17 @@ pub struct ForwardStatus {
     pub backfill: LaneStatus,
     /// Batches given up since the spool was full.
     pub dropped_batches: u64,
-    /// Batches that could not be read from the disk; their segment is put aside beside the others, as `….damaged`.
+    /// Batches that could not be read from the disk; their segment stays next to the others, as `….damaged`.
     pub lost_batches: u64,
     /// Batches that the server refuses for what is in them, as an unknown column. They are put aside in the folder
     /// `refused`, as they would have been sent, and their numbers are sent without rows.
     pub refused_batches: u64,
-    /// What has stopped the sending for good: another producer of the same name, or a server or spool that is not what it
+    /// Error that has stopped sending for good: another producer of the same name, or a server or spool that is not what it
     /// was. Batches are still taken. An operator has to look.
     pub stopped: Option<StreamError>,
 }
 
-/// How a lane stands.
+/// Status of a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneStatus {
     /// Number of the last batch taken.
@@ -95,8 +95,8 @@ pub struct LaneStatus {
     pub acknowledged: BatchNumber,
     /// Bytes on disk.
     pub bytes: u64,
-    /// Whether its stream is open.
+    /// True while the stream of the lane is open.
     pub is_open: bool,
-    /// What kept it from being sent last, in words.
+    /// Last error that kept the lane from sending, in words.
     pub last_error: Option<String>,
 }

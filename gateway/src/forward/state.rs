@@ -49,6 +49,7 @@ impl ForwardState {
             encoding: if options.stream.encoding == Encoding::Line { "line" } else { "arrow" }.into(),
             epoch: options.epoch.map_or(u64::try_from(seconds).unwrap_or(0).max(1), |epoch| epoch.0),
         };
+        // The lock comes first: two processes with one spool would give two batches the same number.
         let (lock, epoch) = take(&options.folder, &identity)?;
         let now = connection.clock().monotonic();
         let lane = |name: &str| {
@@ -75,8 +76,9 @@ impl ForwardState {
         let _one_at_a_time = self.choosing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.connection.clock().monotonic();
         let bytes = block_bytes_max(batch) as u64;
-        self.make_room(bytes)?;
+        self.ensure_capacity(bytes)?;
         let (bytes_max, age_max) = (self.options.live_bytes_max, self.options.live_age_max);
+        // The lane is chosen once and for good: a batch that moved to the other one could be stored twice.
         let lane = if self.live.keeps_up(bytes, bytes_max, age_max, now) { Lane::Live } else { Lane::Backfill };
         loop {
             match self.lane(lane).append(batch) {
@@ -96,7 +98,7 @@ impl ForwardState {
         }
     }
 
-    fn make_room(&self, more: u64) -> Result<(), SpoolError> {
+    fn ensure_capacity(&self, more: u64) -> Result<(), SpoolError> {
         let bytes_max = self.options.bytes_max;
         loop {
             let bytes = self.live.lock().bytes() + self.backfill.lock().bytes();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use zonelake_schemas::BatchNumber;
 use zonelake_schemas::wire::control::Rejection;
 
-/// What has become durable by one answer of the server.
+/// Batches that one response of the server has made durable.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Acked {
     /// Last durable batch now.
@@ -13,7 +13,7 @@ pub struct Acked {
     /// The server's counts since its previous acknowledgement; `None` where the batches had become durable before a
     /// link broke, so that their acknowledgement was lost.
     pub counts: Option<AckedCounts>,
-    /// Why rows or readings were rejected; at most 16 entries.
+    /// Reasons why rows or readings were rejected; at most 16 entries.
     pub rejections: Vec<Rejection>,
     /// The batches, in their order.
     pub batches: Vec<AckedBatch>,
@@ -37,7 +37,7 @@ pub struct AckedCounts {
 /// One batch that has become durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AckedBatch {
-    /// Its number.
+    /// Sequence number.
     pub number: BatchNumber,
     /// Rows that were sent in it.
     pub rows: u64,

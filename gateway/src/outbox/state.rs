@@ -19,16 +19,16 @@ pub struct Outbox {
     limits: Limits,
     opened_once: bool,
     durable: BatchNumber,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<UnackedBatch>,
     waiting_bytes: usize,
-    /// How many of `waiting`, from the front, have been given to the present link.
+    /// Number of batches of `waiting`, from the front, that were given to the present link.
     written: usize,
-    /// What the server has of this link's schema and dictionaries.
+    /// Schema and dictionaries that the server has by this link.
     in_force: InForce,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct UnackedBatch {
     batch: EncodedBatch,
     held_bytes: usize,
     submitted: Duration,
@@ -67,12 +67,14 @@ impl Outbox {
     /// # Errors
     /// [`StreamError::ServerForgot`] and [`StreamError::NotOurs`] where its last number cannot be.
     pub fn handle_opened(&mut self, opened: &Opened, now: Duration) -> Result<Acked, StreamError> {
+        // A new link has no schema and no dictionaries: everything that is not durable is written again.
         self.handle_disconnected();
         let last = BatchNumber(opened.last_number);
         if !self.opened_once {
             self.opened_once = true;
             self.durable = last;
         }
+        // A lower number means that the server lost data, a higher one that another sender uses the name.
         if last < self.durable {
             return Err(StreamError::ServerForgot { server: last, acknowledged: self.durable });
         }
@@ -87,7 +89,7 @@ impl Outbox {
         Ok(Acked { number: last, counts: None, rejections: Vec::new(), batches: self.drop_through(last, now) })
     }
 
-    /// Whether a batch may be submitted now; if not, wait for an acknowledgement. One batch always may.
+    /// True where a batch may be submitted now; otherwise wait for an acknowledgement. One batch always may.
     pub fn admits(&self, batch: &EncodedBatch) -> bool {
         let bytes_max = self.own_bytes_max.min(self.limits.unacked_bytes_max);
         self.opened_once
@@ -110,7 +112,7 @@ impl Outbox {
         }
         let held_bytes = self.held_bytes(&batch);
         self.waiting_bytes += held_bytes;
-        self.waiting.push_back(Waiting { batch, held_bytes, submitted: now });
+        self.waiting.push_back(UnackedBatch { batch, held_bytes, submitted: now });
         Ok(self.last_submitted())
     }
 
@@ -160,12 +162,12 @@ impl Outbox {
         self.in_force = InForce::default();
     }
 
-    /// Whether everything submitted is durable.
+    /// True where everything submitted is durable.
     pub fn is_drained(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Whether the link has everything submitted.
+    /// True where the link was given everything submitted.
     pub fn is_written(&self) -> bool {
         self.written == self.waiting.len()
     }

@@ -33,7 +33,7 @@ fn ack(number: u64) -> Ack {
     Ack { number, ..Ack::default() }
 }
 
-/// What the pieces say, one word a frame.
+/// Content of the pieces, one word a frame.
 fn words(pieces: Option<Vec<Bytes>>) -> String {
     let mut bytes = Bytes::from(pieces.unwrap_or_default().concat());
     let mut words = Vec::new();

@@ -1,4 +1,4 @@
-//! Reading a lane from a number on, while batches are appended behind and segments are let go in front.
+//! Reading a lane from a sequence number on, while batches are appended and earlier segments are released.
 
 use std::fs::File;
 use std::sync::{Mutex, PoisonError};
@@ -27,7 +27,7 @@ struct Position {
     in_force: InForce,
 }
 
-/// What stands at a cursor.
+/// Batch at a cursor, or its absence.
 #[derive(Debug)]
 pub(crate) enum Next {
     /// A batch.
@@ -44,8 +44,8 @@ impl Cursor {
         Self { next: number.0, position: None }
     }
 
-    /// What stands here; the cursor goes on behind it. A segment that cannot be read is put aside, and `lost` counts its
-    /// batches from here on.
+    /// Reads the batch at the cursor, which moves past it. A segment that cannot be read is quarantined, and `lost` counts
+    /// its batches from here on.
     pub(crate) fn read(&mut self, queue: &Mutex<Queue>, lost: &mut u64) -> Result<Next, SpoolError> {
         loop {
             let number = BatchNumber(self.next);
@@ -70,7 +70,7 @@ impl Cursor {
             {
                 let file = match File::open(&segment.path) {
                     Ok(file) => file,
-                    // It was let go or dropped meanwhile: look again.
+                    // The segment was released or dropped meanwhile: look again.
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                     Err(source) => return Err(at(&segment.path)(source)),
                 };
@@ -93,7 +93,7 @@ impl Cursor {
                     tracing::error!(path = %segment.path.display(), at_byte, batches = end - self.next, "a segment of the spool cannot be read from here on and is put aside; its batches are lost");
                     *lost += end - self.next;
                     self.position = None;
-                    queue.lock().unwrap_or_else(PoisonError::into_inner).set_aside(segment.first)?;
+                    queue.lock().unwrap_or_else(PoisonError::into_inner).quarantine(segment.first)?;
                 }
             }
         }

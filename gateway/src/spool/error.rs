@@ -1,11 +1,11 @@
-//! What can go wrong with a spool.
+//! Errors of a spool.
 
 use std::io;
 use std::path::PathBuf;
 
 use zonelake_schemas::error::ErrorKind;
 
-/// Why a batch cannot be kept, or a spool not be opened.
+/// Reason why a batch cannot be stored, or a spool not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// The file system.
@@ -24,9 +24,9 @@ pub enum SpoolError {
     OtherIdentity {
         /// Folder.
         path: PathBuf,
-        /// What it is of.
+        /// Stream of batches that it belongs to.
         found: String,
-        /// What was asked for.
+        /// Stream of batches that was asked for.
         wanted: String,
     },
     /// The spool has as many bytes as it may have. The batch was not taken.
@@ -34,7 +34,7 @@ pub enum SpoolError {
     Full {
         /// Bytes in it.
         bytes: u64,
-        /// Most bytes.
+        /// Maximum number of bytes.
         bytes_max: u64,
     },
     /// The disk is full. The batch was not taken.
@@ -52,18 +52,18 @@ pub enum SpoolError {
         /// The failure.
         what: String,
     },
-    /// A batch is too large for the form in which it is kept.
+    /// A batch is too large for the format of a segment.
     #[error("a batch of {bytes} bytes; at most {bytes_max} can be kept")]
     TooLarge {
-        /// Its bytes.
+        /// Bytes of the batch.
         bytes: usize,
-        /// Most bytes.
+        /// Maximum number of bytes.
         bytes_max: usize,
     },
 }
 
 impl SpoolError {
-    /// What the caller can do about it.
+    /// Kind of the error: what the caller can do.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => ErrorKind::Permission,

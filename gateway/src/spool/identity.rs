@@ -10,7 +10,7 @@ use zonelake_schemas::Epoch;
 
 use super::error::{SpoolError, at};
 
-/// What stands in `spool.toml`.
+/// Content of `spool.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub(crate) version: u32,
@@ -47,10 +47,10 @@ pub(crate) fn take(folder: &Path, wanted: &Identity) -> Result<(File, Epoch), Sp
 
 /// Writes a small file so that it is either there as a whole or as it was before.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
-    let beside = path.with_extension("new");
-    let mut file = File::create(&beside).map_err(at(&beside))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&beside))?;
-    fs::rename(&beside, path).map_err(at(path))?;
+    let new_path = path.with_extension("new");
+    let mut file = File::create(&new_path).map_err(at(&new_path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&new_path))?;
+    fs::rename(&new_path, path).map_err(at(path))?;
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 

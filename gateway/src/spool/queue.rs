@@ -26,7 +26,7 @@ pub(crate) struct Queue {
     in_force: InForce,
     /// Number of the next batch.
     next: u64,
-    /// Up to here the server has said that it has them, and segments have been let go for it.
+    /// Last sequence number up to which the server has acknowledged and segments were released.
     acknowledged: BatchNumber,
     broken: Option<(PathBuf, String)>,
 }
@@ -70,7 +70,7 @@ impl Queue {
         let mut queue =
             Self { folder, epoch, segment_bytes_max, segments, file, in_force, next, acknowledged, broken: None };
         if is_damaged {
-            // Nothing is written behind damage; whoever reads it puts it aside.
+            // Nothing is written after damage; the cursor that reaches the segment quarantines it.
             queue.roll()?;
         }
         Ok(queue)
@@ -94,13 +94,16 @@ impl Queue {
         let block = encode_block(number, batch, &mut in_force);
         let last = self.segments.back_mut().expect("there is always one");
         if let Err(source) = self.file.write_all_at(&block, last.bytes) {
-            // What was written of it must not stand behind the next one. Where it cannot be cut off, that writes over it.
-            let _ = self.file.set_len(last.bytes);
+            // A part of a block must not stay after the last whole one. An error does not matter: the next batch is
+            // written at the same offset.
+            self.file.set_len(last.bytes).ok();
             return Err(at(&last.path)(source));
         }
         if let Err(source) = self.file.sync_data() {
             self.broken = Some((last.path.clone(), source.to_string()));
-            let _ = self.file.set_len(last.bytes);
+            // After a failed sync nobody knows which pages reached the disk, and a second sync may succeed without them.
+            // So the queue takes nothing more until it is opened again; cutting the file is an attempt only.
+            self.file.set_len(last.bytes).ok();
             return Err(SpoolError::Broken { path: last.path.clone(), what: source.to_string() });
         }
         last.bytes += block.len() as u64;
@@ -109,13 +112,14 @@ impl Queue {
         Ok(number)
     }
 
-    /// Lets go of the segments whose batches the server has all acknowledged, except the last one, which knows the
-    /// numbers.
+    /// Releases the segments whose batches the server has all acknowledged, except the last one, which holds the
+    /// sequence numbers.
     pub(crate) fn release(&mut self, acknowledged: BatchNumber) -> Result<(), SpoolError> {
         let done = |queue: &Self| queue.segments.len() > 1 && queue.segments[1].first <= acknowledged.0 + 1;
         if !done(self) {
             return Ok(());
         }
+        // The number is durable before the first segment goes: a folder without segments begins after it.
         write_durably(&self.folder.join(ACKNOWLEDGED), acknowledged.0.to_string().as_bytes())?;
         self.acknowledged = acknowledged;
         while done(self) {
@@ -133,8 +137,8 @@ impl Queue {
         Ok(Some(batches))
     }
 
-    /// Puts a segment aside that cannot be read from some place on. It is kept for whoever wants to look into it.
-    pub(crate) fn set_aside(&mut self, first: u64) -> Result<(), SpoolError> {
+    /// Quarantines a segment that cannot be read to its end. The file is renamed and stays for diagnosis.
+    pub(crate) fn quarantine(&mut self, first: u64) -> Result<(), SpoolError> {
         let Some(index) = self.segments.iter().position(|segment| segment.first == first) else { return Ok(()) };
         if index + 1 == self.segments.len() {
             self.roll()?;
@@ -161,7 +165,7 @@ impl Queue {
         BatchNumber(self.next - 1)
     }
 
-    /// Up to here segments were let go.
+    /// Last sequence number up to which segments were released.
     pub(crate) fn acknowledged(&self) -> BatchNumber {
         self.acknowledged
     }
@@ -203,7 +207,7 @@ fn read_acknowledged(folder: &Path) -> Result<BatchNumber, SpoolError> {
     }
 }
 
-/// File that says up to where segments were let go.
+/// File with the last sequence number up to which segments were released.
 const ACKNOWLEDGED: &str = "acknowledged";
 
 #[cfg(test)]

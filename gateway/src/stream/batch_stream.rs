@@ -8,7 +8,7 @@ use zonelake_schemas::BatchNumber;
 
 use super::options::StreamOptions;
 use super::state::{Guarded, Serving, StreamState};
-use super::task::keep_going;
+use super::task::run_stream;
 use super::totals::StreamTotals;
 use crate::batch::EncodedBatch;
 use crate::connection::Connection;
@@ -28,7 +28,7 @@ impl BatchStream {
     /// Opens a stream; waits until the server has opened it, trying again as the options say.
     ///
     /// # Errors
-    /// Whatever does not pass by itself: see [`StreamError::kind`].
+    /// Every error that a retry does not resolve: see [`StreamError::kind`].
     pub async fn open(connection: &Arc<Connection>, options: StreamOptions) -> Result<Self, StreamError> {
         let shared = Arc::new(StreamState {
             state: Mutex::new(Guarded {
@@ -39,11 +39,11 @@ impl BatchStream {
                 ended: None,
             }),
             work: Notify::new(),
-            room: Notify::new(),
+            changed: Notify::new(),
             connection: connection.clone(),
             options,
         });
-        let task = tokio::spawn(keep_going(shared.clone()));
+        let task = tokio::spawn(run_stream(shared.clone()));
         let opened = shared
             .wait_until(|state| match (&state.serving, &state.ended) {
                 (_, Some(Err(error))) => Some(Err(error.clone())),
@@ -55,7 +55,7 @@ impl BatchStream {
         Ok(Self { shared, serving, first_number: BatchNumber(last_number.0 + 1), task })
     }
 
-    /// What the server said when it opened the stream first.
+    /// Limits and schema that the server stated when it first opened the stream.
     pub fn serving(&self) -> &Serving {
         &self.serving
     }
@@ -81,7 +81,7 @@ impl BatchStream {
     /// Waits until everything sent is durable.
     ///
     /// # Errors
-    /// What has ended the stream.
+    /// The error that has ended the stream.
     pub async fn drained(&self) -> Result<(), StreamError> {
         self.shared
             .wait_until(|state| match &state.ended {
@@ -94,7 +94,7 @@ impl BatchStream {
     /// Waits until everything sent is durable, and closes the stream.
     ///
     /// # Errors
-    /// What has ended the stream before.
+    /// The error that has ended the stream before.
     pub async fn finish(self) -> Result<StreamTotals, StreamError> {
         self.sender().finished().await?;
         Ok(self.totals())
@@ -105,7 +105,7 @@ impl BatchStream {
         self.shared.wait_until(|state| state.ended.clone().and_then(Result::err)).await
     }
 
-    /// What has become durable so far.
+    /// Totals of everything that is durable so far.
     pub fn totals(&self) -> StreamTotals {
         self.shared.lock().totals.clone()
     }
@@ -150,7 +150,7 @@ impl BatchSender {
     /// Takes no more batches, waits until everything sent is durable, and closes the stream.
     ///
     /// # Errors
-    /// What has ended the stream before.
+    /// The error that has ended the stream before.
     pub async fn finished(&self) -> Result<(), StreamError> {
         self.shared.lock().finishing = true;
         self.shared.work.notify_one();
@@ -162,6 +162,6 @@ impl Drop for BatchStream {
     fn drop(&mut self) {
         self.task.abort();
         self.shared.lock().ended.get_or_insert(Err(StreamError::Finished));
-        self.shared.room.notify_waiters();
+        self.shared.changed.notify_waiters();
     }
 }

@@ -1,4 +1,4 @@
-//! Which stream to open, and who hears of it.
+//! Options of a stream, and the trait of its observers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,28 +10,28 @@ use crate::backoff::BackoffPolicy;
 use crate::error::StreamError;
 use crate::outbox::acked::Acked;
 
-/// Which stream to open.
+/// Identity and limits of a stream.
 #[derive(Clone)]
 pub struct StreamOptions {
     /// Secret of the gateway.
     pub token: String,
     /// Name of the producer: 1 to 128 bytes without control characters.
     pub producer: String,
-    /// How often the producer has lost its state: 1 or more.
+    /// Number of times that the producer began without state: 1 or more.
     pub epoch: Epoch,
     /// Table that the batches go to.
     pub table: String,
     /// Live or back-fill.
     pub lane: Lane,
-    /// How payloads are encoded.
+    /// Encoding of payloads.
     pub encoding: Encoding,
-    /// Most bytes that wait here for their acknowledgement; the server may allow less. Default 16 MiB.
+    /// Maximum of bytes that wait here for their acknowledgement; the server may allow less. Default 16 MiB.
     pub unacked_bytes_max: usize,
-    /// When to try again after the link broke.
+    /// Pauses between retries after the link broke.
     pub backoff: BackoffPolicy,
-    /// Software that sends, for the server's log.
+    /// Software that sends, for the server log.
     pub software: String,
-    /// Hears of acknowledgements and of the link.
+    /// Observer of acknowledgements and of the link.
     pub observer: Option<Arc<dyn StreamObserver>>,
 }
 
@@ -66,30 +66,26 @@ impl std::fmt::Debug for StreamOptions {
     }
 }
 
-/// Hears of what happens on a stream, on its task: it must not wait.
+/// Observer of a stream, called on its task: it must not wait.
 pub trait StreamObserver: Send + Sync {
     /// Batches have become durable.
-    fn handle_acked(&self, acked: &Acked) {
-        let _ = acked;
-    }
+    fn handle_acked(&self, _acked: &Acked) {}
 
     /// The link has opened or broken.
-    fn handle_link(&self, event: &LinkEvent) {
-        let _ = event;
-    }
+    fn handle_link(&self, _event: &LinkEvent) {}
 }
 
-/// What has happened to the link of a stream.
+/// Event of the link of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LinkEvent {
     /// The stream is open, with the server's last durable batch.
     Opened {
-        /// Its number.
+        /// Sequence number of that batch.
         last_number: BatchNumber,
     },
     /// The link broke; another try follows.
     Broken {
-        /// Why.
+        /// Cause.
         error: StreamError,
         /// Pause before the next try.
         retry_after: Duration,

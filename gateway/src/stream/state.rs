@@ -15,16 +15,16 @@ use crate::error::StreamError;
 use crate::outbox::acked::Acked;
 use crate::outbox::state::Outbox;
 
-/// What the server said when it last opened the stream.
+/// Limits and schema that the server stated when it last opened the stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Serving {
     /// The table's wire schema as an encapsulated Arrow IPC schema message.
     pub schema: Bytes,
     /// Version of the table's field list.
     pub schema_version: u32,
-    /// Greatest length of a frame.
+    /// Maximum length of a frame.
     pub frame_bytes_max: u64,
-    /// Most rows of a batch.
+    /// Maximum number of rows of a batch.
     pub batch_rows_max: u64,
     /// The server's clock, microseconds since 1970, UTC.
     pub server_time_us: i64,
@@ -36,8 +36,8 @@ pub(super) struct StreamState {
     pub(super) state: Mutex<Guarded>,
     /// Wakes the writer: there is something to write, or the end.
     pub(super) work: Notify,
-    /// Wakes the callers: there is room, or the end.
-    pub(super) room: Notify,
+    /// Wakes the callers: the window has capacity, or the stream has ended.
+    pub(super) changed: Notify,
     pub(super) connection: Arc<Connection>,
     pub(super) options: StreamOptions,
 }
@@ -64,8 +64,9 @@ impl StreamState {
     /// Asks `look` now and after each change until it gives something.
     pub(super) async fn wait_until<T>(&self, mut look: impl FnMut(&mut Guarded) -> Option<T>) -> T {
         loop {
-            let changed = self.room.notified();
+            let changed = self.changed.notified();
             tokio::pin!(changed);
+            // Registered before the check, so that a change between the check and the wait is not missed.
             changed.as_mut().enable();
             if let Some(found) = look(&mut self.lock()) {
                 return found;
@@ -89,21 +90,22 @@ impl StreamState {
             });
             acked
         };
-        self.tell_link(&LinkEvent::Opened { last_number: acked.number });
+        // Observers are called without the lock: they may ask the stream for its totals.
+        self.notify_link(&LinkEvent::Opened { last_number: acked.number });
         if !acked.batches.is_empty() {
-            self.tell_acked(&acked);
+            self.notify_acked(&acked);
         }
-        self.room.notify_waiters();
+        self.changed.notify_waiters();
         Ok(())
     }
 
-    pub(super) fn tell_link(&self, event: &LinkEvent) {
+    pub(super) fn notify_link(&self, event: &LinkEvent) {
         if let Some(observer) = &self.options.observer {
             observer.handle_link(event);
         }
     }
 
-    pub(super) fn tell_acked(&self, acked: &Acked) {
+    pub(super) fn notify_acked(&self, acked: &Acked) {
         if let Some(observer) = &self.options.observer {
             observer.handle_acked(acked);
         }

@@ -6,10 +6,11 @@ use super::options::LinkEvent;
 use super::state::StreamState;
 use crate::backoff::Backoff;
 use crate::error::StreamError;
-use crate::link::{self, Answer, Down, Up};
+use crate::link::{self, Down, Response, Up};
 
 /// The stream's task: one link after another until the end.
-pub(super) async fn keep_going(shared: Arc<StreamState>) {
+pub(super) async fn run_stream(shared: Arc<StreamState>) {
+    // Without randomness from the system the pauses are still right; only the jitter is that of every other stream.
     let seed = getrandom::u64().unwrap_or(1);
     let mut backoff = Backoff::new(shared.options.backoff, seed);
     let ended = loop {
@@ -21,30 +22,31 @@ pub(super) async fn keep_going(shared: Arc<StreamState>) {
                 break Ok(());
             }
         }
-        if !error.is_passing() {
+        if !error.is_retryable() {
             break Err(error);
         }
         let Some(retry_after) = backoff.handle_failure(shared.now(), error.pause()) else {
             break Err(StreamError::GaveUp { after: backoff.closed_for(shared.now()), last: error.to_string() });
         };
         tracing::debug!(producer = %shared.options.producer, table = %shared.options.table, %error, "the link broke");
-        shared.tell_link(&LinkEvent::Broken { error, retry_after });
+        shared.notify_link(&LinkEvent::Broken { error, retry_after });
         tokio::time::sleep(retry_after).await;
     };
     shared.lock().ended = Some(ended);
-    shared.room.notify_waiters();
+    shared.changed.notify_waiters();
 }
 
 /// Opens the stream once and runs it until all is done or something breaks. Only a link that was of use counts as an
-/// open one: a server that opens and then refuses is not asked again at once for ever.
+/// open one: a server that opens and then refuses is not asked again without a pause.
 async fn one_link(shared: &StreamState, backoff: &mut Backoff) -> Result<(), StreamError> {
     let (mut up, mut down, opened) = link::open(&shared.connection, &shared.open_message()).await?;
     shared.handle_opened(opened)?;
     let (opened_at, durable) = (shared.now(), shared.lock().outbox.durable());
     let result = tokio::select! {
         error = write_batches(shared, &mut up) => Err(error),
-        result = read_answers(shared, &mut down) => result,
+        result = read_responses(shared, &mut down) => result,
     };
+    // Opening alone proves nothing: a server that opens and then refuses must meet growing pauses.
     let lasted = shared.now().saturating_sub(opened_at);
     if shared.lock().outbox.durable() > durable || lasted > shared.options.backoff.longest {
         backoff.handle_use();
@@ -78,20 +80,20 @@ async fn write_batches(shared: &StreamState, up: &mut Up) -> StreamError {
 }
 
 /// Reads acknowledgements until the server closes its side.
-async fn read_answers(shared: &StreamState, down: &mut Down) -> Result<(), StreamError> {
+async fn read_responses(shared: &StreamState, down: &mut Down) -> Result<(), StreamError> {
     loop {
-        let answer = down.read_answer().await?;
+        let answer = down.read_response().await?;
         let mut state = shared.lock();
         match answer {
-            Answer::Ack(ack) => {
+            Response::Ack(ack) => {
                 let acked = state.outbox.handle_ack(ack, shared.now())?;
                 state.totals.add(&acked);
                 drop(state);
-                shared.tell_acked(&acked);
-                shared.room.notify_waiters();
+                shared.notify_acked(&acked);
+                shared.changed.notify_waiters();
             }
-            Answer::End if state.finishing && state.outbox.is_drained() => return Ok(()),
-            Answer::End => return Err(StreamError::Link("the server closed the stream".into())),
+            Response::End if state.finishing && state.outbox.is_drained() => return Ok(()),
+            Response::End => return Err(StreamError::Link("the server closed the stream".into())),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What became of everything that was sent on a stream.
+//! Totals of everything that was sent on a stream.
 
 use zonelake_schemas::wire::control::Rejection;
 
 use crate::outbox::acked::Acked;
 
-/// What became of everything that was sent. Counts of acknowledgements that were lost with a link are not in it:
-/// `uncounted_batches` says how many batches that concerns; their rows are durable all the same.
+/// Totals of everything that was sent. Counts of acknowledgements that were lost with a link are missing in them:
+/// `uncounted_batches` is the number of such batches; their rows are durable nevertheless.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StreamTotals {
     /// Batches that became durable.

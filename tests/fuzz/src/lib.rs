@@ -1,14 +1,13 @@
-//! What is fuzzed: everything that comes from outside, each as a function of bytes that must not panic, whatever they are.
-//! Tests run the corpus through the same functions, so that what was found once stays found.
+#![doc = include_str!("../README.md")]
 //!
 //! | target | bytes |
 //! |---|---|
 //! | [`frames`](wire::frames) | what comes up a QUIC stream, cut into frames |
 //! | [`control`](wire::control) | which message (one byte), and its protobuf body |
 //! | [`arrow`](payloads::arrow) | pieces: kind (one byte: schema, dictionary, batch), length (u16, little-endian), the message |
-//! | [`line`](payloads::line) | line protocol |
+//! | [`line`](payloads::line) | line protocol; a [second opinion](second_opinion) is asked too |
 //! | [`wal_segment`](logs::wal_segment) | a segment's file, or changes to a good one |
-//! | [`wal_record`](logs::wal_record) | a record of the log whose checksum holds |
+//! | [`wal_record`](logs::wal_record) | a record of the WAL whose checksum holds |
 //! | [`settings`](declarations::settings) | the settings file |
 //! | [`table`](declarations::table) | the declaration of a table |
 
@@ -16,14 +15,15 @@ pub mod bound;
 pub mod declarations;
 pub mod logs;
 pub mod payloads;
+pub mod second_opinion;
 pub mod wire;
 
 /// A target.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Its name, and that of its folder in the corpus.
+    /// Name, which is that of the folder in the corpus too.
     pub name: &'static str,
-    /// Takes an input. It panics where a rule is broken.
+    /// Function that takes an input, and panics where a rule is broken.
     pub run: fn(&[u8]),
 }
 

@@ -9,10 +9,10 @@ use zonelake_storage::Streams;
 use zonelake_storage::record::{EncodedRows, decode_header, decode_rows, encode_header};
 use zonelake_wal::{MemoryDisk, Wal, WalError, WalOptions, inspect};
 
-/// Opens a log of one segment. With an odd first byte the rest is the file; else it is changes to a good one: position
+/// Opens a WAL of one segment. With an odd first byte the rest is the file; else it is changes to a good one: position
 /// (u16, little-endian, over the file and beyond) and the new byte, and what is left over cuts the file.
 ///
-/// What the log opens with stays: a record that is appended is there at the next open behind all others, and nothing is
+/// All records that the WAL opens with stay: a record that is appended is there at the next open behind all others, and nothing is
 /// damaged then.
 pub fn wal_segment(input: &[u8]) {
     let Some((mode, rest)) = input.split_first() else { return };
@@ -24,7 +24,7 @@ pub fn wal_segment(input: &[u8]) {
     let report = inspect(&disk, Path::new(DIR));
     let opened = open(&disk);
     match (&report, &opened) {
-        (Ok(report), Ok(_)) => assert!(report.damages.is_empty(), "a log that opens has no damage: {report:?}"),
+        (Ok(report), Ok(_)) => assert!(report.damages.is_empty(), "a WAL that opens has no damage: {report:?}"),
         (Ok(report), Err(WalError::Damaged(_))) => assert!(!report.damages.is_empty(), "damage is reported"),
         _ => {}
     }
@@ -75,7 +75,7 @@ pub fn schemas() -> &'static TableSchemas {
     })
 }
 
-/// A log as it was opened, with its records.
+/// A WAL as it was opened, with its records.
 type Opened = (Wal, Vec<(Lsn, Vec<u8>)>);
 
 fn open(disk: &MemoryDisk) -> Result<Opened, WalError> {

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use zonelake_ingest::{ArrowDecoder, BatchContext, DecodeLimits, DecodedBatch, LineDecoder, Precision};
+use zonelake_ingest::{ArrowDecoder, BatchContext, DecodeLimits, DecodedBatch, LineDecoder, Precision, Refusal};
 use zonelake_registry::{Gateway, RegisteredTable, Registry};
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::reject::{REJECTED, rejected_table};
 use zonelake_schemas::{BatchNumber, Epoch, Lane, TableDef};
 use zonelake_storage::Rows;
+
+use crate::second_opinion;
 
 /// Takes the messages of one stream.
 pub fn arrow(mut input: &[u8]) {
@@ -36,17 +38,28 @@ pub fn arrow(mut input: &[u8]) {
     }
 }
 
-/// Takes one block of lines.
+/// Takes one block of lines, and compares what it decodes to with what another parser makes of it.
 pub fn line(input: &[u8]) {
-    let server = Server::get();
-    let mut decoder = LineDecoder::new(&server.table, Precision::Nanoseconds);
-    decoder.digest(input);
-    if let Ok(decoded) = decoder.decode(input, &server.source()) {
+    let decoded = decode_line(input);
+    second_opinion::compare(input, decoded.as_ref(), NOW_US);
+    if let Ok(decoded) = decoded {
         check(decoded);
     }
 }
 
-/// What was decoded is in the schemas of its tables, as its counts say, and goes into the log.
+/// Decodes one block of lines as a server does.
+///
+/// # Errors
+/// The refusal that the sender would get.
+pub fn decode_line(input: &[u8]) -> Result<DecodedBatch, Refusal> {
+    let server = Server::get();
+    let mut decoder = LineDecoder::new(&server.table, Precision::Nanoseconds);
+    // A digest is asked of each block before it is decoded; it must not panic either.
+    decoder.digest(input);
+    decoder.decode(input, &server.source())
+}
+
+/// Checks that rows are in the schemas of their tables, as many as the counts say, and can be written to the WAL.
 fn check(decoded: DecodedBatch) {
     let server = Server::get();
     let rows = decoded.stored.as_ref().map_or(0, |stored| stored.num_rows());

@@ -39,7 +39,7 @@ pub fn control(input: &[u8]) {
     }
 }
 
-/// What can be read is written so that it reads the same, and its enumerations can be asked for.
+/// Checks that a message that can be read is written so that it reads the same.
 fn message<M: Message + Default + PartialEq + Debug>(body: &[u8]) {
     let Ok(read) = M::decode(body) else { return };
     let frame = control_frame(FrameKind::Open, &read);

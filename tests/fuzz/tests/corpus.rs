@@ -14,7 +14,8 @@ use arrow::datatypes::Int32Type;
 use proptest::prelude::*;
 use prost::Message;
 use zonelake_fuzz::logs::{good_segment, schemas};
-use zonelake_fuzz::payloads::{NOW_US, TABLE};
+use zonelake_fuzz::payloads::{NOW_US, TABLE, decode_line};
+use zonelake_fuzz::second_opinion::{DIFFERENCES, compare, difference};
 use zonelake_fuzz::{TARGETS, target};
 use zonelake_gateway::{ArrowEncoder, Compression};
 use zonelake_schemas::wire::control::{Ack, Open, Opened, Refused, Rejection};
@@ -158,6 +159,42 @@ fn every_good_input_and_every_entry_of_the_corpus_is_handled() {
         for input in seeds(target.name).iter().chain(&entries) {
             (target.run)(input);
         }
+    }
+}
+
+#[test]
+fn lines_of_the_corpus_read_as_another_parser_reads_them() {
+    let mut compared = 0;
+    for input in seeds("line").into_iter().chain(corpus("line")) {
+        let decoded = decode_line(&input);
+        compare(&input, decoded.as_ref(), NOW_US);
+        compared += 1;
+    }
+    assert!(compared > 40, "{compared}");
+}
+
+#[test]
+fn each_listed_difference_between_the_parsers_is_one() {
+    for known in DIFFERENCES {
+        let decoded = decode_line(known.example.as_bytes());
+        let found = difference(known.example.as_bytes(), decoded.as_ref(), NOW_US);
+        assert!(found.is_some(), "{}: {:?} reads alike", known.what, known.example);
+        assert!((known.may_show)(known.example), "{}", known.what);
+    }
+}
+
+#[test]
+fn plain_lines_read_alike_value_by_value() {
+    let plain = "t,device=a,zone=vung-ang pm=21.53,wide=-1.0005,raw=-1e-3,count=7i,on=true,note=\"say \\\"hi\\\"\",at=5000i 1735689599000000000\n\
+                 t,device=b raw=0.1 1735689598000000001\nt,device=a on=F\n";
+    assert!(DIFFERENCES.iter().all(|known| !(known.may_show)(plain)), "nothing excuses a difference here");
+    let decoded = decode_line(plain.as_bytes());
+    let stored = decoded.as_ref().unwrap();
+    assert_eq!((stored.rows, stored.readings, stored.rejected_rows), (3, 9, 0));
+    assert_eq!(difference(plain.as_bytes(), decoded.as_ref(), NOW_US), None);
+    // The comparison itself sees a changed value: other lines against the same rows.
+    for changed in [plain.replace("21.53", "21.55"), plain.replace("hi", "ho"), plain.replace("0.1 ", "0.2 ")] {
+        assert!(difference(changed.as_bytes(), decoded.as_ref(), NOW_US).is_some(), "{changed}");
     }
 }
 

@@ -62,14 +62,15 @@ impl SourceColumns<'_> {
     pub(super) fn fields(&self, wire: &Schema) -> Result<Vec<(usize, String, CellKind)>, MappingError> {
         for column in self.mapping.columns.values() {
             let field = column.field();
-            if !PLACES.contains(&field) && (is_fixed(field) || wire.field_with_name(field).is_err()) {
+            if !LOCATION_COLUMNS.contains(&field) && (is_fixed(field) || wire.field_with_name(field).is_err()) {
                 return Err(MappingError::Invalid(format!("table {} has no field {field:?}", self.mapping.table)));
             }
         }
-        let places = PLACES.iter().map(|name| (*name, DataType::Utf8));
+        let location = LOCATION_COLUMNS.iter().map(|name| (*name, DataType::Utf8));
         let fields = wire.fields().iter().filter(|field| !is_fixed(field.name()));
         let mut found = Vec::new();
-        for (name, data_type) in places.chain(fields.map(|field| (field.name().as_str(), field.data_type().clone()))) {
+        for (name, data_type) in location.chain(fields.map(|field| (field.name().as_str(), field.data_type().clone())))
+        {
             let mut sources = self.mapping.columns.iter().filter(|(_, column)| column.field() == name);
             let (index, scale) = match (sources.next(), sources.next()) {
                 (Some((source, column)), None) => (self.find_mapped(source)?, column.scale()),
@@ -108,8 +109,8 @@ impl SourceColumns<'_> {
     }
 }
 
-/// Columns that say where a device is; the server checks them.
-const PLACES: [&str; 3] = ["province", "zone", "site"];
+/// Columns of a device's location; the server checks them.
+const LOCATION_COLUMNS: [&str; 3] = ["province", "zone", "site"];
 
 fn is_fixed(name: &str) -> bool {
     matches!(name, "time" | "device" | "quality")

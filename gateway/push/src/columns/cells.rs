@@ -15,7 +15,7 @@ use crate::columns::instant::TimeReader;
 use crate::mapping::Mapping;
 use crate::time_mapping::TimeMapping;
 
-/// What a column becomes.
+/// Kind of value that a column becomes.
 #[derive(Debug, Clone)]
 pub(crate) enum CellKind {
     Double { scale: f64 },
@@ -34,7 +34,7 @@ pub(crate) struct BadCell {
 }
 
 impl CellKind {
-    /// How values of a wire type are read; `None` for a type that the wire does not have.
+    /// Kind of the values of a wire type; `None` for a type that the wire does not have.
     pub(crate) fn of(wire: &DataType, scale: f64) -> Option<Self> {
         Some(match wire {
             DataType::Float64 | DataType::Decimal32(..) | DataType::Decimal64(..) => Self::Double { scale },

@@ -56,7 +56,7 @@ impl TimeReader {
         Ok(Self { form, zone, midnight: mapping.midnight, ambiguous: mapping.ambiguous, skipped: mapping.skipped })
     }
 
-    /// Whether [`TimeReader::read_local`] can be used.
+    /// True where [`TimeReader::read_local`] can be used.
     pub(crate) fn has_zone(&self) -> bool {
         self.zone.is_some()
     }
@@ -170,10 +170,10 @@ fn epoch_us(text: &str, epoch: Epoch) -> Result<i64, String> {
     let units: i128 = whole.parse().map_err(|_long| wrong())?;
     let per_unit_ns = i128::from(epoch.nanoseconds());
     let mut fraction_ns = 0;
-    let mut place_ns = per_unit_ns;
+    let mut digit_ns = per_unit_ns;
     for digit in fraction.bytes() {
-        place_ns /= 10;
-        fraction_ns += i128::from(digit - b'0') * place_ns;
+        digit_ns /= 10;
+        fraction_ns += i128::from(digit - b'0') * digit_ns;
     }
     let sign = if whole.starts_with('-') { -1 } else { 1 };
     let us = (units * per_unit_ns + sign * fraction_ns).div_euclid(1_000);

@@ -28,7 +28,7 @@ pub(crate) struct RawRows {
     pub(crate) broken: BTreeMap<usize, BadRow>,
 }
 
-/// Where the rows of a chunk stand in their source.
+/// Positions of the rows of a chunk in their source.
 #[derive(Debug)]
 pub(crate) enum Positions {
     /// Line of each row, from 1.
@@ -37,7 +37,7 @@ pub(crate) enum Positions {
     RowsFrom(u64),
 }
 
-/// Where a row stands in its source.
+/// Position of a row in its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
     /// Line, from 1.
@@ -49,13 +49,13 @@ pub enum Position {
 /// A row that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRow {
-    /// Where it stands.
+    /// Position of the row.
     pub position: Position,
     /// Column in the source; empty where the row as a whole is broken.
     pub column: String,
-    /// What stands there.
+    /// Text of the cell, or of the whole row.
     pub value: String,
-    /// Why it cannot be read.
+    /// Reason why it cannot be read.
     pub reason: String,
 }
 

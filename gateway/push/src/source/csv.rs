@@ -84,7 +84,7 @@ impl Chunk {
             let bytes = record.get(*column).unwrap_or_default();
             match std::str::from_utf8(bytes) {
                 Ok(text) => builder.append_value(text),
-                Err(_) => {
+                Err(_not_utf8) => {
                     builder.append_null();
                     broken.get_or_insert_with(|| (names[*column].clone(), "it is not UTF-8".into()));
                 }

@@ -148,17 +148,17 @@ impl<'a> Parts<'a> {
         match String::from_utf8(name) {
             Ok(name) if !name.is_empty() => Ok(name),
             Ok(_) => Err("it has no measurement, which names the table".into()),
-            Err(_) => Err("its measurement is not UTF-8".into()),
+            Err(_not_utf8) => Err("its measurement is not UTF-8".into()),
         }
     }
 }
 
-/// Where the parts of a line are: `measurement,tags fields time`.
+/// Positions of the parts of a line: `measurement,tags fields time`.
 struct Scan {
     name_end: usize,
     /// Sections divided by blanks.
     sections: usize,
-    /// Whether the text ends within a quoted value.
+    /// The text ends within a quoted value.
     in_text: bool,
 }
 

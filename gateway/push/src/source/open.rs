@@ -1,4 +1,4 @@
-//! What rows are read from: a file or standard input, in the format that its name or the caller says.
+//! Opening a source: a file or standard input, in the format that its extension or the caller states.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -11,21 +11,21 @@ use bytes::Bytes;
 
 use crate::error::PushError;
 
-/// Where rows come from.
+/// Source of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PushInput {
     /// A file.
     File {
-        /// Its path.
+        /// Path of the file.
         path: PathBuf,
-        /// Its format; `None`: what its extension says.
+        /// Format; `None`: as the extension says.
         format: Option<PushFormat>,
     },
     /// Standard input. It cannot be read twice, so the caller names it: the same name means the same content.
     Stdin {
         /// Name, in the place of the content's hash.
         name: String,
-        /// Its format.
+        /// Format of the content.
         format: PushFormat,
     },
 }
@@ -44,8 +44,8 @@ pub enum PushFormat {
 }
 
 impl PushFormat {
-    /// What an extension says.
-    pub fn of_path(path: &Path) -> Option<Self> {
+    /// Format by extension; `None` for one that is not known.
+    pub fn from_path(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         Some(match extension.as_str() {
             "csv" | "tsv" | "txt" => Self::Csv,
@@ -76,7 +76,7 @@ enum Content {
     Stdin,
 }
 
-/// What shows that a file was changed while it was read.
+/// Length and time of change, by which a change while reading is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     length: u64,
@@ -98,7 +98,7 @@ impl OpenSource {
             PushInput::File { path, format } => {
                 let name = path.display().to_string();
                 let format = format
-                    .or_else(|| PushFormat::of_path(path))
+                    .or_else(|| PushFormat::from_path(path))
                     .ok_or_else(|| PushError::Format { file: name.clone() })?;
                 let file = File::open(path).map_err(|error| PushError::from_source(&name, &error))?;
                 let stamp = Stamp::of(&file).map_err(|error| PushError::from_source(&name, &error))?;
@@ -133,7 +133,7 @@ impl OpenSource {
         Ok(())
     }
 
-    /// Whether the content is a file, and not a stream under a name.
+    /// True for a file, false for a stream under a name.
     pub(crate) fn is_file(&self) -> bool {
         matches!(self.content, Content::File { .. })
     }
@@ -211,6 +211,7 @@ struct Counted<R> {
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let length = self.inner.read(buffer)?;
+        // Relaxed: a figure for the progress, which orders nothing.
         self.counted.fetch_add(length as u64, Ordering::Relaxed);
         Ok(length)
     }
