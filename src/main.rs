@@ -4,7 +4,7 @@
 //! - [`cli`]: the command line as a whole
 //! - [`options`]: options that commands share
 //! - [`commands`]: one file or folder a command
-//! - [`control`]: the way of a command to the registry
+//! - [`registry_access`]: the way of a command to the registry
 //! - [`remote`]: a server over HTTP
 //! - [`server_log`]: the server log
 //! - [`error`]: the end of a command for a script
@@ -12,9 +12,9 @@
 mod allocator;
 mod cli;
 mod commands;
-mod control;
 mod error;
 mod options;
+mod registry_access;
 mod remote;
 mod server_log;
 

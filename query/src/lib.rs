@@ -28,4 +28,4 @@ pub use engine::query_engine::QueryEngine;
 pub use engine::result::{QueryResult, RowStream};
 pub use engine::session::{Caller, Interface, SessionExtension, SqlSession};
 pub use error::{QueryError, QueryErrorCode};
-pub use scan::table::PinnedTable;
+pub use scan::telemetry_table::PinnedTable;

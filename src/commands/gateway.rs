@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use zonelake_http::{AddGateway, AddedGateway, GatewayItem, GatewayList};
 
-use crate::control::{Control, ControlOptions};
 use crate::error::{CliError, long_help};
+use crate::registry_access::{Control, ControlOptions};
 
 const EXAMPLES: &str = "Examples:
   TOKEN=$(zonelake gateway add formosa-1 --zone vung-ang)

@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use zonelake_http::{AddRole, LimitChanges, RoleItem, RoleList, RolePassword};
 
-use crate::control::{Control, ControlOptions};
 use crate::error::{CliError, long_help};
+use crate::registry_access::{Control, ControlOptions};
 
 const EXAMPLES: &str = "A role reads all tables of the server. Its limits narrow those of the settings (section query) and never widen them.
 

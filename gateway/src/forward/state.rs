@@ -11,8 +11,8 @@ use super::options::{ForwardOptions, WhenFull};
 use crate::batch::EncodedBatch;
 use crate::connection::Connection;
 use crate::error::StreamError;
-use crate::spool::block::block_bytes_max;
 use crate::spool::error::SpoolError;
+use crate::spool::format::block_bytes_max;
 use crate::spool::identity::{Identity, take};
 use crate::spool::queue::Queue;
 

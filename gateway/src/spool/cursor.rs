@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use zonelake_schemas::BatchNumber;
 
-use super::block::{HEADER_BYTES, InForce};
 use super::error::{SpoolError, at};
+use super::format::{HEADER_BYTES, InForce};
 use super::queue::Queue;
 use super::segment::read_block;
 use crate::batch::EncodedBatch;

@@ -1,7 +1,7 @@
 //! Batches on disk until they are acknowledged: one queue for each lane, in segment files that are only appended to and
 //! removed whole. In the order in which a batch passes:
 //!
-//! - [`block`]: the form of a segment and of a batch in it
+//! - [`format`]: the form of a segment and of a batch in it
 //! - [`queue`]: one lane: append, sync, release; [`segment`]: the files of its segments
 //! - [`cursor`]: reading a lane from a number on
 //! - [`identity`]: whose spool a folder is, and that one process has it
@@ -10,9 +10,9 @@
 //! A batch that was appended survives the end of the process and a power loss, as far as the disk keeps what it has
 //! confirmed to `fsync`; it has its number from then on, and is sent under it as the same bytes, however often.
 
-pub(crate) mod block;
 pub(crate) mod cursor;
 pub(crate) mod error;
+pub(crate) mod format;
 pub(crate) mod identity;
 pub(crate) mod queue;
 mod segment;

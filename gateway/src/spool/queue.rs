@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use zonelake_schemas::{BatchNumber, Epoch};
 
-use super::block::{BODY_BYTES_MAX, HEADER_BYTES, InForce, block_bytes_max, encode_block};
 use super::error::{SpoolError, at};
+use super::format::{BODY_BYTES_MAX, HEADER_BYTES, InForce, block_bytes_max, encode_block};
 use super::identity::{sync_folder, write_durably};
 use super::segment::{Segment, list, make_segment, scan};
 use crate::batch::EncodedBatch;

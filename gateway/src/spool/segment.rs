@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use zonelake_schemas::{BatchNumber, Epoch};
 
-use super::block::{
+use super::error::{SpoolError, at};
+use super::format::{
     BLOCK_HEADER_BYTES, Block, HEADER_BYTES, InForce, body_bytes, decode_block, decode_header, encode_header,
 };
-use super::error::{SpoolError, at};
 use super::identity::sync_folder;
 
 /// A segment: its numbers go from `first` to before the next one's first.

@@ -9,7 +9,7 @@ use zonelake_registry::Registry;
 use zonelake_schemas::Locations;
 use zonelake_storage::Store;
 
-use crate::scan::table::PinnedTable;
+use crate::scan::telemetry_table::PinnedTable;
 
 /// All tables at a moment.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use crate::catalog::source::{ListedTable, Pinned, QuerySource};
 use crate::engine::query_log::{self, QueryLog};
 use crate::engine::session::SqlSession;
 use crate::scan::location_columns::LocationCache;
-use crate::scan::table::TelemetryTable;
+use crate::scan::telemetry_table::TelemetryTable;
 
 /// Parts of which the catalog of a statement is made.
 #[derive(Debug)]

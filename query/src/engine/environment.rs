@@ -21,7 +21,7 @@ use crate::optimizer::bounded_functions::bound_functions;
 use crate::optimizer::cooperative::YieldAfterMultiplying;
 use crate::optimizer::declared_order::DeclaredOrder;
 use crate::optimizer::late_materialization::LateMaterialization;
-use crate::scan::table::STORE_URL;
+use crate::scan::telemetry_table::STORE_URL;
 
 /// Caches, the folder for intermediate results, and the one object store. Memory is reserved by statement.
 pub(crate) fn runtime_env(options: &QueryOptions, store: Arc<dyn ObjectStore>) -> Result<RuntimeEnv, QueryError> {

@@ -17,11 +17,12 @@ use tokio::time::{Instant, timeout_at};
 use crate::dialect::grammar::{Dialect, TextLimits};
 use crate::dialect::parse::parse_reading;
 use crate::engine::admission::Permit;
+use crate::engine::cancellation::Cancellation;
 use crate::engine::prepared::plan_with_parameters;
 use crate::engine::query_log::QueryLogEntry;
 use crate::engine::result::RowStream;
 use crate::error::QueryError;
-use crate::optimizer::cancellation::{Cancellation, cancellable};
+use crate::optimizer::cancellable_joins::cancellable;
 
 /// Batches that are made before the one that is read.
 pub(crate) const BATCHES_AHEAD: usize = 2;

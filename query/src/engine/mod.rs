@@ -1,5 +1,6 @@
 //! Execution of statements:
 //!
+//! - [`cancellation`]: the state that ends a statement
 //! - [`options`], [`environment`]: limits, and what all statements share
 //! - [`session`]: what a statement is executed under besides its text
 //! - [`admission`]: permits and queues
@@ -10,6 +11,7 @@
 //! - [`query_log`]: statements that are executing, and those that have ended
 
 pub(crate) mod admission;
+pub(crate) mod cancellation;
 pub(crate) mod environment;
 pub(crate) mod execution;
 pub(crate) mod memory;

@@ -21,6 +21,7 @@ use crate::dialect::grammar::{Dialect, TextLimits};
 use crate::dialect::parameters::PARAMETERS_MAX;
 use crate::dialect::parse::parse_reading;
 use crate::engine::admission::Admission;
+use crate::engine::cancellation::Cancellation;
 use crate::engine::environment::{base_state, runtime_env, sort_reserve_bytes};
 use crate::engine::execution::{BATCHES_AHEAD, Execution, ExecutionHandle, StatementText, rows};
 use crate::engine::memory::StatementMemory;
@@ -30,7 +31,6 @@ use crate::engine::query_log::QueryLog;
 use crate::engine::result::QueryResult;
 use crate::engine::session::{Caller, Interface, SqlSession};
 use crate::error::{QueryError, QueryErrorCode};
-use crate::optimizer::cancellation::Cancellation;
 use crate::scan::location_columns::LocationCache;
 
 /// Engine over one store. It answers any number of clients at the same time.

@@ -4,10 +4,10 @@
 //! - [`declared_order`]: sorts that the order of files makes needless
 //! - [`cooperative`]: points at which a statement can be cancelled
 //! - [`late_materialization`]: filters evaluated while files are decoded
-//! - [`cancellation`]: joins that end when their statement is cancelled
+//! - [`cancellable_joins`]: joins that end when their statement is cancelled
 
 pub(crate) mod bounded_functions;
-pub(crate) mod cancellation;
+pub(crate) mod cancellable_joins;
 pub(crate) mod cooperative;
 pub(crate) mod declared_order;
 pub(crate) mod late_materialization;

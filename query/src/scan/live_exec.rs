@@ -18,7 +18,7 @@ use datafusion::physical_plan::{
 use futures::stream;
 use zonelake_storage::Chunk;
 
-use crate::scan::live_rows::LiveRows;
+use crate::scan::live_columns::LiveRows;
 
 /// Rows for which a partition of the scan is worthwhile.
 const PARTITION_ROWS: usize = 65_536;

@@ -21,9 +21,9 @@ use crate::protocol::messages::{ColumnDescription, put_count, put_message};
 use crate::protocol::wire::FLUSH_BYTES;
 use crate::statement::column_names::ColumnNames;
 use crate::statement::copy_format::CopyFormat;
-use crate::values::column::Column;
+use crate::values::column_writer::Column;
 use crate::values::datetime::Zone;
-use crate::values::types::{is_function_oid, type_bytes, type_of_column};
+use crate::values::type_mapping::{is_function_oid, type_bytes, type_of_column};
 
 /// Form of rows as messages.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use quinn::{Connection, VarInt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::limits::UNAUTHENTICATED_WINDOW_BYTES;
+use crate::stream_limits::UNAUTHENTICATED_WINDOW_BYTES;
 
 /// State of one connection.
 #[derive(Debug)]

@@ -16,10 +16,10 @@ use zonelake_schemas::wire::ALPN;
 
 use crate::admission::{Admission, AdmissionDecision, AdmissionLimits};
 use crate::connection::ConnectionState;
-use crate::limits::{SessionOptions, UNAUTHENTICATED_WINDOW_BYTES};
 use crate::receive_thread::ReceivingRuntime;
 use crate::session::serve_stream;
 use crate::shared::SharedState;
+use crate::stream_limits::{SessionOptions, UNAUTHENTICATED_WINDOW_BYTES};
 
 /// Address and limits of the endpoint.
 #[derive(Debug, Clone)]

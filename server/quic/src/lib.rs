@@ -10,19 +10,19 @@
 //! - `session`: one stream of batches: reading, decoding, submitting
 //! - `acks`: acknowledgements and refusals back to the gateway
 //! - `frames`: reading of frames within limits of length and time
-//! - `shared`: the state that all streams share; `limits`: limits of a stream
+//! - `shared`: the state that all streams share; `stream_limits`: limits of a stream
 
 mod acks;
 mod admission;
 mod connection;
 mod endpoint;
 mod frames;
-mod limits;
 mod open;
 mod receive_thread;
 mod session;
 mod shared;
+mod stream_limits;
 
 pub use admission::AdmissionLimits;
 pub use endpoint::{QuicError, QuicOptions, QuicServer};
-pub use limits::SessionOptions;
+pub use stream_limits::SessionOptions;

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use zonelake_ingest::{GatewayQuota, Pipeline};
 use zonelake_net::Authenticator;
 
-use crate::limits::SessionOptions;
+use crate::stream_limits::SessionOptions;
 
 /// State that all streams share.
 #[derive(Debug)]

@@ -12,9 +12,9 @@ use zonelake_server::FailureKind;
 
 use super::report::Report;
 use super::{tables, wal};
-use crate::control::REGISTRY_FILE;
 use crate::error::{CliError, long_help};
 use crate::options::SettingsOptions;
+use crate::registry_access::REGISTRY_FILE;
 
 const EXAMPLES: &str = "Examples:
   zonelake check

@@ -15,7 +15,7 @@ use zonelake_schemas::{Lsn, ShardId, TableDef};
 use zonelake_tablelog::{LogCommit, LogSnapshot, TableLog, TableLogError, delta_table};
 use zonelake_wal::RealDisk;
 
-use crate::table::live::Chunk;
+use crate::table::chunks::Chunk;
 use crate::table::table::Table;
 use crate::{Store, StoreArgs, StoreOptions};
 

@@ -12,7 +12,7 @@ use crate::open::error::OpenError;
 use crate::open::parts::{StoreArgs, StoreParts};
 use crate::open::wal_generation::WalGeneration;
 use crate::shard::routing::shard_for;
-use crate::shard::sequence::Streams;
+use crate::shard::sequence_check::Streams;
 use crate::shard::shard::{Shard, ShardArgs};
 use crate::store::{Store, shard_of};
 use crate::table::table::Table;

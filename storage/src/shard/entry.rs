@@ -9,7 +9,7 @@ use zonelake_schemas::{GatewayId, Lane};
 
 use crate::shard::record::header::{BatchHeader, RecordHeader};
 use crate::shard::record::rows::EncodedRows;
-use crate::shard::sequence::{SequenceCheck, SequencedBatch};
+use crate::shard::sequence_check::{SequenceCheck, SequencedBatch};
 use crate::table::table::Table;
 
 /// Rows on their way into the WAL: in the log schema, and encoded for the record already. The senders' tasks encode

@@ -11,13 +11,13 @@ use zonelake_schemas::{
 use zonelake_wal::{ReplayedRecord, SegmentId, TornTail};
 
 use crate::shard::error::ShardError;
-use crate::shard::idempotency::RequestKey;
-use crate::shard::live_rows::live_rows;
 use crate::shard::record::error::RecordError;
 use crate::shard::record::header::{BatchHeader, decode_header};
 use crate::shard::record::rows::decode_rows;
-use crate::shard::sequence::{SequenceCheck, SequencedBatch, Streams};
-use crate::table::live::Chunk;
+use crate::shard::request_keys::RequestKey;
+use crate::shard::sequence_check::{SequenceCheck, SequencedBatch, Streams};
+use crate::shard::stamped_rows::live_rows;
+use crate::table::chunks::Chunk;
 use crate::table::table::Table;
 
 /// Findings of a replay.

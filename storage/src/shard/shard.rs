@@ -11,12 +11,12 @@ use zonelake_wal::{Disk, ReplayedRecord, SegmentId, Wal, WalOptions};
 
 use crate::shard::entry::{Entry, HEADER_BYTES_MAX, Outcome, batch_header};
 use crate::shard::error::ShardError;
-use crate::shard::idempotency::{KeyCheck, KeyLimits, RequestKey};
-use crate::shard::live_rows::live_rows;
 use crate::shard::record::header::{FenceHeader, GatewayKeysHeader, KeyHeader, RecordHeader, encode_header};
 use crate::shard::replay::{Replay, Replayed};
-use crate::shard::sequence::{GroupSequences, SequenceCheck, Streams};
-use crate::table::live::Chunk;
+use crate::shard::request_keys::{KeyCheck, KeyLimits, RequestKey};
+use crate::shard::sequence_check::{GroupSequences, SequenceCheck, Streams};
+use crate::shard::stamped_rows::live_rows;
+use crate::table::chunks::Chunk;
 use crate::table::table::Table;
 
 /// Inputs of [`Shard::open`].

@@ -13,7 +13,7 @@ use zonelake_registry::RegisteredTable;
 use zonelake_schemas::{Lsn, ShardId};
 use zonelake_tablelog::{LogSnapshot, TableLog};
 
-use crate::table::live::Chunk;
+use crate::table::chunks::Chunk;
 use crate::table::view::TableView;
 
 /// A table of the store.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use zonelake_parquet::DataFile;
 use zonelake_schemas::ShardId;
 
-use crate::table::live::{Chunk, ShardChunks};
+use crate::table::chunks::{Chunk, ShardChunks};
 
 /// The state of a table at a moment.
 #[derive(Debug, Clone, Default)]

@@ -15,7 +15,7 @@ use arrow::datatypes::{
     DataType, Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt32Type,
 };
 use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
-use zonelake_ingest::{Decoded, Refusal};
+use zonelake_ingest::{DecodedBatch, Refusal};
 use zonelake_schemas::columns::{LOG_FIXED, log};
 use zonelake_schemas::wire::control::RefusedCode;
 
@@ -88,7 +88,7 @@ pub const DIFFERENCES: [Difference; 9] = [
 ///
 /// # Panics
 /// Where they differ in a way that is not listed.
-pub fn compare(input: &[u8], decoded: Result<&Decoded, &Refusal>, now_us: i64) {
+pub fn compare(input: &[u8], decoded: Result<&DecodedBatch, &Refusal>, now_us: i64) {
     if let Some(difference) = difference(input, decoded, now_us) {
         let text = String::from_utf8_lossy(input);
         assert!(
@@ -99,7 +99,7 @@ pub fn compare(input: &[u8], decoded: Result<&Decoded, &Refusal>, now_us: i64) {
 }
 
 /// The difference between both parsers, listed or not; `None` where they agree or cannot be compared.
-pub fn difference(input: &[u8], decoded: Result<&Decoded, &Refusal>, now_us: i64) -> Option<String> {
+pub fn difference(input: &[u8], decoded: Result<&DecodedBatch, &Refusal>, now_us: i64) -> Option<String> {
     let text = str::from_utf8(input).ok()?;
     let theirs: Result<Vec<ParsedLine<'_>>, _> = parse_lines(text).collect();
     match (decoded, &theirs) {
@@ -115,7 +115,7 @@ fn is_of_syntax(refusal: &Refusal) -> bool {
     refusal.code == RefusedCode::BadPayload && !refusal.message.ends_with("stands twice in the line")
 }
 
-fn compare_lines(decoded: &Decoded, lines: &[ParsedLine<'_>], now_us: i64) -> Result<(), String> {
+fn compare_lines<'a>(decoded: &DecodedBatch, lines: &'a [ParsedLine<'a>], now_us: i64) -> Result<(), String> {
     let rows = decoded.rows + decoded.rejected_rows;
     if rows != lines.len() as u64 {
         return Err(format!("{rows} rows of {} lines", lines.len()));

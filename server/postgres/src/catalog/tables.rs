@@ -18,7 +18,7 @@ use crate::catalog::objects::{
     DATABASE_OID, OWNER_OID, Object, Objects, PG_CLASS_OID, SCHEMAS, column_description, role_oid,
 };
 use crate::session::variables::Variables;
-use crate::values::types::{type_bytes, type_of_column};
+use crate::values::type_mapping::{type_bytes, type_of_column};
 
 /// Names of the tables.
 pub(crate) const TABLES: [&str; 19] = [

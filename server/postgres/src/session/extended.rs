@@ -21,7 +21,7 @@ use crate::statement::column_names::ColumnNames;
 use crate::statement::commands::Command;
 use crate::statement::parameters::read_value;
 use crate::statement::parse::parse_commands;
-use crate::values::types::{parameter_type, type_of};
+use crate::values::type_mapping::{parameter_type, type_of};
 
 impl Connection {
     /// Handles Parse: a statement is parsed and stored under its name.

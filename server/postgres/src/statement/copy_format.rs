@@ -14,7 +14,7 @@
 use bytes::{BufMut, BytesMut};
 
 use crate::protocol::messages::put_count;
-use crate::values::column::Column;
+use crate::values::column_writer::Column;
 use crate::values::error::ValueError;
 
 /// Form of the rows of a COPY.

@@ -206,7 +206,7 @@ fn name_of(of: &DataType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::types::parameter_type;
+    use crate::values::type_mapping::parameter_type;
 
     fn text(text: &'static str, of: &Type) -> Result<ScalarValue, PgError> {
         let data_type = parameter_type(of.oid()).unwrap();

@@ -20,7 +20,7 @@ use crate::statement::column_names::{ColumnNames, name_columns};
 use crate::statement::empty_relations::is_surely_empty;
 use crate::statement::rewrite::rewrite;
 use crate::statement::tokens::TokenCursor;
-use crate::values::types::oid_of_name;
+use crate::values::type_mapping::oid_of_name;
 
 /// A statement that reads rows.
 #[derive(Debug, Clone)]

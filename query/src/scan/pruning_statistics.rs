@@ -15,7 +15,7 @@ use zonelake_schemas::decimal::to_f64;
 use zonelake_schemas::{StorageType, TableDef};
 use zonelake_storage::Chunk;
 
-use crate::scan::live_rows::{DAY_US, date_of};
+use crate::scan::live_columns::{DAY_US, date_of};
 
 /// Pruning statistics of one column in one file or chunk; an absent one is not known.
 #[derive(Debug, Default, Clone)]

@@ -5,7 +5,6 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
@@ -17,36 +16,8 @@ use datafusion::physical_plan::joins::{
     HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder, SortMergeJoinExec,
 };
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
-use tokio::time::Instant;
 
-/// State that ends a statement: its deadline, and a flag.
-#[derive(Debug)]
-pub(crate) struct Cancellation {
-    deadline: Instant,
-    is_cancelled: AtomicBool,
-}
-
-impl Cancellation {
-    /// Cancellation of a statement that may take until `deadline`.
-    pub(crate) fn new(deadline: Instant) -> Self {
-        Self { deadline, is_cancelled: AtomicBool::new(false) }
-    }
-
-    /// Ends the statement: nobody waits for it any more.
-    pub(crate) fn cancel(&self) {
-        // Relaxed: the flag guards no other data, and a join sees it at one of its next batches.
-        self.is_cancelled.store(true, Ordering::Relaxed);
-    }
-
-    /// True once the deadline has passed.
-    pub(crate) fn is_past_deadline(&self) -> bool {
-        Instant::now() >= self.deadline
-    }
-
-    fn is_over(&self) -> bool {
-        self.is_cancelled.load(Ordering::Relaxed) || self.is_past_deadline()
-    }
-}
+use crate::engine::cancellation::Cancellation;
 
 /// The same plan, whose joins end when the statement is cancelled.
 pub(crate) fn cancellable(

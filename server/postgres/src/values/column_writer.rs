@@ -19,7 +19,7 @@ use crate::values::datetime::{
 };
 use crate::values::error::ValueError;
 use crate::values::numeric::{put_display, put_float4, put_float8, put_numeric};
-use crate::values::types::type_of;
+use crate::values::type_mapping::type_of;
 
 /// Column of a batch, prepared for writing its values row by row.
 pub(crate) struct Column {

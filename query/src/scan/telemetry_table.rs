@@ -5,15 +5,13 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, Result, ScalarValue, Statistics};
+use datafusion::common::{Result, ScalarValue, Statistics};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
@@ -25,10 +23,11 @@ use zonelake_storage::TableView;
 
 use crate::scan::decimal_pushdown::DecimalPushdownFactory;
 use crate::scan::file_reader::{FileReaders, times_us};
+use crate::scan::filter_pushdown::{keep, location_filter, physical_filter};
+use crate::scan::live_columns::LiveRows;
 use crate::scan::live_exec::{LiveExec, LiveScan};
-use crate::scan::live_rows::LiveRows;
-use crate::scan::location_columns::{LOCATION_COLUMNS, LocationCache, location_schema};
-use crate::scan::pruning::{Candidates, HasBounds, add_times, counts, file_statistics};
+use crate::scan::location_columns::LocationCache;
+use crate::scan::pruning_statistics::{add_times, counts, file_statistics};
 
 /// URL of the only object store that a statement may read: that of the tables.
 pub(crate) const STORE_URL: &str = "zonelake://store/";
@@ -65,18 +64,6 @@ impl TelemetryTable {
         &self.pinned.schemas.sql
     }
 
-    /// Candidates that may have rows that pass `filter`.
-    fn keep<T: HasBounds>(&self, all: Vec<Arc<T>>, filter: Option<&Arc<dyn PhysicalExpr>>) -> Result<Vec<Arc<T>>> {
-        let Some(filter) = filter else { return Ok(all) };
-        let pruning =
-            PruningPredicateBuilder::new().with_file_schema(Arc::clone(self.sql())).try_build(Arc::clone(filter))?;
-        if pruning.always_true() || all.is_empty() {
-            return Ok(all);
-        }
-        let may_pass = pruning.prune(&Candidates { def: &self.pinned.def, schema: self.sql(), all: &all })?;
-        Ok(all.into_iter().zip(may_pass).filter_map(|(one, keep)| keep.then_some(one)).collect())
-    }
-
     fn scan_live(
         &self,
         state: &dyn Session,
@@ -85,7 +72,7 @@ impl TelemetryTable {
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let all: Vec<Arc<Chunk>> = self.pinned.view.chunks().map(Arc::clone).collect();
         let total = all.len();
-        let chunks = self.keep(all, filter)?;
+        let chunks = keep(&self.pinned.def, self.sql(), all, filter)?;
         if chunks.is_empty() {
             return Ok(None);
         }
@@ -115,7 +102,7 @@ impl TelemetryTable {
         scan: &Scan<'_>,
         filter: Option<&Arc<dyn PhysicalExpr>>,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let mut files = self.keep(self.pinned.view.files.to_vec(), filter)?;
+        let mut files = keep(&self.pinned.def, self.sql(), self.pinned.view.files.to_vec(), filter)?;
         if files.is_empty() {
             return Ok(None);
         }
@@ -250,27 +237,4 @@ fn file_schema(sql: &Schema) -> TableSchema {
     TableSchema::builder(Arc::new(Schema::new(in_file.to_vec())))
         .with_table_partition_cols(vec![Arc::clone(date)])
         .build()
-}
-
-/// Conjunction of filters over a schema, ready to be evaluated.
-fn physical_filter(
-    state: &dyn Session,
-    schema: &SchemaRef,
-    filters: impl IntoIterator<Item = Expr>,
-) -> Result<Option<Arc<dyn PhysicalExpr>>> {
-    let Some(filter) = conjunction(filters) else { return Ok(None) };
-    let schema = DFSchema::try_from(Arc::clone(schema))?;
-    state.create_physical_expr(filter, &schema).map(Some)
-}
-
-/// Part of the filters that reads locations alone, over the [`location_schema`].
-fn location_filter(state: &dyn Session, filters: &[Expr]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
-    let of_location = |expr: &&Expr| {
-        let columns = expr.column_refs();
-        !columns.is_empty()
-            && columns.iter().all(|column| LOCATION_COLUMNS.contains(&column.name.as_str()))
-            && !expr.is_volatile()
-    };
-    let parts = filters.iter().flat_map(split_conjunction).filter(of_location).cloned();
-    physical_filter(state, &location_schema(), parts)
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey, TableId};
 
-use crate::shard::idempotency::Keys;
 use crate::shard::record::header::{ProducerHeader, StreamHeader, StreamsHeader};
+use crate::shard::request_keys::Keys;
 use crate::shard::routing::shard_key_of_gateway;
 
 /// Result of checking a batch sequence number.
