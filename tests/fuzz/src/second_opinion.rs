@@ -115,7 +115,7 @@ fn is_of_syntax(refusal: &Refusal) -> bool {
     refusal.code == RefusedCode::BadPayload && !refusal.message.ends_with("stands twice in the line")
 }
 
-fn compare_lines<'a>(decoded: &DecodedBatch, lines: &'a [ParsedLine<'a>], now_us: i64) -> Result<(), String> {
+fn compare_lines(decoded: &DecodedBatch, lines: &[ParsedLine<'_>], now_us: i64) -> Result<(), String> {
     let rows = decoded.rows + decoded.rejected_rows;
     if rows != lines.len() as u64 {
         return Err(format!("{rows} rows of {} lines", lines.len()));
@@ -148,12 +148,12 @@ fn compare_lines<'a>(decoded: &DecodedBatch, lines: &'a [ParsedLine<'a>], now_us
 
 /// A value as InfluxDB's parser gives it: a tag's is text.
 #[derive(Debug, Clone, Copy)]
-enum Value<'a> {
+enum Value<'a, 'text> {
     Text(&'a str),
-    Field(&'a FieldValue<'a>),
+    Field(&'a FieldValue<'text>),
 }
 
-impl std::fmt::Display for Value<'_> {
+impl std::fmt::Display for Value<'_, '_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
@@ -164,13 +164,13 @@ impl std::fmt::Display for Value<'_> {
 }
 
 /// Tags and fields of a line by name, in their order.
-fn values_of<'a>(line: &'a ParsedLine<'a>) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+fn values_of<'a, 'text>(line: &'a ParsedLine<'text>) -> impl Iterator<Item = (&'a str, Value<'a, 'text>)> {
     let tags = line.series.tag_set.iter().flatten().map(|(name, value)| (name.as_str(), Value::Text(value.as_str())));
     tags.chain(line.field_set.iter().map(|(name, value)| (name.as_str(), Value::Field(value))))
 }
 
 /// Compares one value with the stored one; gives the number of readings that it is. A value that was rejected is null.
-fn compare_reading(stored: &RecordBatch, row: usize, name: &str, value: &Value<'_>) -> Result<u64, String> {
+fn compare_reading(stored: &RecordBatch, row: usize, name: &str, value: &Value<'_, '_>) -> Result<u64, String> {
     let schema = stored.schema();
     let Some((index, field)) = schema.column_with_name(name).filter(|(index, _)| *index >= LOG_FIXED) else {
         return Ok(0);
@@ -205,7 +205,7 @@ fn compare_reading(stored: &RecordBatch, row: usize, name: &str, value: &Value<'
 }
 
 /// A stored decimal is the sent number rounded to its places.
-fn near(scaled: f64, scale: i8, value: &Value<'_>) -> Result<u64, String> {
+fn near(scaled: f64, scale: i8, value: &Value<'_, '_>) -> Result<u64, String> {
     let power = 10f64.powi(i32::from(scale));
     let sent = number(value).unwrap_or(f64::NAN);
     let difference = (scaled - sent * power).abs();
@@ -213,14 +213,14 @@ fn near(scaled: f64, scale: i8, value: &Value<'_>) -> Result<u64, String> {
     if difference <= 0.5 + 1e-15 * scaled.abs() { Ok(1) } else { Err(format!("{scaled} / {power} and {sent}")) }
 }
 
-fn number(value: &Value<'_>) -> Option<f64> {
+fn number(value: &Value<'_, '_>) -> Option<f64> {
     match value {
         Value::Field(FieldValue::F64(value)) => Some(*value),
         other => integer(other).map(|value| value as f64),
     }
 }
 
-fn integer(value: &Value<'_>) -> Option<i128> {
+fn integer(value: &Value<'_, '_>) -> Option<i128> {
     match value {
         Value::Field(FieldValue::I64(value)) => Some(i128::from(*value)),
         Value::Field(FieldValue::U64(value)) => Some(i128::from(*value)),
