@@ -5,7 +5,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use crate::harness::{FORMS, Harness, LARGE, SMALL, as_received, stored};
 use crate::stage;
 
-pub fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = stage::short(criterion, "arrow_decode");
     for form in FORMS {
         for rows in [LARGE, SMALL] {

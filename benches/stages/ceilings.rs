@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::harness::scratch;
 use crate::stage;
 
-pub fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion) {
     measure_memory(criterion);
     measure_disk(criterion);
     measure_quic(criterion);

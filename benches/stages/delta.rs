@@ -16,7 +16,7 @@ use zonelake_tablelog::{DeltaLog, LogCommit, TableLog, delta_table};
 use crate::harness::scratch;
 use crate::stage::{self, Stopwatch};
 
-pub fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = stage::long(criterion, "delta");
     let runtime = Runtime::new().expect("threads can be started");
     let stopwatch = Stopwatch::default();

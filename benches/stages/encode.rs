@@ -9,7 +9,7 @@ use zonelake_gateway::{ArrowEncoder, Compression};
 use crate::harness::{DECIMALS, DOUBLES, Form, Harness, LARGE, SMALL};
 use crate::stage;
 
-pub fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = stage::short(criterion, "encode");
     for form in [DOUBLES, DECIMALS] {
         for rows in [LARGE, SMALL] {

@@ -11,7 +11,7 @@ use zonelake_schemas::wire::frame::{FrameHeader, HEADER_BYTES, batch_prefix, spl
 use crate::harness::{DECIMALS, Form, Harness, LARGE, SMALL};
 use crate::stage;
 
-pub fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = stage::short(criterion, "frame");
     for rows in [LARGE, SMALL] {
         group.throughput(Throughput::Elements((8 * rows * FRAMES) as u64));

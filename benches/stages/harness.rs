@@ -27,7 +27,7 @@ use zonelake_wal::RealDisk;
 
 /// Table and wire: what the figures are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form {
+pub(crate) struct Form {
     /// As it stands in the names of measurements.
     pub name: &'static str,
     /// Table.
@@ -37,25 +37,25 @@ pub struct Form {
 }
 
 /// The built-in table, doubles on the wire: 8 of its 46 fields, three of them with four decimals, one without.
-pub const ENVIRONMENT: Form = Form { name: "environment_doubles", table: "environment", wire: Wire::Doubles };
+pub(crate) const ENVIRONMENT: Form = Form { name: "environment_doubles", table: "environment", wire: Wire::Doubles };
 /// Two decimals declared, doubles on the wire.
-pub const DOUBLES: Form = Form { name: "doubles", table: HUNDREDTHS_TABLE, wire: Wire::Doubles };
+pub(crate) const DOUBLES: Form = Form { name: "doubles", table: HUNDREDTHS_TABLE, wire: Wire::Doubles };
 /// Two decimals declared, and sent as such.
-pub const DECIMALS: Form = Form { name: "decimals", table: HUNDREDTHS_TABLE, wire: Wire::AsStored };
+pub(crate) const DECIMALS: Form = Form { name: "decimals", table: HUNDREDTHS_TABLE, wire: Wire::AsStored };
 /// All of them.
-pub const FORMS: [Form; 3] = [ENVIRONMENT, DOUBLES, DECIMALS];
+pub(crate) const FORMS: [Form; 3] = [ENVIRONMENT, DOUBLES, DECIMALS];
 
 /// Rows of a large batch.
-pub const LARGE: usize = 8_192;
+pub(crate) const LARGE: usize = 8_192;
 /// Rows of a small batch.
-pub const SMALL: usize = 100;
+pub(crate) const SMALL: usize = 100;
 
 /// A folder for what a stage writes, removed with it: below `ZONELAKE_BENCH_FOLDER`, or else below the folder of cargo's
 /// artifacts.
 ///
 /// # Panics
 /// If the folder is in memory: nothing would be measured there.
-pub fn scratch() -> TempDir {
+pub(crate) fn scratch() -> TempDir {
     let base = std::env::var_os("ZONELAKE_BENCH_FOLDER").map_or_else(artifacts, PathBuf::from).join("stages-data");
     std::fs::create_dir_all(&base).expect("the folder for measurements can be made");
     let kind = statfs(&base).expect("the folder exists").f_type;
@@ -70,7 +70,7 @@ fn artifacts() -> PathBuf {
 }
 
 /// A store with the tables, zones and gateways of the workload.
-pub struct Harness {
+pub(crate) struct Harness {
     pub runtime: Runtime,
     pub store: Arc<Store>,
     pub shard: Shard,
@@ -82,7 +82,7 @@ pub struct Harness {
 
 impl Harness {
     /// Opens it: the first rows come with it, so that every device is registered.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let runtime = Runtime::new().expect("threads can be started");
         let folder = scratch();
         let options = StoreOptions {
@@ -107,19 +107,19 @@ impl Harness {
         Self { runtime, store, shard, gateways, workload, limits: DecodeLimits::default(), folder }
     }
 
-    pub fn table(&self, name: &str) -> Arc<Table> {
+    pub(crate) fn table(&self, name: &str) -> Arc<Table> {
         Arc::clone(&self.store.tables()[name])
     }
 
     /// The rows of one gateway, and what its devices are called.
-    pub fn sender(&self, zone: usize) -> Sender {
+    pub(crate) fn sender(&self, zone: usize) -> Sender {
         let number = u32::try_from(zone).expect("few zones");
         let devices = self.workload.devices_of_zone(number);
         let names = devices.iter().map(|&device| self.workload.device_name(device)).collect();
         Sender { walks: self.workload.walks(&devices), names, zone }
     }
 
-    pub fn source<'a>(&'a self, table: &'a Table, zone: usize) -> BatchContext<'a> {
+    pub(crate) fn source<'a>(&'a self, table: &'a Table, zone: usize) -> BatchContext<'a> {
         BatchContext {
             registry: self.store.registry(),
             gateway: &self.gateways[zone],
@@ -135,7 +135,7 @@ impl Harness {
     }
 
     /// Batches of a sender, encoded.
-    pub fn encoded(&self, form: Form, sender: &mut Sender, rows: usize, batches: usize) -> Vec<EncodedBatch> {
+    pub(crate) fn encoded(&self, form: Form, sender: &mut Sender, rows: usize, batches: usize) -> Vec<EncodedBatch> {
         let arrow = ArrowForm::new(&self.table(form.table).registered.schemas, form.wire, &sender.names);
         let mut encoder = ArrowEncoder::new(arrow.schema(), Compression::None).expect("the schema can be encoded");
         let encode = |_| encoder.encode(&arrow.batch(&sender.walks.rows(rows))).expect("the batch can be encoded");
@@ -143,7 +143,7 @@ impl Harness {
     }
 
     /// A decoder that has taken the schema and the dictionaries of these batches.
-    pub fn decoder(&self, form: Form, first: &EncodedBatch) -> ArrowDecoder {
+    pub(crate) fn decoder(&self, form: Form, first: &EncodedBatch) -> ArrowDecoder {
         let table = self.table(form.table);
         let mut decoder = ArrowDecoder::new(&table.registered, self.limits.clone());
         decoder.handle_schema(first.prelude.schema().expect("Arrow has a schema")).expect("the schema is accepted");
@@ -154,7 +154,7 @@ impl Harness {
     }
 
     /// Rows of a sender as the WAL has them, by way of a batch that was encoded and decoded.
-    pub fn log_rows(&self, form: Form, sender: &mut Sender, rows: usize, batches: usize) -> Vec<RecordBatch> {
+    pub(crate) fn log_rows(&self, form: Form, sender: &mut Sender, rows: usize, batches: usize) -> Vec<RecordBatch> {
         let encoded = self.encoded(form, sender, rows, batches);
         let mut decoder = self.decoder(form, &encoded[0]);
         let table = self.table(form.table);
@@ -167,7 +167,7 @@ impl Harness {
     }
 
     /// Rows of all gateways in the order in which they would become live: a batch of each gateway in turn.
-    pub fn live_rows(&self, form: Form, rows_of_batch: usize, rows: usize) -> Vec<RecordBatch> {
+    pub(crate) fn live_rows(&self, form: Form, rows_of_batch: usize, rows: usize) -> Vec<RecordBatch> {
         let mut senders: Vec<Sender> = (0..self.gateways.len()).map(|zone| self.sender(zone)).collect();
         let table = self.table(form.table);
         let mut live = Vec::with_capacity(rows.div_ceil(rows_of_batch));
@@ -183,27 +183,27 @@ impl Harness {
 }
 
 /// The rows of one gateway.
-pub struct Sender {
+pub(crate) struct Sender {
     pub walks: Walks,
     pub names: Vec<String>,
     pub zone: usize,
 }
 
 impl Sender {
-    pub fn rows(&mut self, rows: usize) -> Rows {
+    pub(crate) fn rows(&mut self, rows: usize) -> Rows {
         self.walks.rows(rows)
     }
 }
 
 /// All rows of a batch; none may have been rejected.
-pub fn stored(decoded: DecodedBatch, rows: usize) -> RecordBatch {
+pub(crate) fn stored(decoded: DecodedBatch, rows: usize) -> RecordBatch {
     assert!(decoded.rejected.is_none(), "nothing of the workload is rejected: {:?}", decoded.rejections);
     assert!(decoded.rows == rows as u64 && decoded.readings == 8 * rows as u64, "every reading counts");
     decoded.stored.expect("rows were stored")
 }
 
 /// A payload as a session has it: behind the batch's number, in a buffer of its own.
-pub fn as_received(payload: &Bytes) -> Bytes {
+pub(crate) fn as_received(payload: &Bytes) -> Bytes {
     let frame = batch_prefix(BatchNumber(1), payload.len());
     let mut body = BytesMut::zeroed(frame.len() - HEADER + payload.len());
     body[..frame.len() - HEADER].copy_from_slice(&frame[HEADER..]);
@@ -214,7 +214,7 @@ pub fn as_received(payload: &Bytes) -> Bytes {
 }
 
 /// Rows in the live schema, as a shard makes them of rows in the log schema.
-pub fn as_live(table: &Table, rows: &RecordBatch) -> RecordBatch {
+pub(crate) fn as_live(table: &Table, rows: &RecordBatch) -> RecordBatch {
     let received_us = START_US + DAYS_90_US;
     let stamps = TimestampMicrosecondArray::from_value(received_us, rows.num_rows()).with_timezone("UTC");
     let mut columns: Vec<ArrayRef> = vec![Arc::clone(rows.column(log::TIME)), Arc::new(stamps)];

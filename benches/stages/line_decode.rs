@@ -7,7 +7,7 @@ use zonelake_ingest::{LineDecoder, Precision};
 use crate::harness::{DECIMALS, ENVIRONMENT, Harness, LARGE, SMALL, stored};
 use crate::stage;
 
-pub fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = stage::short(criterion, "line_decode");
     for (form, rows) in [(ENVIRONMENT, LARGE), (DECIMALS, LARGE), (DECIMALS, SMALL)] {
         group.throughput(Throughput::Elements(8 * rows as u64));

@@ -10,7 +10,7 @@ use zonelake_storage::{Chunk, ShardChunks};
 use crate::harness::{DECIMALS, ENVIRONMENT, Harness, LARGE, SMALL};
 use crate::stage;
 
-pub fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = stage::short(criterion, "live");
     for (form, rows) in [(DECIMALS, LARGE), (DECIMALS, SMALL), (ENVIRONMENT, SMALL)] {
         let batches = ROWS.div_ceil(rows);

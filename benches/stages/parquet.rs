@@ -14,7 +14,7 @@ use crate::harness::{DECIMALS, ENVIRONMENT, Form, Harness, LARGE, scratch};
 use crate::sort::ROWS;
 use crate::stage;
 
-pub fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = stage::long(criterion, "parquet");
     let points = [(DECIMALS, 1, "memory"), (DECIMALS, 2, "memory"), (DECIMALS, 2, "disk"), (ENVIRONMENT, 1, "memory")];
     for (form, threads, to) in points {

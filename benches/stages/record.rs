@@ -6,7 +6,7 @@ use zonelake_storage::Rows;
 use crate::harness::{DECIMALS, ENVIRONMENT, Harness, LARGE, SMALL};
 use crate::stage;
 
-pub fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = stage::short(criterion, "record");
     for form in [ENVIRONMENT, DECIMALS] {
         for rows in [LARGE, SMALL] {

@@ -13,12 +13,12 @@ use crate::harness::{DECIMALS, Harness, LARGE};
 use crate::sort::ROWS;
 use crate::stage;
 
-pub fn measure_hot(criterion: &mut Criterion) {
+pub(crate) fn measure_hot(criterion: &mut Criterion) {
     measure(criterion, "hot_scan", false);
 }
 
 /// Files are in the page cache and their footers known.
-pub fn measure_cold(criterion: &mut Criterion) {
+pub(crate) fn measure_cold(criterion: &mut Criterion) {
     measure(criterion, "cold_scan", true);
 }
 

@@ -18,7 +18,7 @@ const GROUPS: [(Form, usize, usize); 5] = [
     (ENVIRONMENT, 64, SMALL),
 ];
 
-pub fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = stage::long(criterion, "shard");
     let stopwatch = Stopwatch::default();
     for (form, batches, rows) in GROUPS {
@@ -48,7 +48,7 @@ pub fn measure(criterion: &mut Criterion) {
 }
 
 /// Flushes what the flusher of the program would, between the measurements.
-pub fn make_room(harness: &mut Harness, table: &Table) {
+pub(crate) fn make_room(harness: &mut Harness, table: &Table) {
     if table.live_bytes() >= harness.store.options().flush_bytes_max {
         harness.runtime.block_on(harness.store.flush(table)).expect("the rows can be flushed");
         harness.shard.release().expect("old segments can go");

@@ -6,7 +6,7 @@ use zonelake_parquet::SortedRows;
 use crate::harness::{DECIMALS, Harness, LARGE, SMALL};
 use crate::stage;
 
-pub fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = stage::long(criterion, "sort");
     for rows_of_batch in [LARGE, SMALL] {
         let mut prepared = None;
@@ -23,4 +23,4 @@ pub fn measure(criterion: &mut Criterion) {
 }
 
 /// Rows of a flush here: 128 batches of 8,192.
-pub const ROWS: usize = 1 << 20;
+pub(crate) const ROWS: usize = 1 << 20;

@@ -14,7 +14,7 @@ use crate::stage::{self, Stopwatch};
 /// Batches of a group, and rows of each.
 const GROUPS: [(usize, usize); 4] = [(1, LARGE), (8, LARGE), (1, SMALL), (64, SMALL)];
 
-pub fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = stage::long(criterion, "wal");
     let stopwatch = Stopwatch::default();
     for (batches, rows) in GROUPS {

@@ -15,10 +15,10 @@ use crate::sender::wait_until;
 use crate::sql::SqlClient;
 
 /// Device whose rows are looked for.
-pub const PROBE: &str = "load-probe";
+pub(crate) const PROBE: &str = "load-probe";
 
 /// Parts of a probe.
-pub struct ProbeArgs {
+pub(crate) struct ProbeArgs {
     /// Connection of its gateway.
     pub connection: Arc<Connection>,
     /// Secret of its gateway.
@@ -38,7 +38,7 @@ pub struct ProbeArgs {
 }
 
 /// Sends and asks until the end.
-pub fn start(args: ProbeArgs) -> JoinHandle<Result<(), LoadError>> {
+pub(crate) fn start(args: ProbeArgs) -> JoinHandle<Result<(), LoadError>> {
     tokio::spawn(run(args))
 }
 

@@ -9,7 +9,7 @@ use zonelake_benches::workload::FieldWalk;
 /// A named load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum LoadName {
+pub(crate) enum LoadName {
     /// 4 connections, 8,192-row batches of 8 readings, doubles on the wire, as fast as it goes
     Doubles,
     /// The same with declared decimals, Decimal32 on the wire
@@ -38,7 +38,7 @@ pub enum LoadName {
 
 /// Rows that one kind of device of each connection sends.
 #[derive(Debug, Clone)]
-pub struct StreamPlan {
+pub(crate) struct StreamPlan {
     /// Table.
     pub table: &'static str,
     /// Kind of device, in its name.
@@ -57,7 +57,7 @@ pub struct StreamPlan {
 
 /// A load.
 #[derive(Debug, Clone)]
-pub struct Load {
+pub(crate) struct Load {
     /// Connections.
     pub connections: usize,
     /// Streams of each connection.
@@ -78,7 +78,7 @@ pub struct Load {
 
 impl LoadName {
     /// The load of that name.
-    pub fn load(self) -> Load {
+    pub(crate) fn load(self) -> Load {
         let air = |table, wire| StreamPlan {
             table,
             kind: "air",

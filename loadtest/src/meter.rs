@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 /// Counts and latencies, filled by many tasks.
 #[derive(Debug)]
-pub struct Meter {
+pub(crate) struct Meter {
     inner: Mutex<Inner>,
 }
 
@@ -25,7 +25,7 @@ struct Inner {
 
 /// Counts of what is durable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Batches.
     pub batches: u64,
     /// Rows sent in them.
@@ -36,7 +36,7 @@ pub struct Counts {
 
 /// One second.
 #[derive(Debug, Clone)]
-pub struct Second {
+pub(crate) struct Second {
     /// Counts of what became durable in it.
     pub acknowledged: Counts,
     /// Latencies of its acknowledgements, microseconds.
@@ -60,7 +60,7 @@ impl Default for Meter {
 
 impl Meter {
     /// A batch has become durable, so long after it was due.
-    pub fn count_batch(&self, rows: u64, readings: u64, latency: Duration) {
+    pub(crate) fn count_batch(&self, rows: u64, readings: u64, latency: Duration) {
         let inner = &mut *self.lock();
         let us = microseconds(latency);
         inner.second.latency_us.saturating_record(us);
@@ -73,7 +73,7 @@ impl Meter {
     }
 
     /// A query has seen a row so long after it was sent.
-    pub fn count_fresh(&self, latency: Duration) {
+    pub(crate) fn count_fresh(&self, latency: Duration) {
         let inner = &mut *self.lock();
         if inner.measuring {
             inner.fresh_us.saturating_record(microseconds(latency));
@@ -81,34 +81,34 @@ impl Meter {
     }
 
     /// A link broke.
-    pub fn count_lost_link(&self) {
+    pub(crate) fn count_lost_link(&self) {
         self.lock().links_lost += 1;
     }
 
     /// From now on everything counts, or no longer.
-    pub fn measure(&self, on: bool) {
+    pub(crate) fn measure(&self, on: bool) {
         self.lock().measuring = on;
     }
 
     /// The second that has passed; begins the next.
-    pub fn take_second(&self) -> Second {
+    pub(crate) fn take_second(&self) -> Second {
         let next = Second { acknowledged: Counts::default(), latency_us: histogram() };
         std::mem::replace(&mut self.lock().second, next)
     }
 
     /// Everything that became durable so far.
-    pub fn totals(&self) -> Counts {
+    pub(crate) fn totals(&self) -> Counts {
         self.lock().totals
     }
 
     /// Counts of what became durable while it was measured, and the latencies, microseconds: of acknowledgements and of freshness.
-    pub fn measured(&self) -> (Counts, Histogram<u64>, Histogram<u64>) {
+    pub(crate) fn measured(&self) -> (Counts, Histogram<u64>, Histogram<u64>) {
         let inner = self.lock();
         (inner.measured, inner.acknowledged_us.clone(), inner.fresh_us.clone())
     }
 
     /// Links that broke.
-    pub fn links_lost(&self) -> u64 {
+    pub(crate) fn links_lost(&self) -> u64 {
         self.lock().links_lost
     }
 

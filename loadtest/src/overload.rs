@@ -27,7 +27,7 @@ use crate::rows::{RowSource, RowsArgs, SentByDevice};
 use crate::sender::{SenderArgs, Sending, wait_until};
 
 /// Parts of an overload.
-pub struct OverloadArgs<'a> {
+pub(crate) struct OverloadArgs<'a> {
     /// The spilling gateways.
     pub spilling: Vec<SpillingArgs>,
     /// The gateway of little data; it sends a batch every `pace.every` until all is over.
@@ -45,7 +45,7 @@ pub struct OverloadArgs<'a> {
 }
 
 /// One spilling gateway.
-pub struct SpillingArgs {
+pub(crate) struct SpillingArgs {
     /// Connection of the gateway.
     pub connection: Arc<Connection>,
     /// Secret of the gateway.
@@ -76,7 +76,7 @@ type Gateways = JoinSet<Result<Vec<SentByDevice>, LoadError>>;
 ///
 /// # Errors
 /// Where a gateway or the server fails, or a spool has not sent everything.
-pub async fn drive(args: OverloadArgs<'_>) -> Result<(OverloadReport, Vec<SentByDevice>), LoadError> {
+pub(crate) async fn drive(args: OverloadArgs<'_>) -> Result<(OverloadReport, Vec<SentByDevice>), LoadError> {
     let rows = args.spilling[0].rows.clone();
     let (readings, count) = (rows.walks.len() as f64, args.spilling.len() as f64);
     let (offer, offered) = watch::channel(Offer::Nothing);

@@ -8,7 +8,7 @@ use crate::report::Report;
 ///
 /// # Errors
 /// Where a plot cannot be drawn.
-pub fn page(report: &Report) -> Result<String, String> {
+pub(crate) fn page(report: &Report) -> Result<String, String> {
     let seconds = &report.by_second;
     let line = |of: &dyn Fn(&crate::report::SecondReport) -> f64| -> Vec<(f64, f64)> {
         seconds.iter().map(|second| (second.at, of(second))).collect()

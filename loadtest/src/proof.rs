@@ -16,7 +16,7 @@ use zonelake_benches::workload::FieldWalk;
 
 /// Rows sent to one table by one kind of device.
 #[derive(Debug)]
-pub struct Sent {
+pub(crate) struct Sent {
     /// Table.
     pub table: &'static str,
     /// Fields.
@@ -29,7 +29,7 @@ pub struct Sent {
 
 /// Counts of what was compared.
 #[derive(Debug, Clone, Copy, Default, serde::Serialize)]
-pub struct Proved {
+pub(crate) struct Proved {
     /// Devices.
     pub devices: u64,
     /// Rows.
@@ -42,7 +42,7 @@ pub struct Proved {
 ///
 /// # Errors
 /// [`LoadError::Proof`] with the first differences.
-pub fn prove(sql: &SqlClient, sent: &Sent) -> Result<Proved, LoadError> {
+pub(crate) fn prove(sql: &SqlClient, sent: &Sent) -> Result<Proved, LoadError> {
     let Sent { table, walks, start_us, devices } = sent;
     let sums: Vec<String> =
         walks.iter().map(|walk| format!("sum(CAST(round({} * 100) AS BIGINT))", walk.name)).collect();

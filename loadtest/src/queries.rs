@@ -13,7 +13,7 @@ use crate::sql::SqlClient;
 
 /// Clients, their statements, and their end.
 #[derive(Debug)]
-pub struct QueriesArgs {
+pub(crate) struct QueriesArgs {
     /// Clients, each with a connection of its own.
     pub clients: usize,
     /// Table that the load fills.
@@ -30,13 +30,13 @@ pub struct QueriesArgs {
 
 /// Clients that are asking.
 #[derive(Debug)]
-pub struct Queries {
+pub(crate) struct Queries {
     clients: JoinSet<StatementsReport>,
 }
 
 impl Queries {
     /// Starts the clients. Each asks one of [`statements`] again and again.
-    pub fn start(args: &QueriesArgs) -> Self {
+    pub(crate) fn start(args: &QueriesArgs) -> Self {
         let statements = statements(args.table, args.walks);
         let mut clients = JoinSet::new();
         for statement in statements.iter().cycle().take(args.clients) {
@@ -51,7 +51,7 @@ impl Queries {
     ///
     /// # Errors
     /// Where a client has panicked.
-    pub async fn finish(mut self) -> Result<Vec<StatementsReport>, LoadError> {
+    pub(crate) async fn finish(mut self) -> Result<Vec<StatementsReport>, LoadError> {
         let mut reports = Vec::new();
         while let Some(report) = self.clients.join_next().await {
             reports.push(report.map_err(|error| LoadError::Server(error.to_string()))?);

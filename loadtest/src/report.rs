@@ -12,7 +12,7 @@ use crate::resources::Usage;
 
 /// Everything that a run has found.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// Name of the load.
     pub load: String,
     /// Connections.
@@ -64,7 +64,7 @@ pub struct Report {
 /// Findings of an overload. Rates are readings a second of the gateways that spill; latencies are those of a gateway of
 /// little data beside them.
 #[derive(Debug, Serialize)]
-pub struct OverloadReport {
+pub(crate) struct OverloadReport {
     /// As fast as batches are acknowledged.
     pub full_readings_per_second: f64,
     /// Rate that the spools took while twice that was due.
@@ -95,7 +95,7 @@ pub struct OverloadReport {
 
 impl OverloadReport {
     /// The report in words.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let millions = |n: f64| format!("{:.2} million readings", n / 1e6);
         let share = 100.0 * self.drain_readings_per_second / self.full_readings_per_second;
         let normal =
@@ -130,7 +130,7 @@ impl OverloadReport {
 
 /// Statement that one client repeated next to a load.
 #[derive(Debug, Default, Serialize)]
-pub struct StatementsReport {
+pub(crate) struct StatementsReport {
     /// Statement of the client.
     pub statement: String,
     /// Times that it was answered.
@@ -145,7 +145,7 @@ pub struct StatementsReport {
 
 /// Some latencies, milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Latency {
+pub(crate) struct Latency {
     /// Number of them.
     pub count: u64,
     /// Half of them are below.
@@ -162,7 +162,7 @@ pub struct Latency {
 
 /// One second of a run.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct SecondReport {
+pub(crate) struct SecondReport {
     /// End of it, seconds since the load began.
     pub at: f64,
     /// Readings that became durable.
@@ -177,7 +177,7 @@ pub struct SecondReport {
 
 impl Latency {
     /// Of latencies in microseconds.
-    pub fn of(us: &Histogram<u64>) -> Self {
+    pub(crate) fn of(us: &Histogram<u64>) -> Self {
         let ms = |us: u64| us as f64 / 1_000.0;
         Self {
             count: us.len(),
@@ -192,7 +192,7 @@ impl Latency {
 
 impl SecondReport {
     /// A second that took `length` and ended `at`, with the server's usage at its ends.
-    pub fn new(at: Duration, length: Duration, second: &Second, before: Usage, after: Usage) -> Self {
+    pub(crate) fn new(at: Duration, length: Duration, second: &Second, before: Usage, after: Usage) -> Self {
         Self {
             at: at.as_secs_f64(),
             readings: second.acknowledged.readings,
@@ -204,14 +204,14 @@ impl SecondReport {
 }
 
 /// Shares of acknowledgements by latency, for a plot.
-pub fn percentiles(us: &Histogram<u64>) -> Vec<(f64, f64)> {
+pub(crate) fn percentiles(us: &Histogram<u64>) -> Vec<(f64, f64)> {
     let shares = (0..=40).map(|step| 1.0 - 10f64.powf(-f64::from(step) / 10.0));
     shares.map(|share| (share, us.value_at_quantile(share) as f64 / 1_000.0)).collect()
 }
 
 impl Report {
     /// The report in words.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let mut words = String::new();
         let mut line = |label: &str, text: String| {
             // Writing to a string does not fail.

@@ -2,7 +2,7 @@
 
 /// Resources of a process at a moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Memory in use, bytes.
     pub memory_bytes: u64,
     /// The most that it was, bytes.
@@ -12,7 +12,7 @@ pub struct Usage {
 }
 
 /// Resources of a process now; zeros where it is gone or the system is not Linux.
-pub fn usage(pid: u32) -> Usage {
+pub(crate) fn usage(pid: u32) -> Usage {
     let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
     let status = read("status");
     let kilobytes = |key: &str| {

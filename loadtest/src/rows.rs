@@ -17,7 +17,7 @@ use crate::workload::Walks;
 /// Encoding of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Wire {
+pub(crate) enum Wire {
     /// Arrow, values as doubles
     Doubles,
     /// Arrow, values as decimals of two places (Decimal32)
@@ -28,7 +28,7 @@ pub enum Wire {
 
 /// Rows that one device has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SentByDevice {
+pub(crate) struct SentByDevice {
     /// Name.
     pub device: String,
     /// Rows.
@@ -41,7 +41,7 @@ pub struct SentByDevice {
 
 /// Parts of a source of rows.
 #[derive(Debug, Clone)]
-pub struct RowsArgs {
+pub(crate) struct RowsArgs {
     /// Table.
     pub table: String,
     /// Encoding.
@@ -61,7 +61,7 @@ pub struct RowsArgs {
 }
 
 /// The rows of one connection.
-pub struct RowSource {
+pub(crate) struct RowSource {
     args: RowsArgs,
     walks: Walks,
     encoder: Option<ArrowEncoder>,
@@ -80,7 +80,7 @@ impl RowSource {
     ///
     /// # Errors
     /// Where Arrow cannot encode the schema.
-    pub fn new(args: RowsArgs) -> Result<Self, EncodeError> {
+    pub(crate) fn new(args: RowsArgs) -> Result<Self, EncodeError> {
         let devices = args.devices.len();
         let value = if args.wire == Wire::Decimals { DataType::Decimal32(9, 2) } else { DataType::Float64 };
         let time = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some("UTC".into()));
@@ -107,7 +107,7 @@ impl RowSource {
     }
 
     /// Time of the tick that the next row is in.
-    pub fn next_time_us(&self) -> i64 {
+    pub(crate) fn next_time_us(&self) -> i64 {
         self.args.start_us + self.tick * self.args.tick_us
     }
 
@@ -115,7 +115,7 @@ impl RowSource {
     ///
     /// # Errors
     /// Where Arrow cannot encode them.
-    pub fn next_batch(&mut self) -> Result<EncodedBatch, EncodeError> {
+    pub(crate) fn next_batch(&mut self) -> Result<EncodedBatch, EncodeError> {
         let rows = self.args.batch_rows;
         let mut times = Vec::with_capacity(rows);
         let mut devices: Vec<i32> = Vec::with_capacity(rows);
@@ -147,7 +147,7 @@ impl RowSource {
     }
 
     /// Rows that each device has sent.
-    pub fn sent(&self) -> Vec<SentByDevice> {
+    pub(crate) fn sent(&self) -> Vec<SentByDevice> {
         (0..self.args.devices.len())
             .filter(|&device| self.rows[device] > 0)
             .map(|device| SentByDevice {

@@ -27,7 +27,7 @@ use crate::sql::SqlClient;
 
 /// Parts of a run.
 #[derive(Debug)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// Name of the load.
     pub name: LoadName,
     /// The load.
@@ -50,7 +50,7 @@ pub struct RunArgs {
 ///
 /// # Errors
 /// Where a part fails, or the proof does.
-pub async fn run(args: RunArgs) -> Result<Found, LoadError> {
+pub(crate) async fn run(args: RunArgs) -> Result<Found, LoadError> {
     let server = Server::start(&args.program, &args.data, &args.settings)?;
     let tokens = server.add_gateways(args.load.connections.min(ZONES))?;
     // A running server looks at its registry every second.
@@ -90,7 +90,7 @@ pub async fn run(args: RunArgs) -> Result<Found, LoadError> {
 
 /// Findings of a run.
 #[derive(Debug)]
-pub enum Found {
+pub(crate) enum Found {
     /// Of a load.
     Load(Report),
     /// Of an overload.
@@ -426,7 +426,7 @@ fn show(progress: &ProgressBar, second: &SecondReport) {
 ///
 /// # Errors
 /// Where it cannot be made.
-pub fn new_folder(parent: &Path) -> Result<tempfile::TempDir, LoadError> {
+pub(crate) fn new_folder(parent: &Path) -> Result<tempfile::TempDir, LoadError> {
     std::fs::create_dir_all(parent)
         .and_then(|()| tempfile::Builder::new().prefix("zonelake-load-").tempdir_in(parent))
         .map_err(|error| LoadError::Server(format!("{}: {error}", parent.display())))

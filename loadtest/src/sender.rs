@@ -22,7 +22,7 @@ use crate::rows::{RowSource, RowsArgs, SentByDevice, Wire};
 
 /// Schedule of the batches of a stream.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub(crate) struct Pace {
     /// Time from batch to batch; `None`: as fast as it goes.
     pub every: Option<Duration>,
     /// Time at which the first is due, from the start of the load.
@@ -36,7 +36,7 @@ pub struct Pace {
 }
 
 /// Parts of a sender.
-pub struct SenderArgs {
+pub(crate) struct SenderArgs {
     /// Connection of its gateway.
     pub connection: Arc<Connection>,
     /// Secret of its gateway.
@@ -57,7 +57,7 @@ pub struct SenderArgs {
 
 /// Starting line at which gateways wait for each other.
 #[derive(Debug, Clone)]
-pub struct StartLine {
+pub(crate) struct StartLine {
     /// Gateways that open their streams at the same time: thousands of simultaneous handshakes would only make each other late.
     pub opening: Arc<Semaphore>,
     /// Told by each stream that is open and whose first batch is durable.
@@ -71,7 +71,7 @@ pub struct StartLine {
 ///
 /// # Errors
 /// Where a stream ends for good.
-pub async fn run(args: SenderArgs, mut line: StartLine) -> Result<Vec<SentByDevice>, LoadError> {
+pub(crate) async fn run(args: SenderArgs, mut line: StartLine) -> Result<Vec<SentByDevice>, LoadError> {
     let SenderArgs { rows, pace, clock, .. } = &args;
     let readings_a_row = rows.walks.len() as u64;
     let mut source = RowSource::new(rows.clone())?;
@@ -146,7 +146,7 @@ impl Pace {
 }
 
 /// An open stream whose acknowledgements are counted.
-pub struct Sending {
+pub(crate) struct Sending {
     stream: BatchStream,
     dues: Arc<Dues>,
 }
@@ -156,7 +156,7 @@ impl Sending {
     ///
     /// # Errors
     /// Where the server refuses it.
-    pub async fn open(args: &SenderArgs, lane: Lane, readings_a_row: u64) -> Result<Self, StreamError> {
+    pub(crate) async fn open(args: &SenderArgs, lane: Lane, readings_a_row: u64) -> Result<Self, StreamError> {
         let dues = Arc::new(Dues {
             waiting: Mutex::default(),
             meter: Arc::clone(&args.meter),
@@ -176,7 +176,7 @@ impl Sending {
     ///
     /// # Errors
     /// Where the stream has ended for good.
-    pub async fn send(&self, batch: EncodedBatch, due: Option<Duration>) -> Result<(), StreamError> {
+    pub(crate) async fn send(&self, batch: EncodedBatch, due: Option<Duration>) -> Result<(), StreamError> {
         if let Some(due) = due {
             self.dues.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(due);
         }
@@ -187,7 +187,7 @@ impl Sending {
     ///
     /// # Errors
     /// Where the stream has ended for good.
-    pub async fn finish(self) -> Result<(), StreamError> {
+    pub(crate) async fn finish(self) -> Result<(), StreamError> {
         self.stream.finish().await.map(drop)
     }
 }
@@ -218,7 +218,7 @@ impl StreamObserver for Dues {
 }
 
 /// Sleeps until a moment of the clock.
-pub async fn wait_until(clock: &dyn Clock, moment: Duration) {
+pub(crate) async fn wait_until(clock: &dyn Clock, moment: Duration) {
     let wait = moment.saturating_sub(clock.monotonic());
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;

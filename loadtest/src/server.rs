@@ -12,7 +12,7 @@ use crate::error::LoadError;
 
 /// A running server and the gateways that it knows.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     process: Child,
     program: PathBuf,
     data: PathBuf,
@@ -26,7 +26,7 @@ pub struct Server {
 
 /// A token of one zone.
 #[derive(Debug, Clone)]
-pub struct ZoneToken {
+pub(crate) struct ZoneToken {
     /// Secret.
     pub token: String,
 }
@@ -36,7 +36,7 @@ impl Server {
     ///
     /// # Errors
     /// Where it cannot be started or does not come up.
-    pub fn start(program: &Path, data: &Path, settings: &[(String, String)]) -> Result<Self, LoadError> {
+    pub(crate) fn start(program: &Path, data: &Path, settings: &[(String, String)]) -> Result<Self, LoadError> {
         let failed = |what: &str, error: std::io::Error| LoadError::Server(format!("{what}: {error}"));
         let tables = data.join("declared");
         std::fs::create_dir_all(&tables).map_err(|error| failed("the data folder", error))?;
@@ -80,7 +80,7 @@ impl Server {
     ///
     /// # Errors
     /// Where the program cannot add them.
-    pub fn add_gateways(&self, zones: usize) -> Result<Vec<ZoneToken>, LoadError> {
+    pub(crate) fn add_gateways(&self, zones: usize) -> Result<Vec<ZoneToken>, LoadError> {
         let add = |zone: &'static str| {
             let mut command = Command::new(&self.program);
             command.args(["gateway", "add", &format!("load-{zone}"), "--zone", zone]);
@@ -95,12 +95,12 @@ impl Server {
     }
 
     /// The certificate that gateways are to trust.
-    pub fn certificate(&self) -> PathBuf {
+    pub(crate) fn certificate(&self) -> PathBuf {
         self.data.join("store/tls/cert.pem")
     }
 
     /// Process of the server.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.process.id()
     }
 
@@ -108,7 +108,7 @@ impl Server {
     ///
     /// # Errors
     /// Where it does not end well or the check finds damage.
-    pub fn stop_and_check(mut self) -> Result<(), LoadError> {
+    pub(crate) fn stop_and_check(mut self) -> Result<(), LoadError> {
         self.terminate();
         let status = self.process.wait().map_err(|error| LoadError::Server(error.to_string()))?;
         if !status.success() {

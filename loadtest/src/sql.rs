@@ -16,7 +16,7 @@ struct Answer {
 
 /// Asks one server; it keeps its connection.
 #[derive(Debug, Clone)]
-pub struct SqlClient {
+pub(crate) struct SqlClient {
     agent: Agent,
     url: String,
     authorization: String,
@@ -24,7 +24,7 @@ pub struct SqlClient {
 
 impl SqlClient {
     /// Asks the server at `url` as the administrator.
-    pub fn new(url: &str, password: &str) -> Self {
+    pub(crate) fn new(url: &str, password: &str) -> Self {
         let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_TIMEOUT));
         Self {
             agent: config.build().into(),
@@ -34,7 +34,7 @@ impl SqlClient {
     }
 
     /// The same with a connection of its own.
-    pub fn another(&self) -> Self {
+    pub(crate) fn another(&self) -> Self {
         Self { agent: Agent::new_with_config(self.agent.config().clone()), ..self.clone() }
     }
 
@@ -42,7 +42,7 @@ impl SqlClient {
     ///
     /// # Errors
     /// Where the server cannot be reached or the query fails.
-    pub fn rows(&self, query: &str) -> Result<Vec<Vec<Value>>, LoadError> {
+    pub(crate) fn rows(&self, query: &str) -> Result<Vec<Vec<Value>>, LoadError> {
         let failed = |reason: String| LoadError::Query { query: query.to_owned(), reason };
         let mut answer = self
             .agent
@@ -65,7 +65,7 @@ impl SqlClient {
     ///
     /// # Errors
     /// Where the server cannot be reached.
-    pub fn metric(&self, name: &str) -> Result<f64, LoadError> {
+    pub(crate) fn metric(&self, name: &str) -> Result<f64, LoadError> {
         let failed = |reason: String| LoadError::Query { query: "/metrics".into(), reason };
         let mut answer = self
             .agent

@@ -19,7 +19,7 @@ use zonelake_benches::workload::{FIELDS, FieldWalk};
 pub(crate) const AIR: [FieldWalk; 8] = FIELDS;
 
 /// Machines on a production line.
-pub const MACHINE: [FieldWalk; 12] = [
+pub(crate) const MACHINE: [FieldWalk; 12] = [
     walk("speed", (100.0, 900.0), 2.0, None),
     walk("temperature", (30.0, 80.0), 0.10, None),
     walk("motor_temperature", (40.0, 90.0), 0.10, None),
@@ -35,7 +35,7 @@ pub const MACHINE: [FieldWalk; 12] = [
 ];
 
 /// Electricity meters.
-pub const METER: [FieldWalk; 8] = [
+pub(crate) const METER: [FieldWalk; 8] = [
     walk("active_power", (5.0, 400.0), 1.0, None),
     walk("voltage_l1", (225.0, 235.0), 0.10, None),
     walk("voltage_l2", (225.0, 235.0), 0.10, None),
@@ -47,7 +47,7 @@ pub const METER: [FieldWalk; 8] = [
 ];
 
 /// Cells of a 5G network.
-pub const CELL: [FieldWalk; 6] = [
+pub(crate) const CELL: [FieldWalk; 6] = [
     walk("ping_avg", (8.0, 40.0), 0.50, None),
     walk("jitter", (0.5, 8.0), 0.10, None),
     walk("availability", (99.0, 99.9), 0.01, Some(100.0)),
@@ -62,7 +62,7 @@ const fn walk(name: &'static str, start: (f64, f64), step: f64, ceiling: Option<
 
 /// The walks of some devices.
 #[derive(Debug)]
-pub struct Walks {
+pub(crate) struct Walks {
     rng: Rng,
     fields: Vec<FieldWalks>,
 }
@@ -77,7 +77,7 @@ struct FieldWalks {
 
 impl Walks {
     /// Walks for so many devices. The same seed gives the same walks.
-    pub fn new(walks: &[FieldWalk], devices: usize, seed: u64) -> Self {
+    pub(crate) fn new(walks: &[FieldWalk], devices: usize, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let fields = walks
             .iter()
@@ -93,7 +93,7 @@ impl Walks {
     }
 
     /// Moves the devices of a range by one tick and hands out, for each field, where they are: hundredths.
-    pub fn tick(&mut self, devices: std::ops::Range<usize>, mut take: impl FnMut(usize, &[i32])) {
+    pub(crate) fn tick(&mut self, devices: std::ops::Range<usize>, mut take: impl FnMut(usize, &[i32])) {
         let mut hundredths = [0; TICK_DEVICES_MAX];
         for (index, field) in self.fields.iter_mut().enumerate() {
             let mut first = devices.start;

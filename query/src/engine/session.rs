@@ -101,4 +101,4 @@ pub trait SessionExtension: fmt::Debug + Send + Sync {
 }
 
 /// The zone of stored times.
-pub const UTC: &str = "UTC";
+pub(crate) const UTC: &str = "UTC";

@@ -24,7 +24,7 @@ use zonelake_storage::TableView;
 use zonelake_storage::{Chunk, ShardChunks};
 
 /// A table with a field of each kind.
-pub const PROBE: &str = r#"
+pub(crate) const PROBE: &str = r#"
 name = "probe"
 description = "Every kind of field."
 [[field]]
@@ -60,13 +60,13 @@ type = "timestamp"
 "#;
 
 /// 2026-01-01T00:00:00Z.
-pub const NEW_YEAR_US: i64 = 1_767_225_600_000_000;
+pub(crate) const NEW_YEAR_US: i64 = 1_767_225_600_000_000;
 /// An hour.
-pub const HOUR_US: i64 = 3_600_000_000;
+pub(crate) const HOUR_US: i64 = 3_600_000_000;
 
 /// Tables of a test.
 #[derive(Debug)]
-pub struct Harness {
+pub(crate) struct Harness {
     dir: TempDir,
     registry: Arc<Registry>,
     store: Arc<LocalFileSystem>,
@@ -83,7 +83,7 @@ struct HarnessTable {
 
 impl Harness {
     /// Empty tables of these declarations.
-    pub fn new(declared: &[TableDef]) -> Arc<Self> {
+    pub(crate) fn new(declared: &[TableDef]) -> Arc<Self> {
         let dir = tempfile::tempdir().unwrap();
         let registry = Registry::open(&dir.path().join("registry.sqlite"), Arc::new(SystemClock::default())).unwrap();
         let password = registry.ensure_admin().unwrap().expect("a first password");
@@ -97,36 +97,36 @@ impl Harness {
     }
 
     /// The table `probe` and devices `d0`, `d1` … in the zone vung-ang.
-    pub fn probe(devices: usize) -> (Arc<Self>, Vec<DeviceKey>) {
+    pub(crate) fn probe(devices: usize) -> (Arc<Self>, Vec<DeviceKey>) {
         let harness = Self::new(&[TableDef::from_toml(PROBE).unwrap()]);
         let names: Vec<String> = (0..devices).map(|device| format!("d{device}")).collect();
         let keys = harness.devices("vung-ang", &names);
         (harness, keys)
     }
 
-    pub fn devices(&self, zone: &str, names: &[String]) -> Vec<DeviceKey> {
+    pub(crate) fn devices(&self, zone: &str, names: &[String]) -> Vec<DeviceKey> {
         let zone = self.registry.zone_by_code(zone).expect("a seeded zone").id;
         self.registry.register_devices(zone, &names.iter().map(String::as_str).collect::<Vec<_>>()).unwrap()
     }
 
-    pub fn registry_arc(&self) -> &Arc<Registry> {
+    pub(crate) fn registry_arc(&self) -> &Arc<Registry> {
         &self.registry
     }
 
-    pub fn schemas(&self, table: &str) -> &TableSchemas {
+    pub(crate) fn schemas(&self, table: &str) -> &TableSchemas {
         &self.tables[table].registered.schemas
     }
 
-    pub fn view(&self, table: &str) -> Arc<TableView> {
+    pub(crate) fn view(&self, table: &str) -> Arc<TableView> {
         Arc::clone(&self.tables[table].view.lock().unwrap())
     }
 
-    pub fn publish(&self, table: &str, view: TableView) {
+    pub(crate) fn publish(&self, table: &str, view: TableView) {
         *self.tables[table].view.lock().unwrap() = Arc::new(view);
     }
 
     /// Adds live rows, each batch a chunk.
-    pub fn add_live(&self, table: &str, batches: Vec<RecordBatch>) {
+    pub(crate) fn add_live(&self, table: &str, batches: Vec<RecordBatch>) {
         let mut view = TableView::clone(&self.view(table));
         let mut chunks =
             ShardChunks::clone(view.live.get(&ShardId(0)).map(Arc::as_ref).unwrap_or(&ShardChunks::default()));
@@ -139,7 +139,7 @@ impl Harness {
     }
 
     /// Writes all live rows to files.
-    pub async fn flush(&self, table: &str, options: &ParquetOptions) {
+    pub(crate) async fn flush(&self, table: &str, options: &ParquetOptions) {
         let mut view = TableView::clone(&self.view(table));
         let chunks: Vec<_> = view.chunks().map(|chunk| chunk.rows.clone()).collect();
         let of = &self.tables[table].registered;
@@ -153,23 +153,23 @@ impl Harness {
     }
 
     /// Where a file of a table is.
-    pub fn table_path(&self, table: &str, file: &str) -> PathBuf {
+    pub(crate) fn table_path(&self, table: &str, file: &str) -> PathBuf {
         self.dir.path().join("tables").join(table).join(file)
     }
 
-    pub fn options(&self) -> QueryOptions {
+    pub(crate) fn options(&self) -> QueryOptions {
         QueryOptions { threads: 2, ..QueryOptions::new(self.spill_dir()) }
     }
 
-    pub fn spill_dir(&self) -> PathBuf {
+    pub(crate) fn spill_dir(&self) -> PathBuf {
         self.dir.path().join("spill")
     }
 
-    pub fn engine(self: &Arc<Self>) -> Arc<QueryEngine> {
+    pub(crate) fn engine(self: &Arc<Self>) -> Arc<QueryEngine> {
         self.engine_with(self.options())
     }
 
-    pub fn engine_with(self: &Arc<Self>, options: QueryOptions) -> Arc<QueryEngine> {
+    pub(crate) fn engine_with(self: &Arc<Self>, options: QueryOptions) -> Arc<QueryEngine> {
         Arc::new(QueryEngine::over(Arc::clone(self) as _, options).unwrap())
     }
 }
@@ -197,7 +197,7 @@ impl QuerySource for Harness {
 
 /// One row of `probe`.
 #[derive(Debug, Clone)]
-pub struct ProbeRow {
+pub(crate) struct ProbeRow {
     pub time_us: i64,
     pub device: DeviceKey,
     pub quality: u8,
@@ -213,7 +213,7 @@ pub struct ProbeRow {
 
 impl ProbeRow {
     /// A row whose values follow from `n`, with nulls and the greatest and least values among them.
-    pub fn numbered(n: i64, device: DeviceKey, time_us: i64) -> Self {
+    pub(crate) fn numbered(n: i64, device: DeviceKey, time_us: i64) -> Self {
         let present = |every: i64| n % every != 0;
         Self {
             time_us,
@@ -236,7 +236,7 @@ impl ProbeRow {
 }
 
 /// Rows of `probe` in the live schema, received a second after they were measured.
-pub fn probe_batch(schemas: &TableSchemas, rows: &[ProbeRow]) -> RecordBatch {
+pub(crate) fn probe_batch(schemas: &TableSchemas, rows: &[ProbeRow]) -> RecordBatch {
     fn of<A: FromIterator<Option<V>>, V>(rows: &[ProbeRow], value: impl Fn(&ProbeRow) -> Option<V>) -> A {
         rows.iter().map(value).collect()
     }
@@ -260,28 +260,28 @@ pub fn probe_batch(schemas: &TableSchemas, rows: &[ProbeRow]) -> RecordBatch {
     RecordBatch::try_new(Arc::clone(&schemas.live), columns).unwrap()
 }
 
-pub fn caller() -> Caller {
+pub(crate) fn caller() -> Caller {
     Caller { name: "admin".into() }
 }
 
 /// The answer to a statement, each row as its cells joined by ` | `.
-pub async fn rows(engine: &QueryEngine, sql: &str) -> Result<Vec<String>, QueryError> {
+pub(crate) async fn rows(engine: &QueryEngine, sql: &str) -> Result<Vec<String>, QueryError> {
     let batches = engine.execute(sql, &caller()).await?.collect().await?;
     Ok(batches.iter().flat_map(lines).collect())
 }
 
 /// The answer to a statement that has one.
-pub async fn answer(engine: &QueryEngine, sql: &str) -> Vec<String> {
+pub(crate) async fn answer(engine: &QueryEngine, sql: &str) -> Vec<String> {
     rows(engine, sql).await.unwrap_or_else(|error| panic!("{sql}\n{error}"))
 }
 
 /// The rows of a batch, each as its cells joined by ` | `.
-pub fn lines(batch: &RecordBatch) -> Vec<String> {
+pub(crate) fn lines(batch: &RecordBatch) -> Vec<String> {
     cells(batch).iter().map(|row| row.join(" | ")).collect()
 }
 
 /// The rows of a batch, each as its cells.
-pub fn cells(batch: &RecordBatch) -> Vec<Vec<String>> {
+pub(crate) fn cells(batch: &RecordBatch) -> Vec<Vec<String>> {
     let options = FormatOptions::default().with_null("NULL");
     let cells: Vec<_> =
         batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();

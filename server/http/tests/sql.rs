@@ -214,8 +214,7 @@ async fn roles_may_query_and_gateways_may_not() {
 #[tokio::test]
 async fn an_error_has_its_status_and_one_amid_the_rows_breaks_the_body_off() {
     let harness = harness();
-    let options =
-        QueryOptions { time_limit: std::time::Duration::from_millis(300), sql_bytes_max: 1_000, ..harness.options() };
+    let options = QueryOptions { time_limit: Duration::from_millis(300), sql_bytes_max: 1_000, ..harness.options() };
     let routes = routes_of(harness.engine_with(options));
     let ask = |sql: &str| request(&harness).body(Body::from(sql.to_owned())).unwrap();
     for (sql, status, code) in [

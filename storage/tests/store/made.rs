@@ -19,16 +19,16 @@ use zonelake_storage::{Entry, Recovered, Rows, SequencedBatch, Shard, Store, Sto
 use zonelake_wal::{Disk, RealDisk};
 
 /// A table of one double.
-pub const ONE_FIELD: &str = "name = \"air\"\n[[field]]\nname = \"a\"\ntype = \"double\"\n";
+pub(crate) const ONE_FIELD: &str = "name = \"air\"\n[[field]]\nname = \"a\"\ntype = \"double\"\n";
 /// The same with a second field.
-pub const TWO_FIELDS: &str =
+pub(crate) const TWO_FIELDS: &str =
     "name = \"air\"\n[[field]]\nname = \"a\"\ntype = \"double\"\n[[field]]\nname = \"b\"\ntype = \"text\"\n";
 
 /// First instant of the rows: 2026-01-01, µs.
-pub const START_US: i64 = 1_767_225_600_000_000;
+pub(crate) const START_US: i64 = 1_767_225_600_000_000;
 
 #[derive(Debug, Default)]
-pub struct TestClock {
+pub(crate) struct TestClock {
     pub wall_us: AtomicI64,
     pub monotonic_us: AtomicI64,
 }
@@ -44,7 +44,7 @@ impl Clock for TestClock {
 }
 
 /// A folder on which stores are opened one after the other.
-pub struct Folder {
+pub(crate) struct Folder {
     pub folder: TempDir,
     pub clock: Arc<TestClock>,
     pub node: &'static str,
@@ -55,14 +55,14 @@ pub struct Folder {
     pub disk: Arc<dyn Disk>,
 }
 
-pub struct Opened {
+pub(crate) struct Opened {
     pub store: Arc<Store>,
     pub shards: Vec<Shard>,
     pub recovered: Recovered,
 }
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = Arc::new(TestClock::default());
         clock.wall_us.store(START_US, Ordering::SeqCst);
         let folder = tempfile::tempdir().unwrap();
@@ -77,11 +77,11 @@ impl Folder {
         }
     }
 
-    pub async fn open(&self) -> Opened {
+    pub(crate) async fn open(&self) -> Opened {
         self.try_open().await.unwrap()
     }
 
-    pub async fn try_open(&self) -> Result<Opened, zonelake_storage::OpenError> {
+    pub(crate) async fn try_open(&self) -> Result<Opened, zonelake_storage::OpenError> {
         let options = StoreOptions {
             folder: self.folder.path().join("data"),
             node: self.node.into(),
@@ -101,30 +101,30 @@ impl Folder {
         Ok(Opened { store, shards, recovered })
     }
 
-    pub fn data(&self) -> std::path::PathBuf {
+    pub(crate) fn data(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
     }
 }
 
 impl Opened {
-    pub fn air(&self) -> &Arc<Table> {
+    pub(crate) fn air(&self) -> &Arc<Table> {
         &self.store.tables()["air"]
     }
 
     /// Appends one sequenced batch of rows whose values are `values`.
-    pub fn append(&mut self, producer: u32, number: u64, values: &[f64]) -> zonelake_storage::Outcome {
+    pub(crate) fn append(&mut self, producer: u32, number: u64, values: &[f64]) -> zonelake_storage::Outcome {
         let entry = entry(self.air(), producer, number, values);
         let shard = producer as usize % self.shards.len();
         self.shards[shard].append(&[entry]).unwrap()[0]
     }
 
     /// Every value of field `a` that a query would see now, with how often it is seen.
-    pub fn values(&self) -> BTreeMap<i64, usize> {
+    pub(crate) fn values(&self) -> BTreeMap<i64, usize> {
         values(self.air())
     }
 }
 
-pub fn values(table: &Table) -> BTreeMap<i64, usize> {
+pub(crate) fn values(table: &Table) -> BTreeMap<i64, usize> {
     let mut seen = BTreeMap::new();
     let view = table.view();
     let mut count = |column: &ArrayRef| {
@@ -143,14 +143,14 @@ pub fn values(table: &Table) -> BTreeMap<i64, usize> {
     seen
 }
 
-pub fn read_file(table: &Table, path: &str) -> Vec<RecordBatch> {
+pub(crate) fn read_file(table: &Table, path: &str) -> Vec<RecordBatch> {
     let path = Path::new("/").join(table.root().as_ref()).join(path);
     let file = std::fs::File::open(path).unwrap();
     ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap().map(Result::unwrap).collect()
 }
 
 /// Instants of a column, from live rows and files.
-pub fn instants(table: &Table, column: &str) -> Vec<i64> {
+pub(crate) fn instants(table: &Table, column: &str) -> Vec<i64> {
     let view = table.view();
     let files = view.files.iter().flat_map(|file| read_file(table, &file.path));
     let live = view.chunks().map(|chunk| chunk.rows.clone());
@@ -164,7 +164,7 @@ pub fn instants(table: &Table, column: &str) -> Vec<i64> {
     all
 }
 
-pub fn entry(table: &Arc<Table>, producer: u32, number: u64, values: &[f64]) -> Entry {
+pub(crate) fn entry(table: &Arc<Table>, producer: u32, number: u64, values: &[f64]) -> Entry {
     let n = values.len();
     let time = (0..n as i64).map(|i| START_US + number as i64 * 1_000_000 + i);
     let mut columns: Vec<ArrayRef> = vec![
@@ -198,6 +198,6 @@ pub fn entry(table: &Arc<Table>, producer: u32, number: u64, values: &[f64]) -> 
 }
 
 /// Each of these values exactly once.
-pub fn once(values: impl IntoIterator<Item = i64>) -> BTreeMap<i64, usize> {
+pub(crate) fn once(values: impl IntoIterator<Item = i64>) -> BTreeMap<i64, usize> {
     values.into_iter().map(|value| (value, 1)).collect()
 }

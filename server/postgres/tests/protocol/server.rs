@@ -12,7 +12,7 @@ use zonelake_query::{QueryEngine, QueryOptions};
 use crate::harness::{HOUR_US, Harness, NEW_YEAR_US, ProbeRow, probe_batch};
 
 /// A running server over a bed.
-pub struct TestServer {
+pub(crate) struct TestServer {
     pub bed: Arc<Harness>,
     pub engine: Arc<QueryEngine>,
     pub server: PostgresServer,
@@ -20,15 +20,15 @@ pub struct TestServer {
 
 impl TestServer {
     /// A server whose table `probe` has 60 rows of three devices, half of them in files.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
-    pub async fn start_with(change: impl FnOnce(&mut QueryOptions)) -> Self {
+    pub(crate) async fn start_with(change: impl FnOnce(&mut QueryOptions)) -> Self {
         Self::start_bounded(change, 64).await
     }
 
-    pub async fn start_bounded(change: impl FnOnce(&mut QueryOptions), connections_max: usize) -> Self {
+    pub(crate) async fn start_bounded(change: impl FnOnce(&mut QueryOptions), connections_max: usize) -> Self {
         let (bed, keys) = Harness::probe(3);
         let rows: Vec<ProbeRow> = (0..60)
             .map(|n| ProbeRow::numbered(n, keys[usize::try_from(n).unwrap() % 3], NEW_YEAR_US + n * HOUR_US))
@@ -61,26 +61,26 @@ impl TestServer {
     }
 
     /// How clients connect.
-    pub fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let mut config = Config::new();
         config.host("127.0.0.1").port(self.server.address().port()).user("admin").dbname("zonelake");
         config.password(&self.bed.password).application_name("test");
         config
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         connect(&self.config()).await.unwrap()
     }
 }
 
-pub async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
+pub(crate) async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(async move { drop(connection.await) });
     Ok(client)
 }
 
 /// The rows of a statement as text, columns between bars; null is ∅.
-pub async fn texts(client: &Client, sql: &str) -> Vec<String> {
+pub(crate) async fn texts(client: &Client, sql: &str) -> Vec<String> {
     let messages = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {}", shown(&error)));
     let rows = messages.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => {
@@ -93,18 +93,18 @@ pub async fn texts(client: &Client, sql: &str) -> Vec<String> {
 }
 
 /// The SQLSTATE with which a statement fails.
-pub async fn failure(client: &Client, sql: &str) -> String {
+pub(crate) async fn failure(client: &Client, sql: &str) -> String {
     match client.simple_query(sql).await {
         Ok(_) => "none".to_owned(),
         Err(error) => sqlstate(&error),
     }
 }
 
-pub fn sqlstate(error: &tokio_postgres::Error) -> String {
+pub(crate) fn sqlstate(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| format!("{error:?}"), |error| error.code().code().to_owned())
 }
 
-pub fn shown(error: &tokio_postgres::Error) -> String {
+pub(crate) fn shown(error: &tokio_postgres::Error) -> String {
     error
         .as_db_error()
         .map_or_else(|| error.to_string(), |error| format!("{} {}", error.code().code(), error.message()))
