@@ -14,6 +14,10 @@
 //! - [`delta`]: files to the table
 //! - [`scan`]: SQL over live rows and over files
 //! - [`ceilings`]: what the machine can do at all: memory, disk, QUIC
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a test stops at what it does not expect, and its numbers are small"
+)]
 
 mod arrow_decode;
 mod ceilings;

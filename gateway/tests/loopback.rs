@@ -1,4 +1,5 @@
 //! The client against a small server over real QUIC on the loopback interface.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect, and its numbers are small")]
 
 mod test_server;
 

@@ -1,4 +1,5 @@
 //! The examples in `docs/protocol.md` are what the code writes and reads.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect, and its numbers are small")]
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,9 @@
 //! A gateway that is killed while it stores batches: whatever it has said that it took is there afterwards.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "a test stops at what it does not expect, and its numbers are small"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

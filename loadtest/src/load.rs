@@ -157,6 +157,7 @@ fn as_zones(base: Load) -> Load {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "figures of a load are far from the bounds of these types")]
 fn zones() -> Vec<StreamPlan> {
     let plan = |table, kind, walks: &'static [FieldWalk], devices: usize, seconds: f64| StreamPlan {
         table,

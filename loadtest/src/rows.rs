@@ -248,6 +248,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::cast_possible_truncation, reason = "figures of a load are far from the bounds of these types")]
     fn what_was_sent_is_what_stands_in_the_lines() {
         let args = RowsArgs {
             table: "t".into(),

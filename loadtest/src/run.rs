@@ -227,6 +227,7 @@ impl Running<'_> {
         Ok(Connection::with_clock(options, Arc::clone(&self.clock))?)
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "figures of a load are far from the bounds of these types")]
     fn sender(
         &self,
         plan: &StreamPlan,
@@ -411,6 +412,7 @@ fn progress(length: Duration) -> ProgressBar {
     ProgressBar::new(length.as_secs()).with_style(style)
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "figures of a load are far from the bounds of these types")]
 fn show(progress: &ProgressBar, second: &SecondReport) {
     progress.set_position(second.at as u64);
     progress.set_message(format!(

@@ -77,6 +77,7 @@ struct FieldWalks {
 
 impl Walks {
     /// Walks for so many devices. The same seed gives the same walks.
+    #[expect(clippy::cast_possible_truncation, reason = "figures of a load are far from the bounds of these types")]
     pub(crate) fn new(walks: &[FieldWalk], devices: usize, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let fields = walks
@@ -114,6 +115,7 @@ impl Walks {
 }
 
 /// The random steps of a field: one table for all connections, which would take longer to make than their rows.
+#[expect(clippy::cast_possible_truncation, reason = "figures of a load are far from the bounds of these types")]
 fn steps(walk: &FieldWalk) -> Arc<[i16]> {
     static TABLES: Mutex<BTreeMap<u64, Arc<[i16]>>> = Mutex::new(BTreeMap::new());
     let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,7 +2,7 @@
 //!
 //! # Modules, in the order in which a statement meets them
 //!
-//! - [`engine`]: execution
+//! - [`engine`]: execution of statements within their limits
 //! - [`dialect`]: text to a statement that may be planned
 //! - [`catalog`]: the tables that a statement sees, pinned at one moment
 //! - [`scan`]: reading of one table

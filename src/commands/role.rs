@@ -86,7 +86,7 @@ fn limit<T: std::str::FromStr>(text: &str) -> Result<Limit<T>, String> {
     if text == "none" {
         return Ok(Limit::None);
     }
-    text.parse().map(Limit::At).map_err(|_| "a whole number, or none".to_owned())
+    text.parse().map(Limit::At).map_err(|_cause| "a whole number, or none".to_owned())
 }
 
 impl RoleOptions {

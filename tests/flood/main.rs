@@ -2,6 +2,10 @@
 //!
 //! `ZONELAKE_FLOOD_SECONDS` sets how long each kind lasts, 2 by default; a measurement takes 10. It is a program of its own,
 //! so that no other test runs beside it.
+#![expect(
+    clippy::let_underscore_must_use,
+    reason = "a test stops at what it does not expect, and its numbers are small"
+)]
 
 #[expect(dead_code, reason = "these tests use a part of it")]
 #[path = "../process/installation.rs"]

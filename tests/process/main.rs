@@ -15,6 +15,10 @@
 //! - [`full_disk`]: no room left
 //! - [`recovery_time`]: a start with a long log
 //! - [`damage`]: what `zonelake check` finds
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a test stops at what it does not expect, and its numbers are small"
+)]
 
 mod control;
 mod damage;

@@ -135,6 +135,7 @@ mod tests {
         vec!["a".into(), "b".into()]
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "the workload is made of small numbers")]
     fn two_rows() -> Rows {
         let hundredths = std::array::from_fn(|field| vec![123 + field as i32, 5]);
         Rows { times_us: vec![1, 1_000_000], devices: vec![1, 0], hundredths }

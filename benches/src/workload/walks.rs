@@ -96,6 +96,7 @@ impl Walks {
 
 impl Walk {
     /// The values at this second; `moves` by a step first, which the first second does not.
+    #[expect(clippy::cast_possible_truncation, reason = "the workload is made of small numbers")]
     fn hundredths(&mut self, moves: bool) -> [i32; FIELDS.len()] {
         let mut values = [0; FIELDS.len()];
         for ((value, at), field) in values.iter_mut().zip(&mut self.at).zip(&FIELDS) {
@@ -143,6 +144,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::cast_possible_truncation, reason = "the workload is made of small numbers")]
     fn values_stay_within_their_reflections_and_move_by_their_steps() {
         let rows = Workload::default().walks(&[5]).rows(100_000);
         for (field, values) in FIELDS.iter().zip(&rows.hundredths) {

@@ -1,4 +1,5 @@
 //! A push against a small server over real QUIC on the loopback interface.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect, and its numbers are small")]
 
 #[expect(dead_code, reason = "the tests of the gateway itself use the rest of it")]
 #[path = "../../tests/test_server/mod.rs"]

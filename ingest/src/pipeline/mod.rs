@@ -13,6 +13,5 @@ pub(crate) mod command;
 pub(crate) mod disk_space;
 pub(crate) mod flusher;
 pub(crate) mod gateway_quota;
-#[expect(clippy::module_inception, reason = "the pipeline itself is the subject of the folder")]
 pub(crate) mod pipeline;
 pub(crate) mod shard_writer;

@@ -263,6 +263,10 @@ impl QueryEngine {
     }
 
     /// Time that a statement of this session may take, and when that is over.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the runtime's timers, which end the statement as well, have this clock"
+    )]
     fn limit(&self, session: &SqlSession, role: &Role) -> (Duration, Instant) {
         let of_role = role.limits.statement_seconds_max.map(|seconds| Duration::from_secs(seconds.into()));
         let limits = [Some(self.options.time_limit), of_role, session.statement_timeout];

@@ -88,6 +88,7 @@ impl ScaledInt {
     }
 }
 
+#[cfg(test)]
 impl ScaledPredicate {
     /// True for an integer that passes.
     pub(crate) fn passes(self, n: i64) -> bool {

@@ -1,6 +1,6 @@
 //! - [`listener`]: the TCP listener
 //! - [`peer`]: address of a request's client
-//! - [`sql`]: statements
+//! - [`sql`]: statements and their rows
 //! - [`write`]: line protocol
 //! - [`admin`]: gateways and roles
 //! - `administrator`: requests that only the administrator may make

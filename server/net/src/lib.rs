@@ -1,4 +1,4 @@
-//! - [`tls`]: certificates
+//! - [`tls`]: certificates of the settings, or one made at the first start
 //! - [`listener`]: a bound socket that accepts within limits
 //! - [`connection_limits`]: connections in all and by address
 //! - [`credentials`]: the `Authorization` header

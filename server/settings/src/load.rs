@@ -27,7 +27,10 @@ impl Settings {
         })
     }
 
-    /// What `first` leaves open comes from the text of a file, and then from the defaults; all bounds are checked.
+    /// Settings of `first`; what it leaves open comes from the text of a file, and then from the defaults.
+    ///
+    /// # Errors
+    /// Where a key does not exist, or a value is of another type or out of its bounds.
     pub fn of_layers(first: <Self as Config>::Layer, text: &str) -> Result<Self, SettingsError> {
         let from_file: <Self as Config>::Layer =
             toml::from_str(text).map_err(|error| SettingsError::Unreadable(error.to_string().trim_end().to_owned()))?;

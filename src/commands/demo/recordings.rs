@@ -75,6 +75,10 @@ impl Recording {
     }
 
     /// The sums of its numbers, likewise.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "figures of the demonstration are far from the bounds of these types"
+    )]
     fn sums(&self) -> Vec<(&'static str, i64)> {
         let (header, lines) = self.table();
         let mut sums = Vec::new();

@@ -105,6 +105,10 @@ impl Kind {
     }
 
     /// Columns of one tick: every device once.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "figures of the demonstration are far from the bounds of these types"
+    )]
     fn columns(self, tick: u64) -> Vec<(&'static str, ArrayRef)> {
         let n = self.devices();
         // A value that differs by device and tick and repeats after a while; hundredths, as a meter reports.
@@ -182,6 +186,10 @@ struct Sender {
 }
 
 impl Sender {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "figures of the demonstration are far from the bounds of these types"
+    )]
     async fn run(self, length: Duration) -> Result<((&'static str, &'static str), Sent), CliError> {
         let names: Vec<String> =
             (0..self.kind.devices()).map(|device| format!("sim-{}-{device:04}", self.kind.table())).collect();
@@ -209,6 +217,10 @@ impl Sender {
         Ok((key, sent))
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "figures of the demonstration are far from the bounds of these types"
+    )]
     fn batch(&self, tick: u64, devices: &Arc<StringArray>) -> Result<(RecordBatch, Sent), CliError> {
         let n = self.kind.devices();
         let time = TimestampMicrosecondArray::from_value(self.clock.wall_us(), n).with_timezone("UTC");
@@ -232,6 +244,10 @@ impl Sender {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "figures of the demonstration are far from the bounds of these types"
+)]
 fn checksum(column: &ArrayRef) -> i64 {
     use arrow::array::AsArray;
     use arrow::datatypes::{Float64Type, Int64Type};

@@ -188,6 +188,7 @@ const WRITTEN_OUT: Range<f64> = 1e15..1e16;
 const TEXT_CHARS_MAX: usize = 32;
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "counts of a test are small")]
 mod tests {
     use std::sync::Arc;
 

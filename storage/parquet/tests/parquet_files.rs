@@ -1,4 +1,5 @@
 //! What is written is read back, sorted, with statistics that hold, and damage to it is found.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect, and its numbers are small")]
 
 mod rows;
 

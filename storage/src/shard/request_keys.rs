@@ -168,6 +168,7 @@ fn is_old(at_us: i64, limits: &KeyLimits, now_us: i64) -> bool {
 pub(crate) const KEYS_MAX: usize = 100_000;
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "keys are small numbers here")]
 mod tests {
     use super::*;
 

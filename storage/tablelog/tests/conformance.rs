@@ -1,4 +1,5 @@
 //! What every table log promises, run for the Delta log on real files and for its twin in memory.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect, and its numbers are small")]
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,6 +1,11 @@
 //! The corpus, good inputs made by the code of a sender, and many changed ones of both, through every target.
 //!
 //! `ZONELAKE_FUZZ_WRITE_SEEDS=1` writes the good inputs into the corpus.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "a test stops at what it does not expect, and its numbers are small"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! Columns of a source into the columns of a table, in the order in which they are made:
 //!
 //! - [`binding`]: the columns of one source, bound by a mapping to the fields of a table
-//! - [`instant`]: times
-//! - [`cells`]: values
+//! - [`instant`]: times of rows
+//! - [`cells`]: values of fields
 //! - [`rows`]: all of it into a batch, without the rows that cannot be read
 
 pub(crate) mod binding;

@@ -31,10 +31,10 @@ static FUNCTION_NAMES: LazyLock<HashMap<i32, String>> = LazyLock::new(|| {
 static FUNCTION_OIDS: LazyLock<HashMap<&'static str, i32>> = LazyLock::new(|| {
     let mut oids: HashMap<&'static str, i32> = HashMap::new();
     // The lowest OID is the same one whatever the order of the hash table.
-    for (oid, name) in &*FUNCTION_NAMES {
+    FUNCTION_NAMES.iter().for_each(|(oid, name)| {
         let lowest = oids.entry(name).or_insert(*oid);
         *lowest = (*lowest).min(*oid);
-    }
+    });
     oids
 });
 

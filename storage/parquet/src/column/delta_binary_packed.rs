@@ -172,6 +172,7 @@ const MINIBLOCKS: usize = 4;
 const BLOCK_MAX: usize = 2 * LANES * MINIBLOCKS;
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "narrow values are made of wide ones")]
 mod tests {
     use parquet::basic::Type as PhysicalType;
     use proptest::prelude::*;

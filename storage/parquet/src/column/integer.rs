@@ -102,6 +102,7 @@ fn bounds_of<T: Packed>(values: &[T]) -> Bounds<T> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "narrow values are made of wide ones")]
 mod tests {
     use arrow::array::AsArray;
     use arrow::datatypes::{Decimal32Type, Field, Int64Type, TimestampMicrosecondType};
