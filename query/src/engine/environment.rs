@@ -60,8 +60,7 @@ pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Re
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
-    // The order matters: sorts are removed before points of cancellation stand between them and their scans, and
-    // aggregates are replaced when their inputs no longer change.
+    // These rules are appended to DataFusion's own, so they see the plan that would be executed without them.
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::new(environment.clone()))

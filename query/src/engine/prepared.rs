@@ -106,7 +106,7 @@ async fn plan_typed(state: &SessionState, statement: Statement, types: &[DataTyp
     }
 }
 
-/// How SQL writes a type.
+/// Type as SQL writes it.
 fn sql_type(data_type: &DataType) -> Result<SqlType, QueryError> {
     Ok(match data_type {
         DataType::Boolean => SqlType::Boolean,

@@ -190,7 +190,7 @@ impl QueryLogEntry {
 
 impl Drop for QueryLogEntry {
     fn drop(&mut self) {
-        // The two locks are never held together: whoever lists statements takes them in the other order.
+        // The two locks are never held together, so their order cannot matter.
         {
             let mut progress = self.entry.progress();
             if progress.took.is_none() {

@@ -1,4 +1,4 @@
-//! What a request asks for: the statement, the values of its parameters, and a bound on its rows.
+//! Content of a request: the statement, the values of its parameters, and a bound on its rows.
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
