@@ -1,4 +1,5 @@
 //! The stages of the pipeline: each step of a reading's way, measured with the real components on the common workload, in readings a second.
+//! A file for each stage, hence more than fifteen.
 //! `cargo bench --workspace --bench stages`, with the name of a stage behind `--` for that one alone.
 //!
 //! - [`harness`]: a store in a real folder, gateways, and what they send

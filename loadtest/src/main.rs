@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 //!
-//! In the order in which a run goes:
+//! In the order in which a run goes, a file for each part of it, hence more than fifteen:
 //!
 //! - [`load`]: the loads by name
 //! - [`workload`]: what the simulated sensors measure

@@ -1,11 +1,12 @@
-//! Tests of the whole program as its users start it: real processes, real files, real ports on the loopback address.
+//! Tests of the whole program as its users start it: real processes, real files, real ports on the loopback address. A file for each
+//! subject that a user meets, hence more than fifteen.
 //!
 //! - [`installation`]: a data folder with ports and settings of its own, and the server process on it
 //! - [`settings`]: the settings file, and what is wrong with one
 //! - [`gateways`]: credentials of gateways
 //! - [`control`]: the control channel of the commands
 //! - [`http`]: who is let in, and what a bad write is told
-//! - [`limits`]: limits of the HTTP door
+//! - [`limits`]: limits of the HTTP listener
 //! - [`demo`]: the README's first command
 //! - [`sql`]: where questions come from and answers go
 //! - [`push`]: files over QUIC, and what a bad push is told
