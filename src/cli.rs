@@ -67,10 +67,14 @@ mod tests {
 
     #[test]
     fn every_command_tells_what_it_does_and_gives_an_example_and_its_exit_codes() {
-        for command in command().get_subcommands() {
-            assert!(command.get_about().is_some(), "{} says nothing", command.get_name());
+        let whole = command();
+        for command in whole.get_subcommands() {
             let short = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(short.contains("zonelake "), "{} gives no example", command.get_name());
+        }
+        let nested = whole.get_subcommands().flat_map(clap::Command::get_subcommands);
+        for command in whole.get_subcommands().chain(nested) {
+            assert!(command.get_about().is_some(), "{} says nothing", command.get_name());
             let long = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
             assert!(long.contains("zonelake "), "{} gives no example in --help", command.get_name());
             assert!(long.contains("Exit codes:"), "{} does not tell its exit codes in --help", command.get_name());

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -20,11 +21,11 @@ use zonelake_http::{admin_routes, connect};
 use zonelake_registry::Registry;
 use zonelake_schemas::clock::SystemClock;
 use zonelake_server::FailureKind;
-use zonelake_storage::lock_folder;
+use zonelake_storage::{OpenError, lock_folder};
 
 use crate::error::CliError;
 use crate::options::{CredentialOptions, SettingsOptions};
-use crate::remote::{RemoteServer, kind_of_status, message_of_error};
+use crate::remote::{RemoteServer, kind_of_response, message_of_error};
 
 /// Registry within a data folder.
 pub(crate) const REGISTRY_FILE: &str = "registry.sqlite";
@@ -72,18 +73,31 @@ impl Control {
             None => {
                 let folder = options.settings.load()?.data;
                 check_registry(&folder)?;
-                match runtime.block_on(connect(&folder)) {
-                    Ok(_connected) => Way::Socket(folder),
-                    Err(error) if no_server_listens(&error) => Self::open_folder(&folder)?,
-                    Err(error) => return Err(unreachable_socket(&folder, &error)),
-                }
+                runtime.block_on(Self::find_way(&folder))?
             }
         };
         Ok(Self { way, runtime })
     }
 
-    fn open_folder(folder: &Path) -> Result<Way, CliError> {
-        let lock = lock_folder(folder).map_err(|error| CliError::from_kind(error.kind(), error))?;
+    /// The socket of a server, or the folder. A server that starts or stops has the folder for moments without its socket.
+    async fn find_way(folder: &Path) -> Result<Way, CliError> {
+        let mut attempts = LOCK_ATTEMPTS;
+        loop {
+            match connect(folder).await {
+                Ok(_connected) => return Ok(Way::Socket(folder.to_path_buf())),
+                Err(error) if no_server_listens(&error) => {}
+                Err(error) => return Err(unreachable_socket(folder, &error)),
+            }
+            match lock_folder(folder) {
+                Ok(lock) => return Self::open_folder(folder, lock),
+                Err(OpenError::InUse(_)) if attempts > 0 => attempts -= 1,
+                Err(error) => return Err(CliError::from_kind(error.kind(), error)),
+            }
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
+    }
+
+    fn open_folder(folder: &Path, lock: File) -> Result<Way, CliError> {
         let registry = Registry::open(&folder.join(REGISTRY_FILE), Arc::new(SystemClock::default()));
         let registry = registry.map_err(|error| CliError::from_kind(error.kind(), error))?;
         Ok(Way::Folder { routes: admin_routes(Arc::new(registry)), _lock: lock })
@@ -142,15 +156,40 @@ impl Control {
                 };
                 self.runtime.block_on(respond)?
             }
-            Way::Socket(folder) => self.runtime.block_on(call_socket(folder, request(method, &path, body)?))?,
+            Way::Socket(folder) => {
+                let call = call_socket(folder, request(method, &path, body)?);
+                let called = self.runtime.block_on(async { tokio::time::timeout(RESPONSE_TIMEOUT, call).await });
+                called.map_err(|_elapsed| {
+                    let message = format!("the server of {} does not respond", folder.display());
+                    CliError::new(FailureKind::TryAgain, message)
+                })??
+            }
         };
         if status.is_success() {
             return Ok(text);
         }
-        Err(CliError::new(kind_of_status(status.as_u16()), message_of_error(&String::from_utf8_lossy(&text))))
+        Err(self.refused(&path, status, &String::from_utf8_lossy(&text)))
+    }
+
+    fn refused(&self, path: &str, status: StatusCode, body: &str) -> CliError {
+        let kind = kind_of_response(status.as_u16(), body);
+        let words = message_of_error(body);
+        // What is wrong with the input needs no word of the server; everything else does.
+        let message = match (&self.way, kind) {
+            (_, FailureKind::Input) if !words.is_empty() => words,
+            (Way::Remote(server), _) => format!("{}{path} says {status}: {words}", server.url()),
+            _ if words.is_empty() => format!("{path} says {status}"),
+            _ => words,
+        };
+        CliError::new(kind, message)
     }
 }
 
+/// Times that the lock of a folder is tried again, and the time between them.
+const LOCK_ATTEMPTS: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+/// Time that a server on this machine has for a response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a response that are read: a list of a hundred thousand gateways.
 const RESPONSE_BYTES_MAX: usize = 64 << 20;
 

@@ -50,6 +50,11 @@ impl RemoteServer {
         })
     }
 
+    /// Address of the server.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Sends a statement and gives back the body of the response.
     ///
     /// # Errors
@@ -92,9 +97,16 @@ impl RemoteServer {
             .header("Authorization", &self.authorization)
             .header("Content-Type", "application/json");
         let invalid = |error: axum::http::Error| CliError::input(format!("{url} is no address of a server: {error}"));
+        let agent = &self.agent;
         let response = match has_body {
-            true => self.agent.run(request.body(body).map_err(invalid)?),
-            false => self.agent.run(request.body(()).map_err(invalid)?),
+            true => {
+                let request = agent.configure_request(request.body(body).map_err(invalid)?);
+                agent.run(request.timeout_global(Some(RESPONSE_TIMEOUT)).build())
+            }
+            false => {
+                let request = agent.configure_request(request.body(()).map_err(invalid)?);
+                agent.run(request.timeout_global(Some(RESPONSE_TIMEOUT)).build())
+            }
         };
         let response = response.map_err(|error| unreachable_server(&url, &error))?;
         let (head, mut body) = response.into_parts();
@@ -104,6 +116,8 @@ impl RemoteServer {
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time that a server has for a response of administration.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of an error message that are read.
 const MESSAGE_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes of a response of administration that are read.
@@ -116,8 +130,16 @@ const SYSTEM_CERTIFICATES: [&str; 4] = [
     "/etc/ssl/ca-bundle.pem",
 ];
 
-/// What to do about a response with this status.
-pub(crate) fn kind_of_status(status: u16) -> FailureKind {
+/// What to do about an error response. Damage of stored data has a code of its own, where the status says no more than *500*.
+pub(crate) fn kind_of_response(status: u16, body: &str) -> FailureKind {
+    let json = serde_json::from_str::<serde_json::Value>(body).unwrap_or_default();
+    if json["code"] == "storage" && status == 500 {
+        return FailureKind::Unsound;
+    }
+    kind_of_status(status)
+}
+
+fn kind_of_status(status: u16) -> FailureKind {
     match status {
         401 | 403 => FailureKind::NoPermission,
         429 | 502..=504 => FailureKind::TryAgain,

@@ -21,7 +21,7 @@ use zonelake_quic::QuicServer;
 use zonelake_registry::declared_tables;
 use zonelake_schemas::clock::{Clock, SystemClock};
 use zonelake_settings::Settings;
-use zonelake_storage::{KeyLimits, Recovered, Shard, Store, StoreArgs};
+use zonelake_storage::{KeyLimits, OpenError, Recovered, Shard, Store, StoreArgs};
 use zonelake_wal::RealDisk;
 
 use crate::error::ServerError;
@@ -37,7 +37,8 @@ pub struct Server {
     quic: QuicServer,
     http: HttpServer,
     postgres: PostgresServer,
-    control: ControlServer,
+    /// None where the data folder takes no socket.
+    control: Option<ControlServer>,
     refresher: tokio::task::JoinHandle<()>,
     /// Facts about the start.
     pub started: Started,
@@ -74,6 +75,8 @@ impl Server {
         let began = clock.monotonic();
         let (store, shards, recovered) = open_store(settings, &clock).await?;
         let first_password = ensure_admin(&store).await?;
+        // Before the listeners: whoever waits for one of them may run a command.
+        let control = start_control(settings, &store);
 
         let mut metrics = Metrics::default();
         let counters = Arc::new(IngestMetrics::new(&mut metrics));
@@ -109,8 +112,6 @@ impl Server {
             .merge(sql_routes(engine, Arc::clone(&authenticator)))
             .merge(admin_routes_for_administrator(authenticator));
         let (http, http_has_tls) = start_http(settings, routes).await?;
-        let control = ControlServer::start(&settings.data, admin_routes(Arc::clone(store.registry())))
-            .map_err(|error| ServerError::failed(format!("the control socket cannot be made: {error}")))?;
         let started = Started {
             first_password,
             recovered,
@@ -136,7 +137,6 @@ impl Server {
     /// Where the last flush fails; what was acknowledged is in the log then.
     pub async fn stop(self) -> Result<(), ServerError> {
         self.refresher.abort();
-        drop(self.control);
         tokio::join!(
             self.quic.stop(SHUTDOWN_GRACE_PERIOD),
             self.http.stop(SHUTDOWN_GRACE_PERIOD),
@@ -146,6 +146,10 @@ impl Server {
         let flushed = self.store.flush_all().await;
         self.pipeline.committed().await;
         self.pipeline.stop().await;
+        // Nearly last: until the folder is free, commands need it.
+        if let Some(control) = self.control {
+            control.stop(SHUTDOWN_GRACE_PERIOD).await;
+        }
         // What the shards wrote while the first flush ran.
         let flushed = match flushed {
             Ok(_) => self.store.flush_all().await,
@@ -157,6 +161,19 @@ impl Server {
     }
 }
 
+/// Control channel of commands on this machine. A folder that takes no socket, as on some mounts, is served without.
+fn start_control(settings: &Settings, store: &Store) -> Option<ControlServer> {
+    let started = ControlServer::start(&settings.data, admin_routes(Arc::clone(store.registry())));
+    started
+        .inspect_err(|error| {
+            let folder = settings.data.display();
+            tracing::warn!(
+                "there is no control socket in {folder}: {error}; commands reach this server by --server only"
+            );
+        })
+        .ok()
+}
+
 async fn open_store(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
@@ -165,10 +182,22 @@ async fn open_store(
         Some(folder) => declared_tables(folder).map_err(|error| ServerError::new(error.kind(), error))?,
         None => zonelake_schemas::tables::builtin_tables(),
     };
-    let args =
-        StoreArgs { options: store_options(settings), declared, clock: Arc::clone(clock), disk: Arc::new(RealDisk) };
-    let (store, mut shards, recovered) =
-        Store::open(args).await.map_err(|error| ServerError::new(error.kind(), error))?;
+    let mut attempts = LOCK_ATTEMPTS;
+    let (store, mut shards, recovered) = loop {
+        let args = StoreArgs {
+            options: store_options(settings),
+            declared: declared.clone(),
+            clock: Arc::clone(clock),
+            disk: Arc::new(RealDisk),
+        };
+        match Store::open(args).await {
+            Ok(opened) => break opened,
+            // A command that works on the folder holds its lock for some milliseconds.
+            Err(OpenError::InUse(_)) if attempts > 0 => attempts -= 1,
+            Err(error) => return Err(ServerError::new(error.kind(), error)),
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    };
     let key_limits = KeyLimits {
         per_gateway_max: settings.http.idempotency_keys_max,
         age_max: Duration::from_secs(settings.http.idempotency_seconds),
@@ -268,3 +297,6 @@ fn tls_acceptor(
 const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(10);
 /// How often the registry's file is looked at.
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
+/// Times that the lock of the data folder is tried again, and the time between them.
+const LOCK_ATTEMPTS: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);

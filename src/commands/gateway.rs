@@ -17,10 +17,13 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES, after_long_help = long_help(EXAMPLES))]
 pub(crate) enum GatewayCommand {
+    #[command(after_long_help = long_help(EXAMPLES))]
     /// Add a gateway to a zone; its token goes to standard output, this once
     Add(AddOptions),
+    #[command(after_long_help = long_help(EXAMPLES))]
     /// List the gateways
     List(ControlOptions),
+    #[command(after_long_help = long_help(EXAMPLES))]
     /// Revoke the token of a gateway; what it has sent stays
     Revoke(RevokeOptions),
 }
@@ -62,7 +65,7 @@ pub(crate) fn run(command: &GatewayCommand) -> Result<(), CliError> {
         }
         GatewayCommand::Revoke(options) => {
             Control::open(&options.control)?.delete(&[GATEWAYS, &options.name])?;
-            eprintln!("Gateway {} is revoked; a running server lets it in no more within seconds.", options.name);
+            eprintln!("Gateway {} is revoked; its token opens nothing more.", options.name);
             Ok(())
         }
     }

@@ -20,14 +20,19 @@ Examples:
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES, after_long_help = long_help(EXAMPLES))]
 pub(crate) enum RoleCommand {
+    #[command(after_long_help = long_help(EXAMPLES))]
     /// Add a role; its password goes to standard output, this once
     Add(RoleOptions),
+    #[command(after_long_help = long_help(EXAMPLES))]
     /// Change the limits of a role; those that are not named stay
     Set(RoleOptions),
+    #[command(after_long_help = long_help(EXAMPLES))]
     /// Give a role a new password, which goes to standard output, this once; the old one holds no more
     Password(NameOptions),
+    #[command(after_long_help = long_help(EXAMPLES))]
     /// List the roles and their limits
     List(ControlOptions),
+    #[command(after_long_help = long_help(EXAMPLES))]
     /// Remove a role; its connections get no more answers
     Remove(NameOptions),
 }
@@ -114,13 +119,13 @@ pub(crate) fn run(command: &RoleCommand) -> Result<(), CliError> {
         }
         RoleCommand::Set(options) => {
             Control::open(&options.control)?.patch(&[ROLES, &options.name], &options.changes())?;
-            eprintln!("The limits of role {} are set; a running server keeps to them within seconds.", options.name);
+            eprintln!("The limits of role {} are set.", options.name);
             Ok(())
         }
         RoleCommand::Password(options) => {
             let reset: RolePassword =
                 Control::open(&options.control)?.post(&[ROLES, &options.name, "password"], &())?;
-            eprintln!("A running server takes the new password of {} within seconds:", options.name);
+            eprintln!("The new password of {}, which is not shown again:", options.name);
             print_password(&reset)
         }
         RoleCommand::List(control) => {
@@ -129,7 +134,7 @@ pub(crate) fn run(command: &RoleCommand) -> Result<(), CliError> {
         }
         RoleCommand::Remove(options) => {
             Control::open(&options.control)?.delete(&[ROLES, &options.name])?;
-            eprintln!("Role {} is removed; a running server answers it no more within seconds.", options.name);
+            eprintln!("Role {} is removed; it is answered no more.", options.name);
             Ok(())
         }
     }

@@ -136,7 +136,7 @@ impl RejectedRows {
         self.tally.entry(reason).or_default().0 += count;
         let what = if field.is_some() { "readings" } else { "rows" };
         let limit = context.limits.rejected_rows_max;
-        let message = format!("{count} more {what} of this batch; {limit} are stored one by one");
+        let message = format!("{count} more {what} of this batch; {limit} are kept one by one");
         let (device, quality) = (context.gateway.zone_key.0, 0);
         self.push(Item { row: None, field, reason, message, content: None, device, quality }, context);
     }

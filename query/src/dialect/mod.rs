@@ -1,4 +1,4 @@
-//! Text of a statement on its way to a plan: the one place for every interface, which passes its dialect.
+//! Text of a statement on its way to a plan: the one place where text is parsed, for every interface, which passes its dialect.
 //!
 //! - [`grammar`]: the dialects, and limits of a text
 //! - [`parse`]: text or tokens to statements

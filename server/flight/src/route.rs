@@ -27,7 +27,7 @@ pub fn flight_route<S: WriteSink>(
     let grpc = FlightServiceServer::new(FlightCalls(Arc::clone(&state))).max_decoding_message_size(message_bytes_max);
     Router::new()
         .route_service("/arrow.flight.protocol.FlightService/{call}", grpc)
-        .layer(from_fn_with_state(state, admit::<S>))
+        .route_layer(from_fn_with_state(state, admit::<S>))
 }
 
 /// Admits a call whose client is authenticated.

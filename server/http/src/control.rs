@@ -12,11 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
+use zonelake_net::PeerAddress;
+
+use crate::listener::serve;
 
 /// Name of the socket in the data folder.
 const SOCKET_FILE: &str = "control.sock";
@@ -24,14 +26,17 @@ const SOCKET_FILE: &str = "control.sock";
 const PATH_BYTES_MAX: usize = 107;
 /// Connections at the same time; further ones wait.
 const CONNECTIONS_MAX: usize = 16;
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// Time to connect to a server on this machine.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Running control channel. The socket's file goes when it is dropped.
 #[derive(Debug)]
 pub struct ControlServer {
     path: PathBuf,
-    accepting: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    accepting: Option<JoinHandle<GracefulShutdown>>,
 }
 
 impl ControlServer {
@@ -47,15 +52,31 @@ impl ControlServer {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let listener = with_short_path(folder, UnixListener::bind)?;
+        let reachable = SocketPath::of(folder)?;
+        let listener = UnixListener::bind(&reachable.path)?;
+        // Until here the socket has the mode of the umask; clients of other users are refused by their user all the same.
         std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        Ok(Self { path, accepting: tokio::spawn(accept(listener, routes)) })
+        let (stop, stopping) = watch::channel(false);
+        Ok(Self { path, stop, accepting: Some(tokio::spawn(accept(listener, routes, stopping))) })
+    }
+
+    /// Accepts no more requests and waits for those in flight, at most for `grace`: their responses have tokens and passwords
+    /// that are shown once.
+    pub async fn stop(mut self, grace: Duration) {
+        self.stop.send_replace(true);
+        let Some(accepting) = self.accepting.take() else { return };
+        match accepting.await {
+            Ok(connections) => drop(tokio::time::timeout(grace, connections.shutdown()).await),
+            Err(error) => tracing::error!("the control channel ended early: {error}"),
+        }
     }
 }
 
 impl Drop for ControlServer {
     fn drop(&mut self) {
-        self.accepting.abort();
+        if let Some(accepting) = &self.accepting {
+            accepting.abort();
+        }
         // The next start removes it where this fails.
         std::fs::remove_file(&self.path).ok();
     }
@@ -64,32 +85,44 @@ impl Drop for ControlServer {
 /// Connects to the server that runs on a data folder.
 ///
 /// # Errors
-/// Of kind `NotFound` or `ConnectionRefused` where no server runs, of kind `PermissionDenied` where it belongs to another user.
+/// Of kind `NotFound` or `ConnectionRefused` where no server runs, `PermissionDenied` where it belongs to another user, `TimedOut`
+/// where it does not accept.
 pub async fn connect(folder: &Path) -> io::Result<UnixStream> {
-    let folder = folder.to_path_buf();
-    // Opening the folder blocks for a moment, connecting to a local socket does not.
-    let stream = with_short_path(&folder, std::os::unix::net::UnixStream::connect)?;
-    stream.set_nonblocking(true)?;
-    UnixStream::from_std(stream)
-}
-
-/// Calls `with` with the path of the socket. A path that is too long for the system goes over the folder's file descriptor.
-fn with_short_path<T>(folder: &Path, with: impl FnOnce(PathBuf) -> io::Result<T>) -> io::Result<T> {
-    let path = folder.join(SOCKET_FILE);
-    if path.as_os_str().len() <= PATH_BYTES_MAX {
-        return with(path);
+    let reachable = SocketPath::of(folder)?;
+    match tokio::time::timeout(CONNECT_TIMEOUT, UnixStream::connect(&reachable.path)).await {
+        Ok(connected) => connected,
+        Err(_elapsed) => Err(io::ErrorKind::TimedOut.into()),
     }
-    let open = File::open(folder)?;
-    with(PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_FILE}", open.as_raw_fd())))
 }
 
-async fn accept(listener: UnixListener, routes: Router) {
+/// Path by which the socket can be named. One that is too long for the system goes over the folder's file descriptor.
+struct SocketPath {
+    path: PathBuf,
+    _folder: Option<File>,
+}
+
+impl SocketPath {
+    fn of(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(SOCKET_FILE);
+        if path.as_os_str().len() <= PATH_BYTES_MAX {
+            return Ok(Self { path, _folder: None });
+        }
+        let open = File::open(folder)?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_FILE}", open.as_raw_fd()));
+        Ok(Self { path, _folder: Some(open) })
+    }
+}
+
+async fn accept(listener: UnixListener, routes: Router, mut stopping: watch::Receiver<bool>) -> GracefulShutdown {
+    let connections = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let accepted = tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => return connections,
+            accepted = next(&listener, &permits) => accepted,
+        };
+        let (stream, permit) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!("a connection to the control socket could not be accepted: {error}");
                 tokio::time::sleep(PAUSE_AFTER_ERROR).await;
@@ -100,17 +133,19 @@ async fn accept(listener: UnixListener, routes: Router) {
             tracing::warn!("a connection to the control socket was refused: it is of another user");
             continue;
         }
-        let routes = routes.clone();
+        let (routes, watcher) = (routes.clone(), connections.watcher());
         tokio::spawn(async move {
-            let mut builder = hyper::server::conn::http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-            let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
-            if let Err(error) = connection.await {
-                tracing::debug!("a connection to the control socket ended: {error}");
-            }
+            serve(stream, routes, PeerAddress(None), watcher).await;
             drop(permit);
         });
     }
+}
+
+/// Next connection, once a permit for it is free.
+async fn next(listener: &UnixListener, permits: &Arc<Semaphore>) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _address) = listener.accept().await?;
+    Ok((stream, permit))
 }
 
 /// Whether the client's process belongs to the user of this server, or to root.

@@ -58,7 +58,7 @@ impl HttpServer {
             Err(error) => return tracing::error!("the HTTP listener ended early: {error}"),
         };
         if tokio::time::timeout(grace, connections.shutdown()).await.is_err() {
-            tracing::debug!("HTTP connections were closed in the middle of a request, after {grace:?}");
+            tracing::debug!("HTTP requests are still in flight after {grace:?}");
         }
     }
 }
@@ -100,7 +100,8 @@ fn refuse(stream: &TcpStream, has_tls: bool) {
     }
 }
 
-async fn serve(
+/// Serves the requests of one connection until it ends, or until those in flight have ended after a stop.
+pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     routes: Router,
     peer: PeerAddress,

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry as Metrics;
 use zonelake_ingest::Health;
 use zonelake_net::Authenticator;
 
-use crate::administrator::{administrator, unauthorized};
+use crate::administrator::is_administrator;
 use crate::peer::Peer;
 
 /// State of the operations routes.
@@ -45,8 +45,9 @@ async fn health(State(state): State<OperationsState>) -> Response {
 }
 
 async fn metrics(State(state): State<OperationsState>, peer: Peer, headers: HeaderMap) -> Response {
-    if administrator(&state.authenticator, &headers, peer).await.is_none() {
-        return unauthorized();
+    if !is_administrator(&state.authenticator, &headers, peer).await {
+        let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"zonelake\"")];
+        return (StatusCode::UNAUTHORIZED, challenge, "the user admin and its password are needed\n").into_response();
     }
     let mut text = String::new();
     if let Err(error) = prometheus_client::encoding::text::encode(&mut text, &state.metrics) {

@@ -31,7 +31,8 @@ pub enum AuthenticationError {
 #[derive(Debug)]
 pub struct Authenticator {
     registry: Arc<Registry>,
-    password_checks: Semaphore,
+    /// Permits that checks hold until they end, whether or not their client still waits.
+    password_checks: Arc<Semaphore>,
     failures: PeerFailures,
 }
 
@@ -41,7 +42,11 @@ const PASSWORD_CHECKS_MAX: usize = 2;
 impl Authenticator {
     /// An authenticator over the roles and gateways of `registry`.
     pub fn new(registry: Arc<Registry>) -> Self {
-        Self { registry, password_checks: Semaphore::new(PASSWORD_CHECKS_MAX), failures: PeerFailures::default() }
+        Self {
+            registry,
+            password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX)),
+            failures: PeerFailures::default(),
+        }
     }
 
     /// Registry that the credentials are in.
@@ -59,41 +64,61 @@ impl Authenticator {
         credentials: Credentials,
         peer: Option<IpAddr>,
     ) -> Result<Principal, AuthenticationError> {
-        let (user, password) = match credentials {
-            Credentials::Token(token) => return self.gateway(&token, peer).await.map(Principal::Gateway),
-            Credentials::Basic { user, password } => (user, password),
-        };
-        // A token is looked up in memory; it goes before the password, whose check takes tens of milliseconds.
-        if let Some(gateway) = self.registry.authenticate_gateway(&password) {
-            return Ok(Principal::Gateway(gateway));
-        }
-        match self.check_password(&user, &password).await? {
-            true => {
-                self.failures.clear(peer);
-                Ok(Principal::Role(user.into()))
-            }
-            false => match self.find_gateway(&password).await {
-                Some(gateway) => Ok(Principal::Gateway(gateway)),
-                None => Err(self.failed(AuthenticationError::WrongPassword, peer)),
+        let found = match credentials {
+            Credentials::Token(token) => self.find_gateway(&token).await.map(Principal::Gateway),
+            Credentials::Basic { user, password } => match self.find_principal(&user, &password).await {
+                // A token may have come as the password, of a gateway that memory does not know yet.
+                Err(AuthenticationError::WrongPassword) => {
+                    let gateway = self.find_gateway(&password).await.map(Principal::Gateway);
+                    gateway.map_err(|_unknown| AuthenticationError::WrongPassword)
+                }
+                found => found,
             },
-        }
+        };
+        self.counted(found, peer)
     }
 
-    /// Role of a name and a password, whatever gateways there are.
+    /// Principal of a credential for an interface that gateways do not use: a gateway is known by what is in memory.
     ///
     /// # Errors
-    /// Where they do not belong together, or cannot be checked.
-    pub async fn role(
+    /// As [`Self::authenticate`].
+    pub async fn authenticate_reader(
         &self,
-        user: &str,
-        password: &str,
+        credentials: Credentials,
         peer: Option<IpAddr>,
-    ) -> Result<Arc<str>, AuthenticationError> {
-        if self.check_password(user, password).await? {
-            self.failures.clear(peer);
-            return Ok(user.into());
-        }
-        Err(self.failed(AuthenticationError::WrongPassword, peer))
+    ) -> Result<Principal, AuthenticationError> {
+        let found = match credentials {
+            Credentials::Token(token) => {
+                let gateway = self.registry.authenticate_gateway(&token).map(Principal::Gateway);
+                gateway.ok_or(AuthenticationError::UnknownToken)
+            }
+            Credentials::Basic { user, password } => self.find_principal(&user, &password).await,
+        };
+        self.counted(found, peer)
+    }
+
+    /// Name of the administrator, where the credential is the administrator's.
+    ///
+    /// # Errors
+    /// Where it is somebody else's or nobody's, or cannot be checked.
+    pub async fn authenticate_administrator(
+        &self,
+        credentials: Credentials,
+        peer: Option<IpAddr>,
+    ) -> Result<(), AuthenticationError> {
+        let found = match credentials {
+            // Another name is refused without a check: checks take memory and time.
+            Credentials::Basic { user, password } if user == ADMIN_USER => {
+                match self.check_password(&user, &password).await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(AuthenticationError::WrongPassword),
+                    Err(error) => Err(error),
+                }
+            }
+            Credentials::Basic { .. } => Err(AuthenticationError::WrongPassword),
+            Credentials::Token(_) => Err(AuthenticationError::UnknownToken),
+        };
+        self.counted(found, peer)
     }
 
     /// Gateway of a token.
@@ -101,13 +126,8 @@ impl Authenticator {
     /// # Errors
     /// Where the token is unknown or revoked.
     pub async fn gateway(&self, token: &str, peer: Option<IpAddr>) -> Result<Arc<Gateway>, AuthenticationError> {
-        match self.find_gateway(token).await {
-            Some(gateway) => {
-                self.failures.clear(peer);
-                Ok(gateway)
-            }
-            None => Err(self.failed(AuthenticationError::UnknownToken, peer)),
-        }
+        let found = self.find_gateway(token).await;
+        self.counted(found, peer)
     }
 
     /// Keys with which a role proves its password by SCRAM; `None` where there are none.
@@ -122,15 +142,18 @@ impl Authenticator {
         self.registry.role_scram(ADMIN_USER).map_or(SCRAM_ITERATIONS_WITHOUT_ADMIN, |real| real.iterations)
     }
 
-    /// Name of a role that has proven its password by SCRAM.
-    pub fn handle_scram_proven(&self, user: &str, peer: Option<IpAddr>) -> Arc<str> {
-        self.failures.clear(peer);
-        user.into()
-    }
-
-    /// Counts a wrong proof of SCRAM.
-    pub fn handle_scram_failed(&self, peer: Option<IpAddr>) -> AuthenticationError {
-        self.failed(AuthenticationError::WrongPassword, peer)
+    /// Counts the end of a SCRAM exchange by which a role has proven its password, or not.
+    ///
+    /// # Errors
+    /// Where it has not.
+    pub fn handle_scram_ended(
+        &self,
+        user: &str,
+        is_proven: bool,
+        peer: Option<IpAddr>,
+    ) -> Result<Arc<str>, AuthenticationError> {
+        let found = if is_proven { Ok(user.into()) } else { Err(AuthenticationError::WrongPassword) };
+        self.counted(found, peer)
     }
 
     /// Failed authentications since the start.
@@ -138,17 +161,29 @@ impl Authenticator {
         self.failures.total()
     }
 
-    /// Failed authentications of a peer since its last success.
-    pub fn failures_of(&self, peer: IpAddr) -> u64 {
-        self.failures.of(peer)
+    async fn find_principal(&self, user: &str, password: &str) -> Result<Principal, AuthenticationError> {
+        // A token is looked up in memory; it goes before the password, whose check takes tens of milliseconds.
+        if let Some(gateway) = self.registry.authenticate_gateway(password) {
+            return Ok(Principal::Gateway(gateway));
+        }
+        match self.check_password(user, password).await? {
+            true => Ok(Principal::Role(user.into())),
+            false => Err(AuthenticationError::WrongPassword),
+        }
     }
 
     async fn check_password(&self, user: &str, password: &str) -> Result<bool, AuthenticationError> {
         // The semaphore is never closed.
-        let _permit = self.password_checks.acquire().await.map_err(|_closed| AuthenticationError::NotChecked)?;
+        let permit = Arc::clone(&self.password_checks).acquire_owned().await;
+        let permit = permit.map_err(|_closed| AuthenticationError::NotChecked)?;
         let registry = Arc::clone(&self.registry);
         let (user, password) = (user.to_owned(), password.to_owned());
-        let check = tokio::task::spawn_blocking(move || registry.authenticate(&user, &password));
+        let check = tokio::task::spawn_blocking(move || {
+            let is_right = registry.authenticate(&user, &password);
+            // A client that goes away leaves its check behind: the permit ends with the check, not with the client.
+            drop(permit);
+            is_right
+        });
         check.await.map_err(|error| {
             tracing::error!("a password could not be checked: {error}");
             AuthenticationError::NotChecked
@@ -157,31 +192,35 @@ impl Authenticator {
 
     /// Gateway of a token. One that memory does not know may have been added just now by another process: the registry's
     /// file is looked at before it is refused.
-    async fn find_gateway(&self, token: &str) -> Option<Arc<Gateway>> {
+    async fn find_gateway(&self, token: &str) -> Result<Arc<Gateway>, AuthenticationError> {
         if let Some(gateway) = self.registry.authenticate_gateway(token) {
-            return Some(gateway);
+            return Ok(gateway);
         }
         let registry = Arc::clone(&self.registry);
         match tokio::task::spawn_blocking(move || registry.refresh()).await {
-            Ok(Ok(())) => self.registry.authenticate_gateway(token),
-            Ok(Err(error)) => {
-                tracing::warn!("the registry could not be looked at: {error}");
-                None
-            }
-            Err(error) => {
-                tracing::error!("the registry could not be looked at: {error}");
-                None
-            }
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("the registry could not be looked at: {error}"),
+            Err(error) => tracing::error!("the registry could not be looked at: {error}"),
         }
+        self.registry.authenticate_gateway(token).ok_or(AuthenticationError::UnknownToken)
     }
 
-    fn failed(&self, error: AuthenticationError, peer: Option<IpAddr>) -> AuthenticationError {
-        let failures = self.failures.count(peer);
-        match peer {
-            Some(peer) => tracing::debug!(%peer, failures, "authentication failed: {error}"),
-            None => tracing::debug!("authentication failed: {error}"),
+    /// Counts a failure, or forgets those of a peer that has proven itself.
+    fn counted<T>(
+        &self,
+        found: Result<T, AuthenticationError>,
+        peer: Option<IpAddr>,
+    ) -> Result<T, AuthenticationError> {
+        match &found {
+            Ok(_) => self.failures.clear(peer),
+            // The credential may be right.
+            Err(AuthenticationError::NotChecked) => {}
+            Err(error) => {
+                let failures = self.failures.count(peer);
+                tracing::debug!(?peer, failures, "authentication failed: {error}");
+            }
         }
-        error
+        found
     }
 }
 

@@ -104,7 +104,8 @@ impl ConnectionLimits {
     pub fn new(connections_max: usize, connections_per_address_max: usize) -> Self {
         Self {
             total: Arc::new(Semaphore::new(connections_max)),
-            counts: Arc::new(Mutex::new(ConnectionCounts::new(connections_max, connections_per_address_max))),
+            // The semaphore alone counts all connections: two counts of one thing would disagree for moments.
+            counts: Arc::new(Mutex::new(ConnectionCounts::new(usize::MAX, connections_per_address_max))),
         }
     }
 

@@ -88,7 +88,7 @@ pub struct ErrorCodes {
     pub sqlstate: &'static str,
     /// Status code of gRPC.
     pub grpc: GrpcCode,
-    /// Whether the same request may succeed later.
+    /// True where the same request may succeed later. QUIC tells when; HTTP tells with the status 503.
     pub retry: bool,
 }
 
@@ -132,10 +132,10 @@ impl Cause {
             Self::TooLarge => (Quic::TooLarge, 413, "54000", Grpc::ResourceExhausted, false),
             Self::RecordTooLarge => (Quic::TooLarge, 413, "54000", Grpc::InvalidArgument, false),
             Self::Fenced => (Quic::Fenced, 400, "55006", Grpc::InvalidArgument, false),
-            Self::Gap => (Quic::Gap, 400, "55000", Grpc::InvalidArgument, false),
+            Self::Gap => (Quic::Gap, 400, "55000", Grpc::InvalidArgument, true),
             Self::OtherContent => (Quic::OtherContent, 400, "23505", Grpc::InvalidArgument, false),
             Self::KeyReused => (Quic::OtherContent, 422, "23505", Grpc::InvalidArgument, false),
-            Self::Limit => (Quic::Limit, 422, "54000", Grpc::ResourceExhausted, false),
+            Self::Limit => (Quic::Limit, 422, "54000", Grpc::ResourceExhausted, true),
             Self::TooManyConnections => (Quic::Limit, 503, "53300", Grpc::Unavailable, true),
             Self::TooManyBytes => (Quic::Limit, 503, "53400", Grpc::ResourceExhausted, true),
             Self::TooSlow => (Quic::Protocol, 408, "08006", Grpc::DeadlineExceeded, false),
@@ -151,7 +151,7 @@ impl Cause {
             Self::Busy => (Quic::Unavailable, 429, "53300", Grpc::ResourceExhausted, true),
             Self::Cancelled => (Quic::ShuttingDown, 503, "57P01", Grpc::Unavailable, true),
             Self::Storage => (Quic::Internal, 500, "XX001", Grpc::Internal, false),
-            Self::Internal => (Quic::Internal, 500, "XX000", Grpc::Internal, false),
+            Self::Internal => (Quic::Internal, 500, "XX000", Grpc::Internal, true),
         };
         ErrorCodes { quic, http, sqlstate, grpc, retry }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Counts of failed authentications. At most [`PEERS_MAX`] addresses are remembered.
@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct PeerFailures {
     total: AtomicU64,
     by_peer: Mutex<HashMap<IpAddr, u64>>,
+    /// Addresses in the map, so that a success, of which there are thousands a second, mostly takes no lock.
+    remembered: AtomicUsize,
 }
 
 /// Addresses that are remembered. Beyond it the address with the fewest failures is forgotten.
@@ -30,13 +32,21 @@ impl PeerFailures {
         }
         let failures = by_peer.entry(peer).or_insert(0);
         *failures += 1;
-        *failures
+        let failures = *failures;
+        self.remembered.store(by_peer.len(), Ordering::Relaxed);
+        failures
     }
 
     /// Forgets the failures of a peer that has now proven who it is.
     pub(crate) fn clear(&self, peer: Option<IpAddr>) {
+        // Relaxed: a failure that is counted at the same moment may be forgotten by the next success.
+        if self.remembered.load(Ordering::Relaxed) == 0 {
+            return;
+        }
         if let Some(peer) = peer {
-            self.by_peer.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+            let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
+            by_peer.remove(&peer);
+            self.remembered.store(by_peer.len(), Ordering::Relaxed);
         }
     }
 
@@ -46,6 +56,7 @@ impl PeerFailures {
     }
 
     /// Failures of a peer since its last success.
+    #[cfg(test)]
     pub(crate) fn of(&self, peer: IpAddr) -> u64 {
         self.by_peer.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).copied().unwrap_or(0)
     }

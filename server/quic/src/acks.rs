@@ -10,6 +10,7 @@ use futures::StreamExt;
 use futures::channel::mpsc;
 use quinn::SendStream;
 use zonelake_ingest::{BatchSummary, Refusal, StreamEvent};
+use zonelake_net::Cause;
 use zonelake_schemas::BatchNumber;
 use zonelake_schemas::wire::control::{Ack, Refused, RefusedCode};
 use zonelake_schemas::wire::frame::{FrameKind, control_frame};
@@ -139,10 +140,11 @@ pub(crate) async fn send_refusal(
 
 fn retry_after_ms(code: RefusedCode) -> u32 {
     match code {
+        // Refused for good where the table of codes has no retry.
+        code if !Cause::from(code).codes().retry => 0,
         RefusedCode::Unavailable => 5_000,
-        RefusedCode::Limit | RefusedCode::ShuttingDown | RefusedCode::Internal => 1_000,
         RefusedCode::Gap => 1,
-        _ => 0,
+        _ => 1_000,
     }
 }
 

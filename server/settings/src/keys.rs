@@ -31,13 +31,13 @@ pub struct Settings {
     /// What the server writes to standard error.
     #[config(nested)]
     pub log: LogSettings,
-    /// The door of the gateways: QUIC, UDP.
+    /// The interface of the gateways: QUIC, UDP.
     #[config(nested)]
     pub quic: QuicSettings,
-    /// The door of SQL, line protocol, health and metrics: HTTP, TCP.
+    /// The interface of SQL, line protocol, health and metrics: HTTP, TCP.
     #[config(nested)]
     pub http: HttpSettings,
-    /// The door of PostgreSQL's clients: TCP.
+    /// The interface of PostgreSQL's clients: TCP.
     #[config(nested)]
     pub postgres: PostgresSettings,
     /// What happens to a batch between its arrival and its acknowledgement.
@@ -85,12 +85,12 @@ pub struct QuicSettings {
     #[config(env = "ZONELAKE_QUIC_KEY")]
     pub key: Option<PathBuf>,
 
-    /// Names and addresses that a certificate made here is for, beside localhost, 127.0.0.1 and ::1. At most 64. Without
+    /// Names and addresses that a certificate made here is for, next to localhost, 127.0.0.1 and ::1. At most 64. Without
     /// effect on a certificate that exists.
     #[config(env = "ZONELAKE_QUIC_NAMES", parse_env = names_from_env, default = [])]
     pub names: Vec<String>,
 
-    /// Connections at once, 1 to 100,000. Each takes some 70 kB with its stream, and up to unacked_bytes_max of ingest.buffered_bytes_max.
+    /// Connections at once, 1 to 100,000. Each takes about 70 kB with its stream, and up to unacked_bytes_max of ingest.buffered_bytes_max.
     #[config(env = "ZONELAKE_QUIC_CONNECTIONS_MAX", default = 4_096)]
     pub connections_max: usize,
 
@@ -102,18 +102,18 @@ pub struct QuicSettings {
     #[config(env = "ZONELAKE_QUIC_STREAMS_PER_CONNECTION_MAX", default = 32)]
     pub streams_per_connection_max: u32,
 
-    /// Handshakes in flight, 4 to 100,000. A quarter of them may be with addresses that are not proven; beyond that a sender must
-    /// first return a token that was sent to its address, so that forged addresses take no places.
+    /// Handshakes in flight, 4 to 100,000. A quarter of them may be with addresses that are not validated; beyond that a sender must
+    /// first return a token that was sent to its address, so that forged addresses take no slots.
     #[config(env = "ZONELAKE_QUIC_HANDSHAKES_MAX", default = 256)]
     pub handshakes_max: usize,
 
-    /// Handshakes that may begin within a second, 1 to 100,000: from one proven address, and from all unproven ones together. A
+    /// Handshakes that may begin within a second, 1 to 100,000: from one validated address, and from all others together. A
     /// handshake takes about half a millisecond of one core. Fewer leave more to others; after a restart all gateways come back at once.
     #[config(env = "ZONELAKE_QUIC_HANDSHAKES_PER_SECOND_MAX", default = 128)]
     pub handshakes_per_second_max: u32,
 
     /// Seconds without a sign of life before a connection is closed, 1 to 600; gateways may ask for less. Longer bridges outages of a
-    /// network; shorter frees the place of a gateway that is gone.
+    /// network; shorter frees the slot of a gateway that is gone.
     #[config(env = "ZONELAKE_QUIC_IDLE_SECONDS", default = 10)]
     pub idle_seconds: u64,
 
@@ -127,13 +127,13 @@ pub struct QuicSettings {
     #[config(env = "ZONELAKE_QUIC_UNACKED_BYTES_MAX", default = 33_554_432)]
     pub unacked_bytes_max: usize,
 
-    /// Bytes that one connection may have under way and unread, 65,536 to 16,777,216: enough for bandwidth times delay of a link. All
-    /// connections together have ingest.buffered_bytes_max; further ones, and those that have shown no token, have 65,536 each.
+    /// Bytes that one connection may have in flight and unread, 65,536 to 16,777,216: enough for bandwidth times delay of a link. All
+    /// connections together have ingest.buffered_bytes_max; further ones, and unauthenticated ones, have 65,536 each.
     #[config(env = "ZONELAKE_QUIC_RECEIVE_WINDOW_BYTES", default = 2_097_152)]
     pub receive_window_bytes: u32,
 
-    /// Seconds for a frame to arrive whole once it has begun, 1 to 600. A sender that is slower is refused: it would hold a place
-    /// among the bytes in flight. A connection that has shown no token after twice this time is closed.
+    /// Seconds for a frame to arrive whole once it has begun, 1 to 600. A sender that is slower is refused: it would hold capacity
+    /// among the bytes in flight. A connection that is not authenticated after twice this time is closed.
     #[config(env = "ZONELAKE_QUIC_FRAME_SECONDS_MAX", default = 30)]
     pub frame_seconds_max: u64,
 }
@@ -163,7 +163,7 @@ pub struct HttpSettings {
     #[config(env = "ZONELAKE_HTTP_CONNECTIONS_MAX", default = 256)]
     pub connections_max: usize,
 
-    /// Connections at once from one address, 1 to 100,000; further ones are told to come again (503). Many clients behind a proxy or an
+    /// Connections at once from one address, 1 to 100,000; further ones are told to retry (503). Many clients behind a proxy or an
     /// address translation need more.
     #[config(env = "ZONELAKE_HTTP_CONNECTIONS_PER_ADDRESS_MAX", default = 128)]
     pub connections_per_address_max: usize,
@@ -178,7 +178,7 @@ pub struct HttpSettings {
     pub body_seconds_max: u64,
 
     /// Idempotency keys that are remembered for each gateway, 1 to 100,000. Beyond it the oldest are forgotten, and a request that is
-    /// repeated under a forgotten key is stored again. Each takes some 50 bytes of memory and at the head of each segment of the log.
+    /// repeated under a forgotten key is stored again. Each takes about 50 bytes of memory and in the header of each WAL segment.
     #[config(env = "ZONELAKE_HTTP_IDEMPOTENCY_KEYS_MAX", default = 10_000)]
     pub idempotency_keys_max: usize,
 
@@ -203,12 +203,12 @@ pub struct PostgresSettings {
     #[config(env = "ZONELAKE_POSTGRES_KEY")]
     pub key: Option<PathBuf>,
 
-    /// Whether clients of other machines may do without TLS. Rows then cross the network readable; passwords do not, but whoever
+    /// Clients of other machines may do without TLS. Rows then cross the network readable; passwords do not, but an attacker who
     /// changes what crosses it can read and send what it likes. Without it, an address beyond this machine needs a certificate.
     #[config(env = "ZONELAKE_POSTGRES_PLAIN_BEYOND_LOOPBACK", default = false)]
     pub plain_beyond_loopback: bool,
 
-    /// Connections at once, 1 to 100,000; further ones are refused ("too many clients"). Each takes some 100 kB, and more while
+    /// Connections at once, 1 to 100,000; further ones are refused ("too many clients"). Each takes about 100 kB, and more while
     /// rows are on their way.
     #[config(env = "ZONELAKE_POSTGRES_CONNECTIONS_MAX", default = 256)]
     pub connections_max: usize,
@@ -217,7 +217,7 @@ pub struct PostgresSettings {
     #[config(env = "ZONELAKE_POSTGRES_CONNECTIONS_PER_ADDRESS_MAX", default = 128)]
     pub connections_per_address_max: usize,
 
-    /// Seconds in which a client must have proven who it is, 1 to 600. Slower ones lose their place.
+    /// Seconds in which a client must be authenticated, 1 to 600. Slower ones are closed.
     #[config(env = "ZONELAKE_POSTGRES_STARTUP_SECONDS_MAX", default = 30)]
     pub startup_seconds_max: u64,
 }
@@ -231,7 +231,7 @@ pub struct IngestSettings {
     #[config(env = "ZONELAKE_INGEST_SHARDS", default = 0)]
     pub shards: u16,
 
-    /// Bytes in flight over all connections and doors; at least 4 times quic.frame_bytes_max. One half is for frames as they cross the
+    /// Bytes in flight over all connections and interfaces; at least 4 times quic.frame_bytes_max. One half is for frames as they cross the
     /// network, until they are decoded, and one gateway may have half of that; the other half is for decoded batches, until they are
     /// acknowledged. When a half is used up, the server stops reading and QUIC holds the senders.
     #[config(env = "ZONELAKE_INGEST_BUFFERED_BYTES_MAX", default = 268_435_456)]
@@ -283,7 +283,7 @@ pub struct WalSettings {
     #[config(env = "ZONELAKE_WAL_SEGMENT_BYTES", default = 67_108_864)]
     pub segment_bytes: u64,
 
-    /// Bytes of one shard's log, at least 2 times segment_bytes. Beyond it the tables that hold its oldest segment are flushed,
+    /// Bytes of one shard's WAL, at least 2 times segment_bytes. Beyond it the tables that hold its oldest segment are flushed,
     /// however few their rows. More of them make a restart longer, fewer make smaller Parquet files.
     #[config(env = "ZONELAKE_WAL_BYTES_MAX", default = 1_073_741_824)]
     pub bytes_max: u64,

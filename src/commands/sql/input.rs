@@ -1,25 +1,41 @@
-//! Text that holds several queries, cut behind each semicolon that stands outside of quotes and comments. The tokenizer is the
-//! one that the server parses with, so both agree on what a quote is.
+//! Text that holds several queries, cut behind each semicolon that stands outside of quotes and comments, by the tokenizer of the
+//! server with the quotes of PostgreSQL.
 
 use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 /// Queries of a text, without their semicolons and without blank ones.
 pub(crate) fn split_queries(text: &str) -> Vec<&str> {
     let mut queries = Vec::new();
-    let mut rest = text;
-    while let Some(end) = query_end(rest) {
-        queries.push(&rest[..end]);
-        rest = &rest[end + 1..];
+    let mut begin = 0;
+    for semicolon in semicolons(text) {
+        queries.push(&text[begin..semicolon]);
+        begin = semicolon + 1;
     }
-    queries.push(rest);
+    queries.push(&text[begin..]);
     queries.iter().map(|query| query.trim()).filter(|query| !is_blank(query)).collect()
 }
 
 /// End of the first query of a text: the position of its semicolon.
 pub(crate) fn query_end(text: &str) -> Option<usize> {
-    let semicolon = tokens(text).into_iter().find(|token| token.token == Token::SemiColon)?;
-    Some(position(text, semicolon.span.start))
+    semicolons(text).first().copied()
+}
+
+/// Positions of all semicolons, in one walk over the text.
+fn semicolons(text: &str) -> Vec<usize> {
+    let tokens = tokens(text);
+    let mut found = Vec::new();
+    let mut lines = text.split_inclusive('\n');
+    let (mut line, mut line_start, mut line_text) = (1, 0, lines.next().unwrap_or_default());
+    for at in tokens.iter().filter(|token| token.token == Token::SemiColon).map(|token| token.span.start) {
+        while line < at.line {
+            line_start += line_text.len();
+            line_text = lines.next().unwrap_or_default();
+            line += 1;
+        }
+        found.push(line_start + byte_of_column(line_text, at.column));
+    }
+    found
 }
 
 /// Whether a text has nothing but space and comments.
@@ -38,12 +54,10 @@ fn tokens(text: &str) -> Vec<TokenWithSpan> {
     read
 }
 
-/// Byte at which a token begins; lines and columns count from 1, columns in characters.
-fn position(text: &str, at: Location) -> usize {
-    let line = usize::try_from(at.line.saturating_sub(1)).unwrap_or(usize::MAX);
-    let column = usize::try_from(at.column.saturating_sub(1)).unwrap_or(usize::MAX);
-    let line_start = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
-    line_start + text[line_start..].chars().take(column).map(char::len_utf8).sum::<usize>()
+/// Byte of a column within its line; columns count characters, from 1.
+fn byte_of_column(line: &str, column: u64) -> usize {
+    let characters = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
+    line.chars().take(characters).map(char::len_utf8).sum()
 }
 
 #[cfg(test)]
@@ -64,6 +78,8 @@ mod tests {
         assert_eq!(split_queries("select $$a;b$$; select E'\\';'"), ["select $$a;b$$", "select E'\\';'"]);
         assert_eq!(split_queries("select 'ộ;',\n 'ộ' ; select 2"), ["select 'ộ;',\n 'ộ'", "select 2"]);
         assert_eq!(query_end("select 1; select 'open"), Some(8));
+        let many = "select 'ộ';\n".repeat(20_000);
+        assert_eq!(split_queries(&many).len(), 20_000);
         assert_eq!(split_queries("/* only ; a comment */"), Vec::<&str>::new());
     }
 }

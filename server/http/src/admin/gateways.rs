@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use zonelake_registry::Registry;
 
 use super::error::AdminError;
+use super::json::{JsonBody, json};
 
 /// Body of `POST /api/v1/gateways`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ pub struct GatewayItem {
     pub revoked_us: Option<i64>,
 }
 
-pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Result<Json<GatewayList>, AdminError> {
+pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Result<Response, AdminError> {
     let gateways = tokio::task::spawn_blocking(move || registry.gateways()).await??;
     let item = |gateway: zonelake_registry::GatewayInfo| GatewayItem {
         name: gateway.name.to_string(),
@@ -67,16 +68,16 @@ pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Result<Json<G
         created_us: gateway.created_us,
         revoked_us: gateway.revoked_us,
     };
-    Ok(Json(GatewayList { gateways: gateways.into_iter().map(item).collect() }))
+    Ok(json(StatusCode::OK, &GatewayList { gateways: gateways.into_iter().map(item).collect() }))
 }
 
 pub(super) async fn add(
     State(registry): State<Arc<Registry>>,
-    Json(AddGateway { name, zone }): Json<AddGateway>,
-) -> Result<(StatusCode, Json<AddedGateway>), AdminError> {
+    JsonBody(AddGateway { name, zone }): JsonBody<AddGateway>,
+) -> Result<Response, AdminError> {
     let named = name.clone();
     let added = tokio::task::spawn_blocking(move || registry.add_gateway(&named, &zone)).await??;
-    Ok((StatusCode::CREATED, Json(AddedGateway { name, token: added.token })))
+    Ok(json(StatusCode::CREATED, &AddedGateway { name, token: added.token }))
 }
 
 pub(super) async fn revoke(

@@ -6,10 +6,11 @@
 //! - [`routes`]: the routes, and who may use them
 //! - [`gateways`]: credentials of gateways
 //! - [`roles`]: users of SQL and their limits
-//! - [`error`]: what a client is told
+//! - `json`, `error`: bodies, and what a client is told
 
 mod error;
 mod gateways;
+mod json;
 mod roles;
 mod routes;
 

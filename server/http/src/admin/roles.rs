@@ -2,26 +2,29 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::{Deserialize, Deserializer, Serialize};
 use zonelake_registry::{Registry, RoleLimits};
 
 use super::error::AdminError;
+use super::json::{JsonBody, json};
 
 /// Body of `POST /api/v1/roles`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AddRole {
     /// Name of the role.
     pub name: String,
     /// Limits of the role; those that are absent are the server's.
-    #[serde(flatten)]
+    #[serde(default)]
     pub limits: LimitChanges,
 }
 
 /// Changes of limits, the body of `PATCH /api/v1/roles/{name}`: a limit that is absent stays, null takes it away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LimitChanges {
     /// Seconds from the arrival of a statement to its last row.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
@@ -85,30 +88,30 @@ pub struct RoleItem {
     pub running_max: Option<u32>,
 }
 
-pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Json<RoleList> {
+pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Response {
     let item = |role: &Arc<zonelake_registry::Role>| RoleItem {
         name: role.name.to_string(),
         statement_seconds_max: role.limits.statement_seconds_max,
         memory_bytes_max: role.limits.memory_bytes_max,
         running_max: role.limits.running_max,
     };
-    Json(RoleList { roles: registry.roles().iter().map(item).collect() })
+    json(StatusCode::OK, &RoleList { roles: registry.roles().iter().map(item).collect() })
 }
 
 pub(super) async fn add(
     State(registry): State<Arc<Registry>>,
-    Json(AddRole { name, limits }): Json<AddRole>,
-) -> Result<(StatusCode, Json<RolePassword>), AdminError> {
+    JsonBody(AddRole { name, limits }): JsonBody<AddRole>,
+) -> Result<Response, AdminError> {
     let named = name.clone();
     let limits = limits.applied_to(RoleLimits::default());
     let password = tokio::task::spawn_blocking(move || registry.add_role(&named, limits)).await??;
-    Ok((StatusCode::CREATED, Json(RolePassword { name, password })))
+    Ok(json(StatusCode::CREATED, &RolePassword { name, password }))
 }
 
 pub(super) async fn set_limits(
     State(registry): State<Arc<Registry>>,
     Path(name): Path<String>,
-    Json(changes): Json<LimitChanges>,
+    JsonBody(changes): JsonBody<LimitChanges>,
 ) -> Result<StatusCode, AdminError> {
     let change = move || {
         let before = registry.role(&name).map(|role| role.limits).unwrap_or_default();
@@ -121,10 +124,10 @@ pub(super) async fn set_limits(
 pub(super) async fn reset_password(
     State(registry): State<Arc<Registry>>,
     Path(name): Path<String>,
-) -> Result<Json<RolePassword>, AdminError> {
+) -> Result<Response, AdminError> {
     let of = name.clone();
     let password = tokio::task::spawn_blocking(move || registry.reset_password(&of)).await??;
-    Ok(Json(RolePassword { name, password }))
+    Ok(json(StatusCode::OK, &RolePassword { name, password }))
 }
 
 pub(super) async fn remove(
@@ -147,5 +150,7 @@ mod tests {
         assert_eq!((after.statement_seconds_max, after.memory_bytes_max, after.running_max), (Some(5), None, Some(2)));
         let sent = serde_json::to_string(&changes).unwrap();
         assert_eq!(sent, r#"{"memory_bytes_max":null,"running_max":2}"#);
+        serde_json::from_str::<LimitChanges>(r#"{"runing_max": 2}"#)
+            .expect_err("a member that does not exist is named");
     }
 }

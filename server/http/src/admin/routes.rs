@@ -18,13 +18,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use zonelake_net::Authenticator;
 use zonelake_registry::Registry;
 
+use super::error::AdminError;
 use super::{gateways, roles};
-use crate::administrator::{administrator, unauthorized};
+use crate::administrator::is_administrator;
 use crate::peer::Peer;
 
 /// Bytes of a body. The largest is some names and numbers.
@@ -45,12 +46,13 @@ pub fn admin_routes(registry: Arc<Registry>) -> Router {
 /// The same routes for the administrator, by name and password.
 pub fn admin_routes_for_administrator(authenticator: Arc<Authenticator>) -> Router {
     let registry = Arc::clone(authenticator.registry());
-    admin_routes(registry).layer(from_fn_with_state(authenticator, admit))
+    // Of the routes alone: a layer would also answer for paths that do not exist.
+    admin_routes(registry).route_layer(from_fn_with_state(authenticator, admit))
 }
 
 async fn admit(State(authenticator): State<Arc<Authenticator>>, peer: Peer, request: Request, next: Next) -> Response {
-    match administrator(&authenticator, request.headers(), peer).await {
-        Some(_name) => next.run(request).await,
-        None => unauthorized(),
+    match is_administrator(&authenticator, request.headers(), peer).await {
+        true => next.run(request).await,
+        false => AdminError::unauthorized().into_response(),
     }
 }

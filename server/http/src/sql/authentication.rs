@@ -20,7 +20,7 @@ pub(crate) async fn authenticate(
     let Some(credentials) = header.and_then(Credentials::parse) else {
         return Err(HttpError::unauthorized("send the name and password of a role by Basic authentication"));
     };
-    match authenticator.authenticate(credentials, peer.0).await {
+    match authenticator.authenticate_reader(credentials, peer.0).await {
         Ok(Principal::Role(name)) => Ok(Caller { name }),
         // Clients of InfluxDB send the token of a gateway, alone or as a password.
         Ok(Principal::Gateway(_)) => Err(HttpError::gateway()),

@@ -35,7 +35,8 @@ impl HttpError {
     fn new(cause: Cause, message: impl Into<String>) -> Self {
         let codes = cause.codes();
         let status = StatusCode::from_u16(codes.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after_s = codes.retry.then_some(RETRY_AFTER_S);
+        // HTTP has `Retry-After` for a server that is unavailable; other statuses say by themselves what to do.
+        let retry_after_s = (codes.retry && status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S);
         Self { status, code: code_of(status), message: message.into(), dropped: None, rejected: 0, retry_after_s }
     }
 

@@ -327,11 +327,15 @@ async fn authenticate(args: &StartupArgs, wire: &mut Wire, user: &str, from: IpA
         Ok(response) => {
             put_authentication(wire, SASL_FINAL, |out| out.put_slice(response.as_bytes()));
             put_authentication(wire, AUTHENTICATED, |_| {});
-            Ok(args.authenticator.handle_scram_proven(user, Some(from)))
+            let proven = args.authenticator.handle_scram_ended(user, true, Some(from));
+            proven.map_err(|error| {
+                StartupError::Refused(PgError::new(Cause::WrongPassword.codes().sqlstate, error.to_string()))
+            })
         }
         Err(ScramError::Malformed) => Err(malformed()),
         Err(ScramError::WrongPassword) => {
-            args.authenticator.handle_scram_failed(Some(from));
+            // Counted; what the client is told is PostgreSQL's own text.
+            args.authenticator.handle_scram_ended(user, false, Some(from)).err();
             let message = format!("password authentication failed for user \"{user}\"");
             Err(StartupError::Refused(PgError::new(Cause::WrongPassword.codes().sqlstate, message)))
         }

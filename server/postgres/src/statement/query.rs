@@ -4,14 +4,13 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     Expr, LimitClause, Query as SqlQuery, SetExpr, Statement as SqlStatement, Value,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use postgres_types::Type;
+use zonelake_query::dialect::{Dialect, parse_text, parse_tokens};
 use zonelake_timeseries::{SyntaxVisitor, visit_statement};
 
 use crate::error::PgError;
@@ -90,12 +89,7 @@ impl Query {
     }
 
     fn parse_sql(tokens: Vec<TokenWithSpan>, text: String, count: usize) -> Result<Self, PgError> {
-        let dialect = PostgreSqlDialect {};
-        let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
-        let parsed = parser.parse_statement().and_then(|statement| match parser.peek_token().token {
-            Token::EOF => Ok(statement),
-            _ => parser.expected("end of statement", parser.peek_token()),
-        });
+        let parsed = parse_tokens(tokens, Dialect::Postgres);
         let is_catalog_query = parsed.as_ref().is_ok_and(is_catalog_query);
         // Judged before rewriting, which replaces the empty subqueries that it depends on.
         let is_empty = parsed.as_ref().is_ok_and(|parsed| is_catalog_query && is_surely_empty(parsed));
@@ -137,13 +131,12 @@ fn first_word(tokens: &[TokenWithSpan]) -> String {
     first.unwrap_or_default()
 }
 
+/// Levels of nesting of such a statement: the parser's own default.
+const RECURSION_MAX: usize = 50;
+
 /// Parses what DataFusion has and PostgreSQL has not, or has in another form.
 fn parse_datafusion(text: &str) -> Result<Statement, PgError> {
-    let statements = DFParserBuilder::new(text)
-        .with_dialect(&PostgreSqlDialect {})
-        .build()
-        .and_then(|mut parser| parser.parse_statements());
-    let mut statements = statements.map_err(|error| PgError::from(zonelake_query::QueryError::from(error)))?;
+    let mut statements = parse_text(text, Dialect::Postgres, RECURSION_MAX)?;
     statements.pop_front().ok_or_else(|| PgError::syntax("there is no statement"))
 }
 
