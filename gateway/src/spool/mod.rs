@@ -1,7 +1,7 @@
 //! Batches on disk until they are acknowledged: one queue for each lane, in segment files that are only appended to and
 //! removed whole. In the order in which a batch passes:
 //!
-//! - [`format`]: the form of a segment and of a batch in it
+//! - [`mod@format`]: the form of a segment and of a batch in it
 //! - [`queue`]: one lane: append, sync, release; [`segment`]: the files of its segments
 //! - [`cursor`]: reading a lane from a number on
 //! - [`identity`]: whose spool a folder is, and that one process has it

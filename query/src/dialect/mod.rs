@@ -4,7 +4,7 @@
 //! - [`parse`]: text or tokens to statements
 //! - [`check`]: which statements are allowed
 //! - [`parameters`]: `$1`, `$2` and so on
-//! - [`rewrite`]: syntax that DataFusion's planner does not know
+//! - [`mod@rewrite`]: syntax that DataFusion's planner does not know
 //!
 //! Columns are named by DataFusion, and for PostgreSQL by `server/postgres`, until both share one language.
 

@@ -1,7 +1,7 @@
 //! - [`listener`]: the TCP listener
 //! - [`peer`]: address of a request's client
 //! - [`sql`]: statements and their rows
-//! - [`write`]: line protocol
+//! - [`mod@write`]: line protocol
 //! - [`admin`]: gateways and roles
 //! - `administrator`: requests that only the administrator may make
 //! - [`operations`]: health and metrics

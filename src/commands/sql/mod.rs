@@ -4,7 +4,7 @@
 //! - [`input`]: several queries in one text
 //! - [`prompt`]: the interactive prompt
 //! - [`client`]: one query over HTTP
-//! - [`format`]: formats of answers
+//! - [`mod@format`]: formats of answers
 
 pub(crate) mod client;
 mod command;

@@ -3,12 +3,12 @@
 //! In the order in which rows pass:
 //!
 //! - [`options`], [`file_ids`]: how files are laid out and named
-//! - [`write`]: live rows as sorted files, one for each date
+//! - [`mod@write`]: live rows as sorted files, one for each date
 //! - [`background`]: the low-priority threads that do the work
 //! - [`sort`]: the order of rows in files
 //! - [`gather`]: one column of a file, in that order
 //! - [`file_encoder`]: the columns of a file encoded next to each other, then put together
-//! - [`column`]: the encodings that telemetry consists of
+//! - [`mod@column`]: the encodings that telemetry consists of
 //! - [`stats`]: bounds and null counts of each column
 //! - [`data_file`]: the file as a table lists it
 //! - [`object_reader`]: a file of the object store, as the Parquet reader wants it

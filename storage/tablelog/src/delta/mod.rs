@@ -15,7 +15,7 @@
 //! - [`schema`]: the declaration as Delta metadata
 //! - [`stats_json`]: statistics as the Delta log has them
 //! - [`replay`]: files and transactions of a version
-//! - [`format`]: names, tags and versions of the format
+//! - [`mod@format`]: names, tags and versions of the format
 //! - [`error`]: the table's name in errors
 
 mod error;
