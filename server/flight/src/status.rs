@@ -1,4 +1,4 @@
-//! Errors as gRPC statuses.
+//! Errors as statuses of gRPC.
 
 use arrow::error::ArrowError;
 use arrow_flight::error::FlightError;
