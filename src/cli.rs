@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, completions, config, demo, gateway, man, push, role, serve, sql};
+use crate::commands::{
+    alert_hook, alert_rule, backup, check, completions, config, demo, forward, gateway, man, push, reference, rejected,
+    report, role, rules, serve, site, spool, sql, watch,
+};
 use crate::error::{CliError, EXIT_CODES};
 
 /// Telemetry of industrial zones: QUIC ingest, durable and exactly once; Delta Lake storage; SQL over all of it.
@@ -19,13 +22,33 @@ enum Command {
     Serve(serve::ServeOptions),
     Demo(demo::DemoOptions),
     Push(push::PushOptions),
+    Watch(watch::WatchOptions),
+    Forward(forward::ForwardOptions),
+    #[command(subcommand)]
+    Spool(spool::SpoolCommand),
     Sql(sql::SqlOptions),
+    Report(report::ReportOptions),
     #[command(subcommand)]
     Gateway(gateway::GatewayCommand),
     #[command(subcommand)]
+    Site(site::SiteCommand),
+    #[command(subcommand)]
     Role(role::RoleCommand),
+    #[command(subcommand)]
+    Reference(reference::ReferenceCommand),
+    #[command(subcommand)]
+    Rejected(rejected::RejectedCommand),
+    #[command(subcommand)]
+    Rule(alert_rule::RuleCommand),
+    #[command(subcommand)]
+    Hook(alert_hook::HookCommand),
     Config(config::ConfigOptions),
     Check(check::CheckOptions),
+    Backup(backup::BackupOptions),
+    #[command(subcommand)]
+    Retention(rules::RetentionCommand),
+    Delete(rules::DeleteOptions),
+    Restore(backup::RestoreOptions),
     Completions(completions::CompletionsOptions),
     Man(man::ManOptions),
 }
@@ -40,11 +63,24 @@ impl Cli {
             Command::Serve(options) => serve::run(&options),
             Command::Demo(options) => demo::run(&options),
             Command::Push(options) => push::run(&options),
+            Command::Watch(options) => watch::run(&options),
+            Command::Forward(options) => forward::run(&options),
+            Command::Spool(command) => spool::run(&command),
             Command::Sql(options) => sql::run(&options),
+            Command::Report(options) => report::run(&options),
             Command::Gateway(command) => gateway::run(&command),
+            Command::Site(command) => site::run(&command),
             Command::Role(command) => role::run(&command),
+            Command::Reference(command) => reference::run(&command),
+            Command::Rejected(command) => rejected::run(&command),
+            Command::Rule(command) => alert_rule::run(&command),
+            Command::Hook(command) => alert_hook::run(&command),
             Command::Config(options) => config::run(&options),
             Command::Check(options) => check::run(&options),
+            Command::Backup(options) => backup::run(&options),
+            Command::Retention(command) => rules::run_retention(&command),
+            Command::Delete(options) => rules::run_delete(&options),
+            Command::Restore(options) => backup::run_restore(&options),
             Command::Completions(options) => completions::run(&options, &mut command()),
             Command::Man(options) => man::run(&options, command()),
         }

@@ -14,7 +14,8 @@ pub(crate) const EXIT_CODES: &str = "Exit codes:
   2  the command line, the settings or the input must be fixed
   3  not sound: stored data is damaged, or a check has found a difference
   4  no permission: password, token or right
-  5  the server cannot be reached or says to come again: the same command may succeed later";
+  5  the server cannot be reached or says to come again: the same command may succeed later
+  6  done, and none of the rows was acceptable";
 
 /// Command that has not done what it was told.
 #[derive(Debug)]
@@ -44,6 +45,11 @@ impl CliError {
         Self::new(kind.into(), message)
     }
 
+    /// The same error with words before its message.
+    pub(crate) fn prefixed(self, words: &str) -> Self {
+        Self { message: format!("{words}{}", self.message), ..self }
+    }
+
     /// Kind of the error.
     #[cfg(test)]
     pub(crate) fn kind(&self) -> FailureKind {
@@ -64,6 +70,7 @@ fn exit_code(kind: FailureKind) -> u8 {
         FailureKind::Unsound => 3,
         FailureKind::NoPermission => 4,
         FailureKind::TryAgain => 5,
+        FailureKind::NothingAcceptable => 6,
     }
 }
 

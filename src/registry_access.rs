@@ -17,11 +17,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::ServiceExt;
 use url::Url;
-use zonelake_http::{admin_routes, connect};
+use zonelake_http::{admin_routes, audited, connect};
 use zonelake_registry::Registry;
+use zonelake_schemas::audit::{AuditEntry, AuditOutcome, PrincipalKind, cut_text};
 use zonelake_schemas::clock::SystemClock;
 use zonelake_server::FailureKind;
-use zonelake_storage::{OpenError, lock_folder};
+use zonelake_storage::{FolderTrail, OpenError, lock_folder};
+use zonelake_wal::RealDisk;
 
 use crate::error::CliError;
 use crate::options::{CredentialOptions, SettingsOptions};
@@ -79,6 +81,37 @@ impl Control {
         Ok(Self { way, runtime })
     }
 
+    /// Finds the way to a data folder of this machine.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn open_local(folder: &Path) -> Result<Self, CliError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::failed)?;
+        check_registry(folder)?;
+        let way = runtime.block_on(Self::find_way(folder))?;
+        Ok(Self { way, runtime })
+    }
+
+    /// Whether a server runs; else nobody has the folder while this is kept.
+    pub(crate) fn is_running(&self) -> bool {
+        !matches!(self.way, Way::Folder { .. })
+    }
+
+    /// Finds the way to a server that runs.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and where no server runs on the folder.
+    pub(crate) fn open_running(options: &ControlOptions) -> Result<Self, CliError> {
+        let control = Self::open(options)?;
+        match control.way {
+            Way::Folder { .. } => Err(CliError::new(
+                FailureKind::TryAgain,
+                "no server runs on the data folder, and this command needs one: start `zonelake serve` first",
+            )),
+            Way::Socket(_) | Way::Remote(_) => Ok(control),
+        }
+    }
+
     /// The socket of a server, or the folder. A server that starts or stops has the folder for moments without its socket.
     async fn find_way(folder: &Path) -> Result<Way, CliError> {
         let mut attempts = LOCK_ATTEMPTS;
@@ -100,7 +133,9 @@ impl Control {
     fn open_folder(folder: &Path, lock: File) -> Result<Way, CliError> {
         let registry = Registry::open(&folder.join(REGISTRY_FILE), Arc::new(SystemClock::default()));
         let registry = registry.map_err(|error| CliError::from_kind(error.kind(), error))?;
-        Ok(Way::Folder { routes: admin_routes(Arc::new(registry)), _lock: lock })
+        // Recorded by the next start.
+        let routes = audited(admin_routes(Arc::new(registry)), Arc::new(folder_trail(folder)), "folder");
+        Ok(Way::Folder { routes, _lock: lock })
     }
 
     /// Reads a resource below `/api/v1`.
@@ -117,6 +152,22 @@ impl Control {
     /// As [`Self::get`].
     pub(crate) fn post<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<T, CliError> {
         self.read(Method::POST, path, body)
+    }
+
+    /// The same where the server has to read much before it responds.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) fn post_slowly<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<T, CliError> {
+        read_response(&self.call_within(Method::POST, path, body, SLOW_RESPONSE_TIMEOUT)?)
+    }
+
+    /// Makes a resource.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) fn create(&self, path: &[&str], body: &impl Serialize) -> Result<(), CliError> {
+        self.call(Method::POST, path, body).map(drop)
     }
 
     /// Sends a change.
@@ -136,12 +187,20 @@ impl Control {
     }
 
     fn read<T: DeserializeOwned>(&self, method: Method, path: &[&str], body: &impl Serialize) -> Result<T, CliError> {
-        let text = self.call(method, path, body)?;
-        serde_json::from_slice(&text)
-            .map_err(|error| CliError::failed(format!("the response of the server cannot be read: {error}")))
+        read_response(&self.call(method, path, body)?)
     }
 
     fn call(&self, method: Method, path: &[&str], body: &impl Serialize) -> Result<Vec<u8>, CliError> {
+        self.call_within(method, path, body, RESPONSE_TIMEOUT)
+    }
+
+    fn call_within(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: &impl Serialize,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, CliError> {
         let path = request_path(path);
         let body = serde_json::to_vec(body).map_err(CliError::failed)?;
         let (status, text) = match &self.way {
@@ -158,7 +217,7 @@ impl Control {
             }
             Way::Socket(folder) => {
                 let call = call_socket(folder, request(method, &path, body)?);
-                let called = self.runtime.block_on(async { tokio::time::timeout(RESPONSE_TIMEOUT, call).await });
+                let called = self.runtime.block_on(async { tokio::time::timeout(timeout, call).await });
                 called.map_err(|_elapsed| {
                     let message = format!("the server of {} does not respond", folder.display());
                     CliError::new(FailureKind::TryAgain, message)
@@ -185,13 +244,39 @@ impl Control {
     }
 }
 
+/// Records what was done to a folder on which no server runs; the next start writes it into the table of audit.
+///
+/// # Errors
+/// Where it cannot be noted, although it was done.
+pub(crate) fn record_on_folder(folder: &Path, action: &str, object: Option<String>) -> Result<(), CliError> {
+    let entry = AuditEntry {
+        principal: Some("@local".into()),
+        principal_kind: PrincipalKind::Local,
+        object: object.map(|object| cut_text(&object).to_owned()),
+        ..AuditEntry::new("folder", action, AuditOutcome::Allowed)
+    };
+    let added = folder_trail(folder).add(entry);
+    added.map_err(|error| CliError::failed(format!("it was done, and could not be recorded: {error}")))
+}
+
+fn folder_trail(folder: &Path) -> FolderTrail {
+    FolderTrail::new(Arc::new(RealDisk), folder, Arc::new(SystemClock::default()))
+}
+
 /// Times that the lock of a folder is tried again, and the time between them.
 const LOCK_ATTEMPTS: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// Time that a server on this machine has for a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same where it has to read an archive first.
+const SLOW_RESPONSE_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// Bytes of a response that are read: a list of a hundred thousand gateways.
 const RESPONSE_BYTES_MAX: usize = 64 << 20;
+
+fn read_response<T: DeserializeOwned>(text: &[u8]) -> Result<T, CliError> {
+    serde_json::from_slice(text)
+        .map_err(|error| CliError::failed(format!("the response of the server cannot be read: {error}")))
+}
 
 async fn call_socket(folder: &Path, request: Request<Body>) -> Result<(StatusCode, Vec<u8>), CliError> {
     let stream = connect(folder).await.map_err(|error| unreachable_socket(folder, &error))?;

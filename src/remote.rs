@@ -55,20 +55,22 @@ impl RemoteServer {
         &self.url
     }
 
-    /// Sends a statement and gives back the body of the response.
+    /// Sends a statement with further headers, and gives back the body of the response.
     ///
     /// # Errors
     /// Where the server cannot be reached or refuses the statement.
-    pub(crate) fn query(&self, sql: &str, accept: &str) -> Result<Body, CliError> {
+    pub(crate) fn query(&self, sql: &str, accept: &str, headers: &[(&str, String)]) -> Result<Body, CliError> {
         let url = format!("{}/api/v1/sql", self.url);
-        let response = self
+        let mut request = self
             .agent
             .post(&url)
             .header("Authorization", &self.authorization)
             .header("Content-Type", "application/sql")
-            .header("Accept", accept)
-            .send(sql)
-            .map_err(|error| unreachable_server(&url, &error))?;
+            .header("Accept", accept);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let response = request.send(sql).map_err(|error| unreachable_server(&url, &error))?;
         let (head, mut body) = response.into_parts();
         if head.status.is_success() {
             return Ok(body);
@@ -152,7 +154,11 @@ fn kind_of_status(status: u16) -> FailureKind {
 pub(crate) fn message_of_error(body: &str) -> String {
     let json = serde_json::from_str::<serde_json::Value>(body).unwrap_or_default();
     let field = ["message", "error"].into_iter().find_map(|name| json.get(name)?.as_str());
-    field.unwrap_or(body.trim()).to_owned()
+    let message = field.unwrap_or(body.trim()).to_owned();
+    match json.get("hint").and_then(serde_json::Value::as_str) {
+        Some(hint) => format!("{message}\nHint: {hint}"),
+        None => message,
+    }
 }
 
 fn unreachable_server(url: &str, error: &ureq::Error) -> CliError {

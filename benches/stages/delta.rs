@@ -69,7 +69,7 @@ impl Growing {
         self.files += files;
         let lsn = i64::try_from(self.files).expect("few files");
         let txns = vec![("node-1/shard-0000".to_owned(), lsn)];
-        let commit = LogCommit { base_version: self.version, adds, removes: Vec::new(), txns };
+        let commit = LogCommit { base_version: self.version, adds, txns, ..LogCommit::default() };
         self.version = self.log.commit(commit).await.expect("nobody else commits");
     }
 }

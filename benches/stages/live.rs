@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use criterion::{BenchmarkId, Criterion, Throughput};
-use zonelake_schemas::{Lsn, ShardId};
+use zonelake_schemas::{GroupSequence, Lsn, ShardId, ShardNumber};
 use zonelake_storage::{Chunk, ShardChunks};
 
 use crate::harness::{DECIMALS, ENVIRONMENT, Harness, LARGE, SMALL};
@@ -25,7 +25,8 @@ pub(crate) fn measure(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let mut chunks = ShardChunks::default();
                 for (lsn, rows) in (1..).zip(live) {
-                    let chunk = Chunk::new(rows.clone(), ShardId(0), Lsn(lsn));
+                    let chunk =
+                        Chunk::new(rows.clone(), (ShardId(0), ShardNumber(65_536)), Lsn(lsn), GroupSequence(lsn));
                     chunks.push(&schema, chunk).expect("the rows are in the live schema");
                 }
                 chunks

@@ -8,7 +8,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::Runtime;
 use zonelake_objects::SyncedStore;
-use zonelake_parquet::{DataFile, ParquetOptions, SortInput, path_in_store, write_sorted};
+use zonelake_parquet::{ChunkOrigins, DataFile, ParquetOptions, SortInput, path_in_store, write_sorted};
+use zonelake_schemas::{GroupSequence, Lsn, OnRepeat, RowOrigin, ShardNumber};
 
 use crate::harness::{DECIMALS, ENVIRONMENT, Form, Harness, LARGE, scratch};
 use crate::sort::ROWS;
@@ -42,6 +43,7 @@ struct Job {
     form: Form,
     options: ParquetOptions,
     chunks: Vec<arrow::array::RecordBatch>,
+    origins: Vec<ChunkOrigins>,
 }
 
 impl Job {
@@ -49,7 +51,13 @@ impl Job {
         let harness = Harness::new();
         let options = ParquetOptions { encode_threads, ..ParquetOptions::default() };
         let chunks = harness.live_rows(form, LARGE, ROWS);
-        let job = Self { harness, form, options, chunks };
+        let origins = (1..).zip(&chunks).map(|(number, chunk): (u64, &arrow::array::RecordBatch)| {
+            let rows = chunk.num_rows() as u32;
+            let record = RowOrigin { lsn: Lsn(number), sequence: GroupSequence(number), rows };
+            ChunkOrigins::new(ShardNumber(65_536), vec![record])
+        });
+        let origins = origins.collect();
+        let job = Self { harness, form, options, chunks, origins };
         let files = job.write(&(Arc::new(InMemory::new()) as _), &Path::from("table"));
         let bytes: u64 = files.iter().map(|file| file.bytes).sum();
         println!(
@@ -64,7 +72,13 @@ impl Job {
     fn write(&self, store: &Arc<dyn ObjectStore>, root: &Path) -> Vec<DataFile> {
         let registered = &self.harness.table(self.form.table).registered;
         let locations = self.harness.store.registry().locations();
-        let input = SortInput { schemas: &registered.schemas, chunks: &self.chunks, locations: &locations };
+        let input = SortInput {
+            schemas: &registered.schemas,
+            chunks: &self.chunks,
+            origins: &self.origins,
+            locations: &locations,
+            on_repeat: OnRepeat::KeepAll,
+        };
         let runtime: &Runtime = &self.harness.runtime;
         runtime.block_on(async {
             let files = write_sorted(input, Arc::clone(store), root, &self.options).await;

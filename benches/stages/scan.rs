@@ -6,7 +6,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use zonelake_benches::workload::FIELDS;
 use zonelake_query::{Caller, QueryEngine, QueryOptions};
 use zonelake_registry::ADMIN_USER;
-use zonelake_schemas::Lane;
+use zonelake_schemas::{Lane, Principal};
 use zonelake_storage::{Entry, Rows};
 
 use crate::harness::{DECIMALS, Harness, LARGE};
@@ -67,7 +67,7 @@ fn prepare(is_flushed: bool) -> (Harness, Arc<QueryEngine>) {
         let log = harness.log_rows(DECIMALS, sender, LARGE, 1).remove(0);
         let entry = Entry {
             sequenced: None,
-            gateway: harness.gateways[zone].id,
+            principal: Principal::Gateway(harness.gateways[zone].id),
             lane: Lane::Live,
             table: Arc::clone(&table),
             stored: Some(Rows::new(log).expect("the rows can be encoded")),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey};
+use zonelake_schemas::{BatchNumber, Epoch, Lane, Principal, ProducerId, StreamKey};
 use zonelake_storage::{Entry, Outcome, Rows, SequencedBatch, Table};
 
 use crate::harness::{DECIMALS, ENVIRONMENT, Form, Harness, LARGE, SMALL};
@@ -65,7 +65,7 @@ fn entries(harness: &Harness, form: Form, batches: usize, rows: usize) -> Vec<En
         let stream = StreamKey { table: table.registered.id, lane: Lane::Live };
         Entry {
             sequenced: Some(SequencedBatch { producer, epoch: Epoch(1), stream, number: BatchNumber(0), digest: 0 }),
-            gateway: harness.gateways[zone].id,
+            principal: Principal::Gateway(harness.gateways[zone].id),
             lane: Lane::Live,
             table: harness.table(form.table),
             stored: Some(Rows::new(log).expect("the rows can be encoded")),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -34,7 +35,8 @@ pub struct ConnectionOptions {
     /// Silence after which the link counts as dead. Default 5 s: less finds a dead server sooner, more rides out a
     /// longer gap of the radio link.
     pub idle_timeout: Duration,
-    /// Longest wait for a connection or for the answer to an opened stream. Default 10 s.
+    /// Longest wait for a connection or for the answer to an opened stream. Default 30 s: some round trips of a link by satellite, behind what
+    /// waits for the line.
     pub answer_timeout: Duration,
     /// Sockets to dial from. Default: new ones.
     pub sockets: Sockets,
@@ -49,7 +51,7 @@ impl ConnectionOptions {
             trust,
             keep_alive: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(5),
-            answer_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(30),
             sockets: Sockets::default(),
         }
     }
@@ -63,6 +65,8 @@ pub struct Connection {
     clock: Arc<dyn Clock>,
     /// The latest link; it may be lost.
     dialled: tokio::sync::Mutex<Option<quinn::Connection>>,
+    /// Streams of back-fill that have waited for long behind what happens now.
+    starving: AtomicUsize,
 }
 
 impl Connection {
@@ -80,7 +84,8 @@ impl Connection {
     /// As [`Connection::new`].
     pub fn with_clock(options: ConnectionOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>, ConnectError> {
         let config = client_config(&options)?;
-        Ok(Arc::new(Self { options, config, clock, dialled: tokio::sync::Mutex::default() }))
+        let (dialled, starving) = (tokio::sync::Mutex::default(), AtomicUsize::new(0));
+        Ok(Arc::new(Self { options, config, clock, dialled, starving }))
     }
 
     /// The clock that latencies are measured by.
@@ -91,6 +96,21 @@ impl Connection {
     /// Options of the connection.
     pub fn options(&self) -> &ConnectionOptions {
         &self.options
+    }
+
+    /// Bytes that the present link takes in a second, by its congestion window and round trips so far; `None` where there is no link. At the beginning of a
+    /// link it is less than the link can.
+    pub async fn bytes_per_second(&self) -> Option<u64> {
+        let dialled = self.dialled.lock().await;
+        let path = dialled.as_ref().filter(|link| link.close_reason().is_none())?.stats().path;
+        let per_second = u128::from(path.cwnd) * 1_000_000 / path.rtt.as_micros().max(1);
+        Some(u64::try_from(per_second).unwrap_or(u64::MAX))
+    }
+
+    /// True where back-fill has waited for long behind what happens now.
+    pub(crate) fn is_back_fill_starving(&self) -> bool {
+        // Relaxed: it decides an order of packets, and orders nothing in memory.
+        self.starving.load(Ordering::Relaxed) > 0
     }
 
     /// Drops the present link, as a broken network would; streams come back by themselves.
@@ -192,6 +212,36 @@ impl Connection {
             (ConnectionError::TransportError(_), Some(_)) => ConnectError::NotTrusted { server, reason },
             _ => ConnectError::Unreachable { server, reason },
         }
+    }
+}
+
+/// Whether a stream of back-fill is starving, as long as it is open.
+#[derive(Debug)]
+pub(crate) struct Hunger<'a> {
+    connection: &'a Connection,
+    is_starving: bool,
+}
+
+impl<'a> Hunger<'a> {
+    /// Of a stream that is not starving yet.
+    pub(crate) fn on(connection: &'a Connection) -> Self {
+        Self { connection, is_starving: false }
+    }
+
+    /// Takes whether it is starving now.
+    pub(crate) fn set(&mut self, is_starving: bool) {
+        match (self.is_starving, is_starving) {
+            (false, true) => drop(self.connection.starving.fetch_add(1, Ordering::Relaxed)),
+            (true, false) => drop(self.connection.starving.fetch_sub(1, Ordering::Relaxed)),
+            _ => {}
+        }
+        self.is_starving = is_starving;
+    }
+}
+
+impl Drop for Hunger<'_> {
+    fn drop(&mut self) {
+        self.set(false);
     }
 }
 

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{
     DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteContext, IpcWriteOptions, write_message,
 };
 use bytes::Bytes;
+use zonelake_schemas::columns::AS_TEXT;
 
 use crate::batch::{EncodedBatch, Prelude};
 use crate::error::EncodeError;
@@ -51,7 +52,8 @@ impl std::fmt::Debug for ArrowEncoder {
 
 impl ArrowEncoder {
     /// An encoder of batches of `schema`: a table's wire schema, or any of its columns with `time` and `device`. Metadata
-    /// of the schema and its fields is left out: the server has it, and it need not be in a fixed order.
+    /// of the schema and its fields is left out: the server has it, and it need not be in a fixed order. What says that a field is
+    /// sent as texts stays.
     ///
     /// # Errors
     /// [`EncodeError::Arrow`] where Arrow cannot compress so.
@@ -62,7 +64,7 @@ impl ArrowEncoder {
             Compression::Zstd => Some(CompressionType::ZSTD),
         };
         let options = IpcWriteOptions::default().try_with_compression(codec)?;
-        let schema = Arc::new(without_metadata(schema));
+        let schema = Arc::new(with_statements_alone(schema));
         let generator = IpcDataGenerator::default();
         // Replaced dictionaries are sent whole, not as an error.
         let mut tracker = DictionaryTracker::new(false);
@@ -79,7 +81,7 @@ impl ArrowEncoder {
         })
     }
 
-    /// The schema of its batches, without metadata.
+    /// The schema of its batches, without metadata but that of fields sent as texts.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -126,9 +128,14 @@ pub fn line_block(lines: impl Into<Bytes>, rows: u64) -> EncodedBatch {
     EncodedBatch { prelude: Prelude::default(), payload: lines.into(), rows }
 }
 
-fn without_metadata(schema: &Schema) -> Schema {
-    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_metadata(Default::default()));
-    Schema::new(fields.collect::<Vec<_>>())
+/// The schema with what the server has to know of a column, and nothing else.
+fn with_statements_alone(schema: &Schema) -> Schema {
+    let field = |field: &Arc<Field>| {
+        let mut metadata = field.metadata().clone();
+        metadata.retain(|key, _| key == AS_TEXT);
+        field.as_ref().clone().with_metadata(metadata)
+    };
+    Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>())
 }
 
 fn encapsulated(message: EncodedData, options: &IpcWriteOptions) -> Result<Bytes, ArrowError> {

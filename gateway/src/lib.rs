@@ -7,6 +7,7 @@
 //! - [`spool`]: batches on disk until they are acknowledged
 //! - [`forward`]: store and forward: both lanes of a stream from a spool ([`Forwarder`])
 //! - [`stream`]: one stream of batches, kept open across connections ([`BatchStream`])
+//! - [`pushes`]: questions to the server's ledger of what was pushed ([`ask_pushes`])
 //! - [`outbox`]: numbers, window, acknowledgements and resuming: the protocol's state, without I/O
 //! - [`backoff`]: pauses between retries, without I/O
 //! - [`link`]: one opened QUIC stream: its handshake and frames
@@ -22,6 +23,7 @@ mod error;
 mod forward;
 mod link;
 mod outbox;
+mod pushes;
 mod sockets;
 mod spool;
 mod stream;
@@ -32,9 +34,12 @@ pub use batch::{EncodedBatch, Prelude};
 pub use connection::{Connection, ConnectionOptions};
 pub use encode::{ArrowEncoder, Compression, line_block};
 pub use error::{ConnectError, EncodeError, StreamError};
-pub use forward::{ForwardOptions, ForwardStatus, Forwarder, LaneStatus, WhenFull};
+pub use forward::{
+    ForwardOptions, ForwardStatus, Forwarder, LaneStatus, RetryError, RetryReport, WhenFull, retry_refused,
+};
 pub use outbox::{Acked, AckedBatch, AckedCounts, Outbox};
+pub use pushes::ask_pushes;
 pub use sockets::Sockets;
-pub use spool::SpoolError;
+pub use spool::{LaneSummary, RefusedBatch, SpoolError, SpoolSummary, read_spool};
 pub use stream::{BatchSender, BatchStream, LinkEvent, Serving, StreamObserver, StreamOptions, StreamTotals};
 pub use trust::Trust;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quinn::{ConnectionError, ReadError, ReadExactError, RecvStream, SendStream, VarInt, WriteError};
 use zonelake_schemas::Lane;
-use zonelake_schemas::wire::control::{Ack, Open, Opened, Refused};
+use zonelake_schemas::wire::control::{Ack, Open, Opened, Pushed, Pushes, Refused};
 use zonelake_schemas::wire::frame::{CONTROL_BYTES_MAX, FrameHeader, FrameKind, HEADER_BYTES, control_frame};
 
 use crate::connection::{CLOSE_PROTOCOL, Connection};
@@ -54,6 +54,26 @@ pub(crate) async fn open(connection: &Connection, open: &Open) -> Result<(Up, Do
         .unwrap_or_else(|_| Err(StreamError::Link("the stream was not opened in time".into())))
 }
 
+/// Asks about what was pushed: `Pushes` up, `Pushed` down.
+pub(crate) async fn ask(connection: &Connection, pushes: &Pushes) -> Result<Pushed, StreamError> {
+    let link = connection.link().await?;
+    let answer = async {
+        let (send, recv) = link.open_bi().await.map_err(lost)?;
+        let (mut up, mut down) = (Up { stream: send, finished: false }, Down { stream: recv });
+        up.write(vec![control_frame(FrameKind::Pushes, pushes).into()]).await?;
+        up.finish()?;
+        match down.read_frame().await? {
+            Some((FrameKind::Pushed, body)) => message(&body),
+            Some((FrameKind::Refused, body)) => Err(message::<Refused>(&body)?.into()),
+            Some((other, _)) => Err(StreamError::Protocol(format!("a frame {other:?} in answer to Pushes"))),
+            None => Err(StreamError::Link("the server closed the stream without an answer".into())),
+        }
+    };
+    tokio::time::timeout(connection.options().answer_timeout, answer)
+        .await
+        .unwrap_or_else(|_| Err(StreamError::Link("a question about what was pushed was not answered in time".into())))
+}
+
 impl Up {
     /// Writes pieces of frames.
     pub(crate) async fn write(&mut self, mut pieces: Vec<Bytes>) -> Result<(), StreamError> {
@@ -67,6 +87,12 @@ impl Up {
             }
             Err(error) => Err(StreamError::Link(error.to_string())),
         }
+    }
+
+    /// Says whether what is written goes in front of what other streams of the connection write, or takes turns with it.
+    pub(crate) fn go_first(&self, is_first: bool) {
+        // An error says that the stream is closed, which the next write finds.
+        self.stream.set_priority(i32::from(is_first)).ok();
     }
 
     /// Says that no batch follows.

@@ -1,15 +1,19 @@
 //! Components of the write side that do not work, for `/health`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use zonelake_schemas::ShardId;
+
+use crate::clock_watch::ClockWatch;
+use crate::refusal::Refusal;
 
 /// Degraded components, for an operator. The server log has the causes; only names are here, since `/health` is open to
 /// everybody.
 #[derive(Debug, Default)]
 pub struct Health {
     degraded: Mutex<Degraded>,
+    clock: OnceLock<ClockWatch>,
 }
 
 #[derive(Debug, Default)]
@@ -20,6 +24,21 @@ struct Degraded {
 }
 
 impl Health {
+    /// Watches the wall clock from now on. A second watch changes nothing.
+    pub(crate) fn watch_clock(&self, watch: ClockWatch) {
+        self.clock.get_or_init(|| watch);
+    }
+
+    /// Refuses while the wall clock is behind; never where it is not watched.
+    pub(crate) fn check_clock(&self) -> Result<(), Refusal> {
+        self.clock.get().map_or(Ok(()), ClockWatch::check)
+    }
+
+    /// Seconds by which the wall clock is behind; 0 where it is right, or is not watched.
+    pub fn clock_behind_seconds(&self) -> i64 {
+        self.clock.get().and_then(ClockWatch::behind_seconds).unwrap_or_default()
+    }
+
     /// Notes that a shard writes nothing more until a restart.
     pub fn shard_has_stopped(&self, shard: ShardId) {
         self.lock().stopped.insert(shard);
@@ -37,11 +56,16 @@ impl Health {
 
     /// Degraded components, each in a sentence; none where everything works.
     pub fn degraded_components(&self) -> Vec<String> {
+        let clock = (self.clock_behind_seconds() > 0).then(|| "the clock is behind the last receipt".to_owned());
         let degraded = self.lock();
         let stopped = degraded.stopped.iter().map(|shard| format!("shard {shard} has stopped until a restart"));
         // One failure may pass with the next attempt.
         let failing = degraded.failed_flushes.iter().filter(|(_, failures)| **failures >= FLUSH_FAILURES_MAX);
-        stopped.chain(failing.map(|(table, _)| format!("flushes of table {table} keep failing"))).collect()
+        clock
+            .into_iter()
+            .chain(stopped)
+            .chain(failing.map(|(table, _)| format!("flushes of table {table} keep failing")))
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Degraded> {

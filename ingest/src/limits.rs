@@ -31,11 +31,13 @@ pub struct DecodeLimits {
     pub text_bytes_max: usize,
     /// Maximum lead of a row's time over the server's clock, microseconds. Default 5 minutes.
     pub future_us_max: i64,
-    /// Maximum number of rows that one batch adds to the table `rejected` one by one. Default 65,536. What is beyond is
-    /// counted, and stands there as one row for each field and reason.
+    /// Earliest time of a row, microseconds since 1970, UTC. Default 0: 1970.
+    pub oldest_us: i64,
+    /// Maximum number of rejected rows and readings of one batch. Default 262,144, twice the rows of the largest batch. A
+    /// batch with more is refused whole.
     pub rejected_rows_max: usize,
-    /// Maximum number of bytes of messages and content that one batch adds to the table `rejected`. Default 16 MiB.
-    /// Rows beyond it keep reason and position and lose message and content.
+    /// Maximum number of bytes of messages and content that one batch adds to the table `rejected`. Default 64 MiB. A
+    /// batch with more is refused whole.
     pub rejected_bytes_max: usize,
     /// Maximum number of faulty lines that a response over HTTP names; the others are counted. Default 16.
     pub line_errors_max: usize,
@@ -56,8 +58,9 @@ impl Default for DecodeLimits {
             dictionary_bytes_max: 16 << 20,
             text_bytes_max: 64 << 10,
             future_us_max: 300_000_000,
-            rejected_rows_max: 65_536,
-            rejected_bytes_max: 16 << 20,
+            oldest_us: 0,
+            rejected_rows_max: 262_144,
+            rejected_bytes_max: 64 << 20,
             line_errors_max: 16,
             body_timeout: Duration::from_secs(30),
         }

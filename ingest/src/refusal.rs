@@ -5,8 +5,8 @@ use std::fmt::Display;
 use arrow::error::ArrowError;
 use zonelake_registry::RegistryError;
 use zonelake_schemas::wire::control::RefusedCode;
-use zonelake_schemas::{Epoch, ErrorKind};
-use zonelake_storage::{Entry, Outcome, SequenceCheck};
+use zonelake_schemas::{BatchNumber, Epoch, ErrorKind};
+use zonelake_storage::{Entry, Outcome, SequenceCheck, Table};
 
 /// A refusal: nothing of the batch that it speaks of is stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +55,17 @@ impl Refusal {
         Self::new(RefusedCode::Internal, format!("a checked batch does not fit its schema: {error}"))
     }
 
+    /// A batch for a table that cannot be flushed, of which as much is set aside as may be.
+    pub(crate) fn table_full(table: &Table) -> Self {
+        Self::new(
+            RefusedCode::Unavailable,
+            format!(
+                "table {} cannot be written to files, and no more of it may wait for that; nothing of this batch is stored. The server log says why; sending resumes automatically",
+                table.name()
+            ),
+        )
+    }
+
     /// A stream whose producer has begun a later epoch.
     pub(crate) fn fenced(later: Epoch) -> Self {
         Self::new(
@@ -76,9 +87,13 @@ impl Refusal {
 
 /// The outcome of a batch, with a refused sequence number or epoch in the words for the sender.
 pub(crate) fn accepted(outcome: Outcome, entry: &Entry) -> Result<Outcome, Refusal> {
-    let Outcome::Refused(verdict) = outcome else { return Ok(outcome) };
-    let number = entry.sequenced.map_or(0, |batch| batch.number.0);
-    Err(match verdict {
+    let Outcome::Refused(check) = outcome else { return Ok(outcome) };
+    Err(refused_number(check, entry.sequenced.map_or(BatchNumber(0), |batch| batch.number)))
+}
+
+/// The refusal of a batch by its number or its epoch.
+pub(crate) fn refused_number(check: SequenceCheck, number: BatchNumber) -> Refusal {
+    match check {
         SequenceCheck::Gap { expected } => Refusal::new(
             RefusedCode::Gap,
             format!("batch {number} came where {expected} is next; send the batches from {expected} on again"),
@@ -89,9 +104,15 @@ pub(crate) fn accepted(outcome: Outcome, entry: &Entry) -> Result<Outcome, Refus
                 "batch {number} was stored before with other content; a batch must be sent again as the same bytes. A producer that has lost its state begins a later epoch"
             ),
         ),
+        SequenceCheck::Forgotten { expected } => Refusal::new(
+            RefusedCode::OtherContent,
+            format!(
+                "batch {number} was stored so long ago that its content is not known any more, and {expected} is next. A producer that has lost its state begins a later epoch"
+            ),
+        ),
         SequenceCheck::Fenced { epoch } => Refusal::fenced(epoch),
         SequenceCheck::Next | SequenceCheck::Repeated => unreachable!("these are not refusals"),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -7,29 +7,37 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 use zonelake_registry::{Gateway, RegisteredTable, Registry};
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::wire::control::RefusedCode;
-use zonelake_schemas::{BatchNumber, ErrorKind, GatewayId, Lane};
+use zonelake_schemas::{BatchNumber, ErrorKind, GatewayId, Lane, Principal};
 use zonelake_storage::{Entry, Outcome, RequestKey, Rows, Table};
 
 use crate::batch::DecodedBatch;
+use crate::decode_pool::pool::DecodePool;
 use crate::limits::DecodeLimits;
 use crate::pipeline::command::{PendingBatch, PendingRequest, Reply, split_decoded};
 use crate::pipeline::gateway_quota::GatewayQuota;
 use crate::pipeline::pipeline::Pipeline;
 use crate::refusal::Refusal;
 
-/// A sink of decoded rows, which makes them durable.
-pub trait WriteSink: Send + Sync + 'static {
+/// A sink of decoded rows, which makes them durable. Interfaces hold it behind dynamic dispatch: one call a batch costs
+/// nothing, and no interface is compiled again where the sink is chosen.
+#[async_trait]
+pub trait WriteSink: std::fmt::Debug + Send + Sync + 'static {
     /// Makes one batch of one table durable and visible to queries; both parts of it or none.
-    fn write(
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is stored then.
+    async fn write(
         &self,
         gateway: &Arc<Gateway>,
         table: &Arc<RegisteredTable>,
         decoded: DecodedBatch,
-    ) -> impl Future<Output = Result<(), WriteError>> + Send;
+    ) -> Result<(), WriteError>;
 
     /// Checks that the disk has space for more. The check comes before a request is decoded, which may register
     /// devices.
@@ -39,11 +47,14 @@ pub trait WriteSink: Send + Sync + 'static {
     fn check_free_space(&self) -> Result<(), WriteError>;
 
     /// Makes the batches of a request durable and visible to queries, all or none, and once under its key.
-    fn write_once(
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is stored then.
+    async fn write_once(
         &self,
         request: RequestKey,
         lines: Vec<(Arc<RegisteredTable>, DecodedBatch)>,
-    ) -> impl Future<Output = Result<Written, WriteError>> + Send;
+    ) -> Result<Written, WriteError>;
 }
 
 /// Time at which a request with a key was stored.
@@ -105,7 +116,7 @@ impl From<Refusal> for WriteError {
 
 /// State of an interface that writes without sequence numbers.
 #[derive(Debug)]
-pub struct WriteState<S> {
+pub struct WriteState {
     /// Registry of gateways, devices and locations.
     pub registry: Arc<Registry>,
     /// Tables by name. The table `rejected` may be among them; it cannot be written to.
@@ -113,7 +124,7 @@ pub struct WriteState<S> {
     /// The table `rejected`.
     pub rejected: Arc<RegisteredTable>,
     /// Sink of the rows.
-    pub sink: S,
+    pub sink: Arc<dyn WriteSink>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Limits of one request.
@@ -123,9 +134,12 @@ pub struct WriteState<S> {
     pub body_budget: Arc<Semaphore>,
     /// The part of it that each gateway may hold.
     pub gateway_quota: GatewayQuota,
+    /// Threads that decode.
+    pub decoders: Arc<DecodePool>,
 }
 
-impl WriteSink for Arc<Pipeline> {
+#[async_trait]
+impl WriteSink for Pipeline {
     fn check_free_space(&self) -> Result<(), WriteError> {
         Ok(self.check_disk_space()?)
     }
@@ -141,7 +155,7 @@ impl WriteSink for Arc<Pipeline> {
             let table = stored_table(self, &table)?;
             let (summary, stored, rejected) = split_decoded(BatchNumber(0), decoded)?;
             summaries.push(summary);
-            entries.push(unsequenced(request.gateway, table, stored, rejected));
+            entries.push(unsequenced(request.principal, table, stored, rejected));
         }
         // All tables first, and the budget behind them: the same order as everywhere, with nothing in hand.
         for entry in &entries {
@@ -171,18 +185,38 @@ impl WriteSink for Arc<Pipeline> {
         if stored.is_none() && rejected.is_none() {
             return Ok(());
         }
-        let entry = unsequenced(gateway.id, table, stored, rejected);
+        let entry = unsequenced(Principal::Gateway(gateway.id), table, stored, rejected);
         wait_for_capacity(self, table).await?;
         let (reply, outcome) = oneshot::channel();
-        let permits = Some(vec![self.reserve_batch(&entry).await?]);
-        self.submit(PendingBatch { entry, session: None, permits, reply: Reply::Once(reply) }).await?;
+        let memory = Some(self.reserve_batch(&entry).await?);
+        let reply = Reply::Once(reply);
+        self.submit(PendingBatch { entry, session: None, check_only: false, memory, reply }).await?;
         outcome.await.map_err(|_closed| WriteError::ShuttingDown)??;
         self.metrics().count_stored(&summary);
         Ok(())
     }
 }
 
-fn stored_table<'a>(pipeline: &'a Arc<Pipeline>, table: &RegisteredTable) -> Result<&'a Arc<Table>, WriteError> {
+impl Pipeline {
+    /// Makes rows of the server's own durable and visible to queries, in the log schema of their table, all or none. They are nobody's: the
+    /// gateway 0, whom nobody can be.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing is stored then.
+    pub async fn write_own(&self, table: &Arc<Table>, rows: RecordBatch) -> Result<(), WriteError> {
+        let rows = Rows::new(rows).map_err(|error| WriteError::Internal(error.to_string()))?;
+        let entry = unsequenced(Principal::Gateway(GatewayId(0)), table, Some(rows), None);
+        wait_for_capacity(self, table).await?;
+        let (reply, outcome) = oneshot::channel();
+        let memory = Some(self.reserve_batch(&entry).await?);
+        let reply = Reply::Once(reply);
+        self.submit(PendingBatch { entry, session: None, check_only: false, memory, reply }).await?;
+        outcome.await.map_err(|_closed| WriteError::ShuttingDown)??;
+        Ok(())
+    }
+}
+
+fn stored_table<'a>(pipeline: &'a Pipeline, table: &RegisteredTable) -> Result<&'a Arc<Table>, WriteError> {
     let name = &table.def.name;
     pipeline.store().tables().get(name).ok_or_else(|| WriteError::Internal(format!("there is no table {name}")))
 }
@@ -197,9 +231,9 @@ async fn wait_for_capacity(pipeline: &Pipeline, table: &Table) -> Result<(), Wri
     })
 }
 
-/// An entry without a sequence number. It goes on the live lane and to the shard of its gateway.
-fn unsequenced(gateway: GatewayId, table: &Arc<Table>, stored: Option<Rows>, rejected: Option<Rows>) -> Entry {
-    Entry { sequenced: None, gateway, lane: Lane::Live, table: Arc::clone(table), stored, rejected }
+/// An entry without a sequence number. It goes on the live lane and to the shard of its principal.
+fn unsequenced(principal: Principal, table: &Arc<Table>, stored: Option<Rows>, rejected: Option<Rows>) -> Entry {
+    Entry { sequenced: None, principal, lane: Lane::Live, table: Arc::clone(table), stored, rejected }
 }
 
 /// Pause that a sender is told to make while nothing can be stored.

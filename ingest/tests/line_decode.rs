@@ -106,6 +106,10 @@ fn a_stated_site_that_is_not_the_devices_is_rejected() {
     fixture.registry.assign_device_site("vung-ang", "a", Some("pier-2")).unwrap();
     let decoded = decode(&fixture, "t,device=a,site=pier-2 pm=1\nt,device=a,site=pier-3 pm=2\n").unwrap();
     assert_eq!(reasons(&decoded), [(1, "-".to_owned(), "wrong_place".to_owned())]);
+    // A device that is at no site may be at any that its zone has.
+    let lines = "t,device=new,site=pier-2 pm=1\nt,device=new,site=nowhere pm=2\nt,device=new,site=nowhere pm=3\nt,device=new,site=pier-2 pm=4\n";
+    let decoded = decode(&fixture, lines).unwrap();
+    assert_eq!(reasons(&decoded), [1, 2].map(|row| (row, "-".to_owned(), "wrong_place".to_owned())));
 }
 
 #[test]
@@ -123,6 +127,10 @@ fn a_faulty_line_refuses_its_batch_by_number_and_leaves_no_trace() {
         ("t,device=a on=1i", RefusedCode::WrongType, "sent as an integer"),
         ("t,device=a,pm=1 on=t", RefusedCode::WrongType, "pm"),
         ("t,device=a pm=1,pm=2", RefusedCode::BadPayload, "stands twice"),
+        ("t,device=a,device=b pm=1", RefusedCode::BadPayload, "device stands twice"),
+        ("t,device=a,site=x,site=x pm=1", RefusedCode::BadPayload, "site stands twice"),
+        ("t,device=a,quality=good pm=1,quality=2i", RefusedCode::BadPayload, "quality stands twice"),
+        ("t,device=a,note=x,note=y pm=1", RefusedCode::BadPayload, "note stands twice"),
         ("t,device=a time=1i", RefusedCode::UnknownColumn, "timestamp stands at the end"),
         ("t,device=a pm=", RefusedCode::BadPayload, "line 3: a field without a value"),
         ("u,device=a pm=1", RefusedCode::UnknownTable, "measurement \"u\" in a stream of table t"),

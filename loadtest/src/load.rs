@@ -32,6 +32,8 @@ pub(crate) enum LoadName {
     OnceASecond,
     /// Twice what can be taken, offered for a minute by 4 gateways that spill to disk, beside one that sends little
     Overload,
+    /// The load of `steady`, with 500 screens that pull a zone's last 5 minutes once a second, and 500 that follow a device
+    Screens,
     /// Zones with air stations, machines, meters and cells: late data, bursts, reconnect storms, and freshness
     Zones,
 }
@@ -68,6 +70,10 @@ pub(crate) struct Load {
     pub warm_up: Duration,
     /// Freshness is measured.
     pub freshness: bool,
+    /// Clients that pull a zone's last 5 minutes once a second.
+    pub screens: usize,
+    /// Clients that follow the device whose freshness is measured.
+    pub followers: usize,
     /// Share of the batches that come late, on the back-fill lane.
     pub late_share: f64,
     /// Every so often each gateway is silent for a tenth of that time and then sends what has come up at once.
@@ -94,6 +100,8 @@ impl LoadName {
             length: Duration::from_secs(60),
             warm_up: Duration::from_secs(5),
             freshness: false,
+            screens: 0,
+            followers: 0,
             late_share: 0.0,
             burst_every: None,
             storm_every: None,
@@ -121,6 +129,7 @@ impl LoadName {
                 freshness: true,
                 ..four(StreamPlan { batch_rows: 500, rows_per_second: Some(125_000.0), ..doubles })
             },
+            Self::Screens => Load { screens: 500, followers: 500, ..Self::Steady.load() },
             Self::OnceASecond => Load {
                 connections: 20,
                 length: Duration::from_secs(130),

@@ -10,6 +10,7 @@
 //! - [`overload`]: gateways that spill to disk, and twice what can be taken
 //! - [`freshness`]: from sending until a query sees it
 //! - [`queries`]: heavy statements next to a load
+//! - [`screens`]: clients that pull and follow live values next to it
 //! - [`meter`], [`resources`]: what is measured
 //! - [`sql`], [`proof`]: what is found in the end
 //! - [`run`]: all of it; [`error`]: reasons why it fails
@@ -27,6 +28,7 @@ mod report;
 mod resources;
 mod rows;
 mod run;
+mod screens;
 mod sender;
 mod server;
 mod sql;
@@ -82,6 +84,14 @@ struct Options {
     /// Clients that ask heavy statements of the load's first table meanwhile, one after another
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000))]
     queries: u32,
+
+    /// Clients that pull a zone's last 5 minutes of the load's first table once a second, in place of the load's own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=20_000))]
+    screens: Option<u32>,
+
+    /// Clients that follow the device whose freshness is measured as a stream of events, in place of the load's own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=20_000))]
+    followers: Option<u32>,
 
     /// Most bytes that wait for their acknowledgement, each stream
     #[arg(long, value_name = "BYTES", default_value_t = 8 << 20)]
@@ -141,6 +151,8 @@ fn start(options: &Options) -> Result<Found, LoadError> {
     raise_open_files();
     let mut load = options.load.load();
     load.length = options.seconds.map_or(load.length, Duration::from_secs);
+    load.screens = options.screens.map_or(load.screens, |n| n as usize);
+    load.followers = options.followers.map_or(load.followers, |n| n as usize);
     load.connections = options.connections.map_or(load.connections, |n| n as usize);
     let readings: f64 = load.streams.iter().map(|plan| (plan.devices * plan.walks.len()) as f64).sum();
     for plan in &mut load.streams {

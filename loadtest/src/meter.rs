@@ -126,10 +126,11 @@ impl Counts {
 }
 
 /// From a microsecond to ten minutes, to a thousandth.
-fn histogram() -> Histogram<u64> {
+pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 600_000_000, 3).expect("the bounds are those of the library")
 }
 
-fn microseconds(latency: Duration) -> u64 {
+/// A latency as it is recorded.
+pub(crate) fn microseconds(latency: Duration) -> u64 {
     u64::try_from(latency.as_micros()).unwrap_or(u64::MAX)
 }

@@ -37,6 +37,8 @@ pub(crate) struct Report {
     pub freshness: Option<Latency>,
     /// Statements that were asked meanwhile, by client.
     pub statements: Vec<StatementsReport>,
+    /// Screens that asked meanwhile; absent where there were none.
+    pub screens: Option<ScreensReport>,
     /// Links that broke.
     pub links_lost: u64,
     /// The server's memory at its peak, bytes.
@@ -143,6 +145,23 @@ pub(crate) struct StatementsReport {
     pub first_failure: Option<String>,
 }
 
+/// Findings of screens beside a load.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ScreensReport {
+    /// Clients that pulled a zone's last 5 minutes once a second.
+    pub screens: usize,
+    /// From when a pull was due to its whole answer.
+    pub pulls: Latency,
+    /// Clients that followed a device as a stream of events.
+    pub followers: usize,
+    /// From when a row was sent to its event.
+    pub events: Latency,
+    /// Pulls and streams that failed.
+    pub failed: u64,
+    /// Reason of the first failure.
+    pub first_failure: Option<String>,
+}
+
 /// Some latencies, milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Latency {
@@ -234,6 +253,13 @@ impl Report {
                 asked.first_failure.as_ref().map_or(String::new(), |why| format!(", {} failed: {why}", asked.failed));
             let (answered, longest) = (asked.answered, asked.longest_seconds);
             line("asked meanwhile", format!("{answered} times, longest {longest:.1} s{failed}: {}", asked.statement));
+        }
+        if let Some(screens) = &self.screens {
+            line("pulls", format!("{}, {} screens", latency_words(&screens.pulls), screens.screens));
+            line("events", format!("{}, {} followers", latency_words(&screens.events), screens.followers));
+            if let Some(why) = &screens.first_failure {
+                line("failed", format!("{} pulls and streams: {why}", screens.failed));
+            }
         }
         line("server memory, peak", format!("{:.0} MB", self.server_memory_peak_bytes as f64 / 1e6));
         line("processors", format!("server {:.2}, load {:.2}", self.server_processors, self.load_processors));

@@ -12,7 +12,7 @@ use zonelake_gateway::{Connection, ConnectionOptions, Sockets, Trust};
 use zonelake_schemas::clock::{Clock, SystemClock};
 
 use crate::error::LoadError;
-use crate::freshness::{self, ProbeArgs};
+use crate::freshness::{self, PROBE, ProbeArgs};
 use crate::load::{Load, LoadName, StreamPlan};
 use crate::meter::Meter;
 use crate::overload::{self, OverloadArgs, SpillingArgs};
@@ -21,6 +21,7 @@ use crate::queries::{Queries, QueriesArgs};
 use crate::report::{Latency, OverloadReport, Report, SecondReport, percentiles};
 use crate::resources::{Usage, usage};
 use crate::rows::{RowsArgs, SentByDevice};
+use crate::screens::{Screens, ScreensArgs};
 use crate::sender::{self, Pace, SenderArgs, StartLine, wait_until};
 use crate::server::{Server, ZoneToken};
 use crate::sql::SqlClient;
@@ -64,7 +65,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<Found, LoadError> {
             report.proved = Some(tokio::task::block_in_place(|| prove(&sql, &sent))?);
         }
         tokio::task::block_in_place(|| server.stop_and_check())?;
-        return Ok(Found::Overload(report));
+        return Ok(Found::Overload(Box::new(report)));
     }
     let (mut report, sent) = running.drive(&tokens).await?;
     if args.proof {
@@ -85,16 +86,16 @@ pub(crate) async fn run(args: RunArgs) -> Result<Found, LoadError> {
         report.proved = Some(all);
     }
     tokio::task::block_in_place(|| server.stop_and_check())?;
-    Ok(Found::Load(report))
+    Ok(Found::Load(Box::new(report)))
 }
 
 /// Findings of a run.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// Of a load.
-    Load(Report),
+    Load(Box<Report>),
     /// Of an overload.
-    Overload(OverloadReport),
+    Overload(Box<OverloadReport>),
 }
 
 struct Running<'a> {
@@ -163,6 +164,7 @@ impl Running<'_> {
             end,
         };
         let queries = Queries::start(&queries);
+        let screens = Screens::start(&self.screens(tokens, (start + load.warm_up, end)));
         let storms = load.storm_every.map(|every| tokio::spawn(storm(connections.clone(), every)));
         let watched = self.watch(start, end, &mut senders).await?;
         let ended = self.clock.monotonic();
@@ -182,10 +184,11 @@ impl Running<'_> {
             probe.await.map_err(|error| LoadError::Server(error.to_string()))??;
         }
         let statements = queries.finish().await?;
+        let screens = screens.finish().await?;
         // Each waits until the server knows.
         let close = |connection: Arc<Connection>| async move { connection.close().await };
         connections.into_iter().map(close).collect::<JoinSet<()>>().join_all().await;
-        Ok((Report { statements, ..self.report(&watched, drained) }, sent))
+        Ok((Report { statements, screens, ..self.report(&watched, drained) }, sent))
     }
 
     async fn overload(&self, tokens: &[ZoneToken]) -> Result<(OverloadReport, Sent), LoadError> {
@@ -284,6 +287,23 @@ impl Running<'_> {
         })
     }
 
+    fn screens(&self, tokens: &[ZoneToken], measured: (Duration, Duration)) -> ScreensArgs {
+        let load = &self.args.load;
+        let (address, authorization) = self.sql.parts();
+        ScreensArgs {
+            screens: load.screens,
+            followers: load.followers,
+            address,
+            authorization,
+            table: load.streams[0].table,
+            field: load.streams[0].walks[0].name,
+            zones: tokens.iter().map(|token| token.zone).collect(),
+            followed: PROBE,
+            clock: Arc::clone(&self.clock),
+            measured,
+        }
+    }
+
     /// Watches second by second; ends early where a sender fails.
     async fn watch(
         &self,
@@ -362,6 +382,7 @@ impl Running<'_> {
             acknowledgement: Latency::of(&acknowledged),
             freshness: load.freshness.then(|| Latency::of(&fresh)),
             statements: Vec::new(),
+            screens: None,
             links_lost: self.meter.links_lost(),
             server_memory_peak_bytes: usage(self.server.pid()).memory_peak_bytes,
             server_processors: processors(watched.server),

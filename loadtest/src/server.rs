@@ -27,6 +27,8 @@ pub(crate) struct Server {
 /// A token of one zone.
 #[derive(Debug, Clone)]
 pub(crate) struct ZoneToken {
+    /// Zone.
+    pub zone: &'static str,
     /// Secret.
     pub token: String,
 }
@@ -61,6 +63,9 @@ impl Server {
             .env("ZONELAKE_QUIC_CONNECTIONS_PER_ADDRESS_MAX", "20000")
             .env("ZONELAKE_QUIC_HANDSHAKES_MAX", "20000")
             .env("ZONELAKE_QUIC_HANDSHAKES_PER_SECOND_MAX", "20000")
+            .env("ZONELAKE_HTTP_CONNECTIONS_MAX", "20000")
+            .env("ZONELAKE_HTTP_CONNECTIONS_PER_ADDRESS_MAX", "20000")
+            .env("ZONELAKE_HTTP_LIVE_STREAMS_MAX", "20000")
             .env("ZONELAKE_INGEST_NEW_DEVICES_PER_HOUR_MAX", "1000000")
             .env("ZONELAKE_QUERY_TIME_SECONDS_MAX", "600")
             .envs(settings.iter().map(|(key, value)| (key, value)))
@@ -89,7 +94,7 @@ impl Server {
             if !output.status.success() {
                 return Err(LoadError::Server(String::from_utf8_lossy(&output.stderr).into_owned()));
             }
-            Ok(ZoneToken { token: String::from_utf8_lossy(&output.stdout).trim().to_owned() })
+            Ok(ZoneToken { zone, token: String::from_utf8_lossy(&output.stdout).trim().to_owned() })
         };
         ZONES.iter().take(zones).map(|zone| add(zone)).collect()
     }

@@ -38,6 +38,12 @@ impl SqlClient {
         Self { agent: Agent::new_with_config(self.agent.config().clone()), ..self.clone() }
     }
 
+    /// Address of the server and the header that names its administrator, for clients of another kind.
+    pub(crate) fn parts(&self) -> (String, String) {
+        let address = self.url.trim_start_matches("http://").to_owned();
+        (address, self.authorization.clone())
+    }
+
     /// The rows that answer a query, each a list of values.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 //! | wire | from the gateway | time, device, quality | as stored; doubles also where decimals are stored |
 //! | log | in the WAL (the record's header has ingested_at) | time, device_key, quality, backfill | as stored |
 //! | live | in memory | time, ingested_at, device_key, quality, backfill | as stored |
-//! | file | in Parquet (Delta adds `date`, its partition) | time, ingested_at, province, zone, site, device, quality, backfill | as stored |
+//! | file | in Parquet (Delta adds `date`, its partition) | time, ingested_at, province, zone, site, device, quality, backfill | as stored; behind them the [`identity`] |
 //! | sql | what a query sees | date, time, ingested_at, province, zone, site, device, quality, backfill | doubles for decimals |
 
 use std::cell::RefCell;
@@ -16,6 +16,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
+use crate::identity;
 use crate::table::{DIGITS_32, DIGITS_64, FieldDef, StorageType, TableDef};
 
 /// Columns before the fields in the schema of the WAL.
@@ -53,6 +54,10 @@ pub mod live {
     pub const BACKFILL: usize = 4;
 }
 
+/// Key in the metadata of a column on the wire, with the value `true`: its numbers or booleans are sent as texts, since the source could not read
+/// all of them. What is no value of the field goes to the table `rejected` as it was sent.
+pub const AS_TEXT: &str = "as_text";
+
 /// The schemas of one version of a table.
 #[derive(Debug, Clone)]
 pub struct TableSchemas {
@@ -71,7 +76,7 @@ pub struct TableSchemas {
 impl TableSchemas {
     /// The schemas of a checked declaration.
     pub fn new(table: &TableDef) -> Self {
-        let with_fields = |fixed: Vec<Field>, of: fn(&FieldDef) -> DataType| {
+        let with_fields_before = |fixed: Vec<Field>, of: fn(&FieldDef) -> DataType, behind: Vec<Field>| {
             // Every field may be null: a table has up to a hundred fields, and a row fills a few.
             let fields = table.fields.iter().map(|field| {
                 Field::new(&field.name, of(field), true).with_metadata(
@@ -79,8 +84,9 @@ impl TableSchemas {
                         .into(),
                 )
             });
-            Arc::new(Schema::new(fixed.into_iter().chain(fields).collect::<Fields>()))
+            Arc::new(Schema::new(fixed.into_iter().chain(fields).chain(behind).collect::<Fields>()))
         };
+        let with_fields = |fixed: Vec<Field>, of: fn(&FieldDef) -> DataType| with_fields_before(fixed, of, Vec::new());
         let text = |name, nullable| Field::new(name, DataType::Utf8, nullable);
         let view = |name, nullable| Field::new(name, DataType::Utf8View, nullable);
         let time = |name| Field::new(name, timestamp(), false);
@@ -116,7 +122,7 @@ impl TableSchemas {
                 |field| arrow_type(field.storage_type()),
             ),
             // Names and not keys: the files are open to readers that have no registry.
-            file: with_fields(
+            file: with_fields_before(
                 vec![
                     time("time"),
                     time("ingested_at"),
@@ -128,6 +134,7 @@ impl TableSchemas {
                     Field::new("backfill", DataType::Boolean, false),
                 ],
                 |field| arrow_type(field.storage_type()),
+                identity_fields(),
             ),
             sql: with_fields(
                 vec![
@@ -145,6 +152,16 @@ impl TableSchemas {
             ),
         }
     }
+}
+
+/// The columns of files behind the fields. They are null in rows that were written before there were such columns.
+fn identity_fields() -> Vec<Field> {
+    vec![
+        Field::new(identity::SHARD, DataType::Int64, true),
+        Field::new(identity::LSN, DataType::Int64, true),
+        Field::new(identity::ROW, DataType::Int32, true),
+        Field::new(identity::SEQUENCE, DataType::Int64, true),
+    ]
 }
 
 /// A column without any value. Columns up to [`SHARED_NULLS`] rows share their memory, since most rows fill few of the

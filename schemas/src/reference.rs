@@ -1,39 +1,49 @@
-//! Reference data, built into the program: provinces, zones and sites that the registry starts with, and the limits and
-//! targets that SQL shows as tables.
+//! Reference data, built into the program: provinces, zones and sites that the registry starts with. Limits, tariffs and other
+//! dated rows are in [`crate::reference_tables`].
 //!
-//! Each CSV text is UTF-8 with a header line and comma-separated columns; an empty cell is null. Limits are dated rows
-//! (`valid_from`, `valid_to`, both inclusive), since each regulation changes them.
+//! A CSV text is UTF-8 with a header line and comma-separated columns; an empty cell is null.
 
+use crate::audit::AUDIT;
 use crate::reject::REJECTED;
 
 /// Columns: province, kind (KKT, KCN, CCN), code, name, locality, area_ha, status, source.
 pub const ZONES_CSV: &str = include_str!("../reference/zones.csv");
-/// Columns: regulation, parameter, unit, averaging (1h, 8h, 24h, 1y), limit, valid_from, valid_to.
-pub const AIR_LIMITS_CSV: &str = include_str!("../reference/air_limits.csv");
-/// Columns: aqi, O3_1h, O3_8h, CO, SO2, NO2, PM10, PM2.5: index and concentrations in µg/m³ (Decision 1459/QĐ-TCMT).
-pub const VN_AQI_BREAKPOINTS_CSV: &str = include_str!("../reference/vn_aqi_breakpoints.csv");
-/// Columns: province, operator, scope, stations_5g_baseline, stations_5g_added, stations_5g_target, deadline,
-/// stations_all.
-pub const NETWORK_TARGETS_CSV: &str = include_str!("../reference/network_targets.csv");
-
-/// Reference tables that SQL shows as they are: name and CSV text.
-pub const CSV_TABLES: [(&str, &str); 3] = [
-    ("air_limits", AIR_LIMITS_CSV),
-    ("network_targets", NETWORK_TARGETS_CSV),
-    ("vn_aqi_breakpoints", VN_AQI_BREAKPOINTS_CSV),
-];
-
 /// Names of the system's own tables. No declared table may take one of them.
-pub const SYSTEM_TABLES: [&str; 10] = [
+pub const SYSTEM_TABLES: [&str; 35] = [
     "air_limits",
+    "aqi_bands",
+    AUDIT,
+    "carbon_factors",
     "devices",
+    "electricity_prices",
+    "electricity_time_of_use",
+    "emission_limits",
     "fields",
     "gateways",
+    "geofences",
+    "ideal_cycle_times",
+    "line_meters",
+    "line_states",
+    "meters",
+    "missing_limits",
+    "network_criteria",
+    "network_stations",
     "network_targets",
+    "noise_limits",
+    "power_factor_surcharges",
+    "production_lines",
     "provinces",
+    "quality_map",
+    "reference_changes",
     REJECTED,
+    "reporting_intervals",
+    "rollout_deadlines",
+    "rsrp_classes",
+    "shift_calendars",
     "sites",
+    "stations",
     "vn_aqi_breakpoints",
+    "waste_water_limits",
     "zones",
 ];
 
@@ -92,16 +102,13 @@ mod tests {
     #[test]
     fn no_builtin_table_takes_the_name_of_a_system_table() {
         assert!(builtin_tables().iter().all(|table| !SYSTEM_TABLES.contains(&table.name.as_str())));
-        assert!(CSV_TABLES.iter().all(|(name, _)| SYSTEM_TABLES.contains(name)));
     }
 
     #[test]
-    fn every_line_of_a_csv_has_the_columns_of_its_header() {
-        for text in [ZONES_CSV, AIR_LIMITS_CSV, VN_AQI_BREAKPOINTS_CSV, NETWORK_TARGETS_CSV] {
-            let columns = text.lines().next().expect("a header").split(',').count();
-            assert!(text.lines().count() > 1);
-            assert!(!text.contains('"'), "quoted cells need a real CSV reader here");
-            assert!(text.lines().all(|line| line.split(',').count() == columns));
-        }
+    fn every_line_of_the_zones_has_the_columns_of_its_header() {
+        let columns = ZONES_CSV.lines().next().expect("a header").split(',').count();
+        assert!(ZONES_CSV.lines().count() > 1);
+        assert!(!ZONES_CSV.contains('"'), "quoted cells need a real CSV reader here");
+        assert!(ZONES_CSV.lines().all(|line| line.split(',').count() == columns));
     }
 }

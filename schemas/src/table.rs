@@ -12,12 +12,21 @@
 //! max = 10000.0
 //! decimals = 2          # optional, double only: the sensor's resolution
 //! digits = 9            # optional, with decimals: significant digits in all, 9 (the default) or 15
+//! personal = "plate"    # optional: personal data, plate | person | position; rights show, hash or hide it
 //! description = "Particles up to 2.5 µm."
 //! ```
+//!
+//! `on_repeat = "last_wins"` beside the name says what becomes of rows that share province, zone, device and time, see [`OnRepeat`].
+//! `rights_by = ["operator"]` lists the fields of text by whose values rights may choose rows.
 
 use std::collections::HashSet;
 
 use serde::Deserialize;
+
+use crate::identity;
+use crate::on_repeat::OnRepeat;
+use crate::personal::Personal;
+use crate::quality::QualityScale;
 
 /// A table as its file declares it. Build one with [`TableDef::from_toml`], which checks it.
 #[derive(Debug, Clone, PartialEq, Deserialize, serde::Serialize)]
@@ -28,6 +37,12 @@ pub struct TableDef {
     /// Meaning of the rows.
     #[serde(default)]
     pub description: String,
+    /// Fields of text by whose values rights may choose rows, beside province and zone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rights_by: Vec<String>,
+    /// What becomes of rows that share province, zone, device and time.
+    #[serde(default, skip_serializing_if = "OnRepeat::keeps_all")]
+    pub on_repeat: OnRepeat,
     /// Fields that a device can measure, in the order that SQL shows.
     #[serde(rename = "field", default)]
     pub fields: Vec<FieldDef>,
@@ -57,6 +72,9 @@ pub struct FieldDef {
     /// Significant digits of a field with decimals: 9 (stored in 32 bits) or 15 (stored in 64 bits).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digits: Option<u8>,
+    /// Kind of personal data, where the values are such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal: Option<Personal>,
     /// Meaning of the values.
     #[serde(default)]
     pub description: String,
@@ -103,7 +121,7 @@ pub enum StorageType {
     Timestamp,
 }
 
-/// Column names that every table has, which no field may take.
+/// Column names that every table has, which no field may take. Those of [`identity`], which files have, go beside them.
 pub(crate) const RESERVED: [&str; 9] =
     ["date", "time", "ingested_at", "province", "zone", "site", "device", "quality", "backfill"];
 
@@ -155,7 +173,8 @@ impl TableDef {
         self.fields.iter().enumerate().find(|(_, field)| field.name == name)
     }
 
-    /// This table with the fields of `more` behind its own. A field that both declare must be stored alike.
+    /// This table with the fields of `more` behind its own. A field that both declare must be stored alike. What becomes of repeats is as
+    /// `more` says, where it does.
     ///
     /// # Errors
     /// [`TableError::Misread`] for a field that is stored in another way, and [`TableError::Invalid`].
@@ -164,12 +183,22 @@ impl TableDef {
         if !more.description.is_empty() {
             table.description.clone_from(&more.description);
         }
+        for name in &more.rights_by {
+            if !table.rights_by.contains(name) {
+                table.rights_by.push(name.clone());
+            }
+        }
+        if !more.on_repeat.keeps_all() {
+            table.on_repeat = more.on_repeat;
+        }
         for field in &more.fields {
             match table.fields.iter_mut().find(|own| own.name == field.name) {
                 // Unit and storage type have to be the same; range and description may change.
                 Some(own) => {
                     check_stored_alike(&self.name, own, field)?;
-                    *own = field.clone();
+                    // A declaration that does not speak of personal data must not uncover what is stored.
+                    let personal = field.personal.or(own.personal);
+                    *own = FieldDef { personal, ..field.clone() };
                 }
                 None => table.fields.push(field.clone()),
             }
@@ -179,7 +208,7 @@ impl TableDef {
     }
 
     /// The stored table `self` as the new declaration `next` would have it: the stored fields in their stored order,
-    /// then the new ones.
+    /// then the new ones. What becomes of repeats is as `next` says: whoever registers it sees to the rows that are stored.
     ///
     /// # Errors
     /// [`TableError::Misread`] for a field that is removed, or stored in another way or unit; [`TableError::Invalid`].
@@ -194,7 +223,7 @@ impl TableDef {
             }
         }
         // The stored order stays, since rows in the WAL name fields by position.
-        self.extended_by(next)
+        Ok(Self { on_repeat: next.on_repeat, ..self.extended_by(next)? })
     }
 
     fn check(&self) -> Result<(), TableError> {
@@ -214,6 +243,14 @@ impl TableDef {
                 return Err(TableError::Invalid(format!(
                     "table {}: field {} is declared twice",
                     self.name, field.name
+                )));
+            }
+        }
+        for name in &self.rights_by {
+            if !self.field(name).is_some_and(|(_, field)| field.kind == FieldKind::Text && field.personal.is_none()) {
+                return Err(TableError::Invalid(format!(
+                    "table {}: rights_by names {name}, which is no field of text without personal data",
+                    self.name
                 )));
             }
         }
@@ -243,7 +280,8 @@ impl FieldDef {
         check_name("field", &self.name)?;
         // Each rule names table and field, since a message may be about one of many files.
         let wrong = |what: String| Err(TableError::Invalid(format!("table {table}, field {}: {what}", self.name)));
-        if RESERVED.contains(&self.name.as_str()) {
+        let is_reserved = RESERVED.contains(&self.name.as_str()) || identity::COLUMNS.contains(&self.name.as_str());
+        if is_reserved || QualityScale::of_column(&self.name).is_some() {
             return wrong("is a column that every table has already".into());
         }
         let is_number = matches!(self.kind, FieldKind::Double | FieldKind::Bigint);
@@ -336,7 +374,55 @@ mod tests {
             let error = field(line).unwrap_err().to_string();
             assert!(error.contains(words), "{line}: {error}");
         }
+        for name in RESERVED.into_iter().chain(identity::COLUMNS) {
+            let declared = format!("name = \"t\"\n[[field]]\nname = \"{name}\"\ntype = \"double\"");
+            let error = TableDef::from_toml(&declared).unwrap_err().to_string();
+            assert!(error.contains("is a column that every table has already"), "{name}: {error}");
+        }
         assert!(TableDef::from_toml("name = \"Bad\"").unwrap_err().to_string().contains("\"Bad\""));
+    }
+
+    #[test]
+    fn rights_go_by_fields_of_text_and_personal_data_stays_personal() {
+        let table = |head: &str, field: &str| {
+            TableDef::from_toml(&format!("name = \"t\"\n{head}\n[[field]]\nname = \"f\"\ntype = \"text\"\n{field}"))
+        };
+        let by = table("rights_by = [\"f\"]", "").unwrap();
+        assert_eq!(by.rights_by, ["f"]);
+        for (head, field) in [("rights_by = [\"g\"]", ""), ("rights_by = [\"f\"]", "personal = \"plate\"")] {
+            assert!(table(head, field).unwrap_err().to_string().contains("rights_by"), "{head} {field}");
+        }
+        assert!(table("", "personal = \"name\"").is_err());
+        let personal = table("", "personal = \"person\"").unwrap();
+        let silent = table("", "").unwrap();
+        assert_eq!(personal.extended_by(&silent).unwrap().fields[0].personal, Some(Personal::Person));
+        assert_eq!(silent.evolved_to(&personal).unwrap(), personal);
+        assert_eq!(silent.extended_by(&by).unwrap().rights_by, ["f"]);
+        assert_eq!(TableDef::from_toml(&toml::to_string(&by).unwrap()).unwrap(), by);
+    }
+
+    #[test]
+    fn what_becomes_of_repeats_is_declared_by_word_and_all_are_kept_where_nothing_is() {
+        let table = |head: &str| {
+            TableDef::from_toml(&format!("name = \"t\"\n{head}\n[[field]]\nname = \"f\"\ntype = \"text\""))
+        };
+        let silent = table("").unwrap();
+        assert_eq!(silent.on_repeat, OnRepeat::KeepAll);
+        assert!(!toml::to_string(&silent).unwrap().contains("on_repeat"), "earlier releases read it");
+        for (word, wanted) in [
+            ("keep_all", OnRepeat::KeepAll),
+            ("last_wins", OnRepeat::LastWins),
+            ("first_wins", OnRepeat::FirstWins),
+            ("merge", OnRepeat::Merge),
+        ] {
+            let declared = table(&format!("on_repeat = \"{word}\"")).unwrap();
+            assert_eq!((declared.on_repeat, declared.on_repeat.word()), (wanted, word));
+            assert_eq!(TableDef::from_toml(&toml::to_string(&declared).unwrap()).unwrap(), declared);
+            assert_eq!(silent.extended_by(&declared).unwrap().on_repeat, wanted);
+            assert_eq!(declared.extended_by(&silent).unwrap().on_repeat, wanted, "silence changes nothing");
+            assert_eq!(declared.evolved_to(&silent).unwrap().on_repeat, OnRepeat::KeepAll);
+        }
+        assert!(table("on_repeat = \"newest\"").unwrap_err().to_string().contains("unknown variant `newest`"));
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use prost::Message;
-use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused, RefusedCode, Rejection};
+use zonelake_schemas::wire::control::{
+    Ack, Encoding, Open, Opened, Push, PushTimes, Pushed, Pushes, Refused, RefusedCode, Rejection,
+};
 
 const PROTO: &str = include_str!("../proto/zonelake.proto");
 
@@ -93,8 +95,8 @@ fn check(name: &str, message: &impl Message, expected: &[(&str, Vec<u8>)]) {
         assert_eq!(declared_name, field, "{name}: field {number}");
         assert_eq!(content, value, "{name}.{field}");
         let expected_type = match kind.as_str() {
-            "uint32" | "uint64" | "int64" => 0,
-            "string" | "bytes" => 2,
+            "uint32" | "uint64" | "int64" | "bool" | "optional uint64" => 0,
+            "string" | "bytes" | "repeated uint32" | "repeated uint64" | "repeated sint64" | "repeated string" => 2,
             other if proto.enums.contains_key(other) => 0,
             other if proto.messages.contains_key(other.trim_start_matches("repeated ")) => 2,
             other => panic!("{name}.{field}: unknown type {other:?}"),
@@ -183,6 +185,7 @@ fn what_the_server_says_has_the_numbers_of_the_proto_file() {
         rejected_readings: 5,
         rejections: vec![rejection.clone()],
         repeated_batches: 7,
+        unacked_bytes_max: 8,
     };
     let expected = [
         ("number", number(1)),
@@ -192,15 +195,98 @@ fn what_the_server_says_has_the_numbers_of_the_proto_file() {
         ("rejected_readings", number(5)),
         ("rejections", rejection.encode_to_vec()),
         ("repeated_batches", number(7)),
+        ("unacked_bytes_max", number(8)),
     ];
     check("Ack", &ack, &expected);
+}
+
+#[test]
+fn what_is_said_about_pushes_has_the_numbers_of_the_proto_file() {
+    let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
+    let push = Push {
+        producer: "p".into(),
+        head: bytes("h"),
+        rows: 3,
+        chain: bytes("c"),
+        rows_set: bytes("s"),
+        left_out: vec![6],
+        base_rows: 7,
+        base_left_out: vec![8],
+        batch_rows: 9,
+        file: "f".into(),
+        content: bytes("o"),
+        mapping: bytes("m"),
+        is_done: true,
+        begun_us: 14,
+        table: "t".into(),
+        epoch: 16,
+    };
+    let expected = [
+        ("producer", text("p")),
+        ("head", text("h")),
+        ("rows", number(3)),
+        ("chain", text("c")),
+        ("rows_set", text("s")),
+        // Repeated numbers are packed.
+        ("left_out", vec![6]),
+        ("base_rows", number(7)),
+        ("base_left_out", vec![8]),
+        ("batch_rows", number(9)),
+        ("file", text("f")),
+        ("content", text("o")),
+        ("mapping", text("m")),
+        ("is_done", number(1)),
+        ("begun_us", number(14)),
+        ("table", text("t")),
+        ("epoch", number(16)),
+    ];
+    check("Push", &push, &expected);
+    let pushed =
+        Pushed { pushes: vec![push.clone()], schema: bytes("s"), noted: Some(push.clone()), times_stored: Some(4) };
+    let expected = [
+        ("pushes", push.encode_to_vec()),
+        ("schema", text("s")),
+        ("noted", push.encode_to_vec()),
+        ("times_stored", number(4)),
+    ];
+    check("Pushed", &pushed, &expected);
+    let times = PushTimes { device: "d".into(), steps_us: vec![3], repeats: vec![7] };
+    // Signed numbers are in zigzag: 3 is 6.
+    check("PushTimes", &times, &[("device", text("d")), ("steps_us", vec![6]), ("repeats", vec![7])]);
+    let pushes = Pushes {
+        minor_version: 1,
+        token: "t".into(),
+        table: "e".into(),
+        lane: 2,
+        head: bytes("h"),
+        rows_set: bytes("s"),
+        content: bytes("c"),
+        latest: 8,
+        note: Some(push.clone()),
+        times: vec![times.clone()],
+        fields: vec!["f".into()],
+    };
+    let expected = [
+        ("minor_version", number(1)),
+        ("token", text("t")),
+        ("table", text("e")),
+        ("lane", number(2)),
+        ("head", text("h")),
+        ("rows_set", text("s")),
+        ("content", text("c")),
+        ("latest", number(8)),
+        ("note", push.encode_to_vec()),
+        ("times", times.encode_to_vec()),
+        ("fields", text("f")),
+    ];
+    check("Pushes", &pushes, &expected);
 }
 
 #[test]
 fn the_proto_file_has_these_messages_and_enums_and_their_values_are_those_of_the_code() {
     let proto = parse(PROTO);
     let messages: Vec<&str> = proto.messages.keys().map(String::as_str).collect();
-    assert_eq!(messages, ["Ack", "Open", "Opened", "Refused", "Rejection"]);
+    assert_eq!(messages, ["Ack", "Open", "Opened", "Push", "PushTimes", "Pushed", "Pushes", "Refused", "Rejection"]);
     let enums: Vec<&str> = proto.enums.keys().map(String::as_str).collect();
     assert_eq!(enums, ["Encoding", "RefusedCode"]);
     // A name in capitals without its underscores: RefusedCode::BadPayload is REFUSED_CODE_BAD_PAYLOAD.

@@ -18,6 +18,8 @@ pub enum FailureKind {
     NoPermission,
     /// Try again later.
     TryAgain,
+    /// It was done, and none of what was sent was acceptable.
+    NothingAcceptable,
 }
 
 impl From<ErrorKind> for FailureKind {

@@ -7,6 +7,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry as Metrics;
+use zonelake_alerting::{AlertFigure, AlertFigures};
 use zonelake_ingest::Pipeline;
 use zonelake_net::Authenticator;
 use zonelake_postgres::PostgresMetrics;
@@ -14,6 +15,31 @@ use zonelake_postgres::PostgresMetrics;
 /// Adds the gauges of the pipeline and of the store below it.
 pub(crate) fn register(metrics: &mut Metrics, pipeline: &Arc<Pipeline>) {
     metrics.register_collector(Box::new(Gauges(Arc::clone(pipeline))));
+}
+
+/// Adds the figures of alert rules.
+pub(crate) fn register_alerts(metrics: &mut Metrics) -> Arc<AlertFigures> {
+    let figures = Arc::new(AlertFigures::default());
+    metrics.register_collector(Box::new(OfAlerts(Arc::clone(&figures))));
+    figures
+}
+
+#[derive(Debug)]
+struct OfAlerts(Arc<AlertFigures>);
+
+impl Collector for OfAlerts {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        for AlertFigure { name, help, value, is_counter } in self.0.all() {
+            if is_counter {
+                let counter = ConstCounter::new(value);
+                counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+            } else {
+                let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+                gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -29,6 +55,33 @@ impl Collector for Gauges {
             None,
             in_flight.metric_type(),
         )?)?;
+        let behind = ConstGauge::new(self.0.health().clock_behind_seconds());
+        let help = "Seconds by which the clock is behind the last receipt, while batches are refused for it";
+        behind.encode(encoder.encode_descriptor(
+            "zonelake_clock_behind_seconds",
+            help,
+            None,
+            behind.metric_type(),
+        )?)?;
+        let steps = ConstCounter::new(self.0.store().receipt_clock().steps_back());
+        let help = "Times that the clock has stepped back by more than times of receipt wait for";
+        steps.encode(encoder.encode_descriptor("zonelake_clock_steps_back", help, None, steps.metric_type())?)?;
+        let now = self.0.store().clock().monotonic();
+        let oldest = self.0.store().tables().values().filter_map(|table| table.waiting_for(now)).max();
+        let oldest = ConstGauge::new(oldest.unwrap_or_default().as_secs_f64());
+        let help = "Time for which the oldest rows have been in the log and in no file";
+        oldest.encode(encoder.encode_descriptor("zonelake_log_age_seconds", help, None, oldest.metric_type())?)?;
+        let help = "Bytes of the write-ahead log of each shard";
+        let mut family = encoder.encode_descriptor(
+            "zonelake_log_bytes",
+            help,
+            None,
+            prometheus_client::metrics::MetricType::Gauge,
+        )?;
+        for (shard, bytes) in self.0.store().log_sizes().bytes() {
+            let labels = [("shard", shard.to_string())];
+            ConstGauge::new(i64::try_from(bytes).unwrap_or(i64::MAX)).encode(family.encode_family(&labels)?)?;
+        }
         let mut gauge = |name: &str, help: &str, read: &dyn Fn(&zonelake_storage::Table) -> i64| {
             let mut family =
                 encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
@@ -43,6 +96,10 @@ impl Collector for Gauges {
             count(table.view().live_rows())
         })?;
         gauge("zonelake_live_bytes", "Bytes of memory that live rows take", &|table| count(table.live_bytes()))?;
+        gauge("zonelake_merge_backlog_files", "Files that are to be merged", &|table| count(table.merge_backlog()))?;
+        gauge("zonelake_retired_files", "Files that merges have removed and that are still on disk", &|table| {
+            count(table.retired_files())
+        })?;
         gauge("zonelake_files", "Parquet files of the table", &|table| count(table.view().files.len()))?;
         gauge("zonelake_file_rows", "Rows in Parquet files", &|table| {
             i64::try_from(table.view().file_rows()).unwrap_or(i64::MAX)

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use zonelake_http::ClientTimes;
 use zonelake_ingest::DecodeLimits;
 use zonelake_parquet::ParquetOptions;
 use zonelake_query::QueryOptions;
 use zonelake_quic::{AdmissionLimits, QuicOptions, SessionOptions};
 use zonelake_settings::Settings;
-use zonelake_storage::StoreOptions;
+use zonelake_storage::{CompactionOptions, StoreOptions};
 
 pub(crate) fn store_options(settings: &Settings) -> StoreOptions {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -30,6 +31,18 @@ pub(crate) fn store_options(settings: &Settings) -> StoreOptions {
             zstd_level: settings.flush.zstd_level,
             ..ParquetOptions::default()
         },
+    }
+}
+
+pub(crate) fn compaction_options(settings: &Settings) -> CompactionOptions {
+    let compaction = &settings.compaction;
+    CompactionOptions {
+        target_bytes: compaction.target_bytes,
+        files_max: compaction.files_max,
+        memory_bytes_max: compaction.memory_bytes_max,
+        // A statement reads the files that were the table's when it began.
+        repeats_every: Duration::from_secs(compaction.repeats_seconds),
+        keep_removed: Duration::from_secs(compaction.keep_seconds.max(settings.query.time_seconds_max)),
     }
 }
 
@@ -56,7 +69,20 @@ pub(crate) fn decode_limits(settings: &Settings) -> DecodeLimits {
         new_devices_per_hour_max: settings.ingest.new_devices_per_hour_max,
         body_timeout: Duration::from_secs(settings.http.body_seconds_max),
         future_us_max: i64::try_from(settings.ingest.future_seconds_max * 1_000_000).unwrap_or(i64::MAX),
+        // The settings have been checked.
+        oldest_us: settings.ingest.oldest_us().unwrap_or_default(),
         ..DecodeLimits::default()
+    }
+}
+
+pub(crate) fn client_times(settings: &Settings) -> ClientTimes {
+    let http = &settings.http;
+    let default = ClientTimes::default();
+    ClientTimes {
+        idle: Duration::from_secs(http.idle_seconds),
+        // Writes have the limit of their own setting, and tell their client of it: so this one comes later.
+        body: default.body.max(Duration::from_secs(2 * http.body_seconds_max)),
+        ..default
     }
 }
 

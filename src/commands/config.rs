@@ -15,7 +15,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = long_help(EXAMPLES))]
 pub(crate) struct ConfigOptions {
-    /// Check the settings file and the environment instead, and say nothing where they are good
+    /// Check the settings file, the environment and the certificates instead, and say nothing where they are good
     #[arg(long)]
     pub check: bool,
 
@@ -26,10 +26,10 @@ pub(crate) struct ConfigOptions {
 /// Prints the template, or checks.
 ///
 /// # Errors
-/// Where a setting is out of its bounds, or standard output is closed.
+/// Where a setting is out of its bounds, a certificate cannot be used, or standard output is closed.
 pub(crate) fn run(options: &ConfigOptions) -> Result<(), CliError> {
     if options.check {
-        options.settings.load()?;
+        zonelake_server::check_certificates(&options.settings.load()?)?;
         return Ok(());
     }
     std::io::stdout().write_all(zonelake_settings::template().as_bytes()).map_err(CliError::failed)

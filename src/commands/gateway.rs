@@ -3,17 +3,22 @@
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use zonelake_http::{AddGateway, AddedGateway, GatewayItem, GatewayList};
+use zonelake_http::{AddGateway, AddedGateway, GatewayItem, GatewayList, WriteGrantItem};
 
+use crate::commands::tokens::{self, TokenCommand, minute};
 use crate::error::{CliError, long_help};
 use crate::registry_access::{Control, ControlOptions};
 
 const EXAMPLES: &str = "Examples:
   TOKEN=$(zonelake gateway add formosa-1 --zone vung-ang)
   zonelake gateway list
+  zonelake gateway grant formosa-1 --zone hoa-phu --table energy --devices 'meter-*'
+  zonelake gateway revoke formosa-1 --zone hoa-phu --table energy --devices 'meter-*'
+  zonelake gateway show formosa-1
+  zonelake gateway token add formosa-1 --others-end-hours 24
   zonelake gateway revoke formosa-1";
 
-/// Add, list and revoke the credentials of gateways
+/// Add, list and revoke gateways and their tokens
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES, after_long_help = long_help(EXAMPLES))]
 pub(crate) enum GatewayCommand {
@@ -24,8 +29,17 @@ pub(crate) enum GatewayCommand {
     /// List the gateways
     List(ControlOptions),
     #[command(after_long_help = long_help(EXAMPLES))]
-    /// Revoke the token of a gateway; what it has sent stays
+    /// Revoke a gateway with all its tokens, or one grant where a zone is named; what it has sent stays
     Revoke(RevokeOptions),
+    #[command(after_long_help = long_help(EXAMPLES))]
+    /// Grant a gateway what it may write besides: a zone, or a table or devices of it
+    Grant(GrantOptions),
+    #[command(after_long_help = long_help(EXAMPLES))]
+    /// Show what a gateway may write
+    Show(ShowOptions),
+    #[command(subcommand)]
+    /// Add, list and revoke tokens of a gateway
+    Token(TokenCommand),
 }
 
 /// Options of `gateway add`.
@@ -48,6 +62,50 @@ pub(crate) struct RevokeOptions {
     /// Name of the gateway
     pub name: String,
 
+    /// Code of a zone: its grant is taken away, and the gateway stays
+    #[arg(long, value_name = "CODE")]
+    pub zone: Option<String>,
+
+    /// Table of the grant; without it that of all tables
+    #[arg(long, value_name = "NAME", requires = "zone")]
+    pub table: Option<String>,
+
+    /// Devices of the grant, as they were granted; without them that of all devices
+    #[arg(long, value_name = "NAMES", requires = "zone")]
+    pub devices: Option<String>,
+
+    #[command(flatten)]
+    pub control: ControlOptions,
+}
+
+/// Options of `gateway grant`.
+#[derive(Debug, Args)]
+pub(crate) struct GrantOptions {
+    /// Name of the gateway
+    pub name: String,
+
+    /// Code of the zone
+    #[arg(long, value_name = "CODE")]
+    pub zone: String,
+
+    /// Table; without it all tables
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
+
+    /// Devices: a name, or its beginning with * behind it; without them all devices
+    #[arg(long, value_name = "NAMES")]
+    pub devices: Option<String>,
+
+    #[command(flatten)]
+    pub control: ControlOptions,
+}
+
+/// Options of `gateway show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowOptions {
+    /// Name of the gateway
+    pub name: String,
+
     #[command(flatten)]
     pub control: ControlOptions,
 }
@@ -63,11 +121,25 @@ pub(crate) fn run(command: &GatewayCommand) -> Result<(), CliError> {
             let list: GatewayList = Control::open(control)?.get(&[GATEWAYS])?;
             print(&list.gateways)
         }
+        GatewayCommand::Grant(options) => {
+            let (table, zone, devices) = (options.table.clone(), options.zone.clone(), options.devices.clone());
+            let grant = WriteGrantItem { table, zone, devices };
+            let path = [GATEWAYS, &options.name, "grants"];
+            print_grants(&Control::open(&options.control)?.post(&path, &grant)?)
+        }
+        GatewayCommand::Revoke(RevokeOptions { name, zone: Some(zone), table, devices, control }) => {
+            let grant = WriteGrantItem { table: table.clone(), zone: zone.clone(), devices: devices.clone() };
+            print_grants(&Control::open(control)?.post(&[GATEWAYS, name, "revoke"], &grant)?)
+        }
+        GatewayCommand::Show(options) => {
+            print_grants(&Control::open(&options.control)?.get(&[GATEWAYS, &options.name])?)
+        }
         GatewayCommand::Revoke(options) => {
             Control::open(&options.control)?.delete(&[GATEWAYS, &options.name])?;
-            eprintln!("Gateway {} is revoked; its token opens nothing more.", options.name);
+            eprintln!("Gateway {} is revoked; its tokens open nothing more.", options.name);
             Ok(())
         }
+        GatewayCommand::Token(command) => tokens::run(GATEWAYS, command),
     }
 }
 
@@ -76,6 +148,19 @@ fn add(options: &AddOptions) -> Result<(), CliError> {
     let added: AddedGateway = Control::open(&options.control)?.post(&[GATEWAYS], &body)?;
     eprintln!("Gateway {} of zone {} is added. Its token, which is not shown again:", options.name, options.zone);
     writeln!(std::io::stdout(), "{}", added.token).map_err(CliError::failed)
+}
+
+fn print_grants(gateway: &GatewayItem) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    let mut line = |cells: [&str; 3]| {
+        let [table, zone, devices] = cells;
+        writeln!(out, "{table:20}  {zone:24}  {devices}").map_err(CliError::failed)
+    };
+    line(["table", "zone", "devices"])?;
+    for grant in &gateway.grants {
+        line([grant.table.as_deref().unwrap_or("*"), &grant.zone, grant.devices.as_deref().unwrap_or("*")])?;
+    }
+    Ok(())
 }
 
 fn print(gateways: &[GatewayItem]) -> Result<(), CliError> {
@@ -96,9 +181,3 @@ fn print(gateways: &[GatewayItem]) -> Result<(), CliError> {
 /// Resource of the gateways.
 const GATEWAYS: &str = "gateways";
 const NAME: &str = "gateway";
-
-/// An instant to the minute, UTC.
-fn minute(us: i64) -> String {
-    chrono::DateTime::from_timestamp_micros(us)
-        .map_or_else(|| us.to_string(), |at| at.format("%Y-%m-%d %H:%M").to_string())
-}

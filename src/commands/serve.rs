@@ -32,7 +32,11 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), CliError> {
     let settings = options.settings.load()?;
     crate::server_log::start(&settings.log.level)?;
     crate::allocator::keep_free_memory();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(zonelake_server::STACK_BYTES)
+        .enable_all()
+        .build()
+        .map_err(CliError::failed)?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(CliError::failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::failed)?;

@@ -124,13 +124,13 @@ def listings(connection):
 
 
 def errors(connection):
-    refused(lambda: read(connection, "SELECT nothing"), "No field named nothing")
-    refused(lambda: read(connection, "SELECT * FROM nowhere"), "not found")
+    refused(lambda: read(connection, "SELECT nothing"), "does not exist")
+    refused(lambda: read(connection, "SELECT * FROM nowhere"), "does not exist")
     refused(lambda: read(connection, "INSERT INTO probe VALUES (1)"), "only statements that read")
     with connection.cursor() as cursor:
         refused(lambda: cursor.executemany("SELECT $1 + 1", [(1,), (2,)]), "SQL reads only")
     refused(lambda: read(connection, "SELECT 1; SELECT 2"), "one statement")
-    refused(lambda: read(connection, "SELECT 1 / (value - 9999) FROM generate_series(1, 100000)"), "ivide by zero")
+    refused(lambda: read(connection, "SELECT 1 / (value - 9999) FROM generate_series(1, 100000)"), "division by zero")
     assert read(connection, "SELECT 1 AS x").to_pylist() == [{"x": 1}]
 
 

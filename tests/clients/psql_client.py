@@ -46,7 +46,7 @@ def check(server):
     assert rows[0] == ["device", "note"] and rows[1] == ["d0", "tiếng Việt"] and rows[5][1] == "line\nbreak", rows
     for statement, words in [
         ("insert into probe values (1)", "SQL reads only"),
-        ("select * from nowhere", "not found"),
+        ("select * from nowhere", "does not exist"),
         ("selct 1", "syntax error"),
     ]:
         assert words in psql(server, statement, check=False), statement

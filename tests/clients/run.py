@@ -7,12 +7,14 @@ import sys
 import time
 
 import adbc_client
+import dashboards_client
 import flight_client
 import frames_client
 import jdbc_client
 import psql_client
 import psycopg_client
 import questions_client
+import reports_client
 import sqlalchemy_client
 import tls_client
 from rows import start
@@ -26,6 +28,8 @@ CLIENTS = {
     "frames": frames_client.check,
     "jdbc": jdbc_client.check,
     "questions": questions_client.check,
+    "dashboards": dashboards_client.check,
+    "reports": reports_client.check,
     "tls": tls_client.check,
 }
 

@@ -15,7 +15,7 @@ def check(server):
     assert {"public", "system"} <= set(inspector.get_schema_names()), inspector.get_schema_names()
     tables = inspector.get_table_names()
     assert "probe" in tables and "environment" in tables, tables
-    assert inspector.get_table_names(schema="system") == ["queries"]
+    assert inspector.get_table_names(schema="system") == ["compactions", "files", "queries", "tables"]
     assert inspector.get_view_names() == []
     columns = {column["name"]: column for column in inspector.get_columns("probe")}
     assert isinstance(columns["level"]["type"], sqlalchemy.DOUBLE_PRECISION), columns["level"]

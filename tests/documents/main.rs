@@ -69,6 +69,7 @@ fn root() -> PathBuf {
 fn documents() -> Vec<PathBuf> {
     let mut documents = vec![root().join("README.md")];
     documents.extend(markdown_in(&root().join("docs")));
+    documents.extend(markdown_in(&root().join("docs/vi")));
     documents
 }
 

@@ -222,7 +222,7 @@ impl Folder {
     /// Makes it look like a clone in which the program was built.
     fn fill(&self, root: &Path) {
         // What the documents use, and nothing that they write: a link to a user's own back-up or settings would be written through.
-        const USED: [&str; 7] = ["README.md", "docs", "gateway", "schemas", "src", "dashboards", "tests"];
+        const USED: [&str; 8] = ["README.md", "docs", "gateway", "ingest", "schemas", "src", "dashboards", "tests"];
         for name in USED.iter().filter(|name| root.join(name).exists()) {
             symlink(root.join(name), self.path("clone").join(name)).expect("a link can be made");
         }

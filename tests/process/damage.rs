@@ -237,6 +237,30 @@ fn damage_of_the_table_log_and_of_the_registry_is_found() {
 }
 
 #[test]
+fn an_older_registry_beside_a_newer_log_is_found_and_no_server_starts_over_it() {
+    let place = Installation::new().with("ZONELAKE_INGEST_SHARDS", 1);
+    let server = place.first_start();
+    let (password, token) = (server.password().to_owned(), place.add_gateway("g"));
+    server.write_rows(&token, "d1", START, 10);
+    assert!(server.terminate().success(), "{}", place.log());
+    let registry = place.data().join("registry.sqlite");
+    let older = std::fs::read(&registry).expect("it can be read");
+    let server = place.restart(&password);
+    server.write_rows(&token, "d2", START, 10);
+    server.kill();
+    for name in ["registry.sqlite-wal", "registry.sqlite-shm"] {
+        std::fs::remove_file(place.data().join(name)).ok();
+    }
+    std::fs::write(&registry, older).expect("it can be written");
+    let output = check(&place);
+    assert_eq!(output.status.code(), Some(3), "{}{}", text(&output.stdout), text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(said.contains("device key") && said.contains("LSN") && said.contains("segment-"), "{said}");
+    let (_, said) = place.refused_start();
+    assert!(said.contains("device key") && said.contains("restore registry.sqlite"), "{said}");
+}
+
+#[test]
 fn a_check_beside_a_running_server_says_so() {
     let place = Installation::new();
     let server = place.first_start();

@@ -11,9 +11,23 @@ fn the_demo_runs_checks_itself_and_leaves_nothing_behind() {
     let output = output.expect("the program can be started");
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}{}", text(&output.stderr));
-    // 20 ticks of 4 zones with 1,508 devices each, and the recordings.
+    // 20 ticks of 4 zones with 1,632 devices each, and the recordings.
     assert!(said.contains("checked: all ") && said.contains("rows/s") && said.contains("p99"), "{said}");
-    assert!(said.contains("simulated 4 zones for 2 s: 120640 rows"), "{said}");
+    // Its questions go by the views, and each has an answer.
+    for (view, told) in [
+        ("air_quality_daily", "too_few_hours"),
+        ("energy_use", "offpeak"),
+        ("network_quality", "Viettel"),
+        ("silent_trackers", "sim-assets-0000"),
+        ("zone_overview", "hoa-hiep-1"),
+        ("province_overview", "no_stations_reported"),
+        ("FROM oee", "| hoa-phu"),
+    ] {
+        let (_, answer) = said.split_once(view).unwrap_or_else(|| panic!("{view} is not asked: {said}"));
+        let answer = answer.split("\n\n").next().unwrap_or_default();
+        assert!(answer.contains(told), "{view} does not say {told}: {said}");
+    }
+    assert!(said.contains("simulated 4 zones for 2 s: 130560 rows"), "{said}");
     let left: Vec<_> = std::fs::read_dir(&temporary).expect("it is a folder").collect();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -308,7 +308,7 @@ fn end(process: &mut Child) {
 
 /// A port that nobody has, and that nobody gets until the server asks for it: each is given out once, below those that the
 /// system gives to whoever does not choose.
-fn free_port(is_free: impl Fn(u16) -> bool) -> u16 {
+pub(crate) fn free_port(is_free: impl Fn(u16) -> bool) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let of_process = u16::try_from(std::process::id() % 100).expect("below 100") * 100;
     let ports = || FIRST_PORT + (of_process + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;

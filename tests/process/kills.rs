@@ -1,9 +1,11 @@
-//! Kill after kill, of the server and of gateways, under load over QUIC: at the end every batch is there, once.
+//! Kill after kill, of the server and of gateways, under load over QUIC, HTTP and Flight: at the end every batch is there, once.
 //!
 //! Gateways are processes of `zonelake push` that send file after file; one that was killed is started again with the
 //! same file. Batches have 100 rows, one a second, and each second of a device has one row, so that the account of every
-//! batch is a query. `ZONELAKE_SERVER_KILLS` and `ZONELAKE_GATEWAY_KILLS` say how often; `ZONELAKE_KILLS_SEED` when.
+//! batch is a query. Beside them write clients over HTTP, under keys, and over Flight, where a batch whose call has failed may be there or
+//! not, and is there as a whole. `ZONELAKE_SERVER_KILLS` and `ZONELAKE_GATEWAY_KILLS` say how often; `ZONELAKE_KILLS_SEED` when.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,12 +16,14 @@ use std::thread::{scope, sleep};
 use std::time::Duration;
 
 use crate::installation::{Installation, Server};
+use crate::writers::{BATCH_ROWS, FlightBatches, START, write_over_flight, write_over_http};
 
 /// 2023-11-14T22:13:20Z, the second 1,700,000,000 since 1970: batches begin with multiples of 100 seconds.
 const START_OF_DAY: u64 = 22 * 3_600 + 13 * 60 + 20;
-const BATCH_ROWS: u64 = 100;
 const FILE_BATCHES: u64 = 30;
 const GATEWAYS: usize = 8;
+/// Clients over HTTP, and as many over Flight.
+const WRITERS: usize = 2;
 
 /// What is going on.
 struct Load {
@@ -30,6 +34,10 @@ struct Load {
     files_done: Mutex<Vec<u64>>,
     processes: Vec<Mutex<Option<Child>>>,
     restarts: AtomicU64,
+    /// Batches that were acknowledged over HTTP.
+    over_http: AtomicU64,
+    /// Batches over Flight, by writer.
+    over_flight: Mutex<BTreeMap<usize, FlightBatches>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -45,6 +53,8 @@ impl Load {
             files_done: Mutex::default(),
             processes: (0..GATEWAYS).map(|_| Mutex::default()).collect(),
             restarts: AtomicU64::new(0),
+            over_http: AtomicU64::new(0),
+            over_flight: Mutex::default(),
         }
     }
 
@@ -140,6 +150,35 @@ fn check_files_that_are_done(load: &Load, server: &Server<'_>) {
     assert_eq!(account(server, &format!("device in ({})", done.join(", ")), batches), expected);
 }
 
+/// Compares each batch of the writers over Flight with what its call has said; returns how many are there.
+fn check_flight(load: &Load, server: &Server<'_>) -> u64 {
+    let mut there = 0;
+    for (writer, batches) in lock(&load.over_flight).iter() {
+        let query = format!(
+            "select (floor(extract(epoch from time) / {BATCH_ROWS}) - {})::bigint as batch, count(*) n, count(distinct time) d \
+             from environment where device = 'f{writer}' group by 1",
+            START / BATCH_ROWS
+        );
+        let mut found = BTreeSet::new();
+        for row in server.sql(&query) {
+            let number = |name: &str| row[name].as_u64().unwrap_or_else(|| panic!("{name}: {row}"));
+            assert_eq!((number("n"), number("d")), (BATCH_ROWS, BATCH_ROWS), "a batch is whole, and there once: {row}");
+            found.insert(number("batch"));
+        }
+        let lost: Vec<_> = batches.acknowledged.iter().filter(|batch| !found.contains(batch)).collect();
+        assert!(lost.is_empty(), "acknowledged over Flight and lost: {lost:?}");
+        let known = |batch: &u64| batches.acknowledged.contains(batch) || batches.unclear.contains(batch);
+        assert!(found.iter().all(known), "batches that were never sent");
+        println!(
+            "Flight writer {writer}: {} acknowledged, {} with an unclear end",
+            batches.acknowledged.len(),
+            batches.unclear.len()
+        );
+        there += found.len() as u64;
+    }
+    there
+}
+
 fn number_from(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |text| text.parse().expect("a number"))
 }
@@ -172,6 +211,17 @@ fn no_kill_of_the_server_or_of_a_gateway_loses_or_doubles_a_batch() {
             let (load, place) = (&load, &place);
             threads.spawn(move || load.send_files(place, gateway));
         }
+        for writer in 0..WRITERS {
+            let (load, place) = (&load, &place);
+            threads.spawn(move || {
+                let batches = write_over_http(place, &load.token, writer, &load.ending);
+                load.over_http.fetch_add(batches, Ordering::AcqRel);
+            });
+            threads.spawn(move || {
+                let batches = write_over_flight(place, &load.token, writer, &load.ending);
+                lock(&load.over_flight).insert(writer, batches);
+            });
+        }
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         for kill in 0..server_kills {
             sleep(Duration::from_millis(20 + random(&mut state, 1_600)));
@@ -200,13 +250,15 @@ fn no_kill_of_the_server_or_of_a_gateway_loses_or_doubles_a_batch() {
     });
     let server = server.expect("it runs");
     let files = load.files_begun.load(Ordering::Acquire);
-    let expected =
-        Account { batches: files * FILE_BATCHES, rows: files * FILE_BATCHES * BATCH_ROWS, lost: 0, double: 0 };
+    let over_http = load.over_http.load(Ordering::Acquire);
+    let over_flight = check_flight(&load, &server);
+    let batches = files * FILE_BATCHES + over_http + over_flight;
+    let expected = Account { batches, rows: batches * BATCH_ROWS, lost: 0, double: 0 };
     let found = account(&server, "true", expected.batches);
     let restarts = load.restarts.load(Ordering::Acquire);
     println!(
         "seed {seed}: {server_kills} kills of the server, {killed} of gateways ({restarts} came in the midst of a file): \
-         {} batches, {} rows, {} rows lost, {} double",
+         {} batches, of which {over_http} over HTTP and {over_flight} over Flight, {} rows, {} rows lost, {} double",
         found.batches, found.rows, found.lost, found.double
     );
     assert_eq!(found, expected);

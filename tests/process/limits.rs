@@ -1,4 +1,4 @@
-//! Limits of the HTTP door, exceeded by one address; others go on.
+//! Limits of the HTTP listener, exceeded by one address; others go on.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,20 +17,22 @@ fn connections_over_the_limit_of_an_address_are_told_to_come_again_and_places_co
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
         stream
     };
-    // Connections that the test's own clients have left open count too until the server has noticed their end.
-    let mut silent: Vec<TcpStream> = Vec::new();
-    let mut answer = String::new();
-    for _ in 0..4 {
+    let ask = |path: &str| {
         let mut stream = connect();
-        stream.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout can be set");
-        answer.clear();
-        if stream.read_to_string(&mut answer).is_ok() && !answer.is_empty() {
-            break;
-        }
-        silent.push(stream);
-    }
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it is answered");
+        answer
+    };
+    let silent: Vec<TcpStream> = (0..3).map(|_| connect()).collect();
+    let answer = ask("/api/v1/sql?q=select+1");
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("too many connections"), "{answer}");
-    assert!(answer.contains("Retry-After: 1"), "{answer}");
+    assert!(answer.contains("retry-after: 1"), "{answer}");
+    // Whoever watches the server sees it all the same.
+    assert!(ask("/health").starts_with("HTTP/1.1 200"));
+    assert!(ask("/ready").contains("\"ready\""));
+    assert!(ask("/metrics").starts_with("HTTP/1.1 401"));
     drop(silent);
     let again = (0..100).find_map(|_| {
         std::thread::sleep(Duration::from_millis(20));
@@ -67,6 +69,37 @@ fn a_write_that_is_slow_is_refused_in_time_and_a_repeated_one_under_its_key_is_s
     server.kill();
     let server = place.restart(&password);
     assert_eq!(write(5), (204, true), "a crash does not make it forget");
-    assert_eq!(write(6).0, 422);
     assert_eq!(server.sql_value("select count(*) from environment"), 5);
+    assert_eq!(write(6), (204, false), "another content is another request");
+    assert_eq!(server.sql_value("select count(*) from environment"), 11);
+}
+
+#[test]
+fn metrics_come_in_the_format_that_is_asked_for() {
+    let place = Installation::new();
+    let server = place.first_start();
+    let metrics = |accept: &str| {
+        let credentials = format!("Basic {}", base64(&format!("admin:{}", server.password())));
+        let request = agent().get(place.url("/metrics")).header("Authorization", credentials).header("Accept", accept);
+        let mut answer = request.call().expect("the server answers");
+        let kind = answer.headers()["content-type"].to_str().expect("text").to_owned();
+        (kind, answer.body_mut().read_to_string().expect("text"))
+    };
+    let (kind, text) = metrics("*/*");
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+    for line in [
+        "# TYPE zonelake_rows_stored_total counter\n",
+        "# TYPE process_cpu_seconds_total counter\n",
+        concat!("zonelake_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    let (kind, open) = metrics("application/openmetrics-text; version=1.0.0");
+    assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"), "{kind}");
+    assert!(open.ends_with("# EOF\n") && open.contains("# TYPE zonelake_rows_stored counter\n"), "{open}");
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine;
+    base64::prelude::BASE64_STANDARD.encode(text)
 }

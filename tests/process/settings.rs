@@ -1,6 +1,8 @@
 //! The settings file as an operator meets it.
 
-use crate::installation::{Installation, text};
+use std::net::{TcpListener, TcpStream};
+
+use crate::installation::{Installation, text, wait_for};
 
 #[test]
 fn the_printed_settings_file_is_accepted_as_it_is_and_with_every_key_set() {
@@ -93,4 +95,69 @@ fn a_table_that_would_misread_stored_data_is_refused_by_name() {
     let (code, said) = place.refused_start();
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("table wells, field level"), "{said}");
+}
+
+#[test]
+fn half_of_a_certificate_stops_the_start_and_the_check_and_is_not_replaced() {
+    let place = Installation::new();
+    let server = place.first_start();
+    let password = server.password().to_owned();
+    assert!(server.terminate().success());
+    let (certificate, key) = (place.data().join("tls/cert.pem"), place.data().join("tls/key.pem"));
+    let (kept, old_key) =
+        (std::fs::read(&certificate).expect("it was made"), std::fs::read(&key).expect("it was made"));
+    assert!(place.run(&["config", "--check"]).status.success());
+    std::fs::remove_file(&certificate).expect("it can be removed");
+    let (code, said) = place.refused_start();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("tls/cert.pem") && said.contains("key.pem is there"), "{said}");
+    let check = place.run(&["config", "--check"]);
+    assert_eq!(check.status.code(), Some(2));
+    assert!(text(&check.stderr).contains("tls/cert.pem"), "{}", text(&check.stderr));
+    assert_eq!(std::fs::read(&key).expect("it is there"), old_key);
+    std::fs::write(&certificate, &kept).expect("it can be brought back");
+    place.restart(&password);
+    assert_eq!(std::fs::read(&key).expect("it is there"), old_key);
+}
+
+#[test]
+fn the_check_of_the_settings_looks_at_the_certificates_that_they_name() {
+    for (certificate, key) in [
+        ("ZONELAKE_HTTP_CERTIFICATE", "ZONELAKE_HTTP_KEY"),
+        ("ZONELAKE_POSTGRES_CERTIFICATE", "ZONELAKE_POSTGRES_KEY"),
+        ("ZONELAKE_QUIC_CERTIFICATE", "ZONELAKE_QUIC_KEY"),
+    ] {
+        let place = Installation::new().with(certificate, "/nonexistent/c.pem").with(key, "/nonexistent/k.pem");
+        let check = place.run(&["config", "--check"]);
+        assert_eq!(check.status.code(), Some(2), "{certificate}");
+        assert!(text(&check.stderr).contains("/nonexistent/c.pem"), "{}", text(&check.stderr));
+    }
+}
+
+#[test]
+fn the_first_password_is_shown_by_the_start_that_succeeds_behind_one_that_found_a_port_taken() {
+    let place = Installation::new();
+    let address = place.url("").trim_start_matches("http://").to_owned();
+    let taken = TcpListener::bind(&address).expect("the port is free");
+    let (code, said) = place.refused_start();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("cannot listen"), "{said}");
+    drop(taken);
+    assert!(wait_for(|| TcpStream::connect(&address).is_err().then_some(())).is_some());
+    let server = place.first_start();
+    assert_eq!(server.sql_value("select 1"), 1);
+}
+
+#[test]
+fn the_server_log_of_a_first_start_has_our_own_lines_and_of_libraries_no_more_than_warnings() {
+    let place = Installation::new();
+    drop(place.first_start());
+    let log = place.log();
+    // Time, level, module, words.
+    let targets = log.lines().filter_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        (words.next()? == "INFO").then(|| words.next())?
+    });
+    let (own, foreign): (Vec<_>, Vec<_>) = targets.partition(|target| target.starts_with("zonelake"));
+    assert!(!own.is_empty() && foreign.is_empty(), "{log}");
 }

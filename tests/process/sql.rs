@@ -131,3 +131,49 @@ fn the_prompt_answers_on_a_terminal_and_keeps_its_history() {
     let kept = std::fs::read_to_string(&history).expect("the history is kept");
     assert!(kept.contains("from environment") && kept.contains("\\dt"), "the earlier one goes on: {kept}");
 }
+
+#[test]
+fn no_statement_is_told_a_path_of_the_machine() {
+    let place = Installation::new();
+    let server = filled(&place);
+    let wanted = place.root().to_str().expect("plain").trim_start_matches('/').to_owned();
+    // A stop flushes, so that the rows are in files.
+    let password = server.password().to_owned();
+    assert!(server.terminate().success(), "{}", place.log());
+    let server = place.restart(&password);
+    for query in [
+        "explain select * from environment",
+        "explain analyze select device, avg(temperature) from environment group by device",
+        "select input_file_name() from environment",
+    ] {
+        let output = sql(&place, &server, &["-c", query]).output().expect("started");
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(!said.contains(&wanted), "{query}: {said}");
+        let names_files = said.contains(".parquet") && said.contains("environment/");
+        assert!(names_files || !query.starts_with("explain"), "the file is named: {query}: {said}");
+    }
+}
+
+#[test]
+fn options_set_the_session_of_every_query() {
+    let place = Installation::new();
+    let server = filled(&place);
+    let asked = |options: &[&str], query: &str| {
+        let arguments = [options, &["--format", "csv", "-c", query]].concat();
+        let output = sql(&place, &server, &arguments).output().expect("started");
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let (_, said, _) = asked(
+        &["--time-zone", "Asia/Ho_Chi_Minh"],
+        "select timestamptz '2026-07-01 12:00' as noon, count(*) from environment",
+    );
+    assert_eq!(said, "noon,count\n2026-07-01T12:00:00.000000+07:00,3\n");
+    let (_, said, _) = asked(&["--time-zone", "-3.5"], "select timestamptz '2026-07-01 12:00' as noon");
+    assert_eq!(said, "noon\n2026-07-01T12:00:00.000000-03:30\n");
+    let (_, said, _) = asked(&["--search-path", "system"], "select current_schema");
+    assert_eq!(said, "current_schema\nsystem\n");
+    let (succeeded, _, errors) = asked(&["--time-zone", "+07:00"], "select 1");
+    assert!(!succeeded && errors.contains("hours to the east"), "{errors}");
+    let (succeeded, _, errors) = asked(&[], "select temperatur from environment");
+    assert!(!succeeded && errors.contains("Hint: Perhaps you meant"), "{errors}");
+}

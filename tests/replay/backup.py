@@ -7,9 +7,8 @@ and a server that is started on it goes on.
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
-from server import REPOSITORY, Server, binary
+from server import Server, binary
 
 START_S = 1_700_000_000
 ROWS = 200
@@ -18,6 +17,13 @@ ROWS = 200
 def lines(batch: int) -> str:
     rows = range(batch * ROWS, (batch + 1) * ROWS)
     return "".join(f"environment,device=d{row % 7} temperature={row % 40} {(START_S + row) * 1_000_000}\n" for row in rows)
+
+
+def run(server: Server, *arguments) -> subprocess.CompletedProcess:
+    command = [binary(), *arguments]
+    return subprocess.run(
+        command, env=server.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
 
 
 def main() -> int:
@@ -37,19 +43,16 @@ def main() -> int:
         writer.start()
         stop.wait(3)
         before = acknowledged
-        copying = subprocess.run(
-            ["bash", REPOSITORY / "docs" / "backup.sh", server.data, restored.data],
-            env=server.environment() | {"ZONELAKE_BINARY": str(binary())},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
+        copies = server.data.parent / "copies"
+        copying = run(server, "backup", copies)
         after = acknowledged
         stop.set()
         writer.join()
         assert copying.returncode == 0, copying.stdout + copying.stderr
         assert 0 < before < after, f"rows came in while the copy was made: {before}, {after}"
-        print("  " + copying.stdout.strip().splitlines()[-1])
+        print("  " + copying.stderr.strip().splitlines()[-1])
+        restoring = run(restored, "restore", copies)
+        assert restoring.returncode == 0, restoring.stdout + restoring.stderr
 
         restored.password = server.password
         restored.start()

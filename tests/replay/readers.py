@@ -16,6 +16,7 @@ import pyarrow.compute
 from server import Server
 
 START_US = 1_767_222_000_000_000  # 2025-12-31 23:00 UTC: an hour before the next date, month and year
+IDENTITY = ["_shard", "_lsn", "_row", "_sequence"]
 TABLE = """
 name = "everything"
 description = "A field of every way in which values are kept."
@@ -113,6 +114,16 @@ def compare(server: Server, table: str, expected_rows: int) -> int:
     return len(wanted) * len(names) * 3
 
 
+def compare_identities(server: Server, table: str) -> None:
+    """Every reader shows which row of which record each row is, each once; SQL does not show it."""
+    assert not set(IDENTITY) & set(server.sql(f"select * from {table} limit 1").column_names)
+    path = server.data / "tables" / table
+    tables = [reader(path) for reader in (read_by_deltalake, read_by_polars, read_by_duckdb)]
+    found = [sorted(zip(*(read.column(name).to_pylist() for name in IDENTITY))) for read in tables]
+    assert found[0] == found[1] == found[2], table
+    assert len({place[:3] for place in found[0]}) == len(found[0]), f"{table}: two rows have one identity"
+
+
 def main() -> int:
     passed = 0
     with Server(ingest_shards=2, flush_age_seconds=3600) as server:
@@ -135,7 +146,8 @@ def main() -> int:
         assert live_rows == 11_000, live_rows
         for table, expected in (("everything", 11_000), ("rejected", 3)):
             compare(server, table, expected)
-            passed += 3
+            compare_identities(server, table)
+            passed += 4
     print(f"{passed} passed, 0 failed")
     return 0
 

@@ -6,7 +6,6 @@ use crate::lexer::{Kind, tokens};
 use crate::tree::Tree;
 
 const FILE_LINES_MAX: usize = 600;
-const FOLDER_FILES_MAX: usize = 15;
 
 /// Words and the terms that stand for them; see the glossary in ARCHITECTURE.md.
 const HOMELY: [(&str, &str); 40] = [
@@ -55,7 +54,6 @@ const HOMELY: [(&str, &str); 40] = [
 /// Lines to print.
 pub(crate) fn lines(tree: &Tree) -> Vec<String> {
     let mut lines = long_files(tree);
-    lines.extend(full_folders(tree));
     lines.extend(maps_with_code(tree));
     lines.extend(homely_words(tree));
     lines
@@ -65,15 +63,6 @@ fn long_files(tree: &Tree) -> Vec<String> {
     let sizes = tree.sources().map(|file| (file, tree.text(file).lines().count()));
     let long = sizes.filter(|(_, lines)| *lines > FILE_LINES_MAX);
     long.map(|(file, lines)| format!("{file} has {lines} lines (over {FILE_LINES_MAX})")).collect()
-}
-
-fn full_folders(tree: &Tree) -> Vec<String> {
-    let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
-    for file in tree.sources() {
-        *folders.entry(file.rsplit_once('/').map_or("", |(folder, _)| folder)).or_default() += 1;
-    }
-    let full = folders.into_iter().filter(|(_, files)| *files > FOLDER_FILES_MAX);
-    full.map(|(folder, files)| format!("{folder} has {files} source files (over {FOLDER_FILES_MAX})")).collect()
 }
 
 /// `mod.rs` files that define something, and modules in both forms.

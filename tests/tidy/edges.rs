@@ -9,8 +9,9 @@ use crate::tree::Crate;
 ///
 /// `benches` is the workload alone here: its measurements import what they measure as development dependencies. `tests/fuzz`
 /// tests everything and is imported by nobody.
-pub(crate) const ORDER: [(&str, &[&str]); 23] = [
+pub(crate) const ORDER: [(&str, &[&str]); 27] = [
     ("zonelake-schemas", &[]),
+    ("zonelake-alerts", &["zonelake-schemas"]),
     ("zonelake-registry", &["zonelake-schemas"]),
     ("zonelake-wal", &["zonelake-schemas"]),
     ("zonelake-objects", &["zonelake-schemas"]),
@@ -19,11 +20,13 @@ pub(crate) const ORDER: [(&str, &[&str]); 23] = [
     ("zonelake-storage", &["zonelake-registry", "zonelake-wal", "zonelake-tablelog"]),
     ("zonelake-ingest", &["zonelake-storage"]),
     ("zonelake-timeseries", &["zonelake-schemas"]),
-    ("zonelake-query", &["zonelake-storage", "zonelake-timeseries"]),
+    ("zonelake-domain", &["zonelake-schemas"]),
+    ("zonelake-query", &["zonelake-storage", "zonelake-timeseries", "zonelake-domain"]),
     ("zonelake-settings", &[]),
     ("zonelake-net", &["zonelake-registry"]),
     ("zonelake-quic", &["zonelake-net", "zonelake-ingest"]),
-    ("zonelake-http", &["zonelake-net", "zonelake-ingest", "zonelake-query"]),
+    ("zonelake-alerting", &["zonelake-alerts", "zonelake-ingest", "zonelake-query"]),
+    ("zonelake-http", &["zonelake-net", "zonelake-alerting"]),
     ("zonelake-postgres", &["zonelake-net", "zonelake-query"]),
     ("zonelake-flight", &["zonelake-net", "zonelake-ingest", "zonelake-query"]),
     (
@@ -36,6 +39,8 @@ pub(crate) const ORDER: [(&str, &[&str]); 23] = [
     ("zonelake-loadtest", &["zonelake-gateway", "zonelake-benches"]),
     ("zonelake", &["zonelake-server", "zonelake-push"]),
     ("zonelake-fuzz", &["zonelake-server", "zonelake-push"]),
+    // In the place of a published crate, for the library of spreadsheets alone.
+    ("zip", &[]),
 ];
 
 /// Imports that go up or aside, and crates that have no place in the order.

@@ -1,14 +1,14 @@
 //! The structure of the tree, read from its sources and manifests.
 //!
 //! These fail, with file and line: files of a crate that import each other in a circle, a crate that imports one that does not stand below it,
-//! a path of a machine, a public item without documentation, a lint that is turned off without a reason, and `#[path]` in product code. Sizes,
-//! maps with code in them and homely words are printed (`--nocapture`) and fail nothing: they are for a person to judge.
+//! a path of a machine, a public item without documentation, a lint that is turned off without a reason, a folder of more than fifteen files whose map gives none, a path in ARCHITECTURE.md that is not there, `#[path]` in product code, and files or
+//! randomness that product code takes elsewhere than in the places named for it. Sizes, maps with code in them and homely words are printed (`--nocapture`) and fail nothing: they are for a person to judge.
 //!
 //! It needs no crate: `rustc --test --edition 2024 tests/tidy/main.rs` makes a program that checks the tree in `ZONELAKE_TIDY_ROOT`.
 //!
 //! - [`tree`]: files and crates
 //! - [`lexer`], [`source`], [`modules`]: from text to tokens, to the declarations of a file, to the meaning of a path in a crate
-//! - [`circles`], [`edges`], [`machine_paths`], [`attributes`]: the checks
+//! - [`circles`], [`edges`], [`machine_paths`], [`attributes`], [`injected`], [`full_folders`], [`named_paths`]: the checks
 //! - [`advice`]: lines that are printed
 //! - [`finding`]: a fault with its place
 //! - [`planted`]: each check finds what is planted for it, and leaves the good alone
@@ -18,9 +18,12 @@ mod attributes;
 mod circles;
 mod edges;
 mod finding;
+mod full_folders;
+mod injected;
 mod lexer;
 mod machine_paths;
 mod modules;
+mod named_paths;
 mod planted;
 mod source;
 mod tree;
@@ -61,8 +64,13 @@ fn findings(tree: &Tree, order: &[(&str, &[&str])]) -> Vec<Finding> {
         findings.extend(machine_paths::find(file, &text));
         if file.ends_with(".rs") {
             findings.extend(attributes::find(file, &text, is_product(file)));
+            if is_product(file) {
+                findings.extend(injected::find(file, &text));
+            }
         }
     }
+    findings.extend(full_folders::find(tree));
+    findings.extend(named_paths::find(tree));
     findings.sort();
     findings
 }

@@ -254,3 +254,59 @@ fn a_module_by_path_is_found_in_product_code_alone() {
     let (file, line, _) = tree.finding();
     assert_eq!((file.as_str(), line), ("low/src/lib.rs", 1));
 }
+
+#[test]
+fn a_file_that_product_code_opens_outside_the_named_places_is_found() {
+    let tree = Planted::new()
+        .with("low/src/lib.rs", "mod a;\nmod b;\n")
+        .with("low/src/a.rs", "use std::fs;\nfn a() -> bool { fs::exists(\"a\").is_ok() }\n")
+        // The tests of a file may, and so may what only has such a name.
+        .with("low/src/b.rs", "use std::os::unix::fs::FileExt;\n#[cfg(test)]\nmod tests {\n    use std::fs;\n}\n");
+    let (file, line, text) = tree.finding();
+    assert_eq!((file.as_str(), line), ("low/src/a.rs", 1));
+    assert!(text.contains("files are opened"), "{text}");
+    for (group, is_found) in [
+        ("fs::File, io", true),
+        ("io, fs", true),
+        ("io, os::{unix, fd}, fs as files", true),
+        ("os::unix::fs::FileExt, io", false),
+    ] {
+        let tree = Planted::new().with("low/src/lib.rs", &format!("//! Low.\nuse std::{{{group}}};\n"));
+        assert_eq!(tree.findings().len(), usize::from(is_found), "{group}");
+    }
+}
+
+#[test]
+fn randomness_that_product_code_takes_outside_the_named_places_is_found() {
+    let tree = Planted::new()
+        .with("high/src/lib.rs", "//! High.\nmod a;\n")
+        .with("high/src/a.rs", "fn a() -> u64 {\n    fastrand::u64(..)\n}\n");
+    let (file, line, text) = tree.finding();
+    assert_eq!((file.as_str(), line), ("high/src/a.rs", 2));
+    assert!(text.contains("randomness"), "{text}");
+    let tree =
+        Planted::new().with("high/src/lib.rs", "//! High.\nfn id() -> u128 {\n    Uuid::new_v4().as_u128()\n}\n");
+    assert!(tree.finding().2.contains("randomness"));
+}
+
+#[test]
+fn a_folder_of_more_than_fifteen_files_has_a_map_that_says_why() {
+    let full = |map: &str| {
+        (0..16).fold(Planted::new().with("low/src/lib.rs", map), |tree, number| {
+            tree.with(&format!("low/src/part_{number}.rs"), "")
+        })
+    };
+    let (file, line, text) = full("//! Parts.\n").finding();
+    assert_eq!((file.as_str(), line), ("low/src/lib.rs", 1));
+    assert!(text.contains("low/src has 16 source files"), "{text}");
+    full("//! Parts, a file each, hence more\n//! than fifteen.\n").is_tidy();
+}
+
+#[test]
+fn a_path_in_the_map_of_the_tree_is_there() {
+    let tree = Planted::new()
+        .with("ARCHITECTURE.md", "`low/src/lib.rs`, `low/src/`, `lib.rs`, `GET /low`\n`low/src/gone.rs`\n");
+    let (file, line, text) = tree.finding();
+    assert_eq!((file.as_str(), line), ("ARCHITECTURE.md", 2));
+    assert!(text.contains("`low/src/gone.rs`"), "{text}");
+}

@@ -4,34 +4,46 @@
 //! - [`options`]: sources, mapping and server of a push
 //! - [`source`]: a file or standard input, opened, and its rows in chunks of a fixed number
 //! - [`identity`]: the producer's name, from content and mapping
-//! - [`mapping`], [`time_mapping`]: which column becomes which field
+//! - [`mapping`]: which column becomes which field
 //! - [`columns`]: columns of a source into a batch
-//! - [`pieces`]: encoded batches, on a thread of their own
-//! - [`run`]: one source, and the streams that its batches are sent on ([`table_stream`]); [`push`](mod@push): all sources
+//! - [`look`]: the whole source, looked at before anything is sent
+//! - [`dry_run`](mod@dry_run): what a push would do; [`suggest`](mod@suggest): a draft of a mapping
+//! - [`ledger`]: what the server has of it already
+//! - [`sending`]: the way of the batches of one source; [`push`](mod@push): all sources
 //! - [`progress`], [`report`]: progress while it runs, and the result
+//! - [`history`](mod@history): the latest pushes of a gateway
 //! - [`error`]: errors that stop a push
 
 mod columns;
+#[cfg(test)]
+mod disguises;
+mod dry_run;
 mod error;
+mod history;
 mod identity;
+mod ledger;
+mod look;
 mod mapping;
 mod options;
-mod pieces;
 mod progress;
 mod push;
 #[cfg(test)]
 mod recordings;
 mod report;
-mod run;
+mod sending;
 mod source;
-mod table_stream;
-mod time_mapping;
+mod suggest;
 
-pub use columns::rows::{BadRow, Position};
+pub use columns::position::{BadRow, Position};
+pub use dry_run::{DryRun, FieldOutcome, dry_run};
 pub use error::PushError;
-pub use mapping::{ColumnMapping, DeviceMapping, Mapping};
+pub use history::{PastPush, history};
+pub use mapping::declaration::Mapping;
+pub use mapping::parts::{Beyond, ColumnMapping, Conversion, DeviceMapping, LongMapping, SameTimes};
+pub use mapping::time::{Ambiguous, Epoch as TimeUnit, MappingError, Midnight, Serial, Skipped, TimeMapping};
 pub use options::PushOptions;
 pub use push::push;
 pub use report::{FileReport, NoProgress, ProgressSink, PushProgress, PushReport};
+pub use source::lines::LineParts;
 pub use source::open::{PushFormat, PushInput};
-pub use time_mapping::{Ambiguous, Epoch as TimeUnit, MappingError, Midnight, Skipped, TimeMapping};
+pub use suggest::suggest;

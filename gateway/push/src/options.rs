@@ -5,9 +5,9 @@ use std::sync::Arc;
 use zonelake_gateway::{BackoffPolicy, Compression, Connection};
 use zonelake_schemas::Lane;
 
-use crate::mapping::Mapping;
+use crate::mapping::declaration::Mapping;
+use crate::mapping::time::Epoch;
 use crate::source::open::PushInput;
-use crate::time_mapping::Epoch;
 
 /// Sources, mapping and server of a push.
 #[derive(Clone)]
@@ -28,8 +28,10 @@ pub struct PushOptions {
     pub line_table: Option<String>,
     /// Rows that cannot be read are left out and counted; otherwise the first one stops the push.
     pub skip_bad_rows: bool,
-    /// Compression of Arrow payloads.
-    pub compression: Compression,
+    /// Rows are stored whatever the server has of them already.
+    pub again: bool,
+    /// Compression of Arrow payloads; `None`: by the link, as are the rows of a batch where the mapping does not say them. Default: no compression.
+    pub compression: Option<Compression>,
     /// Pauses between retries after the link broke, and the time after which to give up.
     pub backoff: BackoffPolicy,
     /// Software that pushes, for the server log.
@@ -53,7 +55,8 @@ impl PushOptions {
             line_precision: Epoch::Ns,
             line_table: None,
             skip_bad_rows: false,
-            compression: Compression::None,
+            again: false,
+            compression: Some(Compression::None),
             backoff: BackoffPolicy::default(),
             software: concat!("zonelake push ", env!("CARGO_PKG_VERSION")).into(),
         }

@@ -9,8 +9,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use zonelake_gateway::{LinkEvent, StreamObserver};
 
 use crate::report::{FileReport, ProgressSink, PushProgress};
+use crate::sending::table_stream::{TableStream, totals};
 use crate::source::open::OpenSource;
-use crate::table_stream::{TableStream, totals};
 
 /// Reports the progress while the push waits for something else.
 pub(crate) struct ProgressReporter<'a> {
@@ -58,6 +58,7 @@ impl<'a> ProgressReporter<'a> {
                 table.sent.pop_front();
                 self.bytes_durable = self.bytes_durable.max(bytes);
             }
+            table.forget_positions();
         }
         if let (true, Some(total)) = (done, self.bytes_total) {
             self.bytes_durable = total;

@@ -10,28 +10,29 @@ use arrow::datatypes::{Float64Type, Int32Type, Schema, TimestampMicrosecondType}
 use arrow::ipc::reader::StreamDecoder;
 use zonelake_schemas::{TableDef, TableSchemas};
 
-use crate::columns::rows::BadRow;
+use crate::columns::position::BadRow;
 use crate::error::PushError;
-use crate::identity::producer_name;
-use crate::mapping::Mapping;
-use crate::pieces::{Pieces, RowPieces};
+use crate::identity::Identity;
+use crate::look::Look;
+use crate::mapping::declaration::Mapping;
+use crate::mapping::time::Epoch;
+use crate::sending::pieces::{PieceRows, Pieces, RowPieces};
 use crate::source::open::{OpenSource, PushInput};
-use crate::time_mapping::Epoch;
 use zonelake_gateway::Compression;
 use zonelake_gateway::EncodedBatch;
 
-const AIR: &str = include_str!("../../mappings/air.toml");
-const STEEL_PLANT: &str = include_str!("../../mappings/steel_plant.toml");
-const PUMP: &str = include_str!("../../mappings/pump.toml");
-const NETWORK: &str = include_str!("../../mappings/network.toml");
+pub(crate) const AIR: &str = include_str!("../../mappings/air.toml");
+pub(crate) const STEEL_PLANT: &str = include_str!("../../mappings/steel_plant.toml");
+pub(crate) const PUMP: &str = include_str!("../../mappings/pump.toml");
+pub(crate) const NETWORK: &str = include_str!("../../mappings/network.toml");
 
-const ENVIRONMENT: &str = include_str!("../../../schemas/tables/environment.toml");
-const ENERGY: &str = include_str!("../../../schemas/tables/energy.toml");
-const PRODUCTION: &str = include_str!("../../../schemas/tables/production.toml");
-const NETWORK_TABLE: &str = include_str!("../../../schemas/tables/network.toml");
+pub(crate) const ENVIRONMENT: &str = include_str!("../../../schemas/tables/environment.toml");
+pub(crate) const ENERGY: &str = include_str!("../../../schemas/tables/energy.toml");
+pub(crate) const PRODUCTION: &str = include_str!("../../../schemas/tables/production.toml");
+pub(crate) const NETWORK_TABLE: &str = include_str!("../../../schemas/tables/network.toml");
 
 /// The folder of the recordings; they are not part of the project, so without it there is nothing to check, except on CI.
-fn recordings() -> Option<PathBuf> {
+pub(crate) fn recordings() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     if !folder.is_dir() {
         assert!(std::env::var_os("CI").is_none(), "CI has the recordings beside the project");
@@ -40,30 +41,31 @@ fn recordings() -> Option<PathBuf> {
     Some(folder)
 }
 
-fn wire(table: &str) -> Arc<Schema> {
+pub(crate) fn wire(table: &str) -> Arc<Schema> {
     TableSchemas::new(&TableDef::from_toml(table).unwrap()).wire
 }
 
-struct Pushed {
-    batches: Vec<EncodedBatch>,
-    bad: Vec<BadRow>,
+pub(crate) struct Pushed {
+    pub(crate) batches: Vec<EncodedBatch>,
+    pub(crate) bad: Vec<BadRow>,
 }
 
-fn pieces(path: &Path, mapping: &Mapping, table: &str, skip_bad_rows: bool) -> Result<Pushed, PushError> {
+pub(crate) fn pieces(path: &Path, mapping: &Mapping, table: &str, skip_bad_rows: bool) -> Result<Pushed, PushError> {
     mapping.check().unwrap();
     let source = OpenSource::open(&PushInput::File { path: path.into(), format: None })?;
     let mapping = Arc::new(mapping.clone());
-    let mut pieces = RowPieces::open(&source, mapping, &wire(table), Compression::None, skip_bad_rows)?;
-    let mut pushed = Pushed { batches: Vec::new(), bad: Vec::new() };
+    let look = Look::at_rows(&source, &mapping, &wire(table), |_, _| {})?;
+    look.check(&source.name, skip_bad_rows)?;
+    let mut pieces = RowPieces::open(&source, mapping, &wire(table), Compression::None, &look, PieceRows::default())?;
+    let mut pushed = Pushed { batches: Vec::new(), bad: look.first_bad };
     while let Some(piece) = pieces.next_piece()? {
-        pushed.batches.extend(piece.batch);
-        pushed.bad.extend(piece.bad);
+        pushed.batches.push(piece.batch);
     }
     Ok(pushed)
 }
 
 /// All rows, decoded as a server would, each batch under its own prelude.
-fn rows(batches: &[EncodedBatch]) -> RecordBatch {
+pub(crate) fn rows(batches: &[EncodedBatch]) -> RecordBatch {
     let decoded: Vec<RecordBatch> = batches
         .iter()
         .map(|batch| {
@@ -227,7 +229,7 @@ fn the_same_file_gives_the_same_batches_and_the_same_producer() {
 
     let name = |path: &Path, mapping: &Mapping| {
         let mut source = OpenSource::open(&PushInput::File { path: path.into(), format: None }).unwrap();
-        producer_name(&mut source, mapping, Epoch::Ns).unwrap()
+        Identity::of(&mut source, mapping, Epoch::Ns).unwrap().producer
     };
     assert_eq!(name(&one, &small()), name(&two, &small()));
     assert_eq!(name(&one, &small()).len(), "push:".len() + 32);
@@ -248,7 +250,7 @@ fn a_row_that_cannot_be_read_stops_the_push_and_names_its_place() {
 }
 
 #[test]
-fn bad_rows_can_be_left_out_and_the_batches_keep_their_cut() {
+fn bad_rows_can_be_left_out_and_bad_cells_are_sent_as_they_stand() {
     let folder = tempfile::tempdir().unwrap();
     let mut text = csv(12).replace("1.5", "x").replace("2025-01-01T00:00:05Z", "yesterday");
     text.push_str("2025-01-01T00:01:00Z,meter-1\n,meter-1,3\n2025-01-01T00:01:00Z,,3\n");
@@ -259,7 +261,13 @@ fn bad_rows_can_be_left_out_and_the_batches_keep_their_cut() {
         ["line 3 active_energy", "line 7 time", "line 13 active_energy", "line 14 ", "line 15 time", "line 16 device"]
     );
     let sizes: Vec<u64> = pushed.batches.iter().map(|batch| batch.rows).collect();
-    assert_eq!(sizes, [3, 3, 3], "the last chunk has no good row, so it has no batch");
+    assert_eq!(sizes, [4, 4, 3], "batches are cut by the rows that can be read");
+    let energy = rows(&pushed.batches).column_by_name("active_energy").unwrap().as_string::<i32>().clone();
+    assert_eq!(
+        energy.iter().take(3).flatten().collect::<Vec<_>>(),
+        ["0.5", "x", "2.5"],
+        "a bad reading is sent as it stands"
+    );
 }
 
 #[test]
@@ -273,7 +281,7 @@ fn a_column_that_is_neither_mapped_nor_ignored_is_refused_by_name() {
     assert_eq!(pieces(&path, &ignored, ENERGY, false).unwrap().batches.len(), 1);
     let renamed = Mapping {
         ignore_rest: true,
-        columns: [("colour".into(), crate::mapping::ColumnMapping::Field("hue".into()))].into(),
+        columns: [("colour".into(), crate::mapping::parts::ColumnMapping::Field("hue".into()))].into(),
         ..small()
     };
     let error = pieces(&path, &renamed, ENERGY, false).err().unwrap().to_string();

@@ -2,7 +2,8 @@
 
 use zonelake_gateway::StreamTotals;
 
-use crate::columns::rows::BadRow;
+use crate::columns::position::BadRow;
+use crate::error::PushError;
 
 /// Receiver of the progress of a push, ten times a second.
 pub trait ProgressSink: Send + Sync {
@@ -42,10 +43,12 @@ pub struct PushProgress<'a> {
 }
 
 /// Result of a push, by source.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Default)]
 pub struct PushReport {
-    /// Reports of the sources, in their order.
+    /// Reports of the sources that were pushed, in their order.
     pub files: Vec<FileReport>,
+    /// Sources that were not pushed, or not wholly, by a fault of theirs.
+    pub failed: Vec<PushError>,
 }
 
 /// Result of one source.
@@ -63,8 +66,12 @@ pub struct FileReport {
     pub rows_before: u64,
     /// Rows that could not be read and were left out.
     pub bad_rows: u64,
-    /// First rows that could not be read; at most 8.
+    /// Cells that could not be read: they went to the table `rejected` as texts, and the rest of their rows is stored.
+    pub bad_cells: u64,
+    /// First rows and cells that could not be read; at most 8.
     pub first_bad: Vec<BadRow>,
+    /// What is to be said about the source.
+    pub notes: Vec<String>,
     /// Totals that this push has made durable.
     pub totals: StreamTotals,
 }

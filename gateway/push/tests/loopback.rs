@@ -45,21 +45,30 @@ async fn batches_sent_again_are_the_same_bytes_under_the_same_schema_and_diction
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_row_stops_a_push_behind_what_is_durable_and_the_mended_push_goes_on() {
+async fn nothing_of_a_file_with_a_bad_row_is_sent_and_the_files_behind_it_are() {
     let server = TestServer::start();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.csv");
     let rows: String = (0..12).map(|n| format!("2025-01-01T00:00:{n:02}Z,m,{n}\n")).collect();
-    std::fs::write(&path, format!("time,device,active_energy\n{}", rows.replace("m,9\n", "m,nine\n"))).unwrap();
+    let file = |name: &str, rows: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("time,device,active_energy\n{rows}")).unwrap();
+        PushInput::File { path, format: None }
+    };
+    let bad = rows.replace("m,9\n", "m,nine\n").replace("00:00:11Z,m", "00:00:61Z,m");
+    let inputs = vec![file("bad.csv", &bad), file("good.csv", &rows)];
     let mapping = Mapping { batch_rows: Some(4), ..Mapping::by_name("energy") };
-    let inputs = vec![PushInput::File { path, format: None }];
     let strict = PushOptions::new(server.connection(), TOKEN, mapping, inputs);
-    let error = push(strict.clone(), &NoProgress).await.unwrap_err();
+    let report = push(strict.clone(), &NoProgress).await.unwrap();
+    let [error] = &report.failed[..] else { panic!("{report:?}") };
     assert_eq!(error.kind(), ErrorKind::Input);
-    assert!(error.to_string().contains("line 11") && error.to_string().contains("nine"), "{error}");
+    for words in ["bad.csv", "line 11", "nine", "one more", "nothing of this file was sent"] {
+        assert!(error.to_string().contains(words), "{words} in {error}");
+    }
+    let [file] = &report.files[..] else { panic!("{report:?}") };
+    assert_eq!((file.rows, file.rows_before, file.totals.rows_sent), (12, 0, 12));
 
     let report = push(PushOptions { skip_bad_rows: true, ..strict }, &NoProgress).await.unwrap();
     let file = &report.files[0];
-    assert_eq!((file.rows, file.rows_before, file.bad_rows, file.totals.rows_sent), (11, 8, 1, 3));
+    assert_eq!((file.rows, file.rows_before, file.bad_rows, file.bad_cells, file.totals.rows_sent), (11, 0, 1, 1, 11));
     assert_eq!(server.stored(&file.producer).payloads.len(), 3);
 }

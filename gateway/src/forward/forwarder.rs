@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use tokio::task::JoinHandle;
 use zonelake_schemas::{BatchNumber, Epoch, Lane};
 
@@ -25,14 +26,16 @@ impl Forwarder {
     ///
     /// # Errors
     /// [`SpoolError`]: the folder cannot be used, is in use, or belongs to another stream of batches.
-    pub async fn open(connection: Arc<Connection>, options: ForwardOptions) -> Result<Self, SpoolError> {
-        let shared = blocking(move || ForwardState::open(connection, options)).await?;
-        let shared = Arc::new(shared);
-        let mut tasks = Vec::new();
-        for lane in [Lane::Live, Lane::Backfill] {
-            tasks.push(tokio::spawn(run(Arc::clone(&shared), lane)));
-        }
-        Ok(Self { shared, tasks })
+    pub fn open(connection: Arc<Connection>, options: ForwardOptions) -> BoxFuture<'static, Result<Self, SpoolError>> {
+        Box::pin(async move {
+            let shared = blocking(move || ForwardState::open(connection, options)).await?;
+            let shared = Arc::new(shared);
+            let mut tasks = Vec::new();
+            for lane in [Lane::Live, Lane::Backfill] {
+                tasks.push(tokio::spawn(run(Arc::clone(&shared), lane)));
+            }
+            Ok(Self { shared, tasks })
+        })
     }
 
     /// Takes a batch: when this returns, it is on disk and synced, and is sent whenever there is a link. It gives back the

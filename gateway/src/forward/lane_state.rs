@@ -25,6 +25,8 @@ pub(super) struct LaneState {
     waiting: Mutex<VecDeque<(BatchNumber, u64, Duration)>>,
     pub(super) appended: Notify,
     last_error: Mutex<Option<String>>,
+    /// What an operator has to mend, and the last number that was acknowledged then.
+    waits_for: Mutex<Option<(BatchNumber, String)>>,
 }
 
 /// Progress as the server has acknowledged it.
@@ -69,6 +71,7 @@ impl LaneState {
             waiting: Mutex::new(left.into_iter().collect()),
             appended: Notify::new(),
             last_error: Mutex::default(),
+            waits_for: Mutex::default(),
         }
     }
 
@@ -126,8 +129,20 @@ impl LaneState {
             acknowledged: self.done(),
             bytes,
             is_open: self.progress.is_open.load(Ordering::Relaxed),
+            waits_for: self.waits_for(),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
+    }
+
+    /// Notes that an operator has to mend something before the next batch can be sent.
+    pub(super) fn wait_for(&self, what: String) {
+        *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = Some((self.done(), what));
+    }
+
+    fn waits_for(&self) -> Option<String> {
+        let waits_for = self.waits_for.lock().unwrap_or_else(PoisonError::into_inner);
+        // Once something is acknowledged behind it, it was mended.
+        waits_for.as_ref().filter(|(done, _)| *done == self.done()).map(|(_, what)| what.clone())
     }
 
     pub(super) fn done(&self) -> BatchNumber {

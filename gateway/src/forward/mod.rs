@@ -6,6 +6,7 @@
 //! - [`state`]: state that the handle and the tasks of both lanes share
 //! - [`lane_state`]: the same for one lane
 //! - [`lane`]: the task of one lane: from its queue on disk to the server
+//! - [`retry`]: batches that were put aside, sent again
 //!
 //! A batch goes on the live lane as long as that lane keeps up: the bytes waiting on it are below `live_bytes_max` and its
 //! oldest batch is younger than `live_age_max`. While the link is down or too slow, further batches go on the back-fill
@@ -17,7 +18,9 @@ mod forwarder;
 mod lane;
 mod lane_state;
 mod options;
+mod retry;
 mod state;
 
 pub use forwarder::Forwarder;
 pub use options::{ForwardOptions, ForwardStatus, LaneStatus, WhenFull};
+pub use retry::{RetryError, RetryReport, retry_refused};

@@ -78,8 +78,8 @@ pub struct ForwardStatus {
     pub dropped_batches: u64,
     /// Batches that could not be read from the disk; their segment stays next to the others, as `….damaged`.
     pub lost_batches: u64,
-    /// Batches that the server refuses for what is in them, as an unknown column. They are put aside in the folder
-    /// `refused`, as they would have been sent, and their numbers are sent without rows.
+    /// Batches that the server can never take: what is in them is not valid, or they are too large. They are put aside in the folder
+    /// `refused`, as they would have been sent, and their numbers are sent without rows. They take a quarter of `bytes_max` at most.
     pub refused_batches: u64,
     /// Error that has stopped sending for good: another producer of the same name, or a server or spool that is not what it
     /// was. Batches are still taken. An operator has to look.
@@ -97,6 +97,9 @@ pub struct LaneStatus {
     pub bytes: u64,
     /// True while the stream of the lane is open.
     pub is_open: bool,
+    /// What an operator has to mend before the next batch can be sent: a token, or a column that a declaration of the table adds. Nothing is lost
+    /// meanwhile; `None` where nothing is waited for.
+    pub waits_for: Option<String>,
     /// Last error that kept the lane from sending, in words.
     pub last_error: Option<String>,
 }

@@ -15,6 +15,7 @@ use crate::spool::error::SpoolError;
 use crate::spool::format::block_bytes_max;
 use crate::spool::identity::{Identity, take};
 use crate::spool::queue::Queue;
+use crate::spool::refused::RefusedFolder;
 
 /// State that callers and the tasks of both lanes share.
 #[derive(Debug)]
@@ -101,7 +102,7 @@ impl ForwardState {
     fn ensure_capacity(&self, more: u64) -> Result<(), SpoolError> {
         let bytes_max = self.options.bytes_max;
         loop {
-            let bytes = self.live.lock().bytes() + self.backfill.lock().bytes();
+            let bytes = self.live.lock().bytes() + self.backfill.lock().bytes() + self.refused_bytes()?;
             if bytes + more <= bytes_max {
                 return Ok(());
             }
@@ -109,6 +110,11 @@ impl ForwardState {
                 return Err(SpoolError::Full { bytes, bytes_max });
             }
         }
+    }
+
+    /// Bytes of refused batches. Without any, which is the rule, the folder is not read.
+    fn refused_bytes(&self) -> Result<u64, SpoolError> {
+        RefusedFolder::of(&self.options.folder).bytes()
     }
 
     /// Gives up the oldest segment of the back-fill, or of the live lane where that has none to give up.

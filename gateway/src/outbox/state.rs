@@ -142,6 +142,10 @@ impl Outbox {
                 self.durable
             )));
         }
+        // More goes through, or less. What is submitted already stays.
+        if ack.unacked_bytes_max > 0 {
+            self.limits.unacked_bytes_max = usize::try_from(ack.unacked_bytes_max).unwrap_or(usize::MAX);
+        }
         Ok(Acked {
             number,
             counts: Some(AckedCounts {

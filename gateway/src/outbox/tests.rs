@@ -52,6 +52,24 @@ fn words(pieces: Option<Vec<Bytes>>) -> String {
 }
 
 #[test]
+fn an_acknowledgement_may_say_how_much_is_to_wait_from_then_on() {
+    let mut outbox = Outbox::new(1_000);
+    outbox.handle_opened(&opened(0), NOW).unwrap();
+    for text in ["0123456789", "b"] {
+        outbox.handle_submit(batch(text), NOW).unwrap();
+        outbox.poll_frames();
+    }
+    outbox.handle_ack(Ack { unacked_bytes_max: 5, ..ack(1) }, NOW).unwrap();
+    assert!(outbox.admits(&batch("0123")) && !outbox.admits(&batch("01234")));
+    outbox.handle_ack(ack(1), NOW).unwrap();
+    assert!(!outbox.admits(&batch("01234")), "as before");
+    outbox.handle_ack(Ack { unacked_bytes_max: 50, ..ack(1) }, NOW).unwrap();
+    assert!(outbox.admits(&batch("01234")));
+    outbox.handle_opened(&opened(1), NOW).unwrap();
+    assert!(outbox.admits(&batch(&"0".repeat(99))), "a new link begins with what `Opened` says");
+}
+
+#[test]
 fn numbers_go_on_behind_the_servers_last_one() {
     let mut outbox = Outbox::new(1_000);
     assert!(!outbox.admits(&batch("a")), "nothing may be sent before the stream is open");

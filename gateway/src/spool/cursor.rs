@@ -44,6 +44,11 @@ impl Cursor {
         Self { next: number.0, position: None }
     }
 
+    /// Moves past numbers that no segment has: there may be many of them behind a damaged segment.
+    pub(crate) fn skip_gone(&mut self, queue: &Mutex<Queue>) {
+        self.next = queue.lock().unwrap_or_else(PoisonError::into_inner).first_kept(self.next);
+    }
+
     /// Reads the batch at the cursor, which moves past it. A segment that cannot be read is quarantined, and `lost` counts
     /// its batches from here on.
     pub(crate) fn read(&mut self, queue: &Mutex<Queue>, lost: &mut u64) -> Result<Next, SpoolError> {

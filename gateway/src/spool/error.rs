@@ -52,6 +52,21 @@ pub enum SpoolError {
         /// The failure.
         what: String,
     },
+    /// The last segment is damaged, and the one behind it, which would say which numbers were given, is missing.
+    #[error(
+        "the last segment of the spool is damaged and nobody knows which numbers were given: begin a new spool: {0}"
+    )]
+    NumbersLost(PathBuf),
+    /// The folder of refused batches has as much as it may have.
+    #[error(
+        "refused batches take {bytes} bytes of {bytes_max}: send them again, or export and remove them (zonelake spool)"
+    )]
+    RefusedFull {
+        /// Bytes that they take.
+        bytes: u64,
+        /// Maximum number of bytes.
+        bytes_max: u64,
+    },
     /// A batch is too large for the format of a segment.
     #[error("a batch of {bytes} bytes; at most {bytes_max} can be kept")]
     TooLarge {
@@ -67,10 +82,14 @@ impl SpoolError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => ErrorKind::Permission,
-            Self::Io { .. } | Self::InUse(_) | Self::Full { .. } | Self::NoSpace { .. } | Self::Broken { .. } => {
-                ErrorKind::Retry
-            }
+            Self::Io { .. }
+            | Self::InUse(_)
+            | Self::Full { .. }
+            | Self::RefusedFull { .. }
+            | Self::NoSpace { .. }
+            | Self::Broken { .. } => ErrorKind::Retry,
             Self::OtherIdentity { .. } | Self::TooLarge { .. } => ErrorKind::Input,
+            Self::NumbersLost(_) => ErrorKind::Corrupt,
         }
     }
 }

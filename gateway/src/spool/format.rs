@@ -201,10 +201,11 @@ mod tests {
             batch("t", &[(1, "a")], "four"),
         ];
         let (mut writer, mut reader) = (InForce::default(), InForce::default());
-        let mut lengths = Vec::new();
+        let (mut segment, mut lengths) = (encode_header(Epoch(3), BatchNumber(1)).to_vec(), Vec::new());
         for (n, batch) in (1..).zip(&batches) {
             let block = encode_block(BatchNumber(n), batch, &mut writer);
             lengths.push(block.len() - batch.payload.len());
+            segment.extend_from_slice(&block);
             let read = decode(&block, &mut reader).unwrap();
             assert_eq!((read.number.0, read.batch.rows), (n, 7));
             assert_eq!(read.batch.payload, batch.payload);
@@ -212,6 +213,8 @@ mod tests {
             assert!(read.batch.prelude.dictionaries().eq(batch.prelude.dictionaries()));
         }
         assert_eq!(lengths, [28 + 3 * 14, 28, 28 + 14, 28 + 2 * 14], "only what differs is written again");
+        let shared = include_bytes!("../../tests/fixtures/spool/00000000000000000001.spool");
+        assert_eq!(segment, shared, "the Python client writes and reads the same bytes");
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! - [`mod@format`]: the form of a segment and of a batch in it
 //! - [`queue`]: one lane: append, sync, release; [`segment`]: the files of its segments
 //! - [`cursor`]: reading a lane from a number on
+//! - [`reading`]: all batches of a lane at once, for tools
 //! - [`identity`]: whose spool a folder is, and that one process has it
+//! - [`refused`]: batches that were put aside; [`summary`]: what is in a spool
 //! - [`error`]: what can go wrong
 //!
 //! A batch that was appended survives the end of the process and a power loss, as far as the disk keeps what it has
@@ -15,6 +17,12 @@ pub(crate) mod error;
 pub(crate) mod format;
 pub(crate) mod identity;
 pub(crate) mod queue;
+mod reading;
+pub(crate) mod refused;
 mod segment;
+pub(crate) mod summary;
 
 pub use error::SpoolError;
+pub use reading::read_spool;
+pub use refused::RefusedBatch;
+pub use summary::{LaneSummary, SpoolSummary};

@@ -11,7 +11,7 @@ use zonelake_schemas::{BatchNumber, Epoch};
 use super::error::{SpoolError, at};
 use super::format::{BODY_BYTES_MAX, HEADER_BYTES, InForce, block_bytes_max, encode_block};
 use super::identity::{sync_folder, write_durably};
-use super::segment::{Segment, list, make_segment, scan};
+use super::segment::{DAMAGED, Segment, list, make_segment, scan};
 use crate::batch::EncodedBatch;
 
 /// Batches of one lane on disk.
@@ -37,10 +37,16 @@ impl Queue {
     pub(crate) fn open(folder: &Path, epoch: Epoch, segment_bytes_max: u64) -> Result<Self, SpoolError> {
         fs::create_dir_all(folder).map_err(at(folder))?;
         sync_folder(folder.parent().unwrap_or(Path::new(".")))?;
+        // What is read from here on, a loss of power leaves: a process that was killed may have named a file, or removed one, in memory
+        // only. Else the number up to which all is acknowledged might go back behind segments that are gone.
+        sync_folder(folder)?;
         let mut segments = list(folder, epoch)?;
         let acknowledged = read_acknowledged(folder)?;
         let mut end = None;
         while let Some(last) = segments.back() {
+            if last.is_apart {
+                return Err(SpoolError::NumbersLost(last.path.clone()));
+            }
             // A segment whose head was torn held nothing yet.
             if let Some(found) = scan(last)? {
                 end = Some(found);
@@ -130,6 +136,9 @@ impl Queue {
 
     /// Gives up the oldest segment, if there is another one behind it, and says how many batches that were.
     pub(crate) fn drop_oldest(&mut self) -> Result<Option<u64>, SpoolError> {
+        while self.segments.len() > 1 && self.segments[0].is_apart {
+            self.remove_first()?;
+        }
         let [first, second, ..] = self.segments.make_contiguous() else { return Ok(None) };
         let batches = second.first - first.first;
         self.remove_first()?;
@@ -143,15 +152,26 @@ impl Queue {
         if index + 1 == self.segments.len() {
             self.roll()?;
         }
-        let segment = self.segments.remove(index).expect("its index was just found");
-        fs::rename(&segment.path, segment.path.with_extension("damaged")).map_err(at(&segment.path))?;
+        let segment = &mut self.segments[index];
+        let path = segment.path.with_extension(DAMAGED);
+        fs::rename(&segment.path, &path).map_err(at(&segment.path))?;
+        *segment = Segment { path, first, bytes: 0, is_apart: true };
         sync_folder(&self.folder)
     }
 
     /// The segment that has a number, and whether it has it; `None` where no segment has it or ever will.
     pub(crate) fn segment_of(&self, number: u64) -> Option<Segment> {
         let index = self.segments.partition_point(|segment| segment.first <= number);
-        self.segments.get(index.checked_sub(1)?).cloned()
+        self.segments.get(index.checked_sub(1)?).filter(|segment| !segment.is_apart).cloned()
+    }
+
+    /// The first number from this one on that a segment has; the next one to be given where none has.
+    pub(crate) fn first_kept(&self, number: u64) -> u64 {
+        let index = self.segments.partition_point(|segment| segment.first <= number);
+        let in_midst = index.checked_sub(1).map(|before| (number, &self.segments[before]));
+        let behind = self.segments.range(index..).map(|segment| (segment.first, segment));
+        let mut kept = in_midst.into_iter().chain(behind).filter(|(_, segment)| !segment.is_apart);
+        kept.next().map_or(self.next, |(first, _)| first)
     }
 
     /// First number behind those of the segment that begins with `first`.
@@ -188,17 +208,19 @@ impl Queue {
     }
 
     fn remove_first(&mut self) -> Result<(), SpoolError> {
-        let path = &self.segments[0].path;
-        match fs::remove_file(path) {
-            Err(source) if source.kind() != ErrorKind::NotFound => return Err(at(path)(source)),
-            _ => {}
+        let first = &self.segments[0];
+        if !first.is_apart {
+            match fs::remove_file(&first.path) {
+                Err(source) if source.kind() != ErrorKind::NotFound => return Err(at(&first.path)(source)),
+                _ => {}
+            }
         }
         self.segments.pop_front();
         Ok(())
     }
 }
 
-fn read_acknowledged(folder: &Path) -> Result<BatchNumber, SpoolError> {
+pub(super) fn read_acknowledged(folder: &Path) -> Result<BatchNumber, SpoolError> {
     let path = folder.join(ACKNOWLEDGED);
     match fs::read_to_string(&path) {
         Ok(text) => Ok(BatchNumber(text.trim().parse().unwrap_or(0))),
@@ -288,6 +310,27 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_steps_over_numbers_that_no_segment_has() {
+        let place = Place::new();
+        let (_, first) = damaged_lane(&place, 40, 0, HEADER_BYTES + 20);
+        let queue = place.open();
+        let behind = queue.segments[1].first;
+        assert_eq!(first, 1);
+        let (queue, mut cursor, mut lost) = (Mutex::new(queue), Cursor::at(BatchNumber(1)), 0);
+        assert!(matches!(cursor.read(&queue, &mut lost).unwrap(), Next::Gone(BatchNumber(1))));
+        cursor.skip_gone(&queue);
+        assert!(
+            matches!(cursor.read(&queue, &mut lost).unwrap(), Next::Batch(BatchNumber(number), _) if number == behind)
+        );
+        // In the midst of a segment it stays where it is.
+        cursor.skip_gone(&queue);
+        assert!(
+            matches!(cursor.read(&queue, &mut lost).unwrap(), Next::Batch(BatchNumber(number), _) if number == behind + 1)
+        );
+        assert_eq!(lost, behind - 1);
+    }
+
+    #[test]
     fn acknowledged_segments_go_and_the_numbers_go_on_behind_them_even_when_all_are_acknowledged() {
         let place = Place::new();
         let mut queue = place.open();
@@ -335,28 +378,46 @@ mod tests {
         assert!(read(queue, 1).0.into_iter().eq(1..=7));
     }
 
+    /// A lane of so many batches in which one bit of a segment has flipped: the segment's path and first number.
+    fn damaged_lane(place: &Place, last: u64, which: usize, at_byte: usize) -> (PathBuf, u64) {
+        let mut queue = place.open();
+        append(&mut queue, 1..=last);
+        let damaged = queue.segments[which].clone();
+        drop(queue);
+        let mut bytes = fs::read(&damaged.path).unwrap();
+        bytes[at_byte] ^= 0x40;
+        fs::write(&damaged.path, bytes).unwrap();
+        (damaged.path, damaged.first)
+    }
+
     #[test]
     fn damage_is_told_from_a_torn_tail_and_set_aside_and_the_rest_stays_readable() {
-        for (at_byte, lost_from) in [(HEADER_BYTES, 1), (HEADER_BYTES + 30, 1), (HEADER_BYTES + 140, 2)] {
-            for of_last in [false, true] {
+        let gone = |last: u64, from: u64, behind: u64| {
+            (1..=last).map(move |number| if (from..behind).contains(&number) { 0 } else { number }).collect::<Vec<_>>()
+        };
+        for (at_byte, whole) in [(HEADER_BYTES, 0), (HEADER_BYTES + 30, 0), (HEADER_BYTES + 140, 1)] {
+            for (which, last) in [(0, 5), (0, 20), (1, 20), (2, 20)] {
                 let place = Place::new();
-                let mut queue = place.open();
-                append(&mut queue, 1..=if of_last { 5 } else { 20 });
-                let last = queue.last_number().0;
-                let damaged = queue.segments[0].clone();
-                let behind = queue.end_of(damaged.first);
-                drop(queue);
-                let mut bytes = fs::read(&damaged.path).unwrap();
-                bytes[at_byte] ^= 0x40;
-                fs::write(&damaged.path, bytes).unwrap();
+                let (path, first) = damaged_lane(&place, last, which, at_byte);
                 let queue = place.open();
                 assert_eq!(queue.last_number().0, last, "its numbers are not given again");
+                let behind = queue.end_of(first);
+                let (found, lost, queue) = read(queue, 1);
+                assert_eq!(
+                    (found, lost),
+                    (gone(last, first + whole, behind), behind - first - whole),
+                    "byte {at_byte}"
+                );
+                assert!(path.with_extension(DAMAGED).exists());
+                // What stands before it is read again after a broken link, and after a restart; nothing more is lost.
                 let (found, lost, mut queue) = read(queue, 1);
-                let expected = (1..=last).map(|number| if (lost_from..behind).contains(&number) { 0 } else { number });
-                assert_eq!(found, expected.collect::<Vec<_>>(), "byte {at_byte}");
-                assert_eq!(lost, behind - lost_from);
-                assert!(damaged.path.with_extension("damaged").exists());
+                assert_eq!((found, lost), (gone(last, first, behind), 0));
                 append(&mut queue, last + 1..=last + 2);
+                drop(queue);
+                let (found, lost, mut queue) = read(place.open(), 1);
+                assert_eq!((found, lost), (gone(last + 2, first, behind), 0));
+                queue.release(BatchNumber(last)).unwrap();
+                assert_eq!(read(queue, last + 1).0, [last + 1, last + 2]);
             }
         }
     }
@@ -383,6 +444,23 @@ mod tests {
         let writable = std::mem::replace(&mut queue.file, File::open(place.last_segment()).unwrap());
         assert!(matches!(queue.append(&line_block(text(4), 1)), Err(SpoolError::Io { .. })));
         queue.file = writable;
+        append(&mut queue, 4..=4);
+        assert!(read(queue, 1).0.into_iter().eq(1..=4));
+    }
+    #[test]
+    fn a_batch_is_taken_only_when_the_disk_has_said_that_it_is_durable_and_none_is_after_a_sync_that_failed() {
+        let place = Place::new();
+        let mut queue = place.open();
+        append(&mut queue, 1..=3);
+        // It takes every write and confirms none: fdatasync is an error there. Whoever does not ask it takes the batch.
+        let file = std::mem::replace(&mut queue.file, File::options().write(true).open("/dev/null").unwrap());
+        assert!(matches!(queue.append(&line_block(text(4), 1)), Err(SpoolError::Broken { .. })));
+        assert_eq!(queue.last_number(), BatchNumber(3));
+        queue.file = file;
+        // A later sync may succeed without the pages that the failed one has lost.
+        assert!(matches!(queue.append(&line_block(text(4), 1)), Err(SpoolError::Broken { .. })));
+        drop(queue);
+        let mut queue = place.open();
         append(&mut queue, 4..=4);
         assert!(read(queue, 1).0.into_iter().eq(1..=4));
     }

@@ -22,6 +22,8 @@ pub(crate) struct Segment {
     pub(crate) first: u64,
     /// Bytes that are synced.
     pub(crate) bytes: u64,
+    /// It could not be read to its end. It keeps its place: its numbers are gone, and no other segment has them.
+    pub(crate) is_apart: bool,
 }
 
 /// The segments in a folder, in the order of their numbers.
@@ -30,13 +32,20 @@ pub(super) fn list(folder: &Path, epoch: Epoch) -> Result<VecDeque<Segment>, Spo
     for entry in fs::read_dir(folder).map_err(at(folder))? {
         let path = entry.map_err(at(folder))?.path();
         let number = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        let (Some(first), true) = (number, path.extension().is_some_and(|end| end == ENDING)) else { continue };
+        let is_apart = path.extension().is_some_and(|end| end == DAMAGED);
+        let (Some(first), true) = (number, is_apart || path.extension().is_some_and(|end| end == ENDING)) else {
+            continue;
+        };
+        if is_apart {
+            segments.push(Segment { path, first, bytes: 0, is_apart });
+            continue;
+        }
         let mut file = File::open(&path).map_err(at(&path))?;
         let bytes = file.metadata().map_err(at(&path))?.len();
         let mut head = [0; HEADER_BYTES];
         let is_whole = file.read_exact(&mut head).is_ok() && decode_header(&head) == Some((epoch, BatchNumber(first)));
         // A length of 0 marks a head that cannot be read.
-        segments.push(Segment { path, first, bytes: if is_whole { bytes } else { 0 } });
+        segments.push(Segment { path, first, bytes: if is_whole { bytes } else { 0 }, is_apart });
     }
     segments.sort_unstable_by_key(|segment| segment.first);
     Ok(segments.into())
@@ -137,8 +146,10 @@ pub(super) fn make_segment(folder: &Path, epoch: Epoch, first: u64) -> Result<(S
     let head = encode_header(epoch, BatchNumber(first));
     file.write_all_at(&head, 0).and_then(|()| file.sync_all()).map_err(at(&path))?;
     sync_folder(folder)?;
-    Ok((Segment { path, first, bytes: HEADER_BYTES as u64 }, file))
+    Ok((Segment { path, first, bytes: HEADER_BYTES as u64, is_apart: false }, file))
 }
 
 /// Ending of the names of segments.
 pub(super) const ENDING: &str = "spool";
+/// Ending of the names of segments that are set apart.
+pub(super) const DAMAGED: &str = "damaged";

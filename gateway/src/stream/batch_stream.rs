@@ -30,20 +30,7 @@ impl BatchStream {
     /// # Errors
     /// Every error that a retry does not resolve: see [`StreamError::kind`].
     pub async fn open(connection: &Arc<Connection>, options: StreamOptions) -> Result<Self, StreamError> {
-        let shared = Arc::new(StreamState {
-            state: Mutex::new(Guarded {
-                outbox: Outbox::new(options.unacked_bytes_max),
-                serving: None,
-                totals: StreamTotals::default(),
-                finishing: false,
-                ended: None,
-            }),
-            work: Notify::new(),
-            changed: Notify::new(),
-            connection: connection.clone(),
-            options,
-        });
-        let task = tokio::spawn(run_stream(shared.clone()));
+        let (shared, task) = begin(connection, options);
         let opened = shared
             .wait_until(|state| match (&state.serving, &state.ended) {
                 (_, Some(Err(error))) => Some(Err(error.clone())),
@@ -164,4 +151,24 @@ impl Drop for BatchStream {
         self.shared.lock().ended.get_or_insert(Err(StreamError::Finished));
         self.shared.changed.notify_waiters();
     }
+}
+
+/// The state of a stream, and the task that sends what is in it. A function of its own, so that the task is compiled in this crate and not
+/// in each that opens a stream (decision 0056).
+fn begin(connection: &Arc<Connection>, options: StreamOptions) -> (Arc<StreamState>, JoinHandle<()>) {
+    let shared = Arc::new(StreamState {
+        state: Mutex::new(Guarded {
+            outbox: Outbox::new(options.unacked_bytes_max),
+            serving: None,
+            totals: StreamTotals::default(),
+            finishing: false,
+            ended: None,
+        }),
+        work: Notify::new(),
+        changed: Notify::new(),
+        connection: connection.clone(),
+        options,
+    });
+    let task = tokio::spawn(run_stream(Arc::clone(&shared)));
+    (shared, task)
 }

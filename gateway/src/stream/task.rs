@@ -1,10 +1,15 @@
 //! The task of a stream: it opens links, writes batches and reads acknowledgements until the end.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
+
+use zonelake_schemas::Lane;
 
 use super::options::LinkEvent;
 use super::state::StreamState;
 use crate::backoff::Backoff;
+use crate::connection::Hunger;
 use crate::error::StreamError;
 use crate::link::{self, Down, Response, Up};
 
@@ -45,6 +50,7 @@ async fn one_link(shared: &StreamState, backoff: &mut Backoff) -> Result<(), Str
     let result = tokio::select! {
         error = write_batches(shared, &mut up) => Err(error),
         result = read_responses(shared, &mut down) => result,
+        never = watch_hunger(shared) => match never {},
     };
     // Opening alone proves nothing: a server that opens and then refuses must meet growing pauses.
     let lasted = shared.now().saturating_sub(opened_at);
@@ -57,13 +63,20 @@ async fn one_link(shared: &StreamState, backoff: &mut Backoff) -> Result<(), Str
 /// Writes batches as they come, until something breaks.
 async fn write_batches(shared: &StreamState, up: &mut Up) -> StreamError {
     let mut finished = false;
+    let is_live = shared.options.lane == Lane::Live;
     loop {
         let (frames, finishing) = {
             let mut state = shared.lock();
             (state.outbox.poll_frames(), state.finishing)
         };
         let result = match frames {
-            Some(frames) => up.write(frames).await,
+            Some(frames) => {
+                // What happens now goes in front of what happened before, which must not wait for ever all the same.
+                if is_live {
+                    up.go_first(!shared.connection.is_back_fill_starving());
+                }
+                up.write(frames).await
+            }
             None if finishing && !finished => {
                 finished = true;
                 up.finish()
@@ -78,6 +91,30 @@ async fn write_batches(shared: &StreamState, up: &mut Up) -> StreamError {
         }
     }
 }
+
+/// Says of a stream of back-fill whether it starves: it has batches on the way, and none of them has been acknowledged for long.
+async fn watch_hunger(shared: &StreamState) -> Infallible {
+    if shared.options.lane == Lane::Live {
+        return std::future::pending().await;
+    }
+    let mut hunger = Hunger::on(&shared.connection);
+    let (mut durable, mut since) = (shared.lock().outbox.durable(), shared.now());
+    loop {
+        tokio::time::sleep(HUNGER_STEP).await;
+        let (now_durable, is_drained) = {
+            let state = shared.lock();
+            (state.outbox.durable(), state.outbox.is_drained())
+        };
+        if now_durable != durable || is_drained {
+            (durable, since) = (now_durable, shared.now());
+        }
+        hunger.set(shared.now().saturating_sub(since) >= STARVING_AFTER);
+    }
+}
+
+/// Time without an acknowledgement after which back-fill takes turns with what happens now.
+const STARVING_AFTER: Duration = Duration::from_secs(5);
+const HUNGER_STEP: Duration = Duration::from_millis(500);
 
 /// Reads acknowledgements until the server closes its side.
 async fn read_responses(shared: &StreamState, down: &mut Down) -> Result<(), StreamError> {

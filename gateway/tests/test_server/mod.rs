@@ -118,7 +118,12 @@ pub(crate) async fn serve(endpoint: Endpoint, book: Arc<Book>) {
 }
 
 async fn serve_stream(mut send: SendStream, mut recv: RecvStream, book: &Book, connection: &quinn::Connection) {
-    let Some((FrameKind::Open, body)) = read_frame(&mut recv).await else { return };
+    let body = match read_frame(&mut recv).await {
+        Some((FrameKind::Open, body)) => body,
+        // This server has no ledger, as those before it.
+        Some((FrameKind::Pushes, _)) => return refuse(&mut send, RefusedCode::Protocol, 0).await,
+        _ => return,
+    };
     let open = Open::decode(body).unwrap();
     if open.token != TOKEN {
         return refuse(&mut send, RefusedCode::Token, 0).await;

@@ -18,9 +18,9 @@ use zonelake_registry::RegisteredTable;
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{StorageType, TableDef};
 
-use super::columns::{FieldFaults, FieldRule, convert, texts};
-use super::ipc_limits::{check_batch, open};
-use super::sent_arrow::SentArrow;
+use super::columns::{FieldFaults, FieldRule, convert, from_texts, texts};
+use super::ipc_limits::{check_batch, claimed_bytes, open};
+use super::rejected_content::SentArrow;
 use super::sharing::without_waste;
 use super::wire_schema::{Target, WireColumn, WireSchema};
 use crate::batch::{BatchContext, DecodedBatch};
@@ -30,8 +30,8 @@ use crate::rows::checked_rows::CheckedRows;
 use crate::rows::devices::{DeviceNames, NamedRows};
 use crate::rows::dictionary::{Dictionary, Indexed, TextColumn};
 use crate::rows::faults::{ReadingFaults, RowFaults};
-use crate::rows::quality::quality_of_code;
 use crate::rows::validate;
+use crate::rows::zones::RowZones;
 
 /// Decodes the messages of one stream for one table.
 #[derive(Debug)]
@@ -99,6 +99,9 @@ impl ArrowDecoder {
         let text =
             TextColumn::plain(decoded.column(0)).expect("the schema's check lets only dictionaries of text pass");
 
+        // Columns may share a dictionary.
+        let mut sharing = schema.columns.iter().filter(|column| column.dictionary_id() == Some(id));
+        let quality_scale = sharing.find_map(WireColumn::quality_scale);
         // A dictionary that is not a delta replaces the one of the same id.
         if !sent.isDelta() {
             self.dictionaries.remove(&id);
@@ -106,6 +109,7 @@ impl ArrowDecoder {
         // The limit of bytes is that of all dictionaries of the stream together.
         let others: usize = self.dictionaries.iter().filter(|(other, _)| **other != id).map(|(_, d)| d.bytes()).sum();
         let dictionary = self.dictionaries.entry(id).or_default();
+        dictionary.scale = quality_scale;
         dictionary.extend(&text, values_max, bytes_max.saturating_sub(others))?;
         self.mix_digest();
         Ok(())
@@ -114,6 +118,28 @@ impl ArrowDecoder {
     /// Digest of a batch's content: of its payload with the schema and the dictionaries in force.
     pub fn digest(&self, payload: &[u8]) -> u64 {
         XxHash3_64::oneshot_with_seed(self.digest_seed, payload)
+    }
+
+    /// Bytes that a dictionary or a batch decodes to, as far as its message tells before: its buffers uncompressed, the
+    /// text that its rows may take from dictionaries, and what a row takes beside its fields. A message that cannot be
+    /// read counts by its length.
+    pub fn decoded_bytes(&self, payload: &[u8]) -> u64 {
+        let Ok(opened) = open(payload) else { return payload.len() as u64 };
+        let message = opened.message;
+        let sent = message.header_as_record_batch().or_else(|| message.header_as_dictionary_batch()?.data());
+        let Some(sent) = sent else { return payload.len() as u64 };
+        let limits = &self.limits;
+        let rows = usize::try_from(sent.length()).unwrap_or(0).min(limits.batch_rows_max);
+        let buffers = claimed_bytes(&sent, &payload[opened.body]).min(limits.decompressed_bytes_max);
+        let of_fields = self.schema.iter().flat_map(|schema| &schema.columns);
+        let longest = of_fields
+            .filter(|column| matches!(column.target, Target::Field(_)))
+            .filter_map(|column| self.dictionaries.get(&column.dictionary_id()?))
+            .map(|dictionary| dictionary.longest());
+        let texts = longest.map(|longest| longest.saturating_mul(rows)).fold(0, usize::saturating_add);
+        // All text of a batch is bounded as its buffers are.
+        let decoded = buffers + texts.min(limits.decompressed_bytes_max) + rows * ROW_BYTES;
+        decoded.max(payload.len()) as u64
     }
 
     /// Decodes one batch: one encapsulated record batch message. Devices may be registered, which blocks.
@@ -135,8 +161,10 @@ impl ArrowDecoder {
         let columns = Columns { schema, batch: &batch, dictionaries: &self.dictionaries };
         let times_us = columns.times(context, &mut faults)?;
         let qualities = columns.qualities(&mut faults)?;
-        columns.check_locations(context, &mut faults)?;
-        let devices = devices(schema, &batch, &mut self.dictionaries, &mut self.names, context, &mut faults)?;
+        let zones = columns.zones(context, &mut faults)?;
+        zones.check_times(&times_us, context, &mut faults);
+        let named = Named { schema, batch: &batch, zones: &zones, context };
+        let devices = named.devices(&mut self.dictionaries, &mut self.names, &mut faults)?;
         // Built again: `devices` has borrowed the dictionaries for itself.
         let columns = Columns { schema, batch: &batch, dictionaries: &self.dictionaries };
         if let Some(sites) = columns.text(Target::Site)? {
@@ -145,7 +173,7 @@ impl ArrowDecoder {
         }
         let mut reading_faults = ReadingFaults::new(context.limits.rejected_rows_max);
         let fields = columns.fields(&self.rules, context, &faults, &mut reading_faults)?;
-        let rows = CheckedRows { times_us, devices, qualities, fields, row_faults: faults, reading_faults };
+        let rows = CheckedRows { times_us, devices, zones, qualities, fields, row_faults: faults, reading_faults };
         let sent = SentArrow { schema, batch: &batch, dictionaries: &self.dictionaries };
         let mut decoded = validate::split(rows, context, &sent)?;
         // Last, when it is known which rows are stored at all.
@@ -219,14 +247,18 @@ impl<'a> Columns<'a> {
 
     fn qualities(&self, faults: &mut RowFaults) -> Result<Vec<u8>, Refusal> {
         let rows = self.batch.num_rows();
-        let Some((column, array)) = self.of(Target::Quality) else { return Ok(vec![0; rows]) };
+        let found = self.schema.columns.iter().zip(self.batch.columns()).find_map(|(column, array)| {
+            let scale = column.quality_scale()?;
+            Some((column, array, scale))
+        });
+        let Some((column, array, scale)) = found else { return Ok(vec![0; rows]) };
         if let Some(text) = self.text_of(column, array)? {
-            return Ok(validate::qualities_of_text(&text, faults));
+            return Ok(validate::qualities_of_text(&text, scale, faults));
         }
         let mut qualities = vec![0; rows];
         arrow::array::downcast_integer_array!(
             array => for row in (0..rows).filter(|&row| array.is_valid(row)) {
-                match quality_of_code(i128::from(array.value(row))) {
+                match scale.quality_of_code(i128::from(array.value(row))) {
                     Some(quality) => qualities[row] = quality as u8,
                     None => faults.set(row, rows, zonelake_schemas::RejectReason::BadQuality),
                 }
@@ -236,14 +268,12 @@ impl<'a> Columns<'a> {
         Ok(qualities)
     }
 
-    fn check_locations(&self, context: &BatchContext<'_>, faults: &mut RowFaults) -> Result<(), Refusal> {
-        let gateway = context.gateway;
-        for (target, registered) in [(Target::Province, &gateway.province), (Target::Zone, &gateway.zone_code)] {
-            if let Some(column) = self.text(target)? {
-                validate::check_location(&column, registered, faults);
-            }
-        }
-        Ok(())
+    fn zones(&self, context: &BatchContext<'_>, faults: &mut RowFaults) -> Result<RowZones, Refusal> {
+        let (zone, province) = (self.text(Target::Zone)?, self.text(Target::Province)?);
+        let mut zones = RowZones::new(context);
+        let rows = self.batch.num_rows();
+        validate::check_locations(rows, zone.as_ref(), province.as_ref(), &mut zones, context, faults);
+        Ok(zones)
     }
 
     fn fields(
@@ -263,6 +293,7 @@ impl<'a> Columns<'a> {
                 Some(text) if rule.storage == StorageType::Utf8 => {
                     texts(&text, context.limits, &mut text_bytes_left, &mut faults)?
                 }
+                Some(text) if column.data_type != DataType::Null => from_texts(rule, &text, faults),
                 _ => convert(rule, &column.data_type, array, faults),
             });
         }
@@ -270,32 +301,40 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// The device key of each row.
-fn devices(
-    schema: &WireSchema,
-    batch: &RecordBatch,
-    dictionaries: &mut HashMap<i64, Box<Dictionary>>,
-    names: &mut DeviceNames,
-    context: &BatchContext<'_>,
-    faults: &mut RowFaults,
-) -> Result<Vec<u32>, Refusal> {
-    let columns = Columns { schema, batch, dictionaries };
-    let text = columns.text(Target::Device)?.ok_or_else(|| bad("the schema has no column device"))?;
-    if let TextColumn::Indexed(Indexed { indices, nulls, dictionary }) = &text {
-        let (indices, nulls, values) = (indices.clone(), nulls.clone(), dictionary.len());
-        let id = columns.of(Target::Device).and_then(|(column, _)| column.dictionary_id());
-        let dictionary = id.and_then(|id| dictionaries.get_mut(&id)).expect("the column above was read with it");
-        // The slots are taken out while the names are read, and put back whatever happens.
-        let mut slots = std::mem::take(&mut dictionary.devices);
-        let rows = NamedRows { indices: &indices, nulls: nulls.as_ref(), values };
-        let keys = slots.keys(&rows, |index| dictionary.get(index), context, faults);
-        dictionary.devices = slots;
-        return keys;
+/// Rows of a batch whose devices are named.
+struct Named<'a> {
+    schema: &'a WireSchema,
+    batch: &'a RecordBatch,
+    zones: &'a RowZones,
+    context: &'a BatchContext<'a>,
+}
+
+impl Named<'_> {
+    /// The device key of each row.
+    fn devices(
+        &self,
+        dictionaries: &mut HashMap<i64, Box<Dictionary>>,
+        names: &mut DeviceNames,
+        faults: &mut RowFaults,
+    ) -> Result<Vec<u32>, Refusal> {
+        let columns = Columns { schema: self.schema, batch: self.batch, dictionaries };
+        let text = columns.text(Target::Device)?.ok_or_else(|| bad("the schema has no column device"))?;
+        if let TextColumn::Indexed(Indexed { indices, nulls, dictionary }) = &text {
+            let (indices, nulls, values) = (indices.clone(), nulls.clone(), dictionary.len());
+            let id = columns.of(Target::Device).and_then(|(column, _)| column.dictionary_id());
+            let dictionary = id.and_then(|id| dictionaries.get_mut(&id)).expect("the column above was read with it");
+            // The slots are taken out while the names are read, and put back whatever happens.
+            let mut slots = std::mem::take(&mut dictionary.devices);
+            let rows = NamedRows { indices: &indices, nulls: nulls.as_ref(), values };
+            let keys = slots.keys(&rows, |index| dictionary.get(index), self.zones, self.context, faults);
+            dictionary.devices = slots;
+            return keys;
+        }
+        let is_null: Vec<bool> = (0..text.len()).map(|row| text.get(row).is_none()).collect();
+        let indices: Vec<i32> = (0..text.len()).map(|row| text.get(row).map_or(0, |name| names.index(name))).collect();
+        let nulls = is_null.contains(&true).then(|| is_null.iter().map(|null| !null).collect());
+        names.keys(&indices, nulls.as_ref(), self.zones, self.context, faults)
     }
-    let is_null: Vec<bool> = (0..text.len()).map(|row| text.get(row).is_none()).collect();
-    let indices: Vec<i32> = (0..text.len()).map(|row| text.get(row).map_or(0, |name| names.index(name))).collect();
-    let nulls = is_null.contains(&true).then(|| is_null.iter().map(|null| !null).collect());
-    names.keys(&indices, nulls.as_ref(), context, faults)
 }
 
 /// Reads the columns of a checked batch; full validation of arrow-ipc is on.
@@ -312,6 +351,9 @@ fn read(
         .and_then(RecordBatchDecoder::read_record_batch)
         .map_err(|error| bad(format!("the batch is not valid Arrow: {error}")))
 }
+
+/// Bytes of a row beside its fields: time, device, quality and lane.
+const ROW_BYTES: usize = 16;
 
 fn bad(message: impl Into<String>) -> Refusal {
     Refusal::new(RefusedCode::BadPayload, message)

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, NullBufferBuilder, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, NullBufferBuilder, PrimitiveArray};
 use arrow::array::{StringBuilder, downcast_integer_array};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{
@@ -15,14 +15,14 @@ use arrow::datatypes::{
 };
 use zonelake_schemas::columns::{arrow_type, null_column};
 use zonelake_schemas::wire::control::RefusedCode;
-use zonelake_schemas::{FieldDef, RejectReason, StorageType};
+use zonelake_schemas::{FieldDef, INSTANTS_US, RejectReason, StorageType};
 
 use super::numbers::{NumberRule, exact_decimals_32, exact_decimals_64, minimum_and_maximum};
 use crate::limits::DecodeLimits;
 use crate::refusal::Refusal;
 use crate::rows::dictionary::TextColumn;
 use crate::rows::faults::{ReadingFaults, RowFaults};
-use crate::rows::instant::to_us;
+use crate::rows::instant::{to_stored_us, to_us};
 
 /// A field of the table with what it accepts.
 #[derive(Debug, Clone)]
@@ -183,11 +183,15 @@ fn timestamps(rule: &FieldRule, sent: &DataType, array: &ArrayRef, faults: &mut 
     let DataType::Timestamp(unit, _) = sent else { unreachable!("the schema's check lets only timestamps pass") };
     let source = array.as_primitive::<Int64Type>();
     if *unit == TimeUnit::Microsecond {
-        let column = PrimitiveArray::<TimestampMicrosecondType>::new(source.values().clone(), source.nulls().cloned());
-        return Arc::new(column.with_data_type(rule.data_type.clone()));
+        let (minimum, maximum) = minimum_and_maximum(source.values());
+        if INSTANTS_US.contains(&minimum) && INSTANTS_US.contains(&maximum) {
+            let (values, nulls) = (source.values().clone(), source.nulls().cloned());
+            let column = PrimitiveArray::<TimestampMicrosecondType>::new(values, nulls);
+            return Arc::new(column.with_data_type(rule.data_type.clone()));
+        }
     }
     each_value::<TimestampMicrosecondType>(rule, source.len(), source.nulls(), faults, |row| {
-        to_us(source.value(row), *unit).ok_or(RejectReason::OutOfRange)
+        to_stored_us(to_us(source.value(row), *unit)).ok_or(RejectReason::OutOfRange)
     })
 }
 
@@ -229,6 +233,53 @@ pub(crate) fn texts(
         }
     }
     Ok(Arc::new(texts_out.finish()) as ArrayRef)
+}
+
+/// A column of numbers or booleans that was sent as texts, since its source could not read all of them. What is no value is no reading.
+pub(crate) fn from_texts(rule: &FieldRule, column: &TextColumn<'_>, mut faults: FieldFaults<'_>) -> ArrayRef {
+    let faults = &mut faults;
+    let numbers = rule.numbers;
+    match rule.storage {
+        StorageType::Decimal32 { .. } => {
+            numbers_of_texts::<Decimal32Type>(rule, column, faults, |number| numbers.decimal_of(number).map(narrow))
+        }
+        StorageType::Decimal64 { .. } => {
+            numbers_of_texts::<Decimal64Type>(rule, column, faults, |number| numbers.decimal_of(number))
+        }
+        StorageType::Float64 => {
+            numbers_of_texts::<Float64Type>(rule, column, faults, |number| numbers.double_of(number))
+        }
+        StorageType::Int64 => numbers_of_texts::<Int64Type>(rule, column, faults, |number| match number {
+            Number::Integer(n) => numbers.integer_of(n),
+            _ => Err(RejectReason::Unreadable),
+        }),
+        StorageType::Boolean => {
+            let values = (0..column.len()).map(|row| {
+                let value = column.get(row)?.parse();
+                if value.is_err() {
+                    faults.note(row, RejectReason::Unreadable);
+                }
+                value.ok()
+            });
+            Arc::new(values.collect::<BooleanArray>())
+        }
+        StorageType::Utf8 | StorageType::Timestamp => unreachable!("the schema's check lets no text pass for these"),
+    }
+}
+
+fn numbers_of_texts<T: ArrowPrimitiveType>(
+    rule: &FieldRule,
+    column: &TextColumn<'_>,
+    faults: &mut FieldFaults<'_>,
+    keep: impl Fn(Number) -> Result<T::Native, RejectReason>,
+) -> ArrayRef {
+    let nulls: NullBuffer = (0..column.len()).map(|row| column.get(row).is_some()).collect();
+    each_value::<T>(rule, column.len(), Some(&nulls), faults, |row| {
+        let text = column.get(row).unwrap_or_default();
+        let integer = text.parse().map(Number::Integer);
+        let number = integer.or_else(|_no_integer| text.parse().map(Number::Double));
+        number.map_or(Err(RejectReason::Unreadable), &keep)
+    })
 }
 
 /// A number as it was sent.

@@ -112,6 +112,21 @@ pub(crate) fn check_batch(
     Ok(rows)
 }
 
+/// Bytes of all buffers of a record batch after decompression, as they claim. Nothing is checked: what is false is
+/// refused when the batch is decoded.
+pub(crate) fn claimed_bytes(batch: &RecordBatch<'_>, body: &[u8]) -> usize {
+    let is_compressed = batch.compression().is_some();
+    let claimed = |buffer: &ipc::Buffer| {
+        let offset = usize::try_from(buffer.offset()).ok()?;
+        let length = usize::try_from(buffer.length()).ok()?;
+        let claim = body.get(offset..)?.first_chunk::<8>().filter(|_| is_compressed && length > 0);
+        // -1 marks a buffer that is stored as it is.
+        claim.and_then(|claim| usize::try_from(i64::from_le_bytes(*claim)).ok()).or(Some(length))
+    };
+    let buffers = batch.buffers().into_iter().flatten();
+    buffers.filter_map(claimed).fold(0, usize::saturating_add)
+}
+
 struct Walk<'a> {
     batch: &'a RecordBatch<'a>,
     body: &'a [u8],

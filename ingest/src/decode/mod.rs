@@ -6,12 +6,12 @@
 //! - [`columns`]: columns brought to the types in which they are stored
 //! - [`numbers`]: what a field accepts as a number, in loops over whole columns
 //! - [`sharing`]: the part of a message that its rows keep in memory
-//! - [`sent_arrow`]: what was sent, for the table `rejected`
+//! - [`rejected_content`]: what was sent, for the table `rejected`
 
 pub(crate) mod arrow;
 pub(crate) mod columns;
 pub(crate) mod ipc_limits;
 pub(crate) mod numbers;
-pub(crate) mod sent_arrow;
+pub(crate) mod rejected_content;
 pub(crate) mod sharing;
 pub(crate) mod wire_schema;

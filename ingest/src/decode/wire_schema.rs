@@ -5,10 +5,10 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::ipc::{self, Type};
 use std::collections::HashSet;
 use std::sync::Arc;
-use zonelake_schemas::columns::arrow_type;
+use zonelake_schemas::columns::{AS_TEXT, arrow_type};
 use zonelake_schemas::table::FIELDS_MAX;
 use zonelake_schemas::wire::control::RefusedCode;
-use zonelake_schemas::{StorageType, TableDef};
+use zonelake_schemas::{QualityScale, StorageType, TableDef};
 
 use crate::refusal::Refusal;
 
@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
 pub(crate) enum Target {
     Time,
     Device,
-    Quality,
+    Quality(QualityScale),
     Province,
     Zone,
     Site,
@@ -72,6 +72,11 @@ impl WireSchema {
                 return Err(Refusal::new(RefusedCode::BadPayload, message));
             }
         }
+        let qualities: Vec<_> = columns.iter().filter(|column| column.quality_scale().is_some()).collect();
+        if let [one, other, ..] = qualities[..] {
+            let message = format!("columns {} and {} both have the quality; send one", one.name, other.name);
+            return Err(Refusal::new(RefusedCode::BadPayload, message));
+        }
         let physical_types: Vec<_> = columns.iter().map(WireColumn::physical_type).collect();
         let physical = columns
             .iter()
@@ -82,6 +87,14 @@ impl WireSchema {
 }
 
 impl WireColumn {
+    /// Scale of its values, where they are qualities.
+    pub(crate) fn quality_scale(&self) -> Option<QualityScale> {
+        match self.target {
+            Target::Quality(scale) => Some(scale),
+            _ => None,
+        }
+    }
+
     fn physical_type(&self) -> DataType {
         if let Some((_, index)) = &self.dictionary {
             return index.clone();
@@ -107,7 +120,7 @@ pub(crate) fn unknown_column(name: &str, table: &TableDef) -> Refusal {
         return Refusal::new(RefusedCode::UnknownColumn, message);
     }
     let mut near: Vec<_> = table.fields.iter().map(|field| field.name.as_str()).collect();
-    near.sort_by_key(|known| edit_distance(&shown, known));
+    near.sort_by_cached_key(|known| edit_distance(&shown, known));
     near.truncate(5);
     let message =
         format!("table {} has no column {shown:?}; its fields nearest to it: {}", table.name, near.join(", "));
@@ -124,14 +137,16 @@ fn bind_column(name: &str, field: &ipc::Field<'_>, table: &TableDef) -> Result<W
     let (target, expected) = match name {
         "time" => (Target::Time, "Timestamp".to_owned()),
         "device" => (Target::Device, TEXT.to_owned()),
-        "quality" => (Target::Quality, format!("{TEXT}, or an integer code")),
         "province" => (Target::Province, TEXT.to_owned()),
         "zone" => (Target::Zone, TEXT.to_owned()),
         "site" => (Target::Site, TEXT.to_owned()),
-        _ => {
-            let (index, field) = table.field(name).ok_or_else(|| unknown_column(name, table))?;
-            (Target::Field(index), expected_types(field.storage_type()))
-        }
+        _ => match QualityScale::of_column(name) {
+            Some(scale) => (Target::Quality(scale), format!("{TEXT}, or an integer code")),
+            None => {
+                let (index, field) = table.field(name).ok_or_else(|| unknown_column(name, table))?;
+                (Target::Field(index), expected_types(field.storage_type()))
+            }
+        },
     };
     let data_type = flat_type(field).map_err(|sent| wrong_type(name, table, &sent, &expected))?;
     let dictionary = match field.dictionary() {
@@ -143,21 +158,34 @@ fn bind_column(name: &str, field: &ipc::Field<'_>, table: &TableDef) -> Result<W
             Some((dictionary.id(), index))
         }
     };
+    let is_as_text = dictionary.is_none() && states_text(field);
     let sent = if dictionary.is_some() { format!("Dictionary of {data_type}") } else { data_type.to_string() };
-    if dictionary.is_some() && !data_type.is_string() || !takes(target, table, &data_type) {
+    if dictionary.is_some() && !data_type.is_string() || !takes(target, table, &data_type, is_as_text) {
         return Err(wrong_type(name, table, &sent, &expected));
     }
     Ok(WireColumn { name: name.to_owned(), target, data_type, dictionary })
 }
 
-fn takes(target: Target, table: &TableDef, sent: &DataType) -> bool {
+/// True where a column says that it has its values as texts: its source could not read all of them.
+fn states_text(field: &ipc::Field<'_>) -> bool {
+    let metadata = field.custom_metadata().into_iter().flatten();
+    metadata.into_iter().any(|pair| pair.key() == Some(AS_TEXT) && pair.value() == Some("true"))
+}
+
+fn takes(target: Target, table: &TableDef, sent: &DataType, is_as_text: bool) -> bool {
     if *sent == DataType::Null {
         return true;
+    }
+    if let Target::Field(index) = target
+        && is_as_text
+        && sent.is_string()
+    {
+        return table.fields[index].storage_type() != StorageType::Timestamp;
     }
     match target {
         Target::Time => matches!(sent, DataType::Timestamp(..)),
         Target::Device | Target::Province | Target::Zone | Target::Site => sent.is_string(),
-        Target::Quality => sent.is_string() || sent.is_integer(),
+        Target::Quality(_) => sent.is_string() || sent.is_integer(),
         Target::Field(index) => match table.fields[index].storage_type() {
             StorageType::Float64 | StorageType::Decimal32 { .. } | StorageType::Decimal64 { .. } => {
                 sent.is_integer() || sent.is_decimal() || matches!(sent, DataType::Float32 | DataType::Float64)

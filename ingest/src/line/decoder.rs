@@ -29,6 +29,12 @@ impl LineDecoder {
         XxHash3_64::oneshot_with_seed(self.precision as u64, payload)
     }
 
+    /// Bytes that a batch decodes to, by the length of its lines: the shortest have a few bytes for a time, a device and
+    /// a value.
+    pub fn decoded_bytes(&self, payload: &[u8]) -> u64 {
+        LINE_GROWTH * payload.len() as u64
+    }
+
     /// Decodes one batch of lines. Devices may be registered, which blocks.
     ///
     /// # Errors
@@ -55,8 +61,11 @@ impl LineDecoder {
                 let message = format!("the batch has more than {rows_max} rows");
                 return Err(at(Refusal::new(RefusedCode::TooLarge, message)));
             }
-            rows.push(&mut self.table, &line, context).map_err(at)?;
+            rows.push(&mut self.table, &line, context).map_err(|fault| at(fault.refusal(&context.table.def)))?;
         }
         rows.finish(&mut self.table, payload, context)
     }
 }
+
+/// Bytes that a byte of lines decodes to, at most, by a wide margin for lines as they are sent.
+pub const LINE_GROWTH: u64 = 4;

@@ -10,14 +10,20 @@
 //!
 //! - [`precision`]: the unit of timestamps
 //! - [`parse`]: lines to names and values, without meaning
+//! - [`tags`]: tags that are left out or taken as other columns
+//! - [`fault`]: a line that cannot be stored
+//! - [`mod@column`]: a column that grows row by row
 //! - [`table_rows`]: lines of one table to columns
 //! - [`decoder`]: the decoder of a stream of lines for one table
 //! - [`body`]: the lines of one request, of many tables
-//! - [`sent_line`]: what was sent, for the table `rejected`
+//! - [`rejected_content`]: what was sent, for the table `rejected`
 
 pub(crate) mod body;
+pub(crate) mod column;
 pub(crate) mod decoder;
+pub(crate) mod fault;
 pub(crate) mod parse;
 pub(crate) mod precision;
-pub(crate) mod sent_line;
+pub(crate) mod rejected_content;
 pub(crate) mod table_rows;
+pub(crate) mod tags;

@@ -20,6 +20,11 @@ pub(crate) struct Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
+    /// A name that stands in no payload.
+    pub(crate) fn plain(text: &'a str) -> Self {
+        Self { bytes: text.as_bytes(), escaped: false, is_string: false }
+    }
+
     /// The text, unescaped; `None` where it is not UTF-8.
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         let text = std::str::from_utf8(self.bytes).ok()?;

@@ -5,26 +5,27 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, ArrowPrimitiveType, BooleanArray, BooleanBufferBuilder, NullBufferBuilder, PrimitiveArray, StringBuilder,
-};
-use arrow::datatypes::{Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::array::NullBufferBuilder;
 use zonelake_schemas::wire::control::RefusedCode;
-use zonelake_schemas::{Quality, RejectReason, StorageType, TableDef};
+use zonelake_schemas::{Quality, QualityScale, RejectReason, StorageType, TableDef};
 
+use super::column::{Cell, Column};
+use super::fault::LineFault;
 use super::parse::{FieldValue, Line, Raw};
 use super::precision::Precision;
-use super::sent_line::SentLines;
+use super::rejected_content::SentLines;
+use super::tags::{NO_RULES, TagRules};
 use crate::batch::{BatchContext, DecodedBatch};
-use crate::decode::columns::{FieldRule, Number, narrow};
+use crate::decode::columns::{FieldRule, Number};
 use crate::decode::numbers::NumberRule;
-use crate::decode::wire_schema::{unknown_column, wrong_type};
+use crate::decode::wire_schema::wrong_type;
 use crate::refusal::Refusal;
 use crate::rows::checked_rows::CheckedRows;
 use crate::rows::devices::DeviceNames;
 use crate::rows::faults::{ReadingFaults, RowFaults};
-use crate::rows::quality::{quality_of_code, quality_of_text};
-use crate::rows::validate::{self, check_sites, latest_us, time_fault};
+use crate::rows::instant::to_stored_us;
+use crate::rows::validate::{self, AcceptedTimes, check_sites};
+use crate::rows::zones::RowZones;
 
 /// State of a table from batch to batch.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl LineTable {
 pub(crate) struct LineRows<'a> {
     precision: Precision,
     now_us: i64,
-    latest_us: i64,
+    accepted_times: AcceptedTimes,
     columns: Vec<Option<Column>>,
     times_us: Vec<i64>,
     devices: Vec<i32>,
@@ -88,9 +89,17 @@ pub(crate) struct LineRows<'a> {
     row_faults: RowFaults,
     reading_faults: ReadingFaults,
     sites: Vec<(usize, Cow<'a, str>)>,
+    zones: RowZones,
     starts: Vec<usize>,
     cells: Vec<(usize, Cell<'a>)>,
     last_device: Option<(Raw<'a>, i32)>,
+    /// Devices of the table that rows of this batch are of, by their index, and the count of them.
+    is_met: Vec<bool>,
+    devices_met: usize,
+    /// Bytes of text in the columns.
+    text_bytes: usize,
+    /// Rules that the lines were brought through.
+    tags: &'a TagRules,
 }
 
 /// Content of a line besides its fields.
@@ -98,27 +107,22 @@ pub(crate) struct LineRows<'a> {
 struct RowHeader<'a> {
     device: Option<Raw<'a>>,
     site: Option<Cow<'a, str>>,
-    quality: Quality,
+    province: Option<Cow<'a, str>>,
+    zone: Option<Cow<'a, str>>,
+    quality: Option<Quality>,
     fault: Option<RejectReason>,
-}
-
-/// A value as its column stores it.
-#[derive(Debug)]
-enum Cell<'a> {
-    Integer(i64),
-    Double(f64),
-    Boolean(bool),
-    Text(Cow<'a, str>),
-    Fault(RejectReason),
+    /// Names that the line has set, one bit each.
+    set: u8,
 }
 
 impl<'a> LineRows<'a> {
+    /// An empty batch. Rows of the table that are not [finished](Self::finish) yet are void from here on.
     pub(crate) fn new(table: &mut LineTable, precision: Precision, context: &BatchContext<'_>) -> Self {
         table.devices.trim(context.limits.dictionary_values_max);
         Self {
             precision,
             now_us: context.now_us,
-            latest_us: latest_us(context),
+            accepted_times: AcceptedTimes::new(context),
             columns: table.rules.iter().map(|_| None).collect(),
             times_us: Vec::new(),
             devices: Vec::new(),
@@ -127,14 +131,35 @@ impl<'a> LineRows<'a> {
             row_faults: RowFaults::default(),
             reading_faults: ReadingFaults::new(context.limits.rejected_rows_max),
             sites: Vec::new(),
+            zones: RowZones::new(context),
             starts: Vec::new(),
             cells: Vec::new(),
             last_device: None,
+            is_met: Vec::new(),
+            devices_met: 0,
+            text_bytes: 0,
+            tags: &NO_RULES,
         }
+    }
+
+    /// States the rules that the lines are brought through before they are added.
+    pub(crate) fn with_tags(self, tags: &'a TagRules) -> Self {
+        Self { tags, ..self }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.times_us.len()
+    }
+
+    /// Devices that the rows are of.
+    pub(crate) fn devices(&self) -> usize {
+        self.devices_met
+    }
+
+    /// Bytes of memory that the finished batch takes, about. A column that one row sets has a value in each.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let columns: usize = self.columns.iter().flatten().map(|column| column.width_bytes()).sum();
+        self.len() * (ROW_BYTES + columns) + self.text_bytes + self.is_met.len() * NAME_BYTES
     }
 
     /// Adds the row of a line. Refuses columns that the table does not have or cannot take; nothing of the line is
@@ -144,7 +169,7 @@ impl<'a> LineRows<'a> {
         table: &mut LineTable,
         line: &Line<'a>,
         context: &BatchContext<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LineFault<'a>> {
         table.lines += 1;
         self.cells.clear();
         let mut header = RowHeader::default();
@@ -161,10 +186,12 @@ impl<'a> LineRows<'a> {
         let device = header.device.map(|device| self.device(table, device)).transpose()?;
         self.times_us.push(time_us.unwrap_or(0));
         self.starts.push(line.start);
-        self.qualities.push(header.quality as u8);
+        self.qualities.push(header.quality.unwrap_or_default() as u8);
         self.devices.push(device.unwrap_or(0));
         self.device_nulls.append(device.is_some());
-        if let Some(reason) = time_fault(time_us, self.latest_us).or(header.fault) {
+        let place_fault = self.zones.state_zone(row, header.zone.as_deref(), context);
+        let place_fault = place_fault.or_else(|| self.zones.province_fault(row, header.province.as_deref()));
+        if let Some(reason) = self.accepted_times.fault(time_us).or(header.fault).or(place_fault) {
             self.row_faults.set(row, row + 1, reason);
             return Ok(());
         }
@@ -175,6 +202,9 @@ impl<'a> LineRows<'a> {
             let column = self.columns[field].get_or_insert_with(|| Column::new(table.rules[field].storage));
             // Rows that did not set the field since it was last set are null.
             column.pad_to(row);
+            if let Cell::Text(text) = &cell {
+                self.text_bytes += text.len();
+            }
             if let Some(reason) = column.push(cell) {
                 self.reading_faults.push(row, table.rules[field].index, reason);
             }
@@ -191,10 +221,14 @@ impl<'a> LineRows<'a> {
         name: Raw<'a>,
         value: FieldValue<'a>,
         context: &BatchContext<'_>,
-    ) -> Result<(), Refusal> {
-        match table.field(position, name)? {
-            Some(field) => self.bind_field(table, field, value, context),
-            None => bind_header(header, table, &text(name)?, value, context),
+    ) -> Result<(), LineFault<'a>> {
+        if let Some(field) = table.field(position, name)? {
+            return Ok(self.bind_field(table, field, value, context)?);
+        }
+        let name = text(name)?;
+        match bind_header(header, table, &name, value)? {
+            true => Ok(()),
+            false => Err(LineFault::UnknownColumn(name)),
         }
     }
 
@@ -230,6 +264,13 @@ impl<'a> LineRows<'a> {
         }
         let index = table.devices.index(&text(device)?);
         self.last_device = Some((device, index));
+        let at = usize::try_from(index).expect("an index of a list is not negative");
+        if at >= self.is_met.len() {
+            self.is_met.resize(at + 1, false);
+        }
+        if !std::mem::replace(&mut self.is_met[at], true) {
+            self.devices_met += 1;
+        }
         Ok(index)
     }
 
@@ -243,7 +284,9 @@ impl<'a> LineRows<'a> {
         let rows = self.len();
         let nulls = self.device_nulls.finish();
         let mut row_faults = self.row_faults;
-        let devices = table.devices.keys(&self.devices, nulls.as_ref(), context, &mut row_faults)?;
+        let zones = self.zones;
+        zones.check_times(&self.times_us, context, &mut row_faults);
+        let devices = table.devices.keys(&self.devices, nulls.as_ref(), &zones, context, &mut row_faults)?;
         check_sites(self.sites.iter().map(|(row, site)| (*row, &**site)), &devices, context, &mut row_faults);
         let fields = self.columns.into_iter().zip(&table.rules).map(|(column, rule)| {
             column.map(|mut column| {
@@ -254,24 +297,40 @@ impl<'a> LineRows<'a> {
         let batch = CheckedRows {
             times_us: self.times_us.into(),
             devices,
+            zones,
             qualities: self.qualities,
             fields: fields.collect(),
             row_faults,
             reading_faults: self.reading_faults,
         };
-        let sent = SentLines { payload, starts: &self.starts, precision: self.precision, now_us: self.now_us };
+        let sent = SentLines {
+            payload,
+            starts: &self.starts,
+            precision: self.precision,
+            now_us: self.now_us,
+            def: &table.def,
+            tags: self.tags,
+        };
         validate::split(batch, context, &sent)
     }
 }
 
-/// Takes a name that is no field of the table: device, quality, a part of the location, or a fault of the line.
+/// Takes a name that is no field of the table: device, quality, a part of the location, or a fault of the line. False
+/// where the table has no such column.
 fn bind_header<'a>(
     header: &mut RowHeader<'a>,
     table: &LineTable,
     name: &str,
     value: FieldValue<'a>,
-    context: &BatchContext<'_>,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
+    if let Some(position) = HEADER_NAMES.iter().position(|known| *known == name) {
+        let bit = 1 << position;
+        // Of two values one would be lost without a word.
+        if header.set & bit != 0 {
+            return Err(Refusal::new(RefusedCode::BadPayload, format!("{name} stands twice in the line")));
+        }
+        header.set |= bit;
+    }
     let string = |value: FieldValue<'a>| match value {
         FieldValue::String(raw) => Ok(raw),
         other => Err(wrong_type(name, &table.def, kind_of(other), "a tag or a quoted string")),
@@ -279,30 +338,28 @@ fn bind_header<'a>(
     match (name, value) {
         ("device", value) => header.device = Some(string(value)?),
         ("site", value) => header.site = Some(text(string(value)?)?),
-        ("province" | "zone", value) => {
-            let registered = if name == "zone" { &context.gateway.zone_code } else { &context.gateway.province };
-            let stated = text(string(value)?)?;
-            if !stated.is_empty() && *stated != **registered {
-                header.fault = header.fault.or(Some(RejectReason::WrongPlace));
-            }
-        }
-        ("quality", value) => {
-            let quality = match value {
-                FieldValue::Integer(code) => quality_of_code(i128::from(code)),
-                value => quality_of_text(&text(string(value)?)?),
-            };
-            header.quality = quality.unwrap_or_default();
-            if quality.is_none() {
-                header.fault = header.fault.or(Some(RejectReason::BadQuality));
-            }
-        }
+        ("province", value) => header.province = Some(text(string(value)?)?),
+        ("zone", value) => header.zone = Some(text(string(value)?)?),
         ("time", _) => {
             let message = "time is not a field: the timestamp stands at the end of the line";
             return Err(Refusal::new(RefusedCode::UnknownColumn, message));
         }
-        (name, _) => return Err(unknown_column(name, &table.def)),
+        (name, value) => {
+            let Some(scale) = QualityScale::of_column(name) else { return Ok(false) };
+            if header.quality.is_some() {
+                return Err(Refusal::new(RefusedCode::BadPayload, "the quality stands twice in the line"));
+            }
+            let quality = match value {
+                FieldValue::Integer(code) => scale.quality_of_code(i128::from(code)),
+                value => scale.quality_of_text(&text(string(value)?)?),
+            };
+            header.quality = Some(quality.unwrap_or_default());
+            if quality.is_none() {
+                header.fault = header.fault.or(Some(RejectReason::BadQuality));
+            }
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// A value as its field stores it; `None` where the field takes no value of that kind.
@@ -320,7 +377,7 @@ fn bind_value<'a>(
         (StorageType::Float64, value) => double(&rule.numbers, value).map(|value| value.map(Cell::Double)),
         (StorageType::Int64, FieldValue::Integer(n)) => Some(rule.numbers.integer_of(i128::from(n)).map(Cell::Integer)),
         (StorageType::Timestamp, FieldValue::Integer(n)) => {
-            Some(precision.to_us(n).map(Cell::Integer).ok_or(RejectReason::OutOfRange))
+            Some(to_stored_us(precision.to_us(n)).map(Cell::Integer).ok_or(RejectReason::OutOfRange))
         }
         (StorageType::Int64 | StorageType::Timestamp, FieldValue::BigInteger(_)) => Some(Err(RejectReason::OutOfRange)),
         (StorageType::Boolean, FieldValue::Boolean(value)) => Some(Ok(Cell::Boolean(value))),
@@ -392,92 +449,11 @@ fn line_expected(storage: StorageType) -> &'static str {
     }
 }
 
-/// A column under construction; rows that did not set it become null when a later row does.
-#[derive(Debug)]
-struct Column {
-    values: Values,
-    nulls: NullBufferBuilder,
-    len: usize,
-}
-
-#[derive(Debug)]
-enum Values {
-    Small(Vec<i32>),
-    Large(Vec<i64>),
-    Double(Vec<f64>),
-    Boolean(BooleanBufferBuilder),
-    Text(StringBuilder),
-}
-
-impl Column {
-    fn new(storage: StorageType) -> Self {
-        let values = match storage {
-            StorageType::Decimal32 { .. } => Values::Small(Vec::new()),
-            StorageType::Decimal64 { .. } | StorageType::Int64 | StorageType::Timestamp => Values::Large(Vec::new()),
-            StorageType::Float64 => Values::Double(Vec::new()),
-            StorageType::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
-            StorageType::Utf8 => Values::Text(StringBuilder::new()),
-        };
-        Self { values, nulls: NullBufferBuilder::new(0), len: 0 }
-    }
-
-    fn pad_to(&mut self, rows: usize) {
-        let missing = rows.saturating_sub(self.len);
-        if missing == 0 {
-            return;
-        }
-        match &mut self.values {
-            Values::Small(values) => values.resize(rows, 0),
-            Values::Large(values) => values.resize(rows, 0),
-            Values::Double(values) => values.resize(rows, 0.0),
-            Values::Boolean(values) => values.append_n(missing, false),
-            Values::Text(values) => values.append_nulls(missing),
-        }
-        self.nulls.append_n_nulls(missing);
-        self.len = rows;
-    }
-
-    /// Adds a value; gives back the reason where it is none, and null stands for it.
-    fn push(&mut self, cell: Cell<'_>) -> Option<RejectReason> {
-        match (&mut self.values, cell) {
-            (_, Cell::Fault(reason)) => {
-                self.pad_to(self.len + 1);
-                return Some(reason);
-            }
-            (Values::Small(values), Cell::Integer(n)) => values.push(narrow(n)),
-            (Values::Large(values), Cell::Integer(n)) => values.push(n),
-            (Values::Double(values), Cell::Double(value)) => values.push(value),
-            (Values::Boolean(values), Cell::Boolean(value)) => values.append(value),
-            (Values::Text(values), Cell::Text(text)) => values.append_value(text),
-            (values, cell) => unreachable!("{cell:?} was bound by the kind of its column {values:?}"),
-        }
-        self.nulls.append_non_null();
-        self.len += 1;
-        None
-    }
-
-    fn finish(mut self, rule: &FieldRule) -> ArrayRef {
-        let nulls = self.nulls.finish();
-        fn array<T: ArrowPrimitiveType>(
-            values: Vec<T::Native>,
-            nulls: Option<arrow::buffer::NullBuffer>,
-            rule: &FieldRule,
-        ) -> ArrayRef {
-            Arc::new(PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(rule.data_type.clone()))
-        }
-        match self.values {
-            Values::Small(values) => array::<Decimal32Type>(values, nulls, rule),
-            Values::Large(values) => match rule.storage {
-                StorageType::Int64 => array::<Int64Type>(values, nulls, rule),
-                StorageType::Timestamp => array::<TimestampMicrosecondType>(values, nulls, rule),
-                _ => array::<Decimal64Type>(values, nulls, rule),
-            },
-            Values::Double(values) => array::<Float64Type>(values, nulls, rule),
-            Values::Boolean(mut values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
-            Values::Text(mut values) => Arc::new(values.finish()),
-        }
-    }
-}
-
 /// Digits up to which a number and its double have the same shortest text.
 const DIGITS_EXACT: u8 = 15;
+/// Names of a line that are no fields.
+const HEADER_NAMES: [&str; 5] = ["device", "site", "province", "zone", "quality"];
+/// Bytes of a row besides its fields: time, device and its key, quality, offset of the line.
+const ROW_BYTES: usize = 8 + 4 + 4 + 1 + 8;
+/// Bytes of a device's name in the list of a table, about.
+const NAME_BYTES: usize = 128;

@@ -24,9 +24,17 @@ impl Budget {
 
     /// Waits until so many bytes are free. A request larger than the whole budget waits until it is alone.
     pub(crate) async fn acquire(&self, bytes: u64) -> OwnedSemaphorePermit {
-        // Nothing counts as less than 4 KiB, so that the number of tiny batches in flight is bounded too.
-        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).max(4).min(self.kib);
-        Arc::clone(&self.free).acquire_many_owned(kib).await.expect("a budget is never closed")
+        Arc::clone(&self.free).acquire_many_owned(self.kib_of(bytes)).await.expect("a budget is never closed")
+    }
+
+    /// The bytes, where they are free and nobody waits for them.
+    pub(crate) fn try_acquire(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.free).try_acquire_many_owned(self.kib_of(bytes)).ok()
+    }
+
+    /// Nothing counts as less than 4 KiB, so that the number of tiny batches in flight is bounded too.
+    fn kib_of(&self, bytes: u64) -> u32 {
+        u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).max(4).min(self.kib)
     }
 
     pub(crate) fn acquired_bytes(&self) -> u64 {

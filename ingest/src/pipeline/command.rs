@@ -7,7 +7,7 @@ use futures::channel::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use zonelake_schemas::wire::control::Rejection;
 use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
-use zonelake_storage::{Entry, Outcome, RequestKey, Rows};
+use zonelake_storage::{Entry, Outcome, RequestKey, Rows, WalPoint};
 
 use crate::batch::DecodedBatch;
 use crate::refusal::Refusal;
@@ -23,18 +23,25 @@ pub struct PendingBatch {
     pub entry: Entry,
     /// Session that sent it; absent where batches are unsequenced.
     pub session: Option<SessionId>,
-    /// Permits of the budgets, given back with the reply.
-    pub permits: Option<Vec<OwnedSemaphorePermit>>,
+    /// True where the number is not the next of its stream: it is compared with what is stored, and never stored itself,
+    /// so it comes without rows.
+    pub check_only: bool,
+    /// Permit of the memory that it takes, given back once it is stored.
+    pub memory: Option<OwnedSemaphorePermit>,
     /// Receiver of the outcome.
     pub reply: Reply,
 }
+
+/// Permits that a sender holds until the acknowledgement of its batch is written. So a sender that does not read its
+/// acknowledgements has no more of them waiting than it may have batches.
+pub type SenderPermits = Vec<OwnedSemaphorePermit>;
 
 /// Receiver of the outcome of a batch.
 #[derive(Debug)]
 pub enum Reply {
     /// The writer of a stream's acknowledgements, with the content of the acknowledgement. An empty channel of this
     /// kind takes no memory, and those of thousands of idle streams are empty.
-    Stream(UnboundedSender<StreamEvent>, Box<BatchSummary>),
+    Stream(UnboundedSender<StreamEvent>, Box<BatchSummary>, SenderPermits),
     /// One waiting task.
     Once(oneshot::Sender<Result<Outcome, Refusal>>),
 }
@@ -42,8 +49,8 @@ pub enum Reply {
 /// Events that a stream's writer of acknowledgements receives.
 #[derive(Debug)]
 pub enum StreamEvent {
-    /// A batch was stored, repeated or refused.
-    Done(Box<BatchSummary>, Result<Outcome, Refusal>),
+    /// A batch was stored, repeated or refused. Its permits end when its acknowledgement is written.
+    Done(Box<BatchSummary>, Result<Outcome, Refusal>, SenderPermits),
     /// The reader refuses to go on, after so many submitted batches.
     Refused {
         /// Cause.
@@ -67,6 +74,8 @@ pub struct BatchSummary {
     pub number: BatchNumber,
     /// Monotonic time at which the batch had arrived.
     pub arrived: Duration,
+    /// Bytes of its frame.
+    pub frame_bytes: u64,
     /// Rows for the table.
     pub rows: u64,
     /// Readings in these rows.
@@ -82,7 +91,7 @@ pub struct BatchSummary {
 /// An unsequenced request, stored as a whole or not at all, and once under its key.
 #[derive(Debug)]
 pub(crate) struct PendingRequest {
-    /// Key of the request, by its gateway.
+    /// Key of the request, by its principal.
     pub(crate) request: RequestKey,
     /// Batches of the request. They are one group of the WAL, which bounds their bytes.
     pub(crate) entries: Vec<Entry>,
@@ -90,6 +99,13 @@ pub(crate) struct PendingRequest {
     pub(crate) permits: Vec<OwnedSemaphorePermit>,
     /// Receiver of the outcome.
     pub(crate) reply: oneshot::Sender<Result<Outcome, Refusal>>,
+}
+
+impl PendingRequest {
+    /// Bytes that it takes in the WAL, within some hundred.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.entries.iter().map(Entry::log_bytes).sum()
+    }
 }
 
 /// Commands to a shard's thread.
@@ -110,6 +126,8 @@ pub(crate) enum Command {
         session: SessionId,
     },
     Committed,
+    /// Tells where the WAL is and ends.
+    WalPoint(oneshot::Sender<WalPoint>),
     Stop,
 }
 
@@ -128,6 +146,7 @@ pub fn split_decoded(
     let summary = BatchSummary {
         number,
         arrived: Duration::ZERO,
+        frame_bytes: 0,
         rows: decoded.rows,
         readings: decoded.readings,
         rejected_rows: decoded.rejected_rows,

@@ -22,15 +22,27 @@ impl GatewayQuota {
         Self { quota_kib: u32::try_from(quota_kib).unwrap_or(u32::MAX >> 3), free: Mutex::default() }
     }
 
+    /// Bytes of the quota of one gateway.
+    pub fn bytes(&self) -> usize {
+        1024 * self.quota_kib as usize
+    }
+
     /// Reserves bytes in the quota of a gateway; waits while it is used up.
     pub async fn reserve(&self, gateway: GatewayId, bytes: usize) -> OwnedSemaphorePermit {
-        // The lock is released before the wait: a gateway over its quota must not hold up the others.
-        let quota = {
-            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-            let full = || Arc::new(Semaphore::new(self.quota_kib as usize));
-            Arc::clone(free.entry(gateway).or_insert_with(full))
-        };
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, self.quota_kib);
-        quota.acquire_many_owned(kib).await.expect("a quota is never closed")
+        self.of(gateway).acquire_many_owned(kib).await.expect("a quota is never closed")
+    }
+
+    /// Reserves KiB beyond those that a holder has; `None` where the quota is used up. A holder must not wait for more:
+    /// two of one gateway could wait for each other.
+    pub fn try_reserve_kib(&self, gateway: GatewayId, kib: u32) -> Option<OwnedSemaphorePermit> {
+        self.of(gateway).try_acquire_many_owned(kib).ok()
+    }
+
+    fn of(&self, gateway: GatewayId) -> Arc<Semaphore> {
+        // The lock is released before any wait: a gateway over its quota must not hold up the others.
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = || Arc::new(Semaphore::new(self.quota_kib as usize));
+        Arc::clone(free.entry(gateway).or_insert_with(full))
     }
 }

@@ -4,16 +4,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use zonelake_schemas::wire::control::RefusedCode;
-use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
-use zonelake_storage::shard_key_of_gateway;
-use zonelake_storage::{BATCH_LOG_BYTES_MAX, Entry, Shard, Store, Table, shard_for};
+use zonelake_schemas::{BatchNumber, Epoch, GatewayId, ProducerId, StreamKey};
+use zonelake_storage::shard_key_of;
+use zonelake_storage::{BATCH_LOG_BYTES_MAX, Entry, Shard, Store, Table, WalPoint, shard_for};
 
 use super::budget::Budget;
 use super::command::{Command, PendingBatch, PendingRequest, SessionId};
 use super::disk_space::DiskSpaceGuard;
+use super::gateway_quota::GatewayQuota;
 use super::shard_writer::ShardWriter;
+use crate::clock_watch::ClockWatch;
+use crate::decode_pool::pool::DecodePool;
 use crate::health::Health;
 use crate::metrics::IngestMetrics;
 use crate::refusal::Refusal;
@@ -35,7 +38,9 @@ pub struct Pipeline {
     shards: Vec<mpsc::Sender<Command>>,
     frames: Budget,
     batches: Budget,
-    decoders: Semaphore,
+    /// The part of the decoded bytes that one gateway may hold.
+    decoded_quota: GatewayQuota,
+    decoders: Arc<DecodePool>,
     next_session: AtomicU64,
     metrics: Arc<IngestMetrics>,
     disk_space: DiskSpaceGuard,
@@ -44,7 +49,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Starts a thread for each shard.
+    /// Starts a thread for each shard, and those that decode.
     ///
     /// # Errors
     /// Passes on the error of the system, where it grants no thread.
@@ -54,8 +59,8 @@ impl Pipeline {
         options: &PipelineOptions,
         metrics: Arc<IngestMetrics>,
     ) -> std::io::Result<Self> {
-        // Two at least: with one, a batch whose devices are being registered would hold up all others.
-        let decoders = std::thread::available_parallelism().map_or(1, usize::from).max(2);
+        let decoders = Arc::new(DecodePool::start(Arc::clone(store.clock()), Arc::clone(&metrics))?);
+        let batches = Budget::new(options.buffered_bytes_max / 2);
         let health = Arc::new(Health::default());
         let mut senders = Vec::new();
         let mut threads = Vec::new();
@@ -70,8 +75,9 @@ impl Pipeline {
         Ok(Self {
             shards: senders,
             frames: Budget::new(options.buffered_bytes_max / 2),
-            batches: Budget::new(options.buffered_bytes_max / 2),
-            decoders: Semaphore::new(decoders),
+            decoded_quota: GatewayQuota::new(batches.bytes(), 0),
+            batches,
+            decoders,
             next_session: AtomicU64::new(1),
             disk_space: DiskSpaceGuard::new(Arc::clone(&store)),
             metrics,
@@ -91,11 +97,19 @@ impl Pipeline {
         &self.metrics
     }
 
-    /// Checks the free disk space. To be called before a batch is decoded, since decoding may register devices.
+    /// Watches the wall clock: nothing is taken in while it is so far behind that rows from now, which may lead it by
+    /// `future_us_max`, would be rejected as rows from the future.
+    pub fn watch_clock(&self, future_us_max: i64) {
+        self.health.watch_clock(ClockWatch::new(Arc::clone(&self.store), future_us_max));
+    }
+
+    /// Checks the free disk space and the clock. To be called before a batch is decoded, since decoding may register
+    /// devices.
     ///
     /// # Errors
-    /// `Unavailable` while fewer bytes are free than must stay so.
+    /// `Unavailable` while fewer bytes are free than must stay so, and while the clock is behind.
     pub fn check_disk_space(&self) -> Result<(), Refusal> {
+        self.health.check_clock()?;
         self.disk_space.check()
     }
 
@@ -121,19 +135,36 @@ impl Pipeline {
         self.frames.acquire(bytes as u64).await
     }
 
-    /// A permit to decode, of which there is one for each core. A batch may be far larger than its frame, and its size
-    /// is known only when it is decoded; so memory in flight is bounded by the budget and one batch for each permit.
-    pub async fn decoder_permit(&self) -> SemaphorePermit<'_> {
-        self.decoders.acquire().await.expect("it is never closed")
+    /// Reserves what a batch decodes to in the part of its gateway, before it is decoded and until it is acknowledged:
+    /// one gateway holds half of the memory for decoded batches at most. More than that half waits until it is alone.
+    pub async fn reserve_decoded(&self, gateway: GatewayId, bytes: u64) -> OwnedSemaphorePermit {
+        // In memory it is there twice: as rows, and as they are encoded for the WAL.
+        let bytes = usize::try_from(2 * bytes).unwrap_or(usize::MAX);
+        self.decoded_quota.reserve(gateway, bytes).await
     }
 
-    /// Reserves the bytes of a decoded batch, until it is acknowledged. Its holder waits for nothing but the shard.
+    /// Threads that decode. A batch may come to more than its message tells, and what it is comes out when it is
+    /// decoded; so memory in flight is bounded by the budget and one batch for each thread.
+    pub fn decoders(&self) -> &Arc<DecodePool> {
+        &self.decoders
+    }
+
+    /// Reserves the bytes of a decoded batch, until it is stored. Its holder waits for nothing but the shard.
     ///
     /// # Errors
     /// Refuses a batch that is too large for the WAL.
     pub async fn reserve_batch(&self, entry: &Entry) -> Result<OwnedSemaphorePermit, Refusal> {
         check_size(entry)?;
         Ok(self.batches.acquire(entry.memory_bytes()).await)
+    }
+
+    /// The same without waiting; `None` where so many bytes are not free.
+    ///
+    /// # Errors
+    /// Refuses a batch that is too large for the WAL.
+    pub fn try_reserve_batch(&self, entry: &Entry) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+        check_size(entry)?;
+        Ok(self.batches.try_acquire(entry.memory_bytes()))
     }
 
     /// Bytes of frames and batches in flight.
@@ -174,7 +205,7 @@ impl Pipeline {
     /// `ShuttingDown` where the shard has stopped. Other refusals come back by the batch's [`Reply`](crate::Reply).
     pub async fn submit(&self, pending: PendingBatch) -> Result<(), Refusal> {
         // A producer always has the same shard, so that order and sequence numbers need no lock.
-        let home = pending.entry.sequenced.map_or(shard_key_of_gateway(pending.entry.gateway), |batch| batch.producer);
+        let home = pending.entry.sequenced.map_or(shard_key_of(pending.entry.principal), |batch| batch.producer);
         self.sender(home).send(Command::Append(Box::new(pending))).await.map_err(|_closed| Refusal::shutting_down())
     }
 
@@ -198,7 +229,7 @@ impl Pipeline {
 
     /// Submits a request with a key, to the shard of its gateway. Waits while the shard's queue is full.
     pub(crate) async fn submit_request(&self, pending: PendingRequest) -> Result<(), Refusal> {
-        let home = shard_key_of_gateway(pending.request.gateway);
+        let home = shard_key_of(pending.request.principal);
         self.sender(home).send(Command::Request(Box::new(pending))).await.map_err(|_closed| Refusal::shutting_down())
     }
 
@@ -208,6 +239,17 @@ impl Pipeline {
             // A shard that has stopped has nothing to release.
             shard.send(Command::Committed).await.ok();
         }
+    }
+
+    /// The WAL of each shard up to its durable end. Whatever a shard was at before is done when this returns.
+    pub(super) async fn wal_points(&self) -> Result<Vec<WalPoint>, Refusal> {
+        let mut points = Vec::with_capacity(self.shards.len());
+        for shard in &self.shards {
+            let (reply, point) = oneshot::channel();
+            shard.send(Command::WalPoint(reply)).await.map_err(|_closed| Refusal::shutting_down())?;
+            points.push(point.await.map_err(|_closed| Refusal::shutting_down())?);
+        }
+        Ok(points)
     }
 
     /// Waits until everything submitted is stored or refused and the threads have ended. Nothing can be submitted

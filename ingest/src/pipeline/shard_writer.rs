@@ -9,14 +9,14 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{BatchNumber, Epoch, ProducerId, StreamKey};
-use zonelake_storage::{Entry, Outcome, Shard, ShardError, Store};
+use zonelake_storage::{Entry, Outcome, SequenceCheck, Shard, ShardError, Store, Table};
 use zonelake_wal::WalError;
 
 use super::command::{Command, PendingBatch, PendingRequest, Reply, SessionId, StreamEvent};
 use super::disk_space::{CHECK_EVERY, check_free_bytes};
 use crate::health::Health;
 use crate::metrics::IngestMetrics;
-use crate::refusal::{Refusal, accepted};
+use crate::refusal::{Refusal, accepted, refused_number};
 
 /// Writer of one shard: it commits groups, opens streams and tells their owners apart. The writer has no thread of its
 /// own, so that a simulation can drive it.
@@ -30,6 +30,8 @@ pub struct ShardWriter {
     failed: Option<Refusal>,
     /// Monotonic time of the last check of free space, and its result.
     space_checked: Option<(Duration, Result<(), Refusal>)>,
+    /// Monotonic time before which nothing is set aside, since that has failed.
+    set_aside_after: Duration,
     group_bytes_max: u64,
     metrics: Arc<IngestMetrics>,
     pub(crate) health: Arc<Health>,
@@ -44,6 +46,7 @@ impl ShardWriter {
             owners: HashMap::new(),
             failed: None,
             space_checked: None,
+            set_aside_after: Duration::ZERO,
             group_bytes_max,
             metrics,
             health: Arc::default(),
@@ -61,45 +64,50 @@ impl ShardWriter {
     }
 
     pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Command>) {
-        let mut group: Vec<PendingBatch> = Vec::new();
-        let mut group_bytes = 0;
+        let mut group = Group::default();
         while let Some(command) = queue.blocking_recv() {
             let began = self.store.clock().monotonic();
             let mut next = Some(command);
             while let Some(command) = next {
                 match command {
                     Command::Append(pending) => {
-                        let bytes = pending.entry.log_bytes();
-                        // A group is one block of the WAL, so its size is bounded before the batch joins it.
-                        if group_bytes + bytes > self.group_bytes_max {
-                            self.commit(&mut group);
-                            group_bytes = 0;
-                        }
-                        group_bytes += bytes;
-                        group.push(*pending);
+                        // One without rows counts as well: a group of them ends too.
+                        self.make_room(&mut group, pending.entry.log_bytes());
+                        group.batches.push(*pending);
                     }
-                    Command::Stop => return self.commit(&mut group),
+                    Command::Request(pending) => {
+                        self.make_room(&mut group, pending.log_bytes());
+                        group.requests.push(*pending);
+                    }
+                    Command::Stop => return self.commit_group(&mut group),
                     // Batches in front of a command are stored first: an `Open` answers with the last durable number.
                     other => {
-                        self.commit(&mut group);
-                        group_bytes = 0;
+                        self.commit_group(&mut group);
                         self.handle(other);
                     }
                 }
-                if group_bytes >= self.group_bytes_max {
+                if group.bytes >= self.group_bytes_max {
                     break;
                 }
                 next = queue.try_recv().ok();
             }
             // A sync costs the same for one batch as for a hundred. Where batches come together, the next group waits
             // for more of them; senders have their replies by then and do not wait for this.
-            let is_busy = group.len() > 1;
-            self.commit(&mut group);
-            group_bytes = 0;
+            let is_busy = group.batches.len() + group.requests.len() > 1;
+            self.commit_group(&mut group);
             if is_busy {
                 std::thread::sleep(GROUP_EVERY.saturating_sub(self.store.clock().monotonic().saturating_sub(began)));
             }
         }
+    }
+
+    /// Commits the group where so many bytes more would be too many: a group is one block of the WAL, so its size is
+    /// bounded before anything joins it.
+    fn make_room(&mut self, group: &mut Group, bytes: u64) {
+        if group.bytes + bytes > self.group_bytes_max {
+            self.commit_group(group);
+        }
+        group.bytes += bytes;
     }
 
     fn handle(&mut self, command: Command) {
@@ -109,7 +117,6 @@ impl ShardWriter {
                 // A gateway that is gone already needs no reply.
                 reply.send(opened).ok();
             }
-            Command::Request(pending) => self.handle_request(*pending),
             Command::Close { producer, stream, session } => {
                 // A session that was taken over leaves its successor open.
                 if self.owners.get(&(producer, stream)) == Some(&session) {
@@ -118,7 +125,9 @@ impl ShardWriter {
                 }
             }
             Command::Committed => self.release(),
-            Command::Append(_) | Command::Stop => unreachable!("the loop takes these itself"),
+            // A back-up that has gone needs no reply.
+            Command::WalPoint(reply) => drop(reply.send(self.shard.wal_point(&self.store.options().folder))),
+            Command::Append(_) | Command::Request(_) | Command::Stop => unreachable!("the loop takes these itself"),
         }
     }
 
@@ -152,62 +161,160 @@ impl ShardWriter {
 
     /// Makes a group durable with one sync, publishes its rows, and replies to the senders of its batches.
     pub fn commit(&mut self, group: &mut Vec<PendingBatch>) {
-        if group.is_empty() {
+        let mut batches = Group { batches: std::mem::take(group), ..Group::default() };
+        self.commit_group(&mut batches);
+    }
+
+    /// The same with requests in the group: one sync stands for all of them.
+    fn commit_group(&mut self, group: &mut Group) {
+        let Group { batches, requests, .. } = std::mem::take(group);
+        if batches.is_empty() && requests.is_empty() {
             return;
         }
         if let Err(refusal) = self.can_write() {
-            return group.drain(..).for_each(|pending| reply(pending, Err(refusal.clone())));
+            batches.into_iter().for_each(|pending| reply(pending, Err(refusal.clone())));
+            return requests.into_iter().for_each(|pending| pending.reply(Err(refusal.clone())));
         }
         // A session that was taken over must not store behind the last number that its successor was told.
         let (mine, lost): (Vec<PendingBatch>, Vec<PendingBatch>) =
-            group.drain(..).partition(|pending| self.owns(pending));
+            batches.into_iter().partition(|pending| self.owns(pending));
         lost.into_iter().for_each(|pending| reply(pending, Err(Refusal::taken_over())));
-        let began = self.store.clock().monotonic();
-        let (entries, replies): (Vec<Entry>, Vec<PendingReply>) = mine.into_iter().map(PendingReply::split).unzip();
-        match self.shard.append(&entries) {
-            Ok(outcomes) => {
-                self.metrics.count_group(&entries, self.store.clock().monotonic().saturating_sub(began));
-                for ((reply, entry), outcome) in replies.into_iter().zip(&entries).zip(outcomes) {
-                    reply.send(accepted(outcome, entry));
-                }
-            }
-            Err(error) => {
-                let refusal = self.refusal_of(&error);
-                replies.into_iter().for_each(|reply| reply.send(Err(refusal.clone())));
-            }
+        let (checks, mine): (Vec<PendingBatch>, Vec<PendingBatch>) =
+            mine.into_iter().partition(|pending| pending.check_only);
+        let (mine, requests) = self.refuse_full(mine, requests);
+        if !mine.is_empty() || !requests.is_empty() {
+            self.append(mine, requests);
         }
-        drop(entries);
+        // Behind the group: a batch that is sent twice within it is known by then.
+        checks.into_iter().for_each(|pending| self.answer_check(pending));
         self.bound_wal();
     }
 
-    fn handle_request(&mut self, pending: PendingRequest) {
-        let PendingRequest { request, entries, permits, reply } = pending;
-        let result = self.can_write().and_then(|()| {
-            let began = self.store.clock().monotonic();
-            let outcome = self.shard.append_request(&request, &entries).map_err(|error| self.refusal_of(&error))?;
-            match outcome {
-                Outcome::Stored => {
-                    self.metrics.count_group(&entries, self.store.clock().monotonic().saturating_sub(began));
-                    Ok(outcome)
+    /// Refuses what is for a table that may take no more until it is flushed; the rest comes back.
+    fn refuse_full(
+        &self,
+        batches: Vec<PendingBatch>,
+        requests: Vec<PendingRequest>,
+    ) -> (Vec<PendingBatch>, Vec<PendingRequest>) {
+        if self.shard.set_aside_bytes() == 0 {
+            return (batches, requests);
+        }
+        let accept = |pending: PendingBatch| match self.full_table(&pending.entry).map(Refusal::table_full) {
+            Some(refusal) => {
+                reply(pending, Err(refusal));
+                None
+            }
+            None => Some(pending),
+        };
+        let accept_request = |pending: PendingRequest| {
+            let full = pending.entries.iter().find_map(|entry| self.full_table(entry));
+            match full.map(Refusal::table_full) {
+                Some(refusal) => {
+                    pending.reply(Err(refusal));
+                    None
                 }
-                Outcome::Repeated => Ok(outcome),
+                None => Some(pending),
+            }
+        };
+        (batches.into_iter().filter_map(accept).collect(), requests.into_iter().filter_map(accept_request).collect())
+    }
+
+    /// The table of an entry that may take no more, if there is one.
+    fn full_table<'a>(&'a self, entry: &'a Entry) -> Option<&'a Table> {
+        let rejected = entry.rejected.as_ref().map(|_| self.store.rejected());
+        let tables = entry.stored.as_ref().map(|_| &entry.table).into_iter().chain(rejected);
+        tables.map(|table| table.as_ref()).find(|table| self.shard.is_full(table))
+    }
+
+    fn append(&mut self, batches: Vec<PendingBatch>, requests: Vec<PendingRequest>) {
+        let began = self.store.clock().monotonic();
+        let (entries, replies): (Vec<Entry>, Vec<PendingReply>) = batches.into_iter().map(PendingReply::split).unzip();
+        let of_requests: Vec<_> =
+            requests.iter().map(|pending| (pending.request, pending.entries.as_slice())).collect();
+        let appended = self.shard.append_group(&entries, &of_requests);
+        let outcomes = match appended {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                let refusal = self.refusal_of(&error);
+                replies.into_iter().for_each(|reply| reply.send(Err(refusal.clone())));
+                return requests.into_iter().for_each(|pending| pending.reply(Err(refusal.clone())));
+            }
+        };
+        let stored = requests.iter().zip(&outcomes.requests).filter(|(_, outcome)| **outcome == Outcome::Stored);
+        let of_requests = stored.flat_map(|(pending, _)| &pending.entries);
+        let took = self.store.clock().monotonic().saturating_sub(began);
+        self.metrics.count_group(entries.iter().chain(of_requests), took);
+        for ((reply, entry), outcome) in replies.into_iter().zip(&entries).zip(outcomes.batches) {
+            reply.send(accepted(outcome, entry));
+        }
+        for (pending, outcome) in requests.into_iter().zip(outcomes.requests) {
+            pending.reply(match outcome {
                 Outcome::Refused(_) => Err(Refusal::new(
                     RefusedCode::OtherContent,
                     "the idempotency key was used before for another content; another request needs another key",
                 )),
-            }
-        });
-        drop((entries, permits));
-        // A client that has gone away in the meantime may repeat the request under its key.
-        reply.send(result).ok();
-        self.bound_wal();
+                stored_or_repeated => Ok(stored_or_repeated),
+            });
+        }
     }
 
-    /// Forces a flush of the tables that hold more of the WAL than it may take.
-    fn bound_wal(&self) {
-        if self.shard.log_bytes() > self.store.options().log_bytes_max {
-            self.shard.tables_that_hold_the_wal().iter().for_each(|table| table.force_flush());
+    /// Answers a batch whose number is not the next one, by its digest alone.
+    fn answer_check(&self, pending: PendingBatch) {
+        let Some(batch) = pending.entry.sequenced else { unreachable!("only numbered batches are checked") };
+        let result = match self.shard.streams().classify(&batch) {
+            SequenceCheck::Repeated => Ok(Outcome::Repeated),
+            // The first of that number was refused, and so is what stands behind it.
+            SequenceCheck::Next => Err(refused_number(SequenceCheck::Gap { expected: batch.number }, batch.number)),
+            refused => Err(refused_number(refused, batch.number)),
+        };
+        reply(pending, result);
+    }
+
+    /// Forces a flush of the tables that hold more of the WAL than it may take. What they hold beyond twice of that is set
+    /// aside, a segment at a time: they cannot be flushed, and other tables go on.
+    fn bound_wal(&mut self) {
+        let (bytes, bytes_max) = (self.shard.log_bytes(), self.store.options().log_bytes_max);
+        self.note_log_size();
+        if bytes <= bytes_max {
+            return;
         }
+        self.shard.tables_that_hold_the_wal().iter().for_each(|table| table.force_flush());
+        let now = self.store.clock().monotonic();
+        if bytes <= HELD_FACTOR * bytes_max || self.failed.is_some() || now < self.set_aside_after {
+            return;
+        }
+        // The checkpoint is written with it, which a back-up may be copying.
+        if self.is_held() {
+            return;
+        }
+        match self.shard.set_aside_oldest() {
+            Ok(true) => self.release(),
+            Ok(false) => {}
+            // Who comes next is refused for it, and health is told at once.
+            Err(error) if self.shard.is_poisoned() => drop(self.refusal_of(&error)),
+            Err(error) => {
+                tracing::error!(shard = %self.shard.id(), "the WAL is over twice its bound, and nothing can be set aside: {error}");
+                self.set_aside_after = now + SET_ASIDE_PAUSE;
+            }
+        }
+    }
+
+    fn note_log_size(&self) {
+        self.store.log_sizes().set(self.shard.id(), self.shard.log_bytes() + self.shard.set_aside_bytes());
+    }
+
+    /// True while a back-up copies the WAL, which ends where the WAL has grown too far.
+    fn is_held(&self) -> bool {
+        let hold = self.store.backup_hold();
+        if !hold.lasts(self.store.clock().monotonic()) {
+            return false;
+        }
+        if self.shard.log_bytes() <= HELD_FACTOR * self.store.options().log_bytes_max {
+            return true;
+        }
+        tracing::warn!("the WAL has grown beyond twice its bound during a back-up, which has to begin again");
+        hold.give_up();
+        false
     }
 
     /// True where the batch is unsequenced, or its session is the latest one of its stream.
@@ -218,21 +325,26 @@ impl ShardWriter {
         }
     }
 
-    /// Releases the segments of the WAL whose rows are in files.
+    /// Releases the segments of the WAL whose rows are in files, unless a back-up copies them just now.
     pub fn release(&mut self) {
+        if self.is_held() {
+            return;
+        }
         if self.failed.is_none()
             && let Err(error) = self.shard.release()
         {
             // Nobody waits for a release; the refusal is for those who come next.
             self.refusal_of(&error);
         }
+        self.note_log_size();
     }
 
-    /// Refuses while the disk is nearly full or the WAL cannot be written. The disk is asked twice a second at most.
+    /// Refuses while the disk is nearly full, the clock is behind, or the WAL cannot be written. The disk is asked twice a second at most.
     fn can_write(&mut self) -> Result<(), Refusal> {
         if let Some(refusal) = &self.failed {
             return Err(refusal.clone());
         }
+        self.health.check_clock()?;
         let now = self.store.clock().monotonic();
         if let Some((at, found)) = &self.space_checked
             && now.saturating_sub(*at) < CHECK_EVERY
@@ -260,7 +372,7 @@ impl ShardWriter {
                 ),
             );
         }
-        if let ShardError::Wal(WalError::GroupTooLarge { .. }) = error {
+        if let ShardError::Wal(WalError::GroupTooLarge { .. } | WalError::CheckpointTooLarge { .. }) = error {
             tracing::error!(shard = %self.shard.id(), "{error}");
             return Refusal::new(RefusedCode::TooLarge, format!("{error}; nothing of this batch is stored"));
         }
@@ -276,24 +388,44 @@ impl ShardWriter {
     }
 }
 
+/// What comes together, to be made durable with one sync.
+#[derive(Debug, Default)]
+struct Group {
+    batches: Vec<PendingBatch>,
+    requests: Vec<PendingRequest>,
+    /// Bytes of them in the WAL.
+    bytes: u64,
+}
+
 /// The rest of a pending batch while its entry is being written.
 struct PendingReply {
     reply: Reply,
-    _permits: Option<Vec<OwnedSemaphorePermit>>,
+    _memory: Option<OwnedSemaphorePermit>,
 }
 
 impl PendingReply {
     fn split(pending: PendingBatch) -> (Entry, Self) {
-        (pending.entry, Self { reply: pending.reply, _permits: pending.permits })
+        (pending.entry, Self { reply: pending.reply, _memory: pending.memory })
     }
 
-    /// Replies, and ends the permits of the batch with that.
+    /// Replies, and gives back the memory of the batch with that.
     fn send(self, result: Result<Outcome, Refusal>) {
         // A gateway that has gone away in the meantime learns its last number when it opens the stream again.
         match self.reply {
-            Reply::Stream(sender, summary) => drop(sender.unbounded_send(StreamEvent::Done(summary, result))),
+            Reply::Stream(sender, summary, permits) => {
+                drop(sender.unbounded_send(StreamEvent::Done(summary, result, permits)));
+            }
             Reply::Once(sender) => drop(sender.send(result)),
         }
+    }
+}
+
+impl PendingRequest {
+    /// Replies, and gives back the permits of the request with that.
+    fn reply(self, result: Result<Outcome, Refusal>) {
+        drop((self.entries, self.permits));
+        // A client that has gone away in the meantime may repeat the request under its key.
+        self.reply.send(result).ok();
     }
 }
 
@@ -301,6 +433,10 @@ fn reply(pending: PendingBatch, result: Result<Outcome, Refusal>) {
     PendingReply::split(pending).1.send(result);
 }
 
+/// How far a back-up, or a table that cannot be flushed, may hold the WAL beyond its bound.
+const HELD_FACTOR: u64 = 2;
+/// Pause after an attempt to set records aside that has failed.
+const SET_ASIDE_PAUSE: Duration = Duration::from_secs(10);
 /// Time from one group commit to the next while several batches come meanwhile. It bounds the number of syncs in a
 /// second and their cost; a batch that comes alone waits for nothing.
 const GROUP_EVERY: Duration = Duration::from_millis(2);

@@ -4,6 +4,7 @@ use arrow::array::ArrayRef;
 use arrow::buffer::ScalarBuffer;
 
 use super::faults::{ReadingFaults, RowFaults};
+use super::zones::RowZones;
 
 /// Access to what was sent, for the table `rejected`.
 pub(crate) trait Sent {
@@ -18,6 +19,8 @@ pub(crate) struct CheckedRows {
     pub(crate) times_us: ScalarBuffer<i64>,
     /// Device keys; 0 in faulty rows.
     pub(crate) devices: Vec<u32>,
+    /// Zone of each row.
+    pub(crate) zones: RowZones,
     /// Qualities by number.
     pub(crate) qualities: Vec<u8>,
     /// Fields in the table's order and their storage types; none where a field was not sent.

@@ -1,25 +1,38 @@
 //! Device names to registry keys: each name is looked up once per stream, unknown ones are registered in one durable
 //! step per batch, before anything of the batch goes into the WAL.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use arrow::buffer::NullBuffer;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use zonelake_registry::{NAME_BYTES_MAX, device_name_is_valid};
+use zonelake_registry::{NAME_BYTES_MAX, RegistryError, WriteRights, device_name_is_valid};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{DeviceKey, RejectReason, ZoneId};
 
 use super::faults::RowFaults;
+use super::zones::{RowZone, RowZones};
 use crate::batch::BatchContext;
 use crate::refusal::Refusal;
 
-/// Keys of the names in a list that only grows, by position; resolved when a row first needs them.
+/// Keys of the names in a list that only grows, by position; resolved when a row first needs them. A name may be that of a device
+/// of each zone.
 #[derive(Debug, Default)]
 pub(crate) struct DeviceSlots {
+    own: ZoneSlots,
+    /// Keys in other zones than the gateway's own.
+    others: BTreeMap<ZoneId, ZoneSlots>,
+}
+
+/// Keys of names in one zone.
+#[derive(Debug, Default)]
+struct ZoneSlots {
     keys: Vec<u32>,
     zone: ZoneId,
     /// Moves of devices that the registry had seen when the keys were looked up; they hold as long as this number does.
     moves: u64,
+    /// Rights under which the names were looked up; the keys hold as long as these do.
+    rights: Arc<WriteRights>,
 }
 
 /// Positions of the names of a batch's rows in the list.
@@ -38,12 +51,48 @@ impl DeviceSlots {
         &mut self,
         rows: &NamedRows<'_>,
         name: impl Fn(usize) -> Option<&'n str>,
+        zones: &RowZones,
         context: &BatchContext<'_>,
         faults: &mut RowFaults,
     ) -> Result<Vec<u32>, Refusal> {
         // Before any name is looked up or registered.
         rows.check_devices(context.limits.batch_devices_max)?;
-        self.refresh(rows.values, context);
+        if zones.are_all_own() {
+            return self.own.keys(rows, &name, &zones.of(0), context, faults);
+        }
+        let mut keys = vec![0; rows.indices.len()];
+        for (zone, members) in zones.groups(rows.indices.len()) {
+            let slots =
+                if zone.id == context.gateway.zone { &mut self.own } else { self.others.entry(zone.id).or_default() };
+            let indices: Vec<i32> = members.iter().map(|&row| rows.indices[row]).collect();
+            let nulls: Option<NullBuffer> =
+                rows.nulls.map(|nulls| members.iter().map(|&row| nulls.is_valid(row)).collect());
+            let mut of_group = RowFaults::default();
+            for (at, &row) in members.iter().enumerate() {
+                if let Some(reason) = faults.get(row) {
+                    of_group.set(at, members.len(), reason);
+                }
+            }
+            let group = NamedRows { indices: &indices, nulls: nulls.as_ref(), values: rows.values };
+            let found = slots.keys(&group, &name, &zone, context, &mut of_group)?;
+            of_group.iter().for_each(|(at, reason)| faults.set(members[at], keys.len(), reason));
+            members.iter().zip(found).for_each(|(&row, key)| keys[row] = key);
+        }
+        Ok(keys)
+    }
+}
+
+impl ZoneSlots {
+    /// The key of each row's device in a zone.
+    fn keys<'n>(
+        &mut self,
+        rows: &NamedRows<'_>,
+        name: &impl Fn(usize) -> Option<&'n str>,
+        zone: &RowZone<'_>,
+        context: &BatchContext<'_>,
+        faults: &mut RowFaults,
+    ) -> Result<Vec<u32>, Refusal> {
+        self.refresh(rows.values, zone.id, context);
         // Most batches name devices that are all known: one pass without a branch finds that.
         if rows.nulls.is_none() {
             let keys: Vec<u32> = rows.indices.iter().map(|&index| self.keys[at(index)]).collect();
@@ -60,12 +109,13 @@ impl DeviceSlots {
                 unseen.push(at(index));
             }
         }
-        let resolved = self.resolve(&unseen, name, context);
+        let resolved = self.resolve(&unseen, name, zone, context);
         let keys = rows.indices.iter().enumerate().map(|(row, &index)| {
             let key = if is_null(row) { BAD } else { self.keys[at(index)] };
             match key {
                 BAD => faults.set(row, rows.indices.len(), RejectReason::BadDevice),
                 UNKNOWN => faults.set(row, rows.indices.len(), RejectReason::UnknownDevice),
+                NOT_GRANTED => faults.set(row, rows.indices.len(), RejectReason::NoRight),
                 _ => {}
             }
             if is_key(key) { key } else { 0 }
@@ -80,11 +130,14 @@ impl DeviceSlots {
         resolved.map(|()| keys)
     }
 
-    fn refresh(&mut self, values: usize, context: &BatchContext<'_>) {
+    fn refresh(&mut self, values: usize, zone: ZoneId, context: &BatchContext<'_>) {
         let moves = context.registry.device_moves();
-        // A device that moves gets a new key, so that the keys of before are void for rows from now on.
-        if moves != self.moves || self.zone != context.gateway.zone {
-            (self.moves, self.zone) = (moves, context.gateway.zone);
+        let rights = &context.gateway.rights;
+        // A device that moves gets a new key, so that the keys of before are void for rows from now on; and so they are under other
+        // rights.
+        if moves != self.moves || self.zone != zone || !Arc::ptr_eq(rights, &self.rights) {
+            (self.moves, self.zone) = (moves, zone);
+            self.rights = Arc::clone(rights);
             self.keys.clear();
         }
         if self.keys.len() < values {
@@ -95,30 +148,37 @@ impl DeviceSlots {
     fn resolve<'n>(
         &mut self,
         unseen: &[usize],
-        name: impl Fn(usize) -> Option<&'n str>,
+        name: &impl Fn(usize) -> Option<&'n str>,
+        zone: &RowZone<'_>,
         context: &BatchContext<'_>,
     ) -> Result<(), Refusal> {
-        let zone = context.gateway.zone;
         let mut unknown: HashMap<&str, Vec<usize>> = HashMap::new();
         for &index in unseen {
             match name(index).filter(|name| device_name_is_valid(name)) {
                 None => self.keys[index] = BAD,
-                Some(name) => match context.registry.device(zone, name) {
+                // Judged once for a name: a row costs no more than before.
+                Some(name) if !zone.allows(name) => self.keys[index] = NOT_GRANTED,
+                Some(name) => match context.registry.device(zone.id, name) {
                     Some(key) => self.keys[index] = key.0,
                     None => unknown.entry(name).or_default().push(index),
                 },
             }
         }
-        if unknown.is_empty() || !context.gateway.auto_register {
+        if unknown.is_empty() || !zone.auto_register {
             return Ok(());
         }
         let (names, positions): (Vec<&str>, Vec<Vec<usize>>) = unknown.into_iter().unzip();
         let per_hour_max = context.limits.new_devices_per_hour_max;
-        let register = || context.registry.register_devices_of(context.gateway, &names, per_hour_max);
-        let keys = run_blocking(register).map_err(|error| {
-            let what = format!("{} new devices", names.len());
-            Refusal::not_registered(what, &error, RefusedCode::Internal)
-        })?;
+        let register = || context.registry.register_devices_of(context.gateway, zone.id, &names, per_hour_max);
+        let keys = match run_blocking(register) {
+            Ok(keys) => keys,
+            // Their rows are rejected, with their content: one new name must not hold up what is known.
+            Err(RegistryError::Limit { .. }) => return Ok(()),
+            Err(error) => {
+                let what = format!("{} new devices", names.len());
+                return Err(Refusal::not_registered(what, &error, RefusedCode::Internal));
+            }
+        };
         for (DeviceKey(key), positions) in keys.into_iter().zip(positions) {
             for index in positions {
                 self.keys[index] = key;
@@ -189,12 +249,13 @@ impl DeviceNames {
         &mut self,
         indices: &[i32],
         nulls: Option<&NullBuffer>,
+        zones: &RowZones,
         context: &BatchContext<'_>,
         faults: &mut RowFaults,
     ) -> Result<Vec<u32>, Refusal> {
         let names = &self.names;
         let rows = NamedRows { indices, nulls, values: names.len() };
-        self.slots.keys(&rows, |index| names.get(index).map(|name| &**name), context, faults)
+        self.slots.keys(&rows, |index| names.get(index).map(|name| &**name), zones, context, faults)
     }
 }
 
@@ -204,7 +265,7 @@ fn at(index: i32) -> usize {
 
 fn is_key(key: u32) -> bool {
     // One comparison for both ends: 0 wraps to the largest number.
-    key.wrapping_sub(1) < UNKNOWN - 1
+    key.wrapping_sub(1) < NOT_GRANTED - 1
 }
 
 /// A name that no row has needed yet.
@@ -213,6 +274,8 @@ const UNSEEN: u32 = 0;
 const BAD: u32 = u32::MAX;
 /// A name that the registry does not know.
 const UNKNOWN: u32 = u32::MAX - 1;
+/// A name of a device that the gateway may not write.
+const NOT_GRANTED: u32 = u32::MAX - 2;
 
 #[cfg(test)]
 mod tests {
@@ -220,7 +283,7 @@ mod tests {
 
     #[test]
     fn only_what_the_registry_gives_out_is_a_key() {
-        assert!(is_key(1) && is_key(UNKNOWN - 1));
-        assert!(!is_key(UNSEEN) && !is_key(BAD) && !is_key(UNKNOWN));
+        assert!(is_key(1) && is_key(NOT_GRANTED - 1));
+        assert!(!is_key(UNSEEN) && !is_key(BAD) && !is_key(UNKNOWN) && !is_key(NOT_GRANTED));
     }
 }

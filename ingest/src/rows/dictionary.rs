@@ -8,11 +8,10 @@ use arrow::datatypes::{
     DataType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use twox_hash::XxHash3_64;
-use zonelake_schemas::Quality;
 use zonelake_schemas::wire::control::RefusedCode;
+use zonelake_schemas::{Quality, QualityScale};
 
 use super::devices::DeviceSlots;
-use super::quality::quality_of_text;
 use crate::refusal::Refusal;
 
 /// A dictionary, as far as it has been sent.
@@ -20,9 +19,13 @@ pub(crate) struct Dictionary {
     text: String,
     /// End of each value in `text`, and whether the value is null.
     ends: Vec<(u32, bool)>,
+    /// Bytes of the longest value.
+    longest: usize,
     hasher: XxHash3_64,
     /// Keys of the devices that its values name.
     pub(crate) devices: DeviceSlots,
+    /// Scale of its values, where they are qualities.
+    pub(crate) scale: Option<QualityScale>,
     qualities: Vec<Option<Quality>>,
 }
 
@@ -37,8 +40,10 @@ impl Default for Dictionary {
         Self {
             text: String::new(),
             ends: Vec::new(),
+            longest: 0,
             hasher: XxHash3_64::with_seed(0),
             devices: DeviceSlots::default(),
+            scale: None,
             qualities: Vec::new(),
         }
     }
@@ -51,6 +56,11 @@ impl Dictionary {
 
     pub(crate) fn bytes(&self) -> usize {
         self.text.len()
+    }
+
+    /// Bytes of the longest value, which each row of a batch may name.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
     }
 
     /// A value; `None` where it is null.
@@ -80,11 +90,14 @@ impl Dictionary {
             if self.text.len() + text.len() > bytes_max.min(u32::MAX as usize) {
                 return over("bytes", bytes_max);
             }
+            self.longest = self.longest.max(text.len());
             self.text.push_str(text);
             let end = u32::try_from(self.text.len()).expect("the limit above is below 4 GiB");
             self.ends.push((end, value.is_none()));
             // Read here, once for each value and not once for each row.
-            self.qualities.push(value.and_then(quality_of_text));
+            if let Some(scale) = self.scale {
+                self.qualities.push(value.and_then(|text| scale.quality_of_text(text)));
+            }
             // The length parts neighbouring values; no text is as long as the mark of a null.
             self.hasher.write_u64(value.map_or(u64::MAX, |value| value.len() as u64));
             self.hasher.write(text.as_bytes());
@@ -97,9 +110,9 @@ impl Dictionary {
         self.hasher.finish()
     }
 
-    /// The quality that a value names; outer `None` where the value is null.
+    /// The quality that a value of a dictionary of qualities names; outer `None` where the value is null.
     pub(crate) fn quality(&self, index: usize) -> Option<Option<Quality>> {
-        self.get(index).map(|_| self.qualities[index])
+        self.get(index).map(|_| self.qualities.get(index).copied().flatten())
     }
 }
 

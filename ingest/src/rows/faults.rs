@@ -1,7 +1,5 @@
 //! Rejected rows and readings of a batch, by position.
 
-use std::collections::BTreeMap;
-
 use zonelake_schemas::RejectReason;
 
 /// Rows that are rejected whole, each for the first reason that was found.
@@ -46,19 +44,18 @@ pub(crate) struct ReadingFault {
     pub(crate) reason: RejectReason,
 }
 
-/// Values that are no readings: the first ones listed one by one, the others counted.
+/// Values that are no readings. The batch is refused where there are more of them than may be listed, so that none is
+/// acknowledged and not kept.
 #[derive(Debug)]
 pub(crate) struct ReadingFaults {
-    /// The faults that are listed, in the order in which they were found.
-    pub(crate) listed: Vec<ReadingFault>,
+    listed: Vec<ReadingFault>,
     listed_max: usize,
-    /// Counts of those beyond, by field and reason.
-    pub(crate) beyond: BTreeMap<(u16, RejectReason), u64>,
+    is_over: bool,
 }
 
 impl ReadingFaults {
     pub(crate) fn new(listed_max: usize) -> Self {
-        Self { listed: Vec::new(), listed_max, beyond: BTreeMap::new() }
+        Self { listed: Vec::new(), listed_max, is_over: false }
     }
 
     pub(crate) fn push(&mut self, row: usize, field: u16, reason: RejectReason) {
@@ -66,8 +63,13 @@ impl ReadingFaults {
             let row = u32::try_from(row).expect("a batch has fewer rows than 2^32");
             self.listed.push(ReadingFault { row, field, reason });
         } else {
-            *self.beyond.entry((field, reason)).or_default() += 1;
+            self.is_over = true;
         }
+    }
+
+    /// The faults in the order in which they were found; `None` where there are more than may be listed.
+    pub(crate) fn all(&self) -> Option<&[ReadingFault]> {
+        (!self.is_over).then_some(&self.listed)
     }
 }
 

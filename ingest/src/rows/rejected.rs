@@ -1,8 +1,8 @@
 //! Rows of the table `rejected`: what was not acceptable, why, and what was sent, as a JSON object.
 //!
 //! A row of it stands for a whole rejected row or for one rejected reading. Its device is that of the row where it is
-//! registered, else none (the zone as a whole). Memory is bounded by `rejected_rows_max` and `rejected_bytes_max`; what
-//! is beyond stands as one row for each field and reason that says how many there were.
+//! registered, else none (the zone as a whole). Memory is bounded by `rejected_rows_max` and `rejected_bytes_max`: a batch
+//! with more is refused whole, before anything of it is acknowledged. What is acknowledged is all here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,13 +12,16 @@ use arrow::array::{
 };
 use arrow::error::ArrowError;
 use serde_json::{Map, Value};
+use twox_hash::XxHash3_128;
 use zonelake_schemas::columns::{LOG_FIXED, constant_boolean, null_column, timestamp};
 use zonelake_schemas::table::{DIGITS_32, DIGITS_64};
-use zonelake_schemas::wire::control::Rejection;
-use zonelake_schemas::{FieldDef, Lane, RejectReason, StorageType};
+use zonelake_schemas::wire::control::{RefusedCode, Rejection};
+use zonelake_schemas::{FieldDef, Lane, QualityScale, RejectReason, StorageType};
 
 use super::checked_rows::{CheckedRows, Sent};
+use super::zones::RowZone;
 use crate::batch::BatchContext;
+use crate::refusal::Refusal;
 
 /// Rejected rows and readings of one batch, gathered column by column.
 #[derive(Debug, Default)]
@@ -29,66 +32,53 @@ pub(crate) struct RejectedRows {
     reasons: StringBuilder,
     messages: StringBuilder,
     contents: StringBuilder,
-    positions: Vec<Option<i64>>,
+    positions: Vec<i64>,
+    identities: StringBuilder,
     bytes: usize,
     readings: u64,
     tally: BTreeMap<RejectReason, (u64, String)>,
 }
 
-/// One rejected row or reading.
-struct Item<'a> {
-    row: Option<usize>,
-    field: Option<&'a str>,
-    reason: RejectReason,
-    message: String,
-    content: Option<String>,
-    device: u32,
-    quality: u8,
-}
-
 impl RejectedRows {
     /// Gathers what is rejected of a batch.
-    pub(crate) fn from_rows(rows: &CheckedRows, context: &BatchContext<'_>, sent: &dyn Sent) -> Self {
+    ///
+    /// Refuses a batch of which more would be rejected than one batch may add to the table.
+    pub(crate) fn from_rows(rows: &CheckedRows, context: &BatchContext<'_>, sent: &dyn Sent) -> Result<Self, Refusal> {
         let mut rejected = Self::default();
-        let table = &context.table.def;
-        let mut beyond: BTreeMap<(Option<u16>, RejectReason), u64> = BTreeMap::new();
         for (row, reason) in rows.row_faults.iter() {
-            if rejected.positions.len() < context.limits.rejected_rows_max {
-                let content = sent.row(row, None);
-                let message = describe_row(reason, &content, context);
-                rejected.push_item(row, None, reason, message, content, rows, context);
-            } else {
-                *beyond.entry((None, reason)).or_default() += 1;
-            }
+            let content = sent.row(row, None);
+            let message = describe_row(reason, &content, &rows.zones.of(row), context);
+            rejected.push_item(row, None, reason, message, content, rows, context)?;
         }
-        for fault in &rows.reading_faults.listed {
+        let Some(faults) = rows.reading_faults.all() else { return Err(rejected.too_many(context)) };
+        for fault in faults {
             let row = fault.row as usize;
             // A row that is rejected whole carries its readings in its content.
             if rows.row_faults.get(row).is_some() {
                 continue;
             }
             rejected.readings += 1;
-            if rejected.positions.len() < context.limits.rejected_rows_max {
-                let field = &table.fields[usize::from(fault.field)];
-                let content = sent.row(row, Some(&field.name));
-                let message = describe_reading(fault.reason, &content, field, context);
-                rejected.push_item(row, Some(&field.name), fault.reason, message, content, rows, context);
-            } else {
-                *beyond.entry((Some(fault.field), fault.reason)).or_default() += 1;
-            }
+            let field = &context.table.def.fields[usize::from(fault.field)];
+            let content = sent.row(row, Some(&field.name));
+            let message = describe_reading(fault.reason, &content, field, context);
+            rejected.push_item(row, Some(&field.name), fault.reason, message, content, rows, context)?;
         }
-        for (&(field, reason), &count) in &rows.reading_faults.beyond {
-            rejected.readings += count;
-            *beyond.entry((Some(field), reason)).or_default() += count;
-        }
-        for ((field, reason), count) in beyond {
-            let field = field.map(|field| table.fields[usize::from(field)].name.as_str());
-            rejected.push_beyond(field, reason, count, context);
-        }
-        rejected
+        Ok(rejected)
     }
 
-    /// Rejected readings, however many of them stand one by one.
+    /// The refusal of a batch with more rejections than are kept of one. It says why the first was rejected.
+    fn too_many(&self, context: &BatchContext<'_>) -> Refusal {
+        let (rows, bytes) = (context.limits.rejected_rows_max, context.limits.rejected_bytes_max);
+        let first = self.tally.values().next().map_or_else(String::new, |(_, first)| format!(" The first: {first}."));
+        Refusal::new(
+            RefusedCode::TooLarge,
+            format!(
+                "more than {rows} rows and readings of the batch, or {bytes} bytes of them, are not acceptable, and nothing of it is stored: mend the source, or send smaller batches.{first}"
+            ),
+        )
+    }
+
+    /// Rejected readings.
     pub(crate) fn readings(&self) -> u64 {
         self.readings
     }
@@ -103,14 +93,18 @@ impl RejectedRows {
         content: Map<String, Value>,
         rows: &CheckedRows,
         context: &BatchContext<'_>,
-    ) {
+    ) -> Result<(), Refusal> {
+        if self.positions.len() >= context.limits.rejected_rows_max {
+            return Err(self.too_many(context));
+        }
         // A row that was faulty before its device was looked up may name a registered one all the same.
+        let zone = rows.zones.of(row);
         let device = match rows.devices[row] {
             0 => content
                 .get("device")
                 .and_then(Value::as_str)
-                .and_then(|name| context.registry.device(context.gateway.zone, name))
-                .unwrap_or(context.gateway.zone_key),
+                .and_then(|name| context.registry.device(zone.id, name))
+                .unwrap_or(zone.key),
             key => zonelake_schemas::DeviceKey(key),
         };
         let (count, first) = self.tally.entry(reason).or_default();
@@ -118,44 +112,20 @@ impl RejectedRows {
         if *count == 1 {
             *first = format!("row {row}: {message}");
         }
-        self.push(
-            Item {
-                row: Some(row),
-                field,
-                reason,
-                message,
-                content: Some(Value::Object(content).to_string()),
-                device: device.0,
-                quality: rows.qualities[row],
-            },
-            context,
-        );
-    }
-
-    fn push_beyond(&mut self, field: Option<&str>, reason: RejectReason, count: u64, context: &BatchContext<'_>) {
-        self.tally.entry(reason).or_default().0 += count;
-        let what = if field.is_some() { "readings" } else { "rows" };
-        let limit = context.limits.rejected_rows_max;
-        let message = format!("{count} more {what} of this batch; {limit} are kept one by one");
-        let (device, quality) = (context.gateway.zone_key.0, 0);
-        self.push(Item { row: None, field, reason, message, content: None, device, quality }, context);
-    }
-
-    fn push(&mut self, item: Item<'_>, context: &BatchContext<'_>) {
-        self.devices.push(item.device);
-        self.qualities.push(item.quality);
-        self.positions.push(item.row.map(|row| row.try_into().unwrap_or(i64::MAX)));
-        self.fields.append_option(item.field);
-        self.reasons.append_value(item.reason.name());
-        self.bytes += item.message.len() + item.content.as_ref().map_or(0, String::len);
-        // Reason and position stay beyond the limit: a row is never dropped without a trace.
-        if self.bytes <= context.limits.rejected_bytes_max {
-            self.messages.append_value(item.message);
-            self.contents.append_option(item.content);
-        } else {
-            self.messages.append_null();
-            self.contents.append_null();
+        let content = Value::Object(content).to_string();
+        self.bytes += message.len() + content.len();
+        if self.bytes > context.limits.rejected_bytes_max {
+            return Err(self.too_many(context));
         }
+        self.identities.append_option(field.is_none().then(|| identity(row, &content, context)));
+        self.devices.push(device.0);
+        self.qualities.push(rows.qualities[row]);
+        self.positions.push(row.try_into().unwrap_or(i64::MAX));
+        self.fields.append_option(field);
+        self.reasons.append_value(reason.name());
+        self.messages.append_value(message);
+        self.contents.append_value(content);
+        Ok(())
     }
 
     /// The rows in the log schema of the table, time 0, and the counts by reason.
@@ -196,6 +166,7 @@ impl RejectedRows {
                 "epoch" => number(Some(context.epoch.0)),
                 "batch" => number(context.number.map(|number| number.0)),
                 "row" => Arc::new(Int64Array::from(std::mem::take(&mut self.positions))),
+                "identity" => Arc::new(self.identities.finish()),
                 _ => null_column(field.data_type(), rows),
             });
         }
@@ -210,26 +181,59 @@ impl RejectedRows {
     }
 }
 
-fn describe_row(reason: RejectReason, content: &Map<String, Value>, context: &BatchContext<'_>) -> String {
+/// The identity of a rejected row: the same for the same row, and for no other one. What is not numbered is told apart by its
+/// time; two rows of one microsecond that agree in everything are one row.
+fn identity(row: usize, content: &str, context: &BatchContext<'_>) -> String {
+    let mut hasher = XxHash3_128::new();
+    let numbered = context.number.map(|number| number.0);
+    let order = [u64::from(context.gateway.id.0), context.epoch.0, context.lane as u64, row as u64];
+    order.into_iter().for_each(|part| hasher.write(&part.to_le_bytes()));
+    hasher.write(&[u8::from(numbered.is_some())]);
+    hasher.write(&numbered.unwrap_or(context.now_us.cast_unsigned()).to_le_bytes());
+    for text in [context.producer, &context.table.def.name, content] {
+        hasher.write(&(text.len() as u64).to_le_bytes());
+        hasher.write(text.as_bytes());
+    }
+    format!("{:032x}", hasher.finish_128())
+}
+
+fn describe_row(
+    reason: RejectReason,
+    content: &Map<String, Value>,
+    zone: &RowZone<'_>,
+    context: &BatchContext<'_>,
+) -> String {
     let sent = |name: &str| content.get(name).map_or_else(|| "null".to_owned(), Value::to_string);
-    let gateway = context.gateway;
     match reason {
         RejectReason::BadDevice => {
             format!("device {} is no name: 1 to 128 bytes of UTF-8 without control characters", sent("device"))
         }
+        RejectReason::UnknownDevice if zone.auto_register => format!(
+            "device {} is not registered in zone {}, which has as many devices as it may, or whose gateway {} has registered as many within an hour as it may",
+            sent("device"),
+            zone.code,
+            context.gateway.name
+        ),
         RejectReason::UnknownDevice => format!(
             "device {} is not registered in zone {}, where devices do not register themselves",
             sent("device"),
-            gateway.zone_code
+            zone.code
         ),
         RejectReason::WrongPlace => format!(
-            "province {}, zone {}, site {} of device {} contradict the registry: the gateway is in zone {} of {}",
+            "province {}, zone {}, site {} of device {} contradict the registry: the row is of zone {} of {}",
             sent("province"),
             sent("zone"),
             sent("site"),
             sent("device"),
-            gateway.zone_code,
-            gateway.province
+            zone.code,
+            zone.province
+        ),
+        RejectReason::NoRight => format!(
+            "gateway {} may not write rows of device {} of zone {} to table {}",
+            context.gateway.name,
+            sent("device"),
+            content.get("zone").map_or_else(|| zone.code.to_owned(), Value::to_string),
+            context.table.def.name
         ),
         RejectReason::BadTime => format!("time {} is none or before 1970", sent("time")),
         RejectReason::FutureTime => format!(
@@ -237,8 +241,24 @@ fn describe_row(reason: RejectReason, content: &Map<String, Value>, context: &Ba
             sent("time"),
             context.limits.future_us_max / 1_000_000
         ),
-        RejectReason::BadQuality => format!("quality {} is on no scale that is known", sent("quality")),
+        RejectReason::PastTime => format!(
+            "time {} is before {}, the earliest that the server takes",
+            sent("time"),
+            content_time(context.earliest_us_of(zone.code)).as_str().unwrap_or_default()
+        ),
+        RejectReason::BadQuality => describe_quality(content),
         other => other.name().to_owned(),
+    }
+}
+
+fn describe_quality(content: &Map<String, Value>) -> String {
+    let stated = QualityScale::ALL.into_iter().find_map(|scale| Some((scale, content.get(scale.column())?)));
+    match stated {
+        Some((QualityScale::Unstated, quality)) => format!(
+            "quality {quality} is no name and on no scale that is plain from it; the column quality_opc_ua, quality_opc_da or quality_circular_10 states a scale"
+        ),
+        Some((scale, quality)) => format!("{} {quality} is no name and no code of that scale", scale.column()),
+        None => "the quality cannot be read".to_owned(),
     }
 }
 
@@ -252,6 +272,9 @@ fn describe_reading(
     let sent = content.get(name).map_or_else(|| "null".to_owned(), Value::to_string);
     match reason {
         RejectReason::NotFinite => format!("{name}: {sent} is no reading"),
+        RejectReason::OutOfRange if field.storage_type() == StorageType::Timestamp => {
+            format!("{name}: {sent} is outside of the years 1 to 9999")
+        }
         RejectReason::OutOfRange => {
             let bound = |bound: Option<f64>| bound.map_or_else(|| "any".to_owned(), |bound| bound.to_string());
             let range = format!("{} to {} {}", bound(field.min), bound(field.max), field.unit);
@@ -267,16 +290,25 @@ fn describe_reading(
             _ => format!("{name}: {sent} has more digits than a double holds"),
         },
         RejectReason::TooLong => format!("{name}: text of over {} bytes", context.limits.text_bytes_max),
+        RejectReason::Unreadable => {
+            format!("{name}: {sent} is no value of type {}", format!("{:?}", field.kind).to_lowercase())
+        }
         other => format!("{name}: {}", other.name()),
     }
 }
 
-/// A text for the content of a rejected row, cut where it is long.
-pub(crate) fn content_text(text: &str) -> Value {
-    if text.len() <= CONTENT_TEXT_BYTES_MAX {
+/// Longest text in the content of what is rejected: a whole row keeps every text that its table would have stored, a single
+/// reading the beginning of one.
+pub(crate) fn content_text_bytes_max(field: Option<&str>) -> usize {
+    if field.is_some() { READING_TEXT_BYTES_MAX } else { ROW_TEXT_BYTES_MAX }
+}
+
+/// A text for the content of a rejected row, cut where it is longer than `bytes_max`.
+pub(crate) fn content_text(text: &str, bytes_max: usize) -> Value {
+    if text.len() <= bytes_max {
         return Value::String(text.to_owned());
     }
-    let cut = (0..=CONTENT_TEXT_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let cut = (0..=bytes_max).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
     Value::String(format!("{}…", &text[..cut]))
 }
 
@@ -296,8 +328,10 @@ pub(crate) fn content_time(time_us: i64) -> Value {
 
 /// Entries of `DecodedBatch::rejections`.
 const REJECTIONS_MAX: usize = 16;
-/// Longest text in the content of a rejected row.
-const CONTENT_TEXT_BYTES_MAX: usize = 1_024;
+/// Longest text in the content of a rejected reading.
+const READING_TEXT_BYTES_MAX: usize = 1_024;
+/// Longest text in the content of a rejected row: the longest text of a reading.
+const ROW_TEXT_BYTES_MAX: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -314,7 +348,9 @@ mod tests {
 
     #[test]
     fn long_text_is_cut_at_a_character() {
-        let Value::String(cut) = content_text(&"ạ".repeat(1_000)) else { panic!("text stays text") };
-        assert!(cut.ends_with('…') && cut.len() <= CONTENT_TEXT_BYTES_MAX + 3, "{}", cut.len());
+        let Value::String(cut) = content_text(&"ạ".repeat(1_000), READING_TEXT_BYTES_MAX) else {
+            panic!("text stays text")
+        };
+        assert!(cut.ends_with('…') && cut.len() <= READING_TEXT_BYTES_MAX + 3, "{}", cut.len());
     }
 }

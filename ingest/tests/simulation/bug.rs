@@ -9,6 +9,8 @@ pub(crate) enum Bug {
     FolderSyncDropped,
     /// With each segment that goes, the next one goes too.
     TruncatesTooEarly,
+    /// Only the first checkpoint of each WAL is kept.
+    LaterCheckpointsDropped,
     /// A batch is acknowledged when it is read, not when it is durable.
     AcknowledgedEarly,
     /// Recovery does not look at the transactions in the Delta log.
@@ -20,10 +22,11 @@ pub(crate) enum Bug {
 }
 
 impl Bug {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::FileSyncDropped,
         Self::FolderSyncDropped,
         Self::TruncatesTooEarly,
+        Self::LaterCheckpointsDropped,
         Self::AcknowledgedEarly,
         Self::TransactionsIgnored,
         Self::CommitReportedEarly,

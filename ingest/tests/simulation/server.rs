@@ -1,9 +1,10 @@
 //! The server: the real decoders, shard writers, logs, live rows and flush, driven step by step in place of their
 //! threads and tasks.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::channel::mpsc;
@@ -15,11 +16,13 @@ use zonelake_ingest::{
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::wire::control::{Ack, Encoding, Open, Opened, Refused};
 use zonelake_schemas::wire::frame::{FrameHeader, FrameKind, HEADER_BYTES, control_frame, split_batch};
-use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey};
-use zonelake_storage::{Entry, FlushError, Flushed, SequencedBatch, Shard, Store, Table, shard_for};
+use zonelake_schemas::{BatchNumber, Epoch, Lane, Principal, ProducerId, StreamKey};
+use zonelake_storage::{
+    CompactionOptions, DeletionOrder, Entry, MergeControl, Selection, SequencedBatch, Shard, Store, Table, shard_for,
+};
 
 use crate::bug::Bug;
-use crate::harness::Harness;
+use crate::harness::{DEVICES, Harness};
 use crate::oracle::Broken;
 use crate::rng::SimClock;
 
@@ -28,16 +31,30 @@ pub(crate) struct Server {
     pub writers: Vec<ShardWriter>,
     pub queues: Vec<VecDeque<Command>>,
     pub sessions: BTreeMap<usize, Session>,
-    pub flush: Option<FlushRun>,
+    pub work: Option<Work>,
     bug: Option<Bug>,
     next_session: u64,
 }
 
-/// A flush under way.
-pub(crate) struct FlushRun {
-    pub work: Pin<Box<dyn Future<Output = Result<Flushed, FlushError>>>>,
+/// What is under way beside the shards, one at a time.
+pub(crate) struct Work {
+    pub kind: WorkKind,
+    /// What it comes to, in words.
+    pub run: Pin<Box<dyn Future<Output = Result<String, String>>>>,
     /// Something was made to fail in it.
     pub is_hurt: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WorkKind {
+    Flush,
+    /// Hidden rows taken out, files merged, and those that are in no version deleted.
+    Tidy,
+    /// The rows of one device of a table deleted.
+    Delete {
+        table: String,
+        device: usize,
+    },
 }
 
 pub(crate) enum Command {
@@ -92,7 +109,7 @@ impl Server {
         let writer = |shard| ShardWriter::new(Arc::clone(&store), shard, u64::MAX, Arc::clone(&harness.metrics));
         let writers: Vec<ShardWriter> = shards.into_iter().map(writer).collect();
         let queues = writers.iter().map(|_| VecDeque::new()).collect();
-        Self { store, writers, queues, sessions: BTreeMap::new(), flush: None, bug, next_session: 1 }
+        Self { store, writers, queues, sessions: BTreeMap::new(), work: None, bug, next_session: 1 }
     }
 
     pub(crate) fn handle_link(&mut self, link: usize) {
@@ -226,7 +243,7 @@ impl Server {
         let mut ack = Ack::default();
         let mut refusal = None;
         for _ in 0..events_max {
-            let Ok(StreamEvent::Done(summary, result)) = session.outcomes.try_recv() else { break };
+            let Ok(StreamEvent::Done(summary, result, _)) = session.outcomes.try_recv() else { break };
             match result {
                 Ok(_) => {
                     session.last = session.last.max(summary.number);
@@ -250,8 +267,41 @@ impl Server {
 
     pub(crate) fn start_flush(&mut self, table: &str) {
         let (store, table) = (Arc::clone(&self.store), Arc::clone(&self.store.tables()[table]));
-        let work = Box::pin(async move { store.flush(&table).await });
-        self.flush = Some(FlushRun { work, is_hurt: false });
+        self.start(WorkKind::Flush, async move {
+            let flushed = store.flush(&table).await.map_err(|error| error.to_string())?;
+            Ok(format!("{} rows", flushed.rows))
+        });
+    }
+
+    pub(crate) fn start_tidy(&mut self, table: &str) {
+        let (store, table) = (Arc::clone(&self.store), Arc::clone(&self.store.tables()[table]));
+        self.start(WorkKind::Tidy, async move {
+            let options =
+                CompactionOptions { files_max: 2, keep_removed: Duration::ZERO, ..CompactionOptions::default() };
+            let (skipped, is_stopping) = (HashSet::new(), Arc::default());
+            let control = MergeControl { options: &options, skipped: &skipped, is_stopping: &is_stopping };
+            let erased = store.erase_hidden(&table, &options, &is_stopping).await;
+            let erased = erased.map_err(|error| error.to_string())?.map_or(0, |erased| erased.rows);
+            let merged = store.compact(&table, control).await.map_err(|error| error.to_string())?;
+            let deleted = store.delete_retired(&table, &options).await;
+            store.confirm_erased().await.map_err(|error| error.to_string())?;
+            Ok(format!("{erased} rows, {} files, {deleted} gone", merged.map_or(0, |merged| merged.files)))
+        });
+    }
+
+    pub(crate) fn start_delete(&mut self, table: &str, device: usize) {
+        let store = Arc::clone(&self.store);
+        let selection = Selection { device: Some(DEVICES[device].into()), ..Selection::default() };
+        let order = DeletionOrder { table: table.into(), selection, who: "sim".into(), why: "sim".into() };
+        let kind = WorkKind::Delete { table: table.into(), device };
+        self.start(kind, async move {
+            let deletion = store.delete_rows(order).await.map_err(|error| error.to_string())?;
+            Ok(format!("{} rows", deletion.rows))
+        });
+    }
+
+    fn start(&mut self, kind: WorkKind, run: impl Future<Output = Result<String, String>> + 'static) {
+        self.work = Some(Work { kind, run: Box::pin(run), is_hurt: false });
     }
 
     /// Tells all shards that rows have gone into files.
@@ -286,7 +336,8 @@ fn pending(
 ) -> Result<(BatchNumber, PendingBatch), Broken> {
     let (number, payload) = split_batch(&body).map_err(|error| error.to_string())?;
     let payload = body.slice_ref(payload);
-    let limits = DecodeLimits::default();
+    // Clocks are set while batches are on their way: what was made under one is not refused under another.
+    let limits = DecodeLimits { future_us_max: i64::MAX / 4, ..DecodeLimits::default() };
     let of = &mut open.of;
     let context = BatchContext {
         registry: &harness.registry,
@@ -310,14 +361,14 @@ fn pending(
     let sequenced = SequencedBatch { producer: of.producer, epoch: of.epoch, stream, number, digest };
     let entry = Entry {
         sequenced: (bug != Some(Bug::NumbersIgnored)).then_some(sequenced),
-        gateway: harness.gateway.id,
+        principal: Principal::Gateway(harness.gateway.id),
         lane: of.lane,
         table: Arc::clone(&of.table),
         stored,
         rejected,
     };
-    let reply = Reply::Stream(events.clone(), Box::new(summary));
-    Ok((number, PendingBatch { entry, session: Some(open.id), permits: None, reply }))
+    let reply = Reply::Stream(events.clone(), Box::new(summary), Vec::new());
+    Ok((number, PendingBatch { entry, session: Some(open.id), check_only: false, memory: None, reply }))
 }
 
 fn refused(refusal: &Refusal, number: BatchNumber) -> Vec<u8> {

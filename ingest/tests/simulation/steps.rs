@@ -1,7 +1,10 @@
 //! Events of a step, and the end of a run.
 
 use crate::gateway::{Heard, Link};
+use crate::harness::{DEVICES, TABLES};
 use crate::oracle::Broken;
+use crate::rng::START_US;
+use crate::server::{Work, WorkKind};
 use crate::world::World;
 
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +18,9 @@ enum Step {
     DeliverDown,
     HangUp,
     StartFlush,
-    GoOnFlush,
+    StartTidy,
+    StartDelete,
+    GoOn,
     Check,
     GatewayDies,
     GatewayForgets,
@@ -28,7 +33,7 @@ enum Step {
     Start,
 }
 
-const STEPS: [(u32, Step); 20] = [
+const STEPS: [(u32, Step); 22] = [
     (120, Step::MakeBatch),
     (60, Step::Connect),
     (120, Step::Write),
@@ -38,7 +43,9 @@ const STEPS: [(u32, Step); 20] = [
     (100, Step::DeliverDown),
     (5, Step::HangUp),
     (20, Step::StartFlush),
-    (100, Step::GoOnFlush),
+    (12, Step::StartTidy),
+    (2, Step::StartDelete),
+    (120, Step::GoOn),
     (4, Step::Check),
     (2, Step::GatewayDies),
     (2, Step::GatewayForgets),
@@ -67,7 +74,9 @@ impl World<'_> {
                 Ok(())
             }),
             Step::StartFlush => self.start_flush(),
-            Step::GoOnFlush => self.go_on_flush(true),
+            Step::StartTidy => self.start_tidy(),
+            Step::StartDelete => self.start_delete(),
+            Step::GoOn => self.go_on(true),
             Step::Check => self.check(),
             Step::GatewayDies | Step::GatewayForgets if self.gateways.len() >= GATEWAYS_MAX => Ok(()),
             Step::GatewayDies => {
@@ -105,7 +114,10 @@ impl World<'_> {
             }
             Step::JumpClock => {
                 let us = self.rng.below(120_000_000) as i64 - 60_000_000;
-                self.clock.step_wall(us);
+                match self.has_wild_clock && self.rng.one_in(3) {
+                    true => self.jump_by_years(),
+                    false => self.clock.step_wall(us),
+                }
                 Ok(())
             }
             Step::Start => match &self.server {
@@ -113,6 +125,15 @@ impl World<'_> {
                 _ => self.restart(true),
             },
         }
+    }
+
+    /// A battery is empty, or somebody sets another year. What comes in goes on; times of receipt follow the clock back.
+    fn jump_by_years(&mut self) {
+        let target = START_US + (self.rng.below(20) as i64 - 10) * YEAR_US;
+        self.clock.step_wall(target - self.now_us());
+        self.report.wild_jumps += 1;
+        self.oracle.handle_clock_set();
+        self.note(format_args!("the clock says {target}"));
     }
 
     fn restart(&mut self, with_faults: bool) -> Result<(), Broken> {
@@ -216,6 +237,11 @@ impl World<'_> {
     fn run_one_shard(&mut self, shard: usize, commands_max: usize) -> Result<(), Broken> {
         let Some(server) = &mut self.server else { return Ok(()) };
         let (began, answers) = server.run_shard(shard, commands_max);
+        let set_aside = server.writers[shard].shard().set_aside_bytes();
+        self.report.set_aside += u64::from(set_aside > 0);
+        if set_aside > 0 {
+            self.note(format_args!("{set_aside} bytes of shard {shard} are set aside"));
+        }
         if self.disk.is_dead() {
             // Nothing that this turn came to has left the machine.
             return Ok(());
@@ -270,7 +296,7 @@ impl World<'_> {
 
     fn start_flush(&mut self) -> Result<(), Broken> {
         let Some(server) = &mut self.server else { return Ok(()) };
-        if server.flush.is_none() {
+        if server.work.is_none() {
             let names: Vec<String> = server.store.tables().keys().cloned().collect();
             let name = &names[self.rng.below(names.len())];
             server.start_flush(name);
@@ -279,30 +305,77 @@ impl World<'_> {
         Ok(())
     }
 
-    fn go_on_flush(&mut self, with_faults: bool) -> Result<(), Broken> {
+    fn start_tidy(&mut self) -> Result<(), Broken> {
         let Some(server) = &mut self.server else { return Ok(()) };
-        let Some(flush) = &mut server.flush else { return Ok(()) };
-        match self.gate.drive(&self.harness.runtime, &mut flush.work) {
+        if server.work.is_none() {
+            let names: Vec<String> = server.store.tables().keys().cloned().collect();
+            let name = &names[self.rng.below(names.len())];
+            server.start_tidy(name);
+            self.note(format_args!("{name} is tidied up"));
+        }
+        Ok(())
+    }
+
+    /// Deletes the rows of a device. The first device stays, so that each batch has a row that says it is there.
+    fn start_delete(&mut self) -> Result<(), Broken> {
+        if self.server.as_ref().is_none_or(|server| server.work.is_some()) {
+            return Ok(());
+        }
+        // What is seen now must be gone once the work is done.
+        self.check()?;
+        let table = TABLES[self.rng.below(TABLES.len())];
+        let device = 1 + self.rng.below(DEVICES.len() - 1);
+        self.oracle.handle_delete_begun(table);
+        let server = self.server.as_mut().expect("checked");
+        server.start_delete(table, device);
+        self.note(format_args!("device {device} of {table} is to be deleted"));
+        Ok(())
+    }
+
+    fn go_on(&mut self, with_faults: bool) -> Result<(), Broken> {
+        let Some(server) = &mut self.server else { return Ok(()) };
+        let Some(work) = &mut server.work else { return Ok(()) };
+        match self.gate.drive(&self.harness.runtime, &mut work.run) {
             Err(point) => {
                 let goes_well = !with_faults || !self.rng.one_in(12);
-                flush.is_hurt |= !goes_well;
+                work.is_hurt |= !goes_well;
                 self.gate.decide(goes_well);
-                self.note(format_args!("flush at {point:?}, goes well: {goes_well}"));
+                self.note(format_args!("work at {point:?}, goes well: {goes_well}"));
                 Ok(())
             }
-            Ok(Ok(flushed)) => {
-                server.flush = None;
+            Ok(Ok(done)) => {
+                match &work.kind {
+                    WorkKind::Flush => self.report.flushes += 1,
+                    WorkKind::Tidy => self.report.tidied += 1,
+                    WorkKind::Delete { table, device } => {
+                        self.report.deletions += 1;
+                        self.oracle.handle_deleted(table, *device);
+                    }
+                }
+                server.work = None;
                 server.committed();
-                self.report.flushes += 1;
-                self.note(format_args!("flush of {} rows is done", flushed.rows));
+                self.note(format_args!("work is done: {done}"));
                 self.check()
             }
-            Ok(Err(_)) if flush.is_hurt => {
-                server.flush = None;
-                self.note(format_args!("flush has failed"));
-                self.check()
+            Ok(Err(error)) => {
+                // A disk that fails is noticed by a deletion too, whose order is written there.
+                let is_expected = work.is_hurt || work.kind != WorkKind::Flush;
+                self.forget_work();
+                self.note(format_args!("work has failed: {error}"));
+                match is_expected || self.disk.is_dead() {
+                    true if self.disk.is_dead() => Ok(()),
+                    true => self.check(),
+                    false => Err(format!("a flush fails without a fault: {error}")),
+                }
             }
-            Ok(Err(error)) => Err(format!("a flush fails without a fault: {error}")),
+        }
+    }
+
+    /// The work is gone. Whether its rows are deleted is open, where it was to delete some.
+    pub(crate) fn forget_work(&mut self) {
+        let work = self.server.as_mut().and_then(|server| server.work.take());
+        if let Some(Work { kind: WorkKind::Delete { table, device }, .. }) = work {
+            self.oracle.handle_delete_open(&table, device);
         }
     }
 
@@ -317,6 +390,10 @@ impl World<'_> {
             self.round()?;
             if self.oracle.unacknowledged_of(&self.gateways).is_none() {
                 return self.end();
+            }
+            // A table of which much is set aside takes nothing more until it is flushed.
+            if self.set_aside_bytes() > 0 {
+                self.flush_all()?;
             }
         }
         let stuck = self.oracle.unacknowledged_of(&self.gateways).expect("checked");
@@ -349,20 +426,32 @@ impl World<'_> {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), Broken> {
-        self.check()?;
-        while self.server.as_ref().is_some_and(|server| server.flush.is_some()) {
-            self.go_on_flush(false)?;
+    fn set_aside_bytes(&self) -> u64 {
+        let writers = self.server.iter().flat_map(|server| &server.writers);
+        writers.map(|writer| writer.shard().set_aside_bytes()).sum()
+    }
+
+    /// Ends what is under way and flushes all tables, as no fault disturbs it. Returns their names.
+    fn flush_all(&mut self) -> Result<Vec<String>, Broken> {
+        while self.server.as_ref().is_some_and(|server| server.work.is_some()) {
+            self.go_on(false)?;
         }
         // The first flush of a table takes what an earlier one has left.
         let names: Vec<String> = self.server.iter().flat_map(|server| server.store.tables().keys().cloned()).collect();
         for name in names.iter().chain(&names) {
             let server = self.server.as_mut().expect("it runs");
             server.start_flush(name);
-            while self.server.as_ref().is_some_and(|server| server.flush.is_some()) {
-                self.go_on_flush(false)?;
+            while self.server.as_ref().is_some_and(|server| server.work.is_some()) {
+                self.go_on(false)?;
             }
         }
+        Ok(names)
+    }
+
+    fn end(&mut self) -> Result<(), Broken> {
+        self.check()?;
+        let names = self.flush_all()?;
+        self.tidy_to_the_end(&names)?;
         let server = self.server.as_mut().expect("it runs");
         let waiting = server.store.tables().values().find(|table| table.view().live_rows() > 0);
         if let Some(table) = waiting {
@@ -374,10 +463,39 @@ impl World<'_> {
             if !left.is_empty() {
                 return Err(format!("table {} holds the log of shard {shard}, and is in files", left[0].name()));
             }
+            let set_aside = server.writers[shard].shard().set_aside_bytes();
+            if set_aside > 0 {
+                return Err(format!("{set_aside} bytes of shard {shard} are set aside, and all rows are in files"));
+            }
         }
         self.disk.memory.cut_power();
         self.crash("the last loss of power");
         self.start_server(false)
+    }
+}
+
+impl World<'_> {
+    /// Tidies up until nothing is left to do: then deleted rows are in no file, and a date has few of them.
+    fn tidy_to_the_end(&mut self, names: &[String]) -> Result<(), Broken> {
+        for name in names {
+            for _ in 0..ROUNDS_MAX {
+                let server = self.server.as_mut().expect("it runs");
+                let before = server.store.tables()[name].view().log_version;
+                server.start_tidy(name);
+                while self.server.as_ref().is_some_and(|server| server.work.is_some()) {
+                    self.go_on(false)?;
+                }
+                let server = self.server.as_ref().expect("it runs");
+                if server.store.tables()[name].view().log_version == before {
+                    break;
+                }
+            }
+        }
+        let server = self.server.as_ref().expect("it runs");
+        if let Some(order) = server.store.ledger().deletions.iter().find(|order| !order.pending.is_empty()) {
+            return Err(format!("files are still to be rewritten after all: {order:?}"));
+        }
+        Ok(())
     }
 }
 
@@ -387,6 +505,8 @@ impl Link {
     }
 }
 
+/// A year of 365 days.
+const YEAR_US: i64 = 365 * 86_400 * 1_000_000;
 /// Gateways that a run may have, one after the other.
 const GATEWAYS_MAX: usize = 12;
 /// Bytes on their way up a link before its gateway waits.

@@ -42,6 +42,10 @@ struct GateState {
     waiting: Option<Point>,
     waker: Option<Waker>,
     goes_well: Option<bool>,
+    /// Who drives the work, which may stand here on a thread of its own.
+    driver: Option<Waker>,
+    /// Changes when the work that stands here is gone.
+    generation: u64,
 }
 
 impl Gate {
@@ -51,8 +55,13 @@ impl Gate {
 
     /// Waits for the decision whether this goes well.
     async fn pass(&self, point: Point) -> bool {
+        let generation = self.lock().generation;
         poll_fn(|context| {
             let mut state = self.lock();
+            if state.generation != generation {
+                // Its process is gone, and its thread ends.
+                return Poll::Ready(false);
+            }
             match state.goes_well.take() {
                 Some(goes_well) => {
                     state.waiting = None;
@@ -61,6 +70,9 @@ impl Gate {
                 None => {
                     state.waiting = Some(point);
                     state.waker = Some(context.waker().clone());
+                    if let Some(driver) = &state.driver {
+                        driver.wake_by_ref();
+                    }
                     Poll::Pending
                 }
             }
@@ -78,7 +90,13 @@ impl Gate {
 
     /// The work that stood here is gone.
     pub(crate) fn clear(&self) {
-        *self.lock() = GateState::default();
+        let mut state = self.lock();
+        let waker = state.waker.take();
+        *state = GateState { generation: state.generation + 1, ..GateState::default() };
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Runs work until it stands at the gate or is done.
@@ -87,14 +105,17 @@ impl Gate {
         runtime: &tokio::runtime::Runtime,
         work: &mut Pin<Box<dyn Future<Output = T>>>,
     ) -> std::result::Result<T, Point> {
-        runtime.block_on(poll_fn(|context| match work.as_mut().poll(context) {
-            Poll::Ready(done) => Poll::Ready(Ok(done)),
-            Poll::Pending => match self.lock() {
-                state if state.goes_well.is_none() && state.waiting.is_some() => {
-                    Poll::Ready(Err(state.waiting.expect("checked")))
-                }
-                _ => Poll::Pending,
-            },
+        runtime.block_on(poll_fn(|context| {
+            self.lock().driver = Some(context.waker().clone());
+            match work.as_mut().poll(context) {
+                Poll::Ready(done) => Poll::Ready(Ok(done)),
+                Poll::Pending => match self.lock() {
+                    state if state.goes_well.is_none() && state.waiting.is_some() => {
+                        Poll::Ready(Err(state.waiting.expect("checked")))
+                    }
+                    _ => Poll::Pending,
+                },
+            }
         }))
     }
 }

@@ -30,6 +30,12 @@ pub(crate) struct RunReport {
     pub steps: u64,
     pub starts: u64,
     pub flushes: u64,
+    pub tidied: u64,
+    pub deletions: u64,
+    /// Turns of a shard after which records were set aside.
+    pub set_aside: u64,
+    /// Times that the clock was set years ahead or back.
+    pub wild_jumps: u64,
     pub checks: u64,
     pub rows: u64,
 }
@@ -50,6 +56,10 @@ pub(crate) struct World<'a> {
     pub(crate) oracle: Oracle,
     shards: u16,
     segment_bytes: u64,
+    /// The clock is set years ahead and back in this world, and not by minutes alone.
+    pub(crate) has_wild_clock: bool,
+    /// Bound of a WAL, in segments.
+    log_segments_max: u64,
     bug: Option<Bug>,
     pub(crate) report: RunReport,
     is_shown: bool,
@@ -62,6 +72,8 @@ impl<'a> World<'a> {
         disk.memory.set_short_writes(rng.one_in(3));
         let shards = 1 + u16::try_from(rng.below(3)).expect("few");
         let segment_bytes = [8_192, 16_384, 65_536][rng.below(3)];
+        let log_segments_max = [1, 4][rng.below(2)];
+        let has_wild_clock = rng.one_in(3);
         Self {
             harness,
             rng,
@@ -78,6 +90,8 @@ impl<'a> World<'a> {
             oracle: Oracle::default(),
             shards,
             segment_bytes,
+            has_wild_clock,
+            log_segments_max,
             bug,
             report: RunReport::default(),
             is_shown: std::env::var_os("ZONELAKE_SIM_SHOW").is_some(),
@@ -130,6 +144,7 @@ impl<'a> World<'a> {
     pub(crate) fn crash(&mut self, why: &str) {
         let power_lost = !self.disk.memory.is_powered();
         self.note(format_args!("server is gone: {why}, power lost: {power_lost}"));
+        self.forget_work();
         self.server = None;
         self.gate.clear();
         if power_lost {
@@ -204,7 +219,7 @@ impl<'a> World<'a> {
             flush_bytes_max: 1 << 20,
             flush_age_max: Duration::from_secs(60),
             live_bytes_max: 4 << 20,
-            log_bytes_max: 4 * self.segment_bytes,
+            log_bytes_max: self.log_segments_max * self.segment_bytes,
             free_bytes_min: 1_000,
             parquet: ParquetOptions {
                 files_in_work_max: 1,

@@ -19,6 +19,7 @@ pub(crate) fn information_tables(
 ) -> Vec<(&'static str, Arc<dyn TableProvider>)> {
     let mut all: Vec<(&'static str, Arc<dyn TableProvider>)> = vec![
         ("tables", Arc::new(list_tables(Arc::clone(&tables)))),
+        ("views", Arc::new(list_views(&tables))),
         ("columns", Arc::new(list_columns(tables))),
         ("schemata", Arc::new(list_schemata(schemas))),
         ("character_sets", Arc::new(list_character_sets())),
@@ -31,7 +32,7 @@ pub(crate) fn information_tables(
     all
 }
 
-/// Tables without rows: keys, other constraints and views do not exist here.
+/// Tables without rows: keys and other constraints do not exist here.
 const EMPTY: &[(&str, &[&str])] = &[
     (
         "table_constraints",
@@ -88,18 +89,6 @@ const EMPTY: &[(&str, &[&str])] = &[
             "constraint_name",
         ],
     ),
-    (
-        "views",
-        &[
-            "table_catalog",
-            "table_schema",
-            "table_name",
-            "view_definition",
-            "check_option",
-            "is_updatable",
-            "is_insertable_into",
-        ],
-    ),
 ];
 
 fn list_tables(tables: Arc<[ListedTable]>) -> ReferenceTable {
@@ -109,7 +98,7 @@ fn list_tables(tables: Arc<[ListedTable]>) -> ReferenceTable {
             texts(&tables, |_| Some(CATALOG)),
             texts(&tables, |table| Some(table.schema)),
             texts(&tables, |table| Some(table.name.as_str())),
-            texts(&tables, |_| Some("BASE TABLE")),
+            texts(&tables, |table| Some(if table.definition.is_some() { "VIEW" } else { "BASE TABLE" })),
         ];
         RecordBatch::try_new(Arc::clone(schema), columns)
     })
@@ -171,6 +160,31 @@ fn list_columns(tables: Arc<[ListedTable]>) -> ReferenceTable {
             texts(&rows, |_| Some("NO")),
             texts(&rows, |_| Some("NEVER")),
             texts(&rows, |_| Some("NO")),
+        ];
+        RecordBatch::try_new(Arc::clone(schema), columns)
+    })
+}
+
+fn list_views(tables: &[ListedTable]) -> ReferenceTable {
+    let views: Vec<ListedTable> = tables.iter().filter(|table| table.definition.is_some()).cloned().collect();
+    let columns = [
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "view_definition",
+        "check_option",
+        "is_updatable",
+        "is_insertable_into",
+    ];
+    ReferenceTable::new(columns.map(text).to_vec(), move |schema| {
+        let columns = vec![
+            texts(&views, |_| Some(CATALOG)),
+            texts(&views, |view| Some(view.schema)),
+            texts(&views, |view| Some(view.name.as_str())),
+            texts(&views, |view| view.definition),
+            texts(&views, |_| Some("NONE")),
+            texts(&views, |_| Some("NO")),
+            texts(&views, |_| Some("NO")),
         ];
         RecordBatch::try_new(Arc::clone(schema), columns)
     })

@@ -14,9 +14,11 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use zonelake_registry::Registry;
+use zonelake_registry::{ReferenceChange, Registry};
 use zonelake_schemas::columns::timestamp;
-use zonelake_schemas::reference::{AIR_LIMITS_CSV, NETWORK_TARGETS_CSV, VN_AQI_BREAKPOINTS_CSV};
+use zonelake_schemas::reference_tables::{
+    CellKind, REFERENCE_TABLES, ReferenceColumn, ReferenceTable as DeclaredTable,
+};
 use zonelake_schemas::{FieldKind, TableDef};
 
 /// Makes the rows of a table.
@@ -77,23 +79,29 @@ impl TableProvider for ReferenceTable {
     }
 }
 
-/// Reference tables: those of `registry`, the fields of `tables`, and the built-in ones.
-pub(crate) fn reference_tables(
-    registry: &Arc<Registry>,
-    tables: &[Arc<TableDef>],
-) -> Vec<(&'static str, Arc<dyn TableProvider>)> {
+/// Reference table with its name and what it says.
+pub(crate) type NamedTable = (&'static str, &'static str, Arc<dyn TableProvider>);
+
+/// Reference tables: those of `registry`, the fields of `tables`, and the dated rows.
+pub(crate) fn reference_tables(registry: &Arc<Registry>, tables: &[Arc<TableDef>]) -> Vec<NamedTable> {
     let tables = tables.to_vec();
-    vec![
-        ("provinces", Arc::new(provinces(Arc::clone(registry))) as _),
-        ("zones", Arc::new(zones(Arc::clone(registry))) as _),
-        ("sites", Arc::new(sites(Arc::clone(registry))) as _),
-        ("devices", Arc::new(devices(Arc::clone(registry))) as _),
-        ("gateways", Arc::new(gateways(Arc::clone(registry))) as _),
-        ("fields", Arc::new(fields(tables)) as _),
-        ("air_limits", Arc::new(air_limits()) as _),
-        ("vn_aqi_breakpoints", Arc::new(vn_aqi_breakpoints()) as _),
-        ("network_targets", Arc::new(network_targets()) as _),
-    ]
+    let mut all: Vec<NamedTable> = vec![
+        ("provinces", "", Arc::new(provinces(Arc::clone(registry)))),
+        ("zones", "", Arc::new(zones(Arc::clone(registry)))),
+        ("sites", "", Arc::new(sites(Arc::clone(registry)))),
+        ("devices", "", Arc::new(devices(Arc::clone(registry)))),
+        ("gateways", "", Arc::new(gateways(Arc::clone(registry)))),
+        ("fields", "", Arc::new(fields(tables))),
+        (
+            "reference_changes",
+            "Changes of reference data: when, rows after it, and the digest of these.",
+            Arc::new(reference_changes(Arc::clone(registry))),
+        ),
+    ];
+    for declared in REFERENCE_TABLES {
+        all.push((declared.name, declared.description, Arc::new(dated_rows(Arc::clone(registry), declared))));
+    }
+    all
 }
 
 /// Column of text that may be null.
@@ -257,39 +265,51 @@ fn type_name(kind: FieldKind) -> &'static str {
     }
 }
 
-fn air_limits() -> ReferenceTable {
+/// The dated rows of a table, as the registry has them when a statement first reads them.
+fn dated_rows(registry: Arc<Registry>, declared: &'static DeclaredTable) -> ReferenceTable {
+    let column = |column: &ReferenceColumn| match column.kind {
+        CellKind::Text | CellKind::TimeOfDay | CellKind::Polygon => text(column.name),
+        CellKind::Number => double(column.name),
+        CellKind::Integer => bigint(column.name),
+        CellKind::Boolean => boolean(column.name),
+        CellKind::Date => date(column.name),
+    };
+    ReferenceTable::new(declared.columns.iter().map(column).collect(), move |schema| {
+        match registry.reference(declared.name) {
+            Some(content) => csv(&content.csv, schema),
+            None => Ok(RecordBatch::new_empty(Arc::clone(schema))),
+        }
+    })
+}
+
+/// Changes of the tables of dated rows.
+fn reference_changes(registry: Arc<Registry>) -> ReferenceTable {
     let columns = vec![
-        text("regulation"),
-        text("parameter"),
-        text("unit"),
-        text("averaging"),
-        double("limit_value"),
-        date("valid_from"),
-        date("valid_to"),
+        Field::new("changed_at", timestamp(), true),
+        text("table_name"),
+        bigint("rows"),
+        bigint("added"),
+        bigint("removed"),
+        text("digest"),
     ];
-    ReferenceTable::new(columns, |schema| csv(AIR_LIMITS_CSV, schema))
+    ReferenceTable::new(columns, move |schema| {
+        let rows = registry.reference_changes().map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
+        let numbers = |of: fn(&ReferenceChange) -> u64| -> ArrayRef {
+            Arc::new(rows.iter().map(|row| i64::try_from(of(row)).ok()).collect::<Int64Array>())
+        };
+        let columns = vec![
+            instants(&rows, |row| Some(row.changed_us)),
+            texts(&rows, |row| Some(row.table.as_str())),
+            numbers(|row| row.rows),
+            numbers(|row| row.added),
+            numbers(|row| row.removed),
+            texts(&rows, |row| Some(row.digest.as_str())),
+        ];
+        RecordBatch::try_new(Arc::clone(schema), columns)
+    })
 }
 
-fn vn_aqi_breakpoints() -> ReferenceTable {
-    let columns = ["aqi", "o3_1h", "o3_8h", "co", "so2", "no2", "pm10", "pm2_5"].map(double).to_vec();
-    ReferenceTable::new(columns, |schema| csv(VN_AQI_BREAKPOINTS_CSV, schema))
-}
-
-fn network_targets() -> ReferenceTable {
-    let columns = vec![
-        text("province"),
-        text("operator"),
-        text("scope"),
-        bigint("stations_5g_baseline"),
-        bigint("stations_5g_added"),
-        bigint("stations_5g_target"),
-        date("deadline"),
-        bigint("stations_all"),
-    ];
-    ReferenceTable::new(columns, |schema| csv(NETWORK_TARGETS_CSV, schema))
-}
-
-/// The rows of a CSV text, its columns by position: some names of its header would need quotes in SQL.
+/// The rows of a CSV text, its columns by position.
 fn csv(content: &str, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let lines = content.lines().count();
     let mut reader = ReaderBuilder::new(Arc::clone(schema))

@@ -8,15 +8,19 @@ use datafusion::catalog::{
     SchemaProvider, TableProvider,
 };
 use datafusion::common::Result;
+use zonelake_schemas::Locations;
 
 use crate::catalog::information_schema::information_tables;
 use crate::catalog::names::{CATALOG, INFORMATION_SCHEMA, QUERIES, SCHEMA, SYSTEM_SCHEMA};
 use crate::catalog::reference_tables::reference_tables;
 use crate::catalog::source::{ListedTable, Pinned, QuerySource};
+use crate::catalog::system_tables::{SystemTable, system_tables};
+use crate::catalog::views::{SchemaWithViews, Views};
 use crate::engine::query_log::{self, QueryLog};
 use crate::engine::session::SqlSession;
+use crate::rights::resolved::Rights;
 use crate::scan::location_columns::LocationCache;
-use crate::scan::telemetry_table::TelemetryTable;
+use crate::scan::telemetry_table::{PinnedTable, TelemetryTable};
 
 /// Parts of which the catalog of a statement is made.
 #[derive(Debug)]
@@ -27,40 +31,31 @@ pub(crate) struct CatalogArgs<'a> {
     pub location_cache: &'a Arc<LocationCache>,
     /// Statements of all roles.
     pub log: &'a Arc<QueryLog>,
+    /// Views over the tables.
+    pub views: &'a Arc<Views>,
     /// Session of the statement.
     pub session: &'a SqlSession,
-    /// True where statements of other roles are visible, too.
-    pub sees_all: bool,
+    /// What the role of the statement may read.
+    pub rights: &'a Rights,
 }
 
 /// The catalog of one statement.
 pub(crate) fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn CatalogProviderList>> {
-    let Pinned { tables, locations } = args.source.pin();
+    let pinned = args.source.pin();
+    let own = if args.rights.is_administrator() { system_tables(&pinned, args.source.merges()) } else { Vec::new() };
+    let Pinned { tables, locations } = pinned;
     let defs: Vec<_> = tables.iter().map(|table| Arc::clone(&table.def)).collect();
-    let reference = reference_tables(args.source.registry(), &defs);
-    let mut listed = Vec::new();
-    let public = MemorySchemaProvider::new();
+    let mut public = Public { rights: args.rights, schema: MemorySchemaProvider::new(), listed: Vec::new() };
     for pinned in tables {
-        let (name, description) = (pinned.def.name.clone(), pinned.def.description.clone());
-        let rows = usize::try_from(pinned.view.file_rows()).ok().map(|in_files| in_files + pinned.view.live_rows());
-        let table = TelemetryTable::new(pinned, Arc::clone(&locations), Arc::clone(args.location_cache));
-        let table: Arc<dyn TableProvider> = Arc::new(table);
-        listed.push(ListedTable { schema: SCHEMA, name: name.clone(), description, columns: table.schema(), rows });
-        public.register_table(name, table)?;
+        public.add_declared(pinned, &locations, args.location_cache)?;
     }
-    for (name, table) in reference {
-        let (name, description) = (name.to_owned(), String::new());
-        listed.push(ListedTable {
-            schema: SCHEMA,
-            name: name.clone(),
-            description,
-            columns: table.schema(),
-            rows: None,
-        });
-        public.register_table(name, table)?;
+    for (name, description, table) in reference_tables(args.source.registry(), &args.rights.visible(&defs)) {
+        public.add_reference(name, description, table)?;
     }
+    let Public { schema: public, mut listed, .. } = public;
+    listed.extend(args.views.listed(&public));
     let system = MemorySchemaProvider::new();
-    let only = (!args.sees_all).then(|| Arc::clone(&args.session.caller.name));
+    let only = (!args.rights.sees_all_statements()).then(|| Arc::clone(&args.session.caller.name));
     let queries: Arc<dyn TableProvider> = Arc::new(args.log.table(only));
     listed.push(ListedTable {
         schema: SYSTEM_SCHEMA,
@@ -68,13 +63,27 @@ pub(crate) fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn Catalo
         description: query_log::DESCRIPTION.to_owned(),
         columns: queries.schema(),
         rows: None,
+        definition: None,
     });
     system.register_table(QUERIES.to_owned(), queries)?;
+    for SystemTable { name, description, table } in own {
+        let (name, description, table) = (name.to_owned(), description.to_owned(), Arc::new(table));
+        let columns = table.schema();
+        listed.push(ListedTable {
+            schema: SYSTEM_SCHEMA,
+            name: name.clone(),
+            description,
+            columns,
+            rows: None,
+            definition: None,
+        });
+        system.register_table(name, table)?;
+    }
     listed.sort_by(|a, b| (a.schema, &a.name).cmp(&(b.schema, &b.name)));
     let listed: Arc<[ListedTable]> = listed.into();
 
     let catalog = MemoryCatalogProvider::new();
-    catalog.register_schema(SCHEMA, Arc::new(public))?;
+    catalog.register_schema(SCHEMA, SchemaWithViews::new(Arc::new(public), Arc::clone(args.views)))?;
     catalog.register_schema(SYSTEM_SCHEMA, Arc::new(system))?;
     let mut schemas = vec![SCHEMA.to_owned(), INFORMATION_SCHEMA.to_owned(), SYSTEM_SCHEMA.to_owned()];
     if let Some(extension) = &args.session.extension {
@@ -91,4 +100,66 @@ pub(crate) fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn Catalo
     let list = MemoryCatalogProviderList::new();
     list.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
     Ok(Arc::new(list))
+}
+
+/// Tables with their columns alone, over which views are planned once.
+pub(crate) fn tables_of(
+    source: &dyn QuerySource,
+    location_cache: &Arc<LocationCache>,
+) -> Result<Arc<MemorySchemaProvider>> {
+    let Pinned { tables, locations } = source.pin();
+    let defs: Vec<_> = tables.iter().map(|table| Arc::clone(&table.def)).collect();
+    let public = MemorySchemaProvider::new();
+    for pinned in tables {
+        let name = pinned.def.name.clone();
+        let table = TelemetryTable::new(pinned, Arc::clone(&locations), Arc::clone(location_cache));
+        public.register_table(name, Arc::new(table))?;
+    }
+    for (name, _, table) in reference_tables(source.registry(), &defs) {
+        public.register_table(name.to_owned(), table)?;
+    }
+    Ok(Arc::new(public))
+}
+
+/// The schema of all tables of data, with what exists in it for a role.
+struct Public<'a> {
+    rights: &'a Rights,
+    schema: MemorySchemaProvider,
+    listed: Vec<ListedTable>,
+}
+
+impl Public<'_> {
+    fn add_declared(
+        &mut self,
+        pinned: PinnedTable,
+        locations: &Arc<Locations>,
+        location_cache: &Arc<LocationCache>,
+    ) -> Result<()> {
+        let def = Arc::clone(&pinned.def);
+        let rows = usize::try_from(pinned.view.file_rows()).ok().map(|in_files| in_files + pinned.view.live_rows());
+        let table = Arc::new(TelemetryTable::new(pinned, Arc::clone(locations), Arc::clone(location_cache)));
+        let Some(granted) = self.rights.declared(&def, table) else { return Ok(()) };
+        // A count of all rows would tell of hidden ones.
+        let rows = rows.filter(|_| granted.is_whole);
+        self.add(&def.name, &def.description, granted.table, rows)
+    }
+
+    fn add_reference(&mut self, name: &str, description: &str, table: Arc<dyn TableProvider>) -> Result<()> {
+        match self.rights.reference(name, table) {
+            Some(granted) => self.add(name, description, granted.table, None),
+            None => Ok(()),
+        }
+    }
+
+    fn add(&mut self, name: &str, description: &str, table: Arc<dyn TableProvider>, rows: Option<usize>) -> Result<()> {
+        self.listed.push(ListedTable {
+            schema: SCHEMA,
+            name: name.to_owned(),
+            description: description.to_owned(),
+            columns: table.schema(),
+            rows,
+            definition: None,
+        });
+        self.schema.register_table(name.to_owned(), table).map(drop)
+    }
 }

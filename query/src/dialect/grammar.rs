@@ -1,27 +1,11 @@
-//! Dialects of SQL, and limits of a statement's text.
+//! The one grammar, PostgreSQL's, and limits of a statement's text.
 
-use datafusion::sql::sqlparser::dialect::{Dialect as Grammar, GenericDialect, PostgreSqlDialect};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 
 use crate::error::{QueryError, QueryErrorCode};
 
-/// SQL as one kind of client writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// DataFusion's own grammar: HTTP and Flight SQL.
-    Generic,
-    /// PostgreSQL's grammar.
-    Postgres,
-}
-
-impl Dialect {
-    /// Grammar that the parser follows.
-    pub fn grammar(self) -> &'static dyn Grammar {
-        match self {
-            Self::Generic => &GenericDialect {},
-            Self::Postgres => &PostgreSqlDialect {},
-        }
-    }
-}
+/// Grammar of the statements of all interfaces.
+pub(crate) static GRAMMAR: PostgreSqlDialect = PostgreSqlDialect {};
 
 /// Limits of a statement's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

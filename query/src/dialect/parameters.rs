@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
+};
 use zonelake_timeseries::{visit_expressions, visit_expressions_mut};
 
 use crate::error::{QueryError, QueryErrorCode};
@@ -41,6 +43,48 @@ pub fn parameter_count(statement: &Statement) -> Result<usize, QueryError> {
     Err(QueryError::new(QueryErrorCode::Sql, message).with_sqlstate("42P02"))
 }
 
+/// Casts each parameter that an interval is multiplied with, `$1 * interval '1 hour'`, to double precision: no type follows from its
+/// place, since PostgreSQL has one such operator and DataFusion several. Returns the names of such parameters: the planner does not
+/// infer the type of a parameter by a cast. Serves to infer types, as [`compare_list_items`].
+pub(crate) fn cast_interval_factors(statement: &mut Statement) -> BTreeSet<String> {
+    let mut factors = BTreeSet::new();
+    let Statement::Statement(statement) = statement else { return factors };
+    let flow = visit_expressions_mut(statement, &mut |expr| {
+        if let Expr::BinaryOp { left, op: BinaryOperator::Multiply | BinaryOperator::Divide, right } = expr {
+            let factor = match (is_placeholder(left) && is_interval(right), is_interval(left) && is_placeholder(right))
+            {
+                (true, _) => left,
+                (_, true) => right,
+                _ => return ControlFlow::Continue(()),
+            };
+            factors.insert(factor.to_string());
+            **factor = Expr::Cast {
+                kind: CastKind::Cast,
+                expr: factor.clone(),
+                data_type: DataType::Double(ExactNumberInfo::None),
+                array: false,
+                format: None,
+            };
+        }
+        ControlFlow::Continue(())
+    });
+    debug_assert!(flow.is_continue(), "nothing ends the walk");
+    factors
+}
+
+fn is_placeholder(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(value) if matches!(value.value, Value::Placeholder(_)))
+}
+
+fn is_interval(expr: &Expr) -> bool {
+    match expr {
+        Expr::Interval(_) => true,
+        Expr::Nested(inner) => is_interval(inner),
+        Expr::Cast { data_type, .. } => matches!(data_type, DataType::Interval { .. }),
+        _ => false,
+    }
+}
+
 /// Replaces each comparison with the items of a parameter by one with the parameter itself, and returns the names of
 /// such parameters.
 ///
@@ -64,13 +108,19 @@ fn item_comparison(expr: &Expr, lists: &mut BTreeSet<String>) -> Option<Expr> {
         Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } => comparison(left, right, lists),
         Expr::Function(function) => {
             let FunctionArguments::List(arguments) = &function.args else { return None };
-            let [FunctionArg::Unnamed(FunctionArgExpr::Expr(list)), FunctionArg::Unnamed(FunctionArgExpr::Expr(value))] =
-                arguments.args.as_slice()
+            let [
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(first)),
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(second)),
+                ..,
+            ] = arguments.args.as_slice()
             else {
                 return None;
             };
-            let is_search = ["array_has", "array_contains"].contains(&function.name.to_string().as_str());
-            if is_search { comparison(value, list, lists) } else { None }
+            match function.name.to_string().as_str() {
+                "array_has" | "array_contains" => comparison(second, first, lists),
+                "compare_any" | "compare_all" => comparison(first, second, lists),
+                _ => None,
+            }
         }
         _ => None,
     }

@@ -17,11 +17,20 @@ use crate::aggregate::run_aggregate::AggregateRuns;
 use crate::catalog::names::{CATALOG, SCHEMA};
 use crate::engine::options::QueryOptions;
 use crate::error::{QueryError, QueryErrorCode};
+use crate::last::newest_row::NewestRow;
+use crate::last::relations::LastRelations;
 use crate::optimizer::bounded_functions::bound_functions;
 use crate::optimizer::cooperative::YieldAfterMultiplying;
+use crate::optimizer::counted_constants::CountConstants;
+use crate::optimizer::counted_functions::CountFunctions;
 use crate::optimizer::declared_order::DeclaredOrder;
 use crate::optimizer::late_materialization::LateMaterialization;
+use crate::optimizer::names_twice::keep_from_names_twice;
+use crate::optimizer::view_reach::WidenTimes;
+use crate::postgres;
+use crate::scan::member_set::SHORT_MAX;
 use crate::scan::telemetry_table::STORE_URL;
+use crate::windows::relations::WindowRelations;
 
 /// Caches, the folder for intermediate results, and the one object store. Memory is reserved by statement.
 pub(crate) fn runtime_env(options: &QueryOptions, store: Arc<dyn ObjectStore>) -> Result<RuntimeEnv, QueryError> {
@@ -65,13 +74,23 @@ pub(crate) fn base_state(options: &QueryOptions, environment: &RuntimeEnv) -> Re
         .with_config(config)
         .with_runtime_env(Arc::new(environment.clone()))
         .with_default_features()
+        .with_analyzer_rule(Arc::new(CountFunctions))
+        .with_optimizer_rule(Arc::new(NewestRow))
+        .with_optimizer_rule(Arc::new(CountConstants))
+        .with_optimizer_rule(Arc::new(WidenTimes))
         .with_physical_optimizer_rule(Arc::new(DeclaredOrder))
         .with_physical_optimizer_rule(Arc::new(YieldAfterMultiplying))
         .with_physical_optimizer_rule(Arc::new(LateMaterialization))
         .with_physical_optimizer_rule(Arc::new(AggregateRuns))
         .build();
+    let rules = keep_from_names_twice(state.physical_optimizers());
+    state = SessionStateBuilder::new_from_existing(state).with_physical_optimizer_rules(rules).build();
     zonelake_timeseries::register(&mut state)?;
+    zonelake_domain::register(&mut state)?;
+    state.register_relation_planner(Arc::new(LastRelations))?;
+    state.register_relation_planner(Arc::new(WindowRelations))?;
     bound_functions(&mut state)?;
+    postgres::register::register(&mut state)?;
     // Statements read tables: no format, no factory and so no way to a file is known to them.
     state.table_factories_mut().clear();
     Ok(state)
@@ -96,18 +115,18 @@ fn settings() -> Result<ConfigOptions, DataFusionError> {
     parquet.pruning = true;
     // Files have no bloom filters; looking for them would be a read per column and row group.
     parquet.bloom_filter_on_read = false;
-    parquet.max_in_list_size = IN_LIST_MAX;
+    parquet.max_in_list_size = SHORT_MAX;
     // With the few threads of a statement, one that reads the smaller side of a join whole is faster than bringing the
     // larger side into another order, and only then a join's filter is simple enough to be evaluated while decoding.
     settings.optimizer.hash_join_single_partition_threshold_rows = JOIN_ROWS_MAX;
+    // The check compares comments of fields too, which a union of a column and an expression has only in one of both plans.
+    settings.execution.skip_physical_aggregate_schema_check = true;
     settings.explain.physical_plan_only = true;
     Ok(settings)
 }
 
 /// Rows of the smaller side of a join, as estimated, up to which it is read whole.
 const JOIN_ROWS_MAX: usize = 1_000_000;
-/// Members of an IN list for which statistics are still consulted.
-const IN_LIST_MAX: usize = 100;
 
 /// The store of the tables, and no other: no URL of a statement leads to a file or a host.
 #[derive(Debug)]

@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::engine::memory::process::safe_bytes;
+
 /// Limits of statements.
 #[derive(Debug, Clone)]
 pub struct QueryOptions {
@@ -24,6 +26,9 @@ pub struct QueryOptions {
     pub spill_bytes_max: u64,
     /// Memory for the metadata of Parquet files that were read before. Default: 128 MiB.
     pub metadata_cache_bytes_max: usize,
+    /// Memory of the whole process beyond which the largest statement is ended. Default: four fifths of what the machine
+    /// or its container has.
+    pub process_bytes_max: usize,
     /// Bytes of a statement's text. Default: 1 MiB.
     pub sql_bytes_max: usize,
 }
@@ -40,6 +45,7 @@ impl QueryOptions {
             spill_dir,
             spill_bytes_max: 10 << 30,
             metadata_cache_bytes_max: 128 << 20,
+            process_bytes_max: safe_bytes(),
             sql_bytes_max: 1 << 20,
         }
     }

@@ -11,10 +11,12 @@ use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, DataType as SqlType, ExactNumberInfo, Ident, Statement as SqlStatement, TimezoneInfo,
 };
 
-use crate::dialect::check::{ensure_reading, verify_reading};
-use crate::dialect::parameters::compare_list_items;
-use crate::dialect::rewrite::rewrite;
+use crate::dialect::ReadStatement;
+use crate::dialect::check::verify_reading;
+use crate::dialect::parameters::{cast_interval_factors, compare_list_items};
+use crate::engine::result::ResultNames;
 use crate::error::{QueryError, QueryErrorCode};
+use crate::optimizer::inlined_columns::check_inlining;
 
 /// Description of a statement that is not yet executed.
 #[derive(Debug, Clone)]
@@ -25,14 +27,12 @@ pub struct Description {
     pub parameters: Vec<DataType>,
 }
 
-/// Plans a parsed statement whose parameters have these values.
+/// Plans a statement whose parameters have these values.
 pub(crate) async fn plan_with_parameters(
     state: &SessionState,
-    mut statement: Statement,
+    statement: Statement,
     parameters: &[ScalarValue],
 ) -> Result<LogicalPlan, QueryError> {
-    ensure_reading(&statement)?;
-    rewrite(&mut statement);
     if parameters.is_empty() {
         let plan = state.statement_to_plan(statement).await?;
         return verify_reading(plan);
@@ -47,21 +47,21 @@ pub(crate) async fn plan_with_parameters(
 /// they stand, else text.
 pub(crate) async fn describe(
     state: &SessionState,
-    mut statement: Statement,
+    statement: ReadStatement,
     named: &[Option<DataType>],
 ) -> Result<Description, QueryError> {
-    ensure_reading(&statement)?;
-    rewrite(&mut statement);
+    let (statement, names) = statement.into_planned()?;
     let parameters = parameter_types(state, &statement, named).await;
     let plan = match parameters.is_empty() {
         true => state.statement_to_plan(statement).await?,
         false => plan_typed(state, statement, &parameters).await?,
     };
     let plan = verify_reading(plan)?;
+    check_inlining(&plan)?;
     // Types of columns may change where values of two types meet.
     let checked = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {});
     let plan = checked.unwrap_or(plan);
-    Ok(Description { schema: plan.schema().inner().clone(), parameters })
+    Ok(Description { schema: ResultNames::new(names).schema(plan.schema().inner()), parameters })
 }
 
 async fn parameter_types(state: &SessionState, statement: &Statement, named: &[Option<DataType>]) -> Vec<DataType> {
@@ -70,6 +70,7 @@ async fn parameter_types(state: &SessionState, statement: &Statement, named: &[O
     }
     let mut statement = statement.clone();
     let lists = compare_list_items(&mut statement);
+    let factors = cast_interval_factors(&mut statement);
     let inferred = match state.statement_to_plan(statement).await {
         Ok(plan) => plan.get_parameter_types().unwrap_or_default(),
         // An error comes again when the statement is planned with types, and is reported then.
@@ -78,7 +79,8 @@ async fn parameter_types(state: &SessionState, statement: &Statement, named: &[O
     let of = |(index, named): (usize, &Option<DataType>)| {
         let inferred = || {
             let name = format!("${}", index + 1);
-            let of = inferred.get(&name).cloned().flatten()?;
+            let of_factor = factors.contains(&name).then_some(DataType::Float64);
+            let of = inferred.get(&name).cloned().flatten().or(of_factor)?;
             Some(if lists.contains(&name) { list_of(of) } else { of })
         };
         named.clone().or_else(inferred).unwrap_or(DataType::Utf8View)

@@ -20,6 +20,8 @@ use crate::error::QueryError;
 
 /// Statements that have ended and are still listed.
 pub(crate) const RECENT_MAX: usize = 1_000;
+/// Time that a description may take without being listed afterwards.
+const FORGOTTEN_MAX: Duration = Duration::from_secs(1);
 /// Characters of a text that are kept.
 pub(crate) const TEXT_CHARS_MAX: usize = 4_096;
 
@@ -85,7 +87,7 @@ impl QueryLog {
             progress: Mutex::new(Progress { state: "waiting", took: None, error: None }),
         });
         entries.running.insert(entry.id, Arc::clone(&entry));
-        QueryLogEntry { log: Arc::clone(self), entry }
+        QueryLogEntry { log: Arc::clone(self), entry, is_forgotten: false }
     }
 
     /// Table of all statements, or of those of one user alone.
@@ -159,6 +161,7 @@ impl Entry {
 pub(crate) struct QueryLogEntry {
     log: Arc<QueryLog>,
     entry: Arc<Entry>,
+    is_forgotten: bool,
 }
 
 impl QueryLogEntry {
@@ -171,6 +174,13 @@ impl QueryLogEntry {
     pub(crate) fn count(&self, batch: &RecordBatch) {
         self.entry.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
         self.entry.bytes.fetch_add(batch.get_array_memory_size() as u64, Ordering::Relaxed);
+    }
+
+    /// Takes out of the log what was no statement of its own: a description that soon was made. Else the descriptions of
+    /// clients that ask for one before each statement would push half of the recent statements out.
+    pub(crate) fn forget(mut self) {
+        self.is_forgotten = self.log.clock.monotonic().saturating_sub(self.entry.began) < FORGOTTEN_MAX;
+        self.end(Ok(()));
     }
 
     /// Marks the statement as ended.
@@ -199,7 +209,7 @@ impl Drop for QueryLogEntry {
             }
         }
         let mut entries = self.log.entries();
-        if let Some(entry) = entries.running.remove(&self.entry.id) {
+        if let Some(entry) = entries.running.remove(&self.entry.id).filter(|_| !self.is_forgotten) {
             if entries.recent.len() == RECENT_MAX {
                 entries.recent.pop_front();
             }

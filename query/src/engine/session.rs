@@ -1,6 +1,7 @@
 //! The session of a statement: the client, the interface, and what the client has set there.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,6 @@ use datafusion::execution::SessionStateBuilder;
 
 use crate::catalog::names::SCHEMA;
 use crate::catalog::source::ListedTable;
-use crate::dialect::grammar::Dialect;
 
 /// Client that sent a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +31,6 @@ pub enum Interface {
 }
 
 impl Interface {
-    /// Dialect of the statements that come through it.
-    pub fn dialect(self) -> Dialect {
-        match self {
-            Self::Http | Self::Flight => Dialect::Generic,
-            Self::Postgres => Dialect::Postgres,
-        }
-    }
-
     /// Name in `system.queries`.
     pub fn name(self) -> &'static str {
         match self {
@@ -56,6 +48,8 @@ pub struct SqlSession {
     pub caller: Caller,
     /// The interface.
     pub interface: Interface,
+    /// Address of the client; none where it is not known.
+    pub peer: Option<IpAddr>,
     /// Name that the client's program gives itself; empty where it gives none.
     pub application_name: Arc<str>,
     /// Zone of times without one, by its IANA name or as an offset (`+07:00`), in which times with a zone are shown.
@@ -74,6 +68,7 @@ impl SqlSession {
         Self {
             caller,
             interface,
+            peer: None,
             application_name: Arc::from(""),
             time_zone: Arc::from(UTC),
             schema: Arc::from(SCHEMA),

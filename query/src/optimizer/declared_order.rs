@@ -30,6 +30,8 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
 
+use crate::rights::granted_rows::GrantedRows;
+
 /// Rule that removes the sorts that the order of files makes needless.
 #[derive(Debug)]
 pub(crate) struct DeclaredOrder;
@@ -129,6 +131,11 @@ impl Order {
     fn rewrite(&self, node: &Plan, wanted: &LexOrdering) -> Result<Option<Plan>> {
         if node.is::<DataSourceExec>() {
             return Ok(self.scan(node));
+        }
+        if let Some(granted) = node.downcast_ref::<GrantedRows>() {
+            // Its columns are those of its input; an order of hashes is not declared by its rows.
+            let rows = self.rewrite(granted.input(), wanted)?;
+            return Ok(rows.map(|rows| Arc::new(granted.over(rows)) as Plan));
         }
         if let Some(union) = node.downcast_ref::<UnionExec>() {
             return self.union(union.children().into_iter().map(Arc::clone).collect(), wanted);

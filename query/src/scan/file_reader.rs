@@ -9,7 +9,7 @@ use datafusion::common::Result;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::metadata::{CachedParquetMetaData, DFParquetMetadata};
 use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, ParquetFileReaderFactory};
-use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadataCache};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -19,6 +19,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::statistics::Statistics;
+use zonelake_parquet::with_arrow_types;
 
 /// Factory of the reader of each file that a scan opens.
 #[derive(Debug)]
@@ -72,28 +73,40 @@ impl AsyncFileReader for FileReader {
         self.pages.get_byte_ranges(ranges)
     }
 
-    /// Metadata with the page index, whatever is asked for: the next statement needs it if this one does not.
+    /// Metadata with the page index, whatever is asked for: the next statement needs it if this one does not. Decimals are read
+    /// as wide as they are stored.
     fn get_metadata<'a>(
         &'a mut self,
         _: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
         async move {
-            DFParquetMetadata::new(&self.store, &self.meta)
-                .with_file_metadata_cache(Some(Arc::clone(&self.metadata)))
+            if let Some(known) = known(self.metadata.as_ref(), &self.meta) {
+                return Ok(known);
+            }
+            let read = DFParquetMetadata::new(&self.store, &self.meta)
                 .with_metadata_size_hint(self.metadata_size_hint)
                 .with_page_index_policy(Some(PageIndexPolicy::Optional))
                 .fetch_metadata()
                 .await
-                .map_err(|error| ParquetError::External(error.into()))
+                .map_err(|error| ParquetError::External(error.into()))?;
+            let read = Arc::new(with_arrow_types(Arc::unwrap_or_clone(read))?);
+            let entry = CachedParquetMetaData::new(Arc::clone(&read));
+            self.metadata.put(&self.meta.location, CachedFileMetadataEntry::new(self.meta.clone(), Arc::new(entry)));
+            Ok(read)
         }
         .boxed()
     }
 }
 
+/// Metadata of a file that was read before.
+fn known(metadata: &FileMetadataCache, file: &ObjectMeta) -> Option<Arc<ParquetMetaData>> {
+    let known = metadata.get(&file.location).filter(|known| known.is_valid_for(file))?;
+    Some(Arc::clone(known.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?.parquet_metadata()))
+}
+
 /// Minimum and maximum time in a file, µs, if its metadata was read before. The Delta log has them to the millisecond.
 pub(crate) fn times_us(metadata: &FileMetadataCache, file: &PartitionedFile, time: usize) -> Option<(i64, i64)> {
-    let known = metadata.get(&file.object_meta.location).filter(|known| known.is_valid_for(&file.object_meta))?;
-    let known = known.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?.parquet_metadata();
+    let known = known(metadata, &file.object_meta)?;
     let mut times: Option<(i64, i64)> = None;
     for row_group in known.row_groups() {
         let Some(Statistics::Int64(of_group)) = row_group.columns().get(time)?.statistics() else { return None };

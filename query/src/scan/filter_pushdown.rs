@@ -45,12 +45,23 @@ pub(crate) fn physical_filter(
 
 /// Part of the filters that reads locations alone, over the [`location_schema`].
 pub(crate) fn location_filter(state: &dyn Session, filters: &[Expr]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
-    let of_location = |expr: &&Expr| {
-        let columns = expr.column_refs();
-        !columns.is_empty()
-            && columns.iter().all(|column| LOCATION_COLUMNS.contains(&column.name.as_str()))
-            && !expr.is_volatile()
-    };
-    let parts = filters.iter().flat_map(split_conjunction).filter(of_location).cloned();
-    physical_filter(state, &location_schema(), parts)
+    physical_filter(state, &location_schema(), parts_over(filters, &LOCATION_COLUMNS))
 }
+
+/// Part of the filters that reads columns of the key of a row alone, by which rows repeat each other: it passes all rows of a key or none of
+/// them.
+pub(crate) fn key_filters(filters: &[Expr]) -> Vec<Expr> {
+    parts_over(filters, &KEY_COLUMNS).collect()
+}
+
+/// Parts of a conjunction that read some of these columns, and no others.
+fn parts_over<'a>(filters: &'a [Expr], columns: &'a [&str]) -> impl Iterator<Item = Expr> + 'a {
+    let is_over = |expr: &&Expr| {
+        let read = expr.column_refs();
+        !read.is_empty() && read.iter().all(|column| columns.contains(&column.name.as_str())) && !expr.is_volatile()
+    };
+    filters.iter().flat_map(split_conjunction).filter(is_over).cloned()
+}
+
+/// Columns that are the same for all repeats of a row.
+const KEY_COLUMNS: [&str; 5] = ["date", "time", "province", "zone", "device"];

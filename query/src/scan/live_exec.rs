@@ -1,8 +1,10 @@
 //! The scan of live rows.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, Statistics, internal_err};
@@ -16,6 +18,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
 };
 use futures::stream;
+use zonelake_schemas::columns::null_column;
 use zonelake_storage::Chunk;
 
 use crate::scan::live_columns::LiveRows;
@@ -28,6 +31,7 @@ const PARTITION_ROWS: usize = 65_536;
 pub(crate) struct LiveExec {
     partitions: Vec<Vec<Arc<Chunk>>>,
     rows: Arc<LiveRows>,
+    with_identity: Option<SchemaRef>,
     statistics: Arc<Statistics>,
     limit: Option<usize>,
     pruned_chunks: usize,
@@ -44,6 +48,8 @@ pub(crate) struct LiveScan {
     pub pruned_chunks: usize,
     /// Columns of the scan.
     pub rows: LiveRows,
+    /// Schema of live rows with their identity behind the fields, where the scan wants it.
+    pub with_identity: Option<SchemaRef>,
     /// Statistics of these chunks, by column of the scan.
     pub statistics: Statistics,
     /// Rows that are wanted at most, per partition.
@@ -74,6 +80,7 @@ impl LiveExec {
         Self {
             partitions,
             rows: Arc::new(scan.rows),
+            with_identity: scan.with_identity,
             statistics: Arc::new(scan.statistics),
             limit: scan.limit,
             pruned_chunks: scan.pruned_chunks,
@@ -129,6 +136,7 @@ impl ExecutionPlan for LiveExec {
         let reader = Reader {
             slices: slices(chunks, context.session_config().batch_size()).into_iter(),
             rows: Arc::clone(&self.rows),
+            with_identity: self.with_identity.clone(),
             remaining: self.limit.unwrap_or(usize::MAX),
             metrics: BaselineMetrics::new(&self.metrics, partition),
         };
@@ -149,20 +157,47 @@ impl ExecutionPlan for LiveExec {
 }
 
 /// Pieces of chunks of at most `batch_rows` rows, in order. A slice shares the rows' memory.
-fn slices(chunks: &[Arc<Chunk>], batch_rows: usize) -> Vec<RecordBatch> {
+fn slices(chunks: &[Arc<Chunk>], batch_rows: usize) -> Vec<Slice> {
     let step = batch_rows.max(1);
     let pieces = chunks.iter().flat_map(|chunk| {
         let rows = chunk.rows.num_rows();
-        (0..rows).step_by(step).map(move |start| chunk.rows.slice(start, step.min(rows - start)))
+        (0..rows).step_by(step).map(move |start| (Arc::clone(chunk), start..rows.min(start + step)))
     });
     pieces.collect()
 }
 
+/// Rows of a chunk.
+type Slice = (Arc<Chunk>, Range<usize>);
+
+/// Rows with their identity behind all fields; those that a chunk of an earlier version lacks are null.
+fn identified((chunk, range): &Slice, schema: &SchemaRef) -> Result<RecordBatch> {
+    let rows = chunk.rows.slice(range.start, range.len());
+    let identities = chunk.identities(range.clone());
+    let fields = &schema.fields()[..schema.fields().len() - identities.len()];
+    let stored = fields.iter().enumerate().map(|(position, field)| match rows.columns().get(position) {
+        Some(column) => Arc::clone(column),
+        None => null_column(field.data_type(), range.len()),
+    });
+    let columns = stored.chain(identities).collect();
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}
+
 struct Reader {
-    slices: std::vec::IntoIter<RecordBatch>,
+    slices: std::vec::IntoIter<Slice>,
     rows: Arc<LiveRows>,
+    with_identity: Option<SchemaRef>,
     remaining: usize,
     metrics: BaselineMetrics,
+}
+
+impl Reader {
+    fn project(&self, slice: &Slice) -> Result<Option<RecordBatch>> {
+        let rows = match &self.with_identity {
+            Some(schema) => identified(slice, schema)?,
+            None => slice.0.rows.slice(slice.1.start, slice.1.len()),
+        };
+        self.rows.project(&rows)
+    }
 }
 
 impl Iterator for Reader {
@@ -172,7 +207,7 @@ impl Iterator for Reader {
         while self.remaining > 0 {
             let slice = self.slices.next()?;
             let timer = self.metrics.elapsed_compute().timer();
-            let projected = self.rows.project(&slice);
+            let projected = self.project(&slice);
             timer.done();
             match projected {
                 Ok(None) => {}

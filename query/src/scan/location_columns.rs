@@ -1,8 +1,8 @@
 //! Locations as columns, one row a device key, so that live rows find theirs by one gather of views per column and no text is
 //! copied.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::array::{ArrayRef, BooleanArray, StringViewBuilder, UInt32Array};
 use arrow::compute::{TakeOptions, take};
@@ -25,6 +25,9 @@ pub(crate) struct LocationColumns {
     rows: RecordBatch,
     /// Number of distinct values of each column.
     distinct: [usize; 4],
+    locations: Locations,
+    /// See [`LocationColumns::current_keys`].
+    current: OnceLock<Vec<u32>>,
 }
 
 impl LocationColumns {
@@ -49,7 +52,8 @@ impl LocationColumns {
         });
         let distinct =
             parts.map(|part| locations.iter().filter_map(|(_, location)| part(location)).collect::<HashSet<_>>().len());
-        Ok(Self { rows: RecordBatch::try_new(location_schema(), columns.into())?, distinct })
+        let rows = RecordBatch::try_new(location_schema(), columns.into())?;
+        Ok(Self { rows, distinct, locations: locations.clone(), current: OnceLock::new() })
     }
 
     /// Sets the maximum of distinct values of each column of a location, for choosing among plans.
@@ -67,6 +71,21 @@ impl LocationColumns {
     /// For a key that the snapshot does not have.
     pub(crate) fn gather(&self, column: usize, keys: &UInt32Array) -> Result<ArrayRef, ArrowError> {
         take(self.rows.column(column), keys, Some(TakeOptions { check_bounds: true }))
+    }
+
+    /// For each key the current one of its device, by province, zone and name: a device that moves within its zone gets a greater
+    /// key. The key 0 has itself.
+    pub(crate) fn current_keys(&self) -> &[u32] {
+        self.current.get_or_init(|| {
+            let name =
+                |location: &Location| (location.province.clone(), location.zone.clone(), location.device.clone());
+            // In the order of the keys, so that the greatest of a device is inserted last.
+            let newest: HashMap<_, u32> =
+                self.locations.iter().map(|(key, location)| (name(location), key.0)).collect();
+            let of_all =
+                self.locations.iter().map(|(key, location)| newest.get(&name(location)).copied().unwrap_or(key.0));
+            std::iter::once(0).chain(of_all).collect()
+        })
     }
 
     /// Keys whose location passes a filter over the [`location_schema`], as one bit a key.

@@ -103,7 +103,7 @@ impl ColumnBounds {
     }
 
     /// Statistics that prune a file and nothing else: the bounds hold, yet no row need have them.
-    fn into_file_statistics(self) -> ColumnStatistics {
+    pub(crate) fn into_file_statistics(self) -> ColumnStatistics {
         let exact = |bound: Option<ScalarValue>| bound.map_or(Precision::Absent, Precision::Exact);
         ColumnStatistics {
             null_count: nulls(self.nulls),
@@ -194,18 +194,6 @@ impl<T: HasBounds> PruningStatistics for Candidates<'_, T> {
     }
 }
 
-/// Statistics of one file with which the scan leaves it out when a filter that is made while the statement runs (that of
-/// a join or a TOP-k) cannot match; `columns` are those of the file as SQL shows them, and only those of `wanted`
-/// positions are filled in.
-pub(crate) fn file_statistics(file: &DataFile, def: &TableDef, columns: &Schema, wanted: &[usize]) -> Statistics {
-    let mut statistics = Statistics::new_unknown(columns);
-    statistics.num_rows = Precision::Exact(usize_of(file.rows));
-    for &position in wanted {
-        statistics.column_statistics[position] = file.bounds(def, columns.field(position)).into_file_statistics();
-    }
-    statistics
-}
-
 /// Counts of rows and of nulls over all candidates, and minima and maxima where rows are known to have them; all exact.
 pub(crate) fn counts<T: HasBounds>(all: &[Arc<T>], def: &TableDef, columns: &Schema) -> Statistics {
     let mut statistics = Statistics::new_unknown(columns);
@@ -250,7 +238,7 @@ fn nulls(count: Option<u64>) -> Precision<usize> {
     count.map_or(Precision::Absent, |count| Precision::Exact(usize_of(count)))
 }
 
-fn usize_of(count: u64) -> usize {
+pub(crate) fn usize_of(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 

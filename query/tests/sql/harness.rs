@@ -13,15 +13,14 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use tempfile::TempDir;
-use zonelake_parquet::{ParquetOptions, SortInput, write_sorted};
+use zonelake_parquet::{ChunkOrigins, MergeInput, ParquetOptions, SortInput, merge_files, write_sorted};
 use zonelake_query::PinnedTable;
 use zonelake_query::{Caller, QueryEngine, QueryError, QueryOptions};
 use zonelake_query::{Pinned, QuerySource};
 use zonelake_registry::{RegisteredTable, Registry};
 use zonelake_schemas::clock::SystemClock;
-use zonelake_schemas::{DeviceKey, Lsn, ShardId, TableDef, TableSchemas};
-use zonelake_storage::TableView;
-use zonelake_storage::{Chunk, ShardChunks};
+use zonelake_schemas::{DeviceKey, GroupSequence, Lsn, OnRepeat, ShardId, ShardNumber, TableDef, TableSchemas};
+use zonelake_storage::{Chunk, MergeEntry, ShardChunks, TableView};
 
 /// A table with a field of each kind.
 pub(crate) const PROBE: &str = r#"
@@ -84,9 +83,25 @@ struct HarnessTable {
 impl Harness {
     /// Empty tables of these declarations.
     pub(crate) fn new(declared: &[TableDef]) -> Arc<Self> {
+        Self::in_folder(tempfile::tempdir().unwrap(), declared)
+    }
+
+    /// Empty tables over a copy of this registry as it is now: the same roles, passwords and keys, devices and gateways.
+    pub(crate) fn copied(&self, declared: &[TableDef]) -> Arc<Self> {
         let dir = tempfile::tempdir().unwrap();
+        for file in ["registry.sqlite", "registry.sqlite-wal"] {
+            let from = self.dir.path().join(file);
+            if from.exists() {
+                std::fs::copy(from, dir.path().join(file)).unwrap();
+            }
+        }
+        Self::in_folder(dir, declared)
+    }
+
+    fn in_folder(dir: TempDir, declared: &[TableDef]) -> Arc<Self> {
         let registry = Registry::open(&dir.path().join("registry.sqlite"), Arc::new(SystemClock::default())).unwrap();
-        let password = registry.ensure_admin().unwrap().expect("a first password");
+        // A copied registry has its administrator.
+        let password = registry.ensure_admin().unwrap().unwrap_or_default();
         let registered = registry.register_tables(declared).unwrap();
         let tables = registered
             .into_iter()
@@ -131,10 +146,44 @@ impl Harness {
         let mut chunks =
             ShardChunks::clone(view.live.get(&ShardId(0)).map(Arc::as_ref).unwrap_or(&ShardChunks::default()));
         for rows in batches {
-            let chunk = Chunk::new(rows, ShardId(0), Lsn(chunks.chunks().len() as u64 + 1));
+            let lsn = chunks.chunks().len() as u64 + 1;
+            let chunk = Chunk::new(rows, (ShardId(0), ShardNumber(65_536)), Lsn(lsn), GroupSequence(lsn));
             chunks.push(&self.schemas(table).live, chunk).unwrap();
         }
         view.live.insert(ShardId(0), Arc::new(chunks));
+        self.publish(table, view);
+    }
+
+    /// Adds live rows as a record of this sequence has them.
+    pub(crate) fn add_record(&self, table: &str, shard: u16, sequence: u64, rows: RecordBatch) {
+        let mut view = TableView::clone(&self.view(table));
+        let mut chunks = view.live.get(&ShardId(shard)).map(|live| ShardChunks::clone(live)).unwrap_or_default();
+        let of_node = ShardNumber(65_536 + u64::from(shard));
+        let chunk = Chunk::new(rows, (ShardId(shard), of_node), Lsn(sequence), GroupSequence(sequence));
+        chunks.push(&self.schemas(table).live, chunk).unwrap();
+        view.live.insert(ShardId(shard), Arc::new(chunks));
+        self.publish(table, view);
+    }
+
+    /// Merges files of a table by their positions, all of one date.
+    pub(crate) async fn merge(&self, table: &str, positions: &[usize]) {
+        let mut view = TableView::clone(&self.view(table));
+        let of = &self.tables[table].registered;
+        let files: Vec<_> = positions.iter().map(|position| Arc::clone(&view.files[*position])).collect();
+        let input = MergeInput {
+            schemas: Arc::new(of.schemas.clone()),
+            files: files.clone(),
+            dropped: None,
+            on_repeat: of.def.on_repeat,
+            group_bytes_max: 1 << 20,
+            is_stopping: Arc::default(),
+        };
+        let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
+        // Row groups of few rows, between which repeats may stand.
+        let options = ParquetOptions { row_group_rows_max: 7, ..ParquetOptions::default() };
+        let merged = merge_files(input, store, &Path::from(table), &options).await.unwrap();
+        let kept = view.files.iter().filter(|file| !files.iter().any(|gone| gone.path == file.path)).cloned();
+        view.files = Arc::new(kept.chain([Arc::new(merged)]).collect());
         self.publish(table, view);
     }
 
@@ -143,11 +192,22 @@ impl Harness {
         let mut view = TableView::clone(&self.view(table));
         let chunks: Vec<_> = view.chunks().map(|chunk| chunk.rows.clone()).collect();
         let of = &self.tables[table].registered;
-        let input = SortInput { schemas: &of.schemas, chunks: &chunks, locations: &self.registry.locations() };
+        // Tests of keep_all have files of before there were identities, too.
+        let origins: Vec<_> = match of.def.on_repeat {
+            OnRepeat::KeepAll => Vec::new(),
+            _ => view.chunks().map(|chunk| ChunkOrigins::new(chunk.shard_number, chunk.origins.clone())).collect(),
+        };
+        let input = SortInput {
+            schemas: &of.schemas,
+            chunks: &chunks,
+            origins: &origins,
+            locations: &self.registry.locations(),
+            on_repeat: of.def.on_repeat,
+        };
         let store: Arc<dyn ObjectStore> = Arc::clone(&self.store) as _;
         let added = write_sorted(input, store, &Path::from(table), options).await.unwrap();
         let files = view.files.iter().cloned().chain(added.into_iter().map(Arc::new));
-        view.files = Arc::new(files.collect());
+        view.set_files(Arc::new(files.collect()));
         view.live.clear();
         self.publish(table, view);
     }
@@ -192,6 +252,10 @@ impl QuerySource for Harness {
 
     fn object_store(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.store) as _
+    }
+
+    fn merges(&self) -> Vec<MergeEntry> {
+        Vec::new()
     }
 }
 

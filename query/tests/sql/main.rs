@@ -1,4 +1,5 @@
-//! SQL over real files and live rows. One binary for all tests: linking the query engine takes long.
+//! SQL over real files and live rows. One program for all tests, since linking the query engine takes long; a file for each subject, hence
+//! more than fifteen.
 #![expect(
     clippy::disallowed_methods,
     dead_code,
@@ -6,15 +7,32 @@
 )]
 #![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests stop at what they do not expect")]
 
+#[path = "../../timeseries/tests/timeseries/corpus.rs"]
+mod corpus;
+mod faults;
 mod file_order;
 mod harness;
+mod hidden;
+mod hostile;
 mod limits;
 mod pinned;
+#[path = "../../timeseries/tests/timeseries/postgres.rs"]
+mod postgres;
 mod pruning;
 mod refused;
+mod repeats;
+mod rights;
 mod roles;
 mod runs;
+mod session;
 mod slt;
 mod statistics;
 mod threads;
 mod values;
+mod view_documents;
+mod view_rows;
+mod views;
+mod views_filtered;
+mod views_of_lines;
+mod views_of_meters;
+mod views_of_places;

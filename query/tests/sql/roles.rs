@@ -98,6 +98,21 @@ async fn statements_are_seen_by_their_role_and_by_the_administrator() {
 }
 
 #[tokio::test]
+async fn tables_about_the_server_are_the_administrators_and_no_other_role_knows_of_them() {
+    let (harness, _) = Harness::probe(1);
+    harness.registry_arc().add_role("one", RoleLimits::default()).unwrap();
+    let engine = harness.engine();
+    for table in ["tables", "files", "compactions"] {
+        let statement = format!("select count(*) from system.{table}");
+        assert_eq!(rows_as(&engine, &statement, "admin").await.unwrap().len(), 1);
+        let error = rows_as(&engine, &statement, "one").await.unwrap_err();
+        assert!(error.message.contains("does not exist"), "{error}");
+    }
+    let listed = "select count(*) from information_schema.tables where table_schema = 'system'";
+    assert_eq!(rows_as(&engine, listed, "one").await.unwrap(), ["1"]);
+}
+
+#[tokio::test]
 async fn a_role_that_was_removed_is_answered_no_more() {
     let (harness, _) = Harness::probe(1);
     harness.registry_arc().add_role("gone", RoleLimits::default()).unwrap();

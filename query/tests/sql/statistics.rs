@@ -96,6 +96,8 @@ async fn bounds_that_another_program_wrote_are_bounds_only() {
         Arc::new(file)
     });
     let files = Arc::new(foreign.collect());
-    harness.publish("probe", TableView { files, ..TableView::clone(&view) });
+    let mut changed = TableView::clone(&view);
+    changed.set_files(files);
+    harness.publish("probe", changed);
     assert_eq!(answer(&harness.engine(), sql).await, wanted);
 }

@@ -24,7 +24,7 @@ async fn statements_run_in_threads_that_let_ingest_go_first() {
     let engine = harness.engine();
     assert_eq!(answer(&engine, "select count(*) from probe").await, ["0"]);
     let own = nice_in(&std::fs::read_to_string("/proc/thread-self/stat").unwrap(), None).unwrap();
-    // Other tests of this program start such threads too, and a thread has its name before it stands back.
+    // Other tests of this program start such threads too, and a thread has its name before it runs at lower priority.
     for _ in 0..500 {
         let nice = nice_of("query");
         assert!(!nice.is_empty(), "no thread of that name");

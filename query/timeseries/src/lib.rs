@@ -21,11 +21,13 @@ mod time;
 pub use planning::planner::TimeTypes;
 pub use planning::syntax::prepare;
 pub use planning::visit::{
-    SyntaxVisitor, SyntaxVisitorMut, visit_expr, visit_expr_mut, visit_expressions, visit_expressions_mut, visit_query,
-    visit_query_mut, visit_statement, visit_statement_mut,
+    SyntaxVisitor, SyntaxVisitorMut, visit_expr, visit_expr_mut, visit_expressions, visit_expressions_mut,
+    visit_own_expressions_mut, visit_query, visit_query_mut, visit_statement, visit_statement_mut,
 };
 pub use register::register;
+pub use relations::latest::{LastFunction, last_relation};
+pub use relations::live_windows::{WindowSpan, window_relation};
 pub use time::calendar::{DAY_US, Day};
-pub use time::interval_text::interval_text;
-pub use time::text::{day_text, instant_text, local_text};
+pub use time::interval_text::{interval_text, parse_interval};
+pub use time::text::{day_text, instant_text, local_text, parse_day, parse_instant, parse_local};
 pub use time::zone::Zone;

@@ -18,8 +18,10 @@ use crate::gapfill::rule::FillGaps;
 use crate::planning::operators::Functions;
 use crate::planning::planner::{TimeExpressions, TimeRules, TimeTypes};
 use crate::relations::asof_join::AsofJoins;
-use crate::relations::generate_series::InNanoseconds;
+use crate::relations::generate_series::TimeSeries;
 use crate::relations::latest::Latest;
+use crate::relations::live_windows::LiveWindowsRefusal;
+use crate::relations::range::InNanoseconds;
 
 /// Adds everything to a session. Statements must go through [`crate::prepare`] before they are planned.
 ///
@@ -36,12 +38,11 @@ pub fn register(state: &mut SessionState) -> Result<()> {
     }
     let (time_bucket, date_part) = (state.udf("time_bucket")?, state.udf("date_part")?);
     state.register_relation_planner(Arc::new(Latest))?;
+    state.register_relation_planner(Arc::new(LiveWindowsRefusal))?;
     state.register_relation_planner(Arc::new(AsofJoins))?;
-
-    for name in ["generate_series", "range"] {
-        if let Some(function) = state.table_functions().get(name).map(|function| Arc::clone(function.function())) {
-            state.register_udtf(name, Arc::new(InNanoseconds { function }));
-        }
+    state.register_relation_planner(Arc::new(TimeSeries { functions: functions.clone() }))?;
+    if let Some(range) = state.table_functions().get("range").map(|function| Arc::clone(function.function())) {
+        state.register_udtf("range", Arc::new(InNanoseconds { function: range }));
     }
 
     let mut expressions = state.expr_planners().to_vec();

@@ -2,7 +2,7 @@
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
-//! | 0 | 4 | length of what follows, type included: u32, little-endian; 1 to the limit in `Opened` for types 4 to 6, to 4,194,304 for `Opened`, to 65,536 for the others |
+//! | 0 | 4 | length of what follows, type included: u32, little-endian; 1 to the limit in `Opened` for types 4 to 6, to 4,194,304 for `Opened` and `Pushed`, to 65,536 for the others |
 //! | 4 | 1 | type |
 //! | 5 | length - 1 | body |
 //!
@@ -15,6 +15,8 @@
 //! | 5 | Dictionary | gateway | one encapsulated Arrow IPC message: a dictionary batch, whole or delta |
 //! | 6 | Batch | gateway | number: u64, little-endian, then the payload: one encapsulated Arrow IPC record batch message, or lines |
 //! | 7 | Ack | server | protobuf `Ack` |
+//! | 8 | Pushes | gateway | protobuf `Pushes`; the first and only frame of its direction |
+//! | 9 | Pushed | server | protobuf `Pushed`; likewise |
 //!
 //! A type that is not in the table is an error of the peer. Version 1; the ALPN id carries it.
 
@@ -47,6 +49,10 @@ pub enum FrameKind {
     Batch = 6,
     /// Cumulative acknowledgement.
     Ack = 7,
+    /// Asks about what was pushed, or notes it.
+    Pushes = 8,
+    /// Answers `Pushes`.
+    Pushed = 9,
 }
 
 impl FrameKind {
@@ -59,6 +65,8 @@ impl FrameKind {
             5 => Self::Dictionary,
             6 => Self::Batch,
             7 => Self::Ack,
+            8 => Self::Pushes,
+            9 => Self::Pushed,
             _ => return None,
         })
     }
@@ -66,8 +74,8 @@ impl FrameKind {
     /// Maximum length of a frame of this type; `frame_bytes_max` is that of data frames.
     fn bytes_max(self, frame_bytes_max: usize) -> usize {
         match self {
-            Self::Open | Self::Refused | Self::Ack => CONTROL_BYTES_MAX,
-            Self::Opened => OPENED_BYTES_MAX,
+            Self::Open | Self::Refused | Self::Ack | Self::Pushes => CONTROL_BYTES_MAX,
+            Self::Opened | Self::Pushed => OPENED_BYTES_MAX,
             Self::Schema | Self::Dictionary | Self::Batch => frame_bytes_max,
         }
     }

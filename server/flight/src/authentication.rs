@@ -3,7 +3,7 @@
 //! | header | principal |
 //! |---|---|
 //! | `Basic name:password` | a role, where both are right; else a gateway, where the password is its token |
-//! | `Bearer token` | the client that got the token from a handshake, or the gateway whose token it is |
+//! | `Bearer token` | the client that got the token from a handshake, or the role or gateway whose token it is |
 //!
 //! A role reads, and a gateway appends to the tables of its zone. A handshake with valid `Basic` credentials returns a
 //! token for `Bearer`. Tokens are in memory: after a restart of the server a client needs another handshake.
@@ -17,9 +17,10 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
-use zonelake_net::{Authenticator, Credentials, Principal};
+use zonelake_net::{Authenticator, Cause, Credentials, Principal};
+use zonelake_registry::Registry;
 
-use crate::status::{from_authentication_error, internal};
+use crate::status::{from_authentication_error, internal, status};
 
 /// Check of the credentials of a call, which gives its principal.
 #[derive(Debug)]
@@ -67,6 +68,11 @@ impl CallAuthenticator {
         self.authenticator.authenticate(credentials, peer).await.map_err(from_authentication_error)
     }
 
+    /// Notes that a gateway was refused for lack of a right.
+    pub(crate) fn note_refused_gateway(&self, gateway: &str, action: &str, object: &str, peer: Option<IpAddr>) {
+        self.authenticator.note_refused_gateway(gateway, action, object, peer);
+    }
+
     /// Token that further calls may send in the place of name and password.
     pub(crate) async fn handle_handshake(
         &self,
@@ -74,13 +80,14 @@ impl CallAuthenticator {
         peer: Option<IpAddr>,
     ) -> Result<String, Status> {
         let Credentials::Basic { user, password } = credentials(metadata)? else {
-            return Err(Status::unauthenticated("a handshake takes a name and a password by Basic authentication"));
+            return Err(status(Cause::NoCredential, "a handshake takes a name and a password by Basic authentication"));
         };
         let (user, password): (Arc<str>, Arc<str>) = (user.into(), password.into());
         let known = Token { token: Arc::from(""), user: Arc::clone(&user), password: Arc::clone(&password) };
         let principal = self.authenticator.authenticate(known.credentials(), peer).await;
-        if let Principal::Gateway(_) = principal.map_err(from_authentication_error)? {
-            // A gateway has a token already: the one that it sent as the password.
+        let principal = principal.map_err(from_authentication_error)?;
+        // Who sent a token as the password has one already. Calls under it end when it is revoked.
+        if matches!(principal, Principal::Gateway(_)) || Registry::is_role_token(&password) {
             return Ok(password.as_ref().to_owned());
         }
         let mut random = [0; TOKEN_BYTES];
@@ -105,7 +112,7 @@ impl CallAuthenticator {
 fn credentials(metadata: &MetadataMap) -> Result<Credentials, Status> {
     let header = metadata.get("authorization").and_then(|value| value.to_str().ok());
     header.and_then(Credentials::parse).ok_or_else(|| {
-        Status::unauthenticated("send a name and a password by Basic authentication, or a token as a bearer token")
+        status(Cause::NoCredential, "send a name and a password by Basic authentication, or a token as a bearer token")
     })
 }
 

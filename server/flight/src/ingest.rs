@@ -10,27 +10,31 @@ use arrow_flight::sql::{CommandStatementIngest, TableExistsOption, TableNotExist
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::StreamExt;
 use tonic::Status;
-use zonelake_ingest::{ArrowDecoder, BatchContext, DecodedBatch};
-use zonelake_ingest::{WriteSink, WriteState};
+use zonelake_ingest::{ArrowDecoder, BatchContext, DecodePlace, DecodedBatch, WriteState};
+use zonelake_net::Cause;
 use zonelake_registry::{Gateway, RegisteredTable};
-use zonelake_schemas::reject::REJECTED;
+use zonelake_schemas::alerts::is_written_by_server;
 use zonelake_schemas::{Epoch, Lane};
 
-use crate::status::{from_refusal, from_write_error, internal};
+use crate::status::{from_refusal, from_write_error, internal, status};
 
 /// Appends all rows of a call; returns the count of durable rows, those in `rejected` included.
-pub(crate) async fn append<S: WriteSink>(
-    state: &Arc<WriteState<S>>,
+pub(crate) async fn append(
+    state: &Arc<WriteState>,
     gateway: Arc<Gateway>,
     command: &CommandStatementIngest,
     mut messages: PeekableFlightDataStream,
 ) -> Result<i64, Status> {
     let table = table(state, command)?;
+    if gateway.rights.zones(&table.def.name).is_empty() {
+        let message = format!("gateway {} may not write to table {}", gateway.name, table.def.name);
+        return Err(status(Cause::NoRight, message));
+    }
     let mut decoder = ArrowDecoder::new(&table, state.limits.clone());
     let mut rows = 0u64;
     while let Some(message) = messages.next().await {
         let stored = append_message(state, &gateway, &table, decoder, message?).await;
-        let done = stored.map_err(|status| after(rows, &status))?;
+        let done = stored.map_err(|failed| after(rows, &failed))?;
         decoder = done.0;
         rows += done.1;
     }
@@ -38,51 +42,51 @@ pub(crate) async fn append<S: WriteSink>(
 }
 
 /// Status with the count of rows that were stored before it.
-fn after(rows: u64, status: &Status) -> Status {
+fn after(rows: u64, failed: &Status) -> Status {
     if rows == 0 {
-        return status.clone();
+        return failed.clone();
     }
-    Status::new(status.code(), format!("after {rows} rows that are stored: {}", status.message()))
+    Status::new(failed.code(), format!("after {rows} rows that are stored: {}", failed.message()))
 }
 
-fn table<S: WriteSink>(
-    state: &WriteState<S>,
-    command: &CommandStatementIngest,
-) -> Result<Arc<RegisteredTable>, Status> {
+fn table(state: &WriteState, command: &CommandStatementIngest) -> Result<Arc<RegisteredTable>, Status> {
     if command.temporary || command.transaction_id.is_some() {
-        return Err(Status::unimplemented(
+        return Err(status(
+            Cause::NotSupported,
             "there are no temporary tables and no transactions: each batch is durable by itself",
         ));
     }
     let names = [(&command.catalog, "zonelake"), (&command.schema, "public")];
     for (given, only) in names {
         if given.as_deref().is_some_and(|given| !given.is_empty() && given != only) {
-            return Err(Status::not_found(format!(
-                "rows are appended to tables of zonelake.public only, not of {given:?}"
-            )));
+            return Err(status(
+                Cause::UnknownTable,
+                format!("rows are appended to tables of zonelake.public only, not of {given:?}"),
+            ));
         }
     }
     let name = &command.table;
-    let found = state.tables.get(name).filter(|_| name != REJECTED);
+    let found = state.tables.get(name).filter(|table| !is_written_by_server(&table.def));
     let options = command.table_definition_options.unwrap_or_default();
     let creates = options.if_not_exist == TableNotExistOption::Create as i32;
     match (found, options.if_exists) {
         (Some(_), exists) if exists == TableExistsOption::Fail as i32 => {
-            Err(Status::already_exists(format!("the table {name} exists: append to it")))
+            Err(status(Cause::TableExists, format!("the table {name} exists: append to it")))
         }
         (Some(_), exists) if exists == TableExistsOption::Replace as i32 => {
-            Err(Status::permission_denied(format!("the table {name} cannot be replaced: append to it")))
+            Err(status(Cause::NoRight, format!("the table {name} cannot be replaced: append to it")))
         }
         (Some(table), _) => Ok(Arc::clone(table)),
-        (None, _) if creates => Err(Status::permission_denied(format!(
-            "there is no table {name}, and tables are declared in the settings folder, not made by a client"
-        ))),
-        (None, _) => Err(Status::not_found(format!("there is no table {name} that rows can be appended to"))),
+        (None, _) if creates => Err(status(
+            Cause::NoRight,
+            format!("there is no table {name}, and tables are declared in the settings folder, not made by a client"),
+        )),
+        (None, _) => Err(status(Cause::UnknownTable, format!("there is no table {name} that rows can be appended to"))),
     }
 }
 
-async fn append_message<S: WriteSink>(
-    state: &Arc<WriteState<S>>,
+async fn append_message(
+    state: &Arc<WriteState>,
     gateway: &Arc<Gateway>,
     table: &Arc<RegisteredTable>,
     decoder: ArrowDecoder,
@@ -93,16 +97,11 @@ async fn append_message<S: WriteSink>(
     if bytes == 0 {
         return Ok((decoder, 0));
     }
-    // Capacity of the tables comes first, with nothing reserved: the order in which all senders wait, so none
-    // deadlocks.
+    // Its bytes were taken from the gateway's quota and from the budget before it was read.
     state.sink.check_free_space().map_err(|error| from_write_error(&error))?;
-    // Then the quota of the gateway, so that one gateway does not take the budget of all.
-    let share = tokio::time::timeout(state.limits.body_timeout, state.gateway_quota.reserve(gateway.id, bytes)).await;
-    let _share =
-        share.map_err(|_elapsed| Status::resource_exhausted("too many bytes of this gateway are in flight"))?;
-    // The semaphore counts 32 bits, so its unit is a kibibyte.
-    let kib = u32::try_from(bytes.div_ceil(1_024)).map_err(|error| internal(&error))?;
-    let _budget = Arc::clone(&state.body_budget).acquire_many_owned(kib).await.map_err(|error| internal(&error))?;
+    // As it is now: what it may write may have changed since the call began.
+    let now = state.registry.gateway(gateway.id);
+    let gateway = &now.ok_or_else(|| status(Cause::UnknownToken, "the token was revoked"))?;
     let (decoder, decoded) = decode(state, gateway, table, decoder, message).await?;
     let Some(decoded) = decoded else { return Ok((decoder, 0)) };
     // Rejected rows are durable as well, and the client counts all that it has sent.
@@ -111,20 +110,23 @@ async fn append_message<S: WriteSink>(
     Ok((decoder, rows))
 }
 
-/// Decodes a message on a thread that may block, since devices may be registered.
-async fn decode<S: WriteSink>(
-    state: &Arc<WriteState<S>>,
+/// Decodes a message in the gateway's turn.
+async fn decode(
+    state: &Arc<WriteState>,
     gateway: &Arc<Gateway>,
     table: &Arc<RegisteredTable>,
     mut decoder: ArrowDecoder,
     message: FlightData,
 ) -> Result<(ArrowDecoder, Option<DecodedBatch>), Status> {
+    let queue = state.decoders.queue(gateway.id);
+    let bytes = message.data_header.len() + message.data_body.len();
     let (state, gateway, table) = (Arc::clone(state), Arc::clone(gateway), Arc::clone(table));
-    let work = move || {
+    let work = move |place: DecodePlace| {
         let kind = arrow::ipc::root_as_message(&message.data_header)
-            .map_err(|error| Status::invalid_argument(format!("the message is not one of Arrow IPC: {error}")))?
+            .map_err(|error| status(Cause::BadPayload, format!("the message is not one of Arrow IPC: {error}")))?
             .header_type();
         let payload = encapsulated(&message);
+        place.charge(decoder.decoded_bytes(&payload));
         let decoded = match kind {
             arrow::ipc::MessageHeader::Schema => decoder.handle_schema(&payload).map(|()| None),
             arrow::ipc::MessageHeader::DictionaryBatch => decoder.handle_dictionary(payload).map(|()| None),
@@ -145,12 +147,12 @@ async fn decode<S: WriteSink>(
                 decoder.decode(payload, &context).map(Some)
             }
             other => {
-                return Err(Status::invalid_argument(format!("a message of the kind {other:?} is not possible here")));
+                return Err(status(Cause::BadPayload, format!("a message of the kind {other:?} is not possible here")));
             }
         };
         Ok((decoder, decoded.map_err(from_refusal)?))
     };
-    tokio::task::spawn_blocking(work).await.map_err(|error| internal(&error))?
+    queue.run(bytes as u64, work).await.map_err(|error| internal(&error))?
 }
 
 /// Header and body of a message in the format of Arrow IPC streams. Numbers are little-endian: continuation (4 bytes),

@@ -4,6 +4,7 @@
 //!
 //! - `route`: the route of the service, which admits calls
 //! - `authentication`: principals, by the header `authorization`
+//! - `message_body`: places of the messages of a call
 //! - `state`: state that all calls share
 //! - `service`: the calls
 //! - `prepared`: open prepared statements
@@ -14,6 +15,7 @@
 
 mod authentication;
 mod ingest;
+mod message_body;
 mod metadata;
 mod prepared;
 mod route;

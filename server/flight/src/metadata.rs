@@ -135,8 +135,8 @@ async fn columns(engine: &QueryEngine, session: &SqlSession, schema: &str, table
     let sql = format!("SELECT * FROM {}.{}", quoted(schema), quoted(table));
     // Planned and not executed, so the schema costs no scan.
     let statement = engine.parse(&sql).map_err(from_query_error)?;
-    let described = engine.describe(statement, Vec::new(), session).await.map_err(from_query_error)?;
-    Ok(plain_schema(&described.schema).as_ref().clone())
+    let described = engine.describe(&sql, statement, Vec::new(), session).await.map_err(from_query_error)?;
+    Ok(plain_schema(&described.schema, session.zone()).as_ref().clone())
 }
 
 /// Rows of a query whose columns are all text; null is empty.

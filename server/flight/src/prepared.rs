@@ -7,40 +7,74 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use datafusion::common::ScalarValue;
-use datafusion::sql::parser::Statement;
 use tonic::Status;
+use zonelake_net::Cause;
+use zonelake_query::{PreparedMemory, PreparedShare, QueryEngine, QueryError, ReadStatement, RightsStamp};
 
-use crate::status::{from_input_error, internal};
+use crate::status::{from_input_error, from_query_error, internal, status};
 
 /// Prepared statement.
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
     pub sql: Arc<str>,
-    pub statement: Statement,
+    /// The statement, where its tree is kept.
+    kept: Option<Arc<ReadStatement>>,
     /// Columns of the result.
     pub schema: SchemaRef,
     /// Types of the parameters.
     pub parameters: Vec<DataType>,
     /// Bound values: the statement runs once for each row.
-    pub bound: Vec<Vec<ScalarValue>>,
+    bound: Arc<[Vec<ScalarValue>]>,
     handle: Bytes,
     /// User who has prepared the statement; for others it does not exist.
     user: Arc<str>,
+    /// Rights of the user then, under which the columns were described.
+    rights: RightsStamp,
+    /// Memory of text and tree, and of the bound values.
+    _shares: Vec<Arc<PreparedShare>>,
+    _bound_share: Option<Arc<PreparedShare>>,
 }
 
 impl Prepared {
     /// Prepared statement with a random handle.
     pub(crate) fn new(
+        memory: &Arc<PreparedMemory>,
         sql: &str,
-        statement: Statement,
+        statement: ReadStatement,
         schema: SchemaRef,
         parameters: Vec<DataType>,
-        user: Arc<str>,
+        (user, rights): (Arc<str>, RightsStamp),
     ) -> Result<Self, Status> {
         let mut handle = [0; HANDLE_BYTES];
         getrandom::fill(&mut handle).map_err(|error| internal(&error))?;
         let handle = Bytes::copy_from_slice(&handle);
-        Ok(Self { sql: sql.into(), statement, schema, parameters, bound: Vec::new(), handle, user })
+        let mut shares = vec![Arc::new(memory.reserve_text(&user, sql).map_err(from_query_error)?)];
+        let tree = memory.reserve_tree(&user, sql).map(Arc::new);
+        let kept = tree.is_some().then(|| Arc::new(statement));
+        shares.extend(tree);
+        let bound = Arc::default();
+        Ok(Self {
+            sql: sql.into(),
+            kept,
+            schema,
+            parameters,
+            bound,
+            handle,
+            user,
+            rights,
+            _shares: shares,
+            _bound_share: None,
+        })
+    }
+
+    /// The statement, parsed again where its tree is not kept. Under other rights its columns may be others than those that
+    /// the client was told.
+    pub(crate) fn statement(&self, engine: &QueryEngine) -> Result<ReadStatement, QueryError> {
+        self.rights.check(engine.source().registry())?;
+        match &self.kept {
+            Some(statement) => Ok(statement.as_ref().clone()),
+            None => engine.parse(&self.sql),
+        }
     }
 
     /// Handle by which the client names the statement.
@@ -60,9 +94,9 @@ impl Prepared {
         match (self.parameters.len(), self.bound.is_empty()) {
             (0, _) => Ok(vec![Vec::new()]),
             (count, true) => {
-                Err(Status::failed_precondition(format!("the statement has {count} parameters and none is bound")))
+                Err(status(Cause::NotBound, format!("the statement has {count} parameters and none is bound")))
             }
-            (_, false) => Ok(self.bound.clone()),
+            (_, false) => Ok(self.bound.to_vec()),
         }
     }
 }
@@ -92,7 +126,13 @@ impl OpenStatements {
     }
 
     /// Binds rows of parameters.
-    pub(crate) fn bind(&self, handle: &[u8], user: &str, rows: &[RecordBatch]) -> Result<(), Status> {
+    pub(crate) fn bind(
+        &self,
+        memory: &Arc<PreparedMemory>,
+        handle: &[u8],
+        user: &Arc<str>,
+        rows: &[RecordBatch],
+    ) -> Result<(), Status> {
         let mut all = self.lock();
         let index = index_of(&all, handle, user)?;
         let prepared = &mut all[index];
@@ -100,26 +140,31 @@ impl OpenStatements {
         // Each row is a run of the statement, so a call without a limit could run for days.
         if count > BOUND_ROWS_MAX {
             let message = format!("{count} rows of parameters; {BOUND_ROWS_MAX} are possible");
-            return Err(Status::invalid_argument(message));
+            return Err(status(Cause::BadPayload, message));
         }
         let mut bound = Vec::with_capacity(count);
         for batch in rows {
             if batch.num_columns() != prepared.parameters.len() {
-                return Err(Status::invalid_argument(format!(
-                    "the statement has {} parameters and {} are bound",
-                    prepared.parameters.len(),
-                    batch.num_columns()
-                )));
+                return Err(status(
+                    Cause::BadPayload,
+                    format!(
+                        "the statement has {} parameters and {} are bound",
+                        prepared.parameters.len(),
+                        batch.num_columns()
+                    ),
+                ));
             }
             for row in 0..batch.num_rows() {
                 let values = batch.columns().iter().zip(&prepared.parameters).map(|(column, wanted)| {
                     ScalarValue::try_from_array(column, row).and_then(|value| value.cast_to(wanted))
                 });
                 let values: Result<Vec<_>, _> = values.collect();
-                bound.push(values.map_err(|error| Status::invalid_argument(error.to_string()))?);
+                bound.push(values.map_err(|error| status(Cause::BadPayload, error.to_string()))?);
             }
         }
-        prepared.bound = bound;
+        let bytes: usize = bound.iter().flatten().map(ScalarValue::size).sum();
+        prepared._bound_share = Some(Arc::new(memory.reserve_bytes(user, bytes).map_err(from_query_error)?));
+        prepared.bound = bound.into();
         Ok(())
     }
 
@@ -143,7 +188,10 @@ fn index_of(all: &VecDeque<Prepared>, handle: &[u8], user: &str) -> Result<usize
 }
 
 fn unknown() -> Status {
-    Status::not_found("the prepared statement is closed, or too many others were opened since: prepare it again")
+    status(
+        Cause::UnknownStatement,
+        "the prepared statement is closed, or too many others were opened since: prepare it again",
+    )
 }
 
 /// Schema as a message, in the form of the response to `CreatePreparedStatement`.

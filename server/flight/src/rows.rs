@@ -11,16 +11,16 @@ use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
 use futures::{Stream, StreamExt, TryStreamExt};
 use tonic::Status;
-use zonelake_query::RowStream;
+use zonelake_query::{RowStream, Zone};
 
 use crate::status::{from_flight_error, in_stream};
 
 /// Stream of messages.
 pub(crate) type Messages = std::pin::Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
 
-/// Messages of the result of a statement.
-pub(crate) fn messages(schema: &Schema, rows: RowStream) -> Messages {
-    let schema = plain_schema(schema);
+/// Messages of the result of a statement, whose instants are in a zone.
+pub(crate) fn messages(schema: &Schema, zone: Zone, rows: RowStream) -> Messages {
+    let schema = plain_schema(schema, zone);
     let columns = Arc::clone(&schema);
     // Cast batch by batch, so that no more than one is in memory twice.
     let batches = rows.map(move |batch| {
@@ -43,9 +43,9 @@ fn encode(
     Box::pin(encoder.build(batches).map_err(from_flight_error))
 }
 
-/// Schema that a result has on the wire.
-pub(crate) fn plain_schema(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| match plain_type(field.data_type()) {
+/// Schema that a result has on the wire, with instants in the zone of the session.
+pub(crate) fn plain_schema(schema: &Schema, zone: Zone) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match plain_type(field.data_type(), zone) {
         Some(plain) => Arc::new(Field::clone(field).with_data_type(plain)),
         None => Arc::clone(field),
     });
@@ -64,11 +64,14 @@ fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowEr
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
 }
 
-fn plain_type(data_type: &DataType) -> Option<DataType> {
+fn plain_type(data_type: &DataType, zone: Zone) -> Option<DataType> {
     match data_type {
         DataType::Utf8View => Some(DataType::Utf8),
         DataType::BinaryView => Some(DataType::Binary),
-        DataType::Dictionary(_, values) => Some(plain_type(values).unwrap_or_else(|| values.as_ref().clone())),
+        DataType::Dictionary(_, values) => Some(plain_type(values, zone).unwrap_or_else(|| values.as_ref().clone())),
+        DataType::Timestamp(unit, Some(_)) if zone != Zone::UTC => {
+            Some(DataType::Timestamp(*unit, Some(zone.arrow_name().into())))
+        }
         _ => None,
     }
 }

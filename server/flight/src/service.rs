@@ -1,5 +1,6 @@
 //! Calls of Flight SQL.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -19,32 +20,45 @@ use arrow_flight::{Action, FlightDescriptor, FlightEndpoint, FlightInfo, Handsha
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use prost::Message;
-use tonic::{Request, Response, Status, Streaming};
-use zonelake_ingest::WriteSink;
-use zonelake_net::{PeerAddress, Principal};
+use tonic::{Code, Request, Response, Status, Streaming};
+use zonelake_net::{Cause, PeerAddress, Principal};
 use zonelake_query::RowStream;
-use zonelake_query::{Caller, Interface, SqlSession, parameter_count};
+use zonelake_query::{Caller, Interface, SETTING_HEADERS, SqlSession, Zone};
 
 use crate::prepared::{Prepared, schema_bytes};
 use crate::rows::{Messages, batch_messages, messages, plain_schema};
 use crate::state::FlightState;
-use crate::status::{from_query_error, internal};
+use crate::status::{from_query_error, internal, status};
 use crate::{ingest, metadata};
 
 /// Service whose calls gRPC dispatches.
 #[derive(Debug)]
-pub(crate) struct FlightCalls<S>(pub Arc<FlightState<S>>);
+pub(crate) struct FlightCalls(pub Arc<FlightState>);
 
-impl<S: WriteSink> FlightCalls<S> {
+impl FlightCalls {
     fn session<T>(&self, request: &Request<T>) -> Result<SqlSession, Status> {
-        let caller = reader(request)?;
-        Ok(SqlSession::new(caller, Interface::Flight))
+        let caller = reader(request).inspect_err(|_| {
+            if let Some(Principal::Gateway(gateway)) = request.extensions().get() {
+                self.0.authenticator.note_refused_gateway(&gateway.name, "statement", "sql", peer(request));
+            }
+        })?;
+        let mut session = SqlSession::new(caller, Interface::Flight);
+        session.peer = peer(request);
+        for (header, name) in SETTING_HEADERS {
+            if let Some(value) = request.metadata().get(header) {
+                let text = value
+                    .to_str()
+                    .map_err(|error| status(Cause::BadPayload, format!("the header {header}: {error}")))?;
+                session.set_outside_sql(name, text).map_err(from_query_error)?;
+            }
+        }
+        Ok(session)
     }
 
     async fn describe(&self, sql: &str, session: &SqlSession) -> Result<Arc<Schema>, Status> {
         let statement = self.0.engine.parse(sql).map_err(from_query_error)?;
-        let described = self.0.engine.describe(statement, Vec::new(), session).await.map_err(from_query_error)?;
-        Ok(plain_schema(&described.schema))
+        let described = self.0.engine.describe(sql, statement, Vec::new(), session).await.map_err(from_query_error)?;
+        Ok(plain_schema(&described.schema, session.zone()))
     }
 
     /// Rows of all runs of a prepared statement, one run after the other.
@@ -53,7 +67,8 @@ impl<S: WriteSink> FlightCalls<S> {
         let Some(first) = runs.next() else { return Ok(Box::pin(stream::empty())) };
         let engine = Arc::clone(&self.0.engine);
         let run = async move |values| {
-            engine.execute_parsed(&prepared.sql, prepared.statement.clone(), values, &session).await
+            let statement = prepared.statement(&engine)?;
+            engine.execute_parsed(&prepared.sql, statement, values, &session).await
         };
         let first = run(first).await.map_err(from_query_error)?.stream;
         // Later runs start when the rows of the one before are sent, so one permit suffices.
@@ -69,10 +84,16 @@ impl<S: WriteSink> FlightCalls<S> {
     }
 }
 
+/// Address of the client.
+fn peer<T>(request: &Request<T>) -> Option<IpAddr> {
+    request.extensions().get::<PeerAddress>().and_then(|peer| peer.0)
+}
+
 fn reader<T>(request: &Request<T>) -> Result<Caller, Status> {
     match request.extensions().get::<Principal>() {
         Some(Principal::Role(name)) => Ok(Caller { name: Arc::clone(name) }),
-        Some(Principal::Gateway(_)) => Err(Status::permission_denied(
+        Some(Principal::Gateway(_)) => Err(status(
+            Cause::NoRight,
             "the token of a gateway may write only; query with the administrator's name and password",
         )),
         None => Err(internal(&"a call without its principal")),
@@ -80,7 +101,7 @@ fn reader<T>(request: &Request<T>) -> Result<Caller, Status> {
 }
 
 fn reads_only() -> Status {
-    Status::permission_denied("SQL reads only; rows come in by bulk ingest, over QUIC or over HTTP")
+    status(Cause::NoRight, "SQL reads only; rows come in by bulk ingest, over QUIC or over HTTP")
 }
 
 /// Response that tells a client where the rows of a command are: at this server, for a ticket.
@@ -102,7 +123,7 @@ fn batch(batch: RecordBatch) -> Result<Response<Messages>, Status> {
 type CallResult<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
-impl<S: WriteSink> FlightSqlService for FlightCalls<S> {
+impl FlightSqlService for FlightCalls {
     type FlightService = Self;
 
     async fn do_handshake(
@@ -134,9 +155,9 @@ impl<S: WriteSink> FlightSqlService for FlightCalls<S> {
     async fn do_get_statement(&self, ticket: TicketStatementQuery, request: Request<Ticket>) -> CallResult<Messages> {
         let session = self.session(&request)?;
         let sql = std::str::from_utf8(&ticket.statement_handle)
-            .map_err(|error| Status::invalid_argument(format!("the ticket is not of this server: {error}")))?;
+            .map_err(|error| status(Cause::BadPayload, format!("the ticket is not of this server: {error}")))?;
         let result = self.0.engine.execute_in(sql, &session).await.map_err(from_query_error)?;
-        Ok(Response::new(messages(&result.schema, result.stream)))
+        Ok(Response::new(messages(&result.schema, session.zone(), result.stream)))
     }
 
     async fn do_action_create_prepared_statement(
@@ -146,17 +167,22 @@ impl<S: WriteSink> FlightSqlService for FlightCalls<S> {
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
         let session = self.session(&request)?;
         let statement = self.0.engine.parse(&query.query).map_err(from_query_error)?;
-        let count = parameter_count(&statement).map_err(from_query_error)?;
+        let count = statement.parameter_count().map_err(from_query_error)?;
+        // Taken before the columns are described, so that no change of rights in between is missed.
+        let rights = self.0.engine.rights_stamp(&session).map_err(from_query_error)?;
         // Types of parameters are inferred from their places in the statement.
-        let described = self.0.engine.describe(statement.clone(), vec![None; count], &session).await;
+        let described = self.0.engine.describe(&query.query, statement.clone(), vec![None; count], &session).await;
         let described = described.map_err(from_query_error)?;
-        let schema = plain_schema(&described.schema);
+        let schema = plain_schema(&described.schema, session.zone());
         let user = Arc::clone(&session.caller.name);
-        let prepared = Prepared::new(&query.query, statement, Arc::clone(&schema), described.parameters, user)?;
+        let memory = self.0.engine.prepared_memory();
+        let of_user = (user, rights);
+        let prepared =
+            Prepared::new(memory, &query.query, statement, Arc::clone(&schema), described.parameters, of_user)?;
         let result = ActionCreatePreparedStatementResult {
             prepared_statement_handle: prepared.handle(),
             dataset_schema: schema_bytes(&schema)?,
-            parameter_schema: schema_bytes(&plain_schema(&prepared.parameter_schema()))?,
+            parameter_schema: schema_bytes(&plain_schema(&prepared.parameter_schema(), Zone::UTC))?,
         };
         self.0.statements.open(prepared);
         Ok(result)
@@ -179,14 +205,14 @@ impl<S: WriteSink> FlightSqlService for FlightCalls<S> {
     ) -> Result<DoPutPreparedStatementResult, Status> {
         let session = self.session(&request)?;
         // A statement runs once for each bound row, so batches are limited before they are read.
-        let data = request.into_inner().map_err(|status| FlightError::Tonic(Box::new(status)));
+        let data = request.into_inner().map_err(|failed| FlightError::Tonic(Box::new(failed)));
         let rows: Vec<RecordBatch> = FlightRecordBatchStream::new_from_flight_data(data)
             .take(BOUND_BATCHES_MAX)
             .try_collect()
             .await
-            .map_err(|error| Status::invalid_argument(format!("the parameters cannot be read: {error}")))?;
+            .map_err(|error| status(Cause::BadPayload, format!("the parameters cannot be read: {error}")))?;
         let handle = query.prepared_statement_handle;
-        self.0.statements.bind(&handle, &session.caller.name, &rows)?;
+        self.0.statements.bind(self.0.engine.prepared_memory(), &handle, &session.caller.name, &rows)?;
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) })
     }
 
@@ -224,8 +250,9 @@ impl<S: WriteSink> FlightSqlService for FlightCalls<S> {
         let session = self.session(&request)?;
         let prepared = self.0.statements.get(&query.prepared_statement_handle, &session.caller.name)?;
         let schema = Arc::clone(&prepared.schema);
+        let zone = session.zone();
         let rows = self.run(prepared, session).await?;
-        Ok(Response::new(messages(&schema, rows)))
+        Ok(Response::new(messages(&schema, zone, rows)))
     }
 
     async fn do_put_statement_ingest(
@@ -236,14 +263,20 @@ impl<S: WriteSink> FlightSqlService for FlightCalls<S> {
         let gateway = match request.extensions().get::<Principal>() {
             Some(Principal::Gateway(gateway)) => Arc::clone(gateway),
             Some(Principal::Role(_)) => {
-                return Err(Status::permission_denied(
+                return Err(status(
+                    Cause::NoRight,
                     "rows are appended with the token of a gateway, which decides their zone: send it as the password or as \
                      a bearer token; `zonelake gateway add` makes one",
                 ));
             }
             None => return Err(internal(&"a call without its principal")),
         };
-        ingest::append(&self.0.write, gateway, &command, request.into_inner()).await
+        let (own, peer) = (Arc::clone(&gateway), peer(&request));
+        let appended = ingest::append(&self.0.write, gateway, &command, request.into_inner()).await;
+        if appended.as_ref().is_err_and(|refused| refused.code() == Code::PermissionDenied) {
+            self.0.authenticator.note_refused_gateway(&own.name, "write", &command.table, peer);
+        }
+        appended
     }
 
     async fn get_flight_info_catalogs(

@@ -2,6 +2,7 @@
 
 use arrow::error::ArrowError;
 use arrow_flight::error::FlightError;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 use zonelake_ingest::Refusal;
 use zonelake_ingest::WriteError;
@@ -9,13 +10,21 @@ use zonelake_net::{AuthenticationError, Cause};
 use zonelake_query::QueryError;
 
 /// Status of an error with this cause.
-fn status(cause: Cause, message: String) -> Status {
-    Status::new(Code::from_i32(cause.codes().grpc.into()), message)
+pub(crate) fn status(cause: Cause, message: impl Into<String>) -> Status {
+    Status::new(Code::from_i32(cause.codes().grpc.into()), message.into())
 }
 
-/// Status of a statement that failed.
+/// Status of a statement that failed, with its SQLSTATE in the metadata `sqlstate`.
 pub(crate) fn from_query_error(error: QueryError) -> Status {
-    status(error.code.into(), error.message)
+    let cause = Cause::from(error.code);
+    let sqlstate = error.narrow_sqlstate().unwrap_or(cause.codes().sqlstate);
+    let mut metadata = MetadataMap::new();
+    metadata.insert("sqlstate", MetadataValue::from_static(sqlstate));
+    let message = match error.hint() {
+        Some(hint) => format!("{}. {hint}", error.message),
+        None => error.message,
+    };
+    Status::with_metadata(Code::from_i32(cause.codes().grpc.into()), message, metadata)
 }
 
 /// Error of a statement that fails between two batches of its result.
@@ -47,23 +56,23 @@ pub(crate) fn from_write_error(error: &WriteError) -> Status {
 
 /// Status of credentials that prove nothing.
 pub(crate) fn from_authentication_error(error: AuthenticationError) -> Status {
-    match error {
-        AuthenticationError::WrongPassword => status(Cause::WrongPassword, error.to_string()),
-        AuthenticationError::UnknownToken => status(
-            Cause::UnknownToken,
-            "the token is unknown, revoked, or from before a restart of the server: shake hands again".to_owned(),
-        ),
-        AuthenticationError::NotChecked => internal(&error),
-    }
+    let message = match error {
+        AuthenticationError::UnknownToken => {
+            "the token is unknown or revoked, has expired, or is from before a restart of the server: shake hands again"
+                .to_owned()
+        }
+        error => error.to_string(),
+    };
+    status(error.into(), message)
 }
 
 /// Status of input that Arrow cannot read.
 pub(crate) fn from_input_error(error: &ArrowError) -> Status {
-    Status::invalid_argument(error.to_string())
+    status(Cause::BadPayload, error.to_string())
 }
 
 /// Status of an error of the server, which the server log gets whole and the client does not.
 pub(crate) fn internal(error: &dyn std::fmt::Display) -> Status {
     tracing::error!("Flight SQL: {error}");
-    Status::internal("a fault of the server; its log says more")
+    status(Cause::Internal, "a fault of the server; its log says more")
 }

@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use zonelake_net::PeerAddress;
 
-use crate::listener::serve;
+use crate::connection::serve::{ServeArgs, serve};
+use crate::connection::times::ClientTimes;
 
 /// Name of the socket in the data folder.
 const SOCKET_FILE: &str = "control.sock";
@@ -36,7 +36,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct ControlServer {
     path: PathBuf,
     stop: watch::Sender<bool>,
-    accepting: Option<JoinHandle<GracefulShutdown>>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl ControlServer {
@@ -66,7 +66,7 @@ impl ControlServer {
         self.stop.send_replace(true);
         let Some(accepting) = self.accepting.take() else { return };
         match accepting.await {
-            Ok(connections) => drop(tokio::time::timeout(grace, connections.shutdown()).await),
+            Ok(()) => drop(tokio::time::timeout(grace, self.stop.closed()).await),
             Err(error) => tracing::error!("the control channel ended early: {error}"),
         }
     }
@@ -113,12 +113,11 @@ impl SocketPath {
     }
 }
 
-async fn accept(listener: UnixListener, routes: Router, mut stopping: watch::Receiver<bool>) -> GracefulShutdown {
-    let connections = GracefulShutdown::new();
+async fn accept(listener: UnixListener, routes: Router, mut stopping: watch::Receiver<bool>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
-            _ = stopping.wait_for(|stopping| *stopping) => return connections,
+            _ = stopping.wait_for(|stopping| *stopping) => return,
             accepted = next(&listener, &permits) => accepted,
         };
         let (stream, permit) = match accepted {
@@ -133,9 +132,15 @@ async fn accept(listener: UnixListener, routes: Router, mut stopping: watch::Rec
             tracing::warn!("a connection to the control socket was refused: it is of another user");
             continue;
         }
-        let (routes, watcher) = (routes.clone(), connections.watcher());
+        let args = ServeArgs {
+            routes: routes.clone(),
+            peer: PeerAddress(None),
+            times: ClientTimes::default(),
+            keep_alive: true,
+            stopping: stopping.clone(),
+        };
         tokio::spawn(async move {
-            serve(stream, routes, PeerAddress(None), watcher).await;
+            serve(stream, args).await;
             drop(permit);
         });
     }

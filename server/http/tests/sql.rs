@@ -4,6 +4,9 @@
 #[path = "../../../query/tests/sql/harness.rs"]
 #[expect(dead_code, reason = "the tests of the engine need more of it")]
 mod harness;
+#[path = "../../../query/tests/sql/rights/shared.rs"]
+#[expect(dead_code, reason = "the tests of the engine need more of it")]
+mod rights;
 
 use std::future::IntoFuture;
 use std::io::Read;
@@ -20,12 +23,14 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
-use zonelake_http::sql_routes;
+use zonelake_http::{admin_routes, for_administrator, sql_routes};
 use zonelake_net::Authenticator;
 use zonelake_query::{QueryEngine, QueryErrorCode, QueryOptions};
-use zonelake_registry::RoleLimits;
+use zonelake_registry::{RoleKind, RoleLimits};
 
 use crate::harness::{Harness, NEW_YEAR_US, ProbeRow, probe_batch};
+use crate::rights::declared::{TABLES, Wanted, cells};
+use crate::rights::world::{ROLES, World};
 
 struct Answer {
     status: StatusCode,
@@ -212,6 +217,73 @@ async fn roles_may_query_and_gateways_may_not() {
 }
 
 #[tokio::test]
+async fn every_role_sees_over_http_what_is_declared() {
+    let world = World::new().await;
+    let routes = routes_of(world.full.engine());
+    for role in ROLES {
+        let header = basic(role, &world.passwords[role]);
+        for cell in TABLES.iter().flat_map(|table| cells(role, table)) {
+            let request = Request::builder().uri("/api/v1/sql").method("POST");
+            let request = request.header("authorization", &header).header("accept", "text/csv");
+            let answer = send(&routes, request.body(Body::from(cell.sql.clone())).unwrap()).await;
+            match &cell.wanted {
+                Wanted::Refused => assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{role}: {cell:?}"),
+                Wanted::Answered => assert_eq!(answer.status, StatusCode::OK, "{role}: {cell:?}"),
+                Wanted::Count(count) => {
+                    let told = answer.text().lines().nth(1);
+                    assert_eq!(told, Some(count.to_string().as_str()), "{role}: {cell:?}: {}", answer.text());
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn administration_is_for_administrators_and_for_no_other_role() {
+    let world = World::new().await;
+    let registry = Arc::clone(world.full.registry_arc());
+    let second = registry
+        .add_role_with("second", RoleKind::Administrator, RoleLimits::default(), &[])
+        .expect("another administrator");
+    let authenticator = Arc::new(Authenticator::new(Arc::clone(&registry)));
+    let routes = for_administrator(admin_routes(Arc::clone(&registry)), authenticator);
+    let grant = r#"{"place": "everywhere", "plate": "shown"}"#;
+    let calls = [
+        ("GET", "/api/v1/roles", ""),
+        ("GET", "/api/v1/roles/zone", ""),
+        ("POST", "/api/v1/roles", r#"{"name": "made"}"#),
+        ("PATCH", "/api/v1/roles/nobody", r#"{"running_max": 2}"#),
+        ("POST", "/api/v1/roles/nobody/grants", grant),
+        ("POST", "/api/v1/roles/nobody/revoke", r#"{"place": "everywhere"}"#),
+        ("POST", "/api/v1/roles/nobody/password", ""),
+        ("DELETE", "/api/v1/roles/nobody", ""),
+        ("GET", "/api/v1/gateways", ""),
+        ("POST", "/api/v1/gateways", r#"{"name": "made", "zone": "vung-ang"}"#),
+        ("DELETE", "/api/v1/gateways/gw-vung-ang", ""),
+    ];
+    let call = async |(method, path, body): (&str, &str, &str), user: &str, password: &str| {
+        let request = Request::builder().uri(path).method(method).header("authorization", basic(user, password));
+        let response = routes.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
+        let status = response.status();
+        (status, to_bytes(response.into_body(), usize::MAX).await.unwrap())
+    };
+    for role in ROLES {
+        for wanted in calls {
+            let (status, body) = call(wanted, role, &world.passwords[role]).await;
+            // A name that is no administrator's is refused without a check of its password, as one that there is not.
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{role}: {wanted:?}");
+            assert!(!String::from_utf8_lossy(&body).contains("zone_operator"), "{role}: {wanted:?}");
+        }
+    }
+    assert_eq!(registry.role("nobody").unwrap().grants.len(), 0, "nothing was changed");
+    for wanted in calls {
+        let (status, body) = call(wanted, "second", &second).await;
+        assert!(status.is_success(), "{wanted:?}: {status} {}", String::from_utf8_lossy(&body));
+    }
+    assert!(registry.role("nobody").is_none(), "the last of the calls removed it");
+}
+
+#[tokio::test]
 async fn an_error_has_its_status_and_one_amid_the_rows_breaks_the_body_off() {
     let harness = harness();
     let options = QueryOptions { time_limit: Duration::from_millis(300), sql_bytes_max: 1_000, ..harness.options() };
@@ -378,4 +450,92 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("after ten seconds it is not so that {what}");
+}
+
+#[tokio::test]
+async fn the_zone_the_path_and_the_time_of_a_session_are_set_by_header_parameter_or_member() {
+    let harness = harness();
+    let routes = routes_of(harness.engine());
+    let sql = "select min(time), min(time)::date, timestamptz '2026-07-01 12:00' from probe";
+    let shown = "2026-01-01T07:00:00.000000+07:00,2026-01-01,2026-07-01T12:00:00.000000+07:00";
+    let csv = |builder: axum::http::request::Builder| builder.header("accept", "text/csv");
+    let by_header = csv(request(&harness)).header("zonelake-time-zone", "Asia/Ho_Chi_Minh");
+    let by_url = csv(request(&harness)).uri("/api/v1/sql?time_zone=Asia%2FHo_Chi_Minh");
+    for builder in [by_header, by_url] {
+        let answer = send(&routes, builder.body(Body::from(sql)).unwrap()).await;
+        assert_eq!(answer.text().lines().nth(1), Some(shown));
+    }
+    let member = |more: &str| {
+        let body = format!("{{\"query\": {}, {more}}}", serde_json::json!(sql));
+        let builder = csv(request(&harness)).header("content-type", "application/json");
+        // The member goes before the header.
+        builder.header("zonelake-time-zone", "UTC").body(Body::from(body)).unwrap()
+    };
+    assert_eq!(send(&routes, member("\"time_zone\": \"7\"")).await.text().lines().nth(1), Some(shown));
+    let in_utc = send(&routes, csv(request(&harness)).body(Body::from(sql)).unwrap()).await;
+    assert!(in_utc.text().contains("2026-01-01T00:00:00.000000Z"), "{}", in_utc.text());
+    for zone in ["Mars/Olympus", "+07:00"] {
+        let refused = csv(request(&harness)).header("zonelake-time-zone", zone).body(Body::from("select 1")).unwrap();
+        let refused = send(&routes, refused).await;
+        assert_eq!((refused.status, refused.code().as_str()), (StatusCode::BAD_REQUEST, "sql"), "{zone}");
+    }
+    // Arrow says the zone in the type of the column.
+    let arrow = request(&harness).header("accept", "application/vnd.apache.arrow.stream");
+    let arrow = arrow.header("zonelake-time-zone", "CET").body(Body::from("select time from probe")).unwrap();
+    let stream = send(&routes, arrow).await;
+    let schema = arrow::ipc::reader::StreamReader::try_new(stream.body.as_ref(), None).unwrap().schema();
+    assert!(matches!(schema.field(0).data_type(), DataType::Timestamp(_, Some(zone)) if &**zone == "CET"), "{schema}");
+
+    let path = csv(request(&harness)).header("zonelake-search-path", "system, public");
+    let path =
+        send(&routes, path.body(Body::from("select current_schema(), count(*) > 0 as found from queries")).unwrap())
+            .await;
+    assert_eq!(path.text(), "current_schema,found\nsystem,true\n");
+    let late = request(&harness).header("zonelake-statement-timeout", "50");
+    let endless =
+        "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b where a.value + b.value < 0";
+    let late = send(&routes, late.body(Body::from(endless)).unwrap()).await;
+    assert_eq!((late.status, late.code().as_str()), (StatusCode::GATEWAY_TIMEOUT, "time_limit"));
+}
+
+#[tokio::test]
+async fn statements_mean_over_http_what_they_mean_to_postgresql() {
+    let harness = harness();
+    let routes = routes_of(harness.engine());
+    let ask = |sql: &str| request(&harness).header("accept", "text/csv").body(Body::from(sql.to_owned())).unwrap();
+    // Each with the answer of PostgreSQL 15, its names of columns too.
+    for (sql, answer) in [
+        ("select count(*) from probe where device = ANY('{d0,d1}'::text[])", "count\n2\n"),
+        ("select count(*) from probe where device <> ALL('{d0,d1}'::text[])", "count\n0\n"),
+        ("select encode('\\x00ff'::bytea, 'hex')", "encode\n00ff\n"),
+        ("select unnest('{m1,m2}'::text[])", "unnest\nm1\nm2\n"),
+        (
+            "select to_timestamp('2026-01-02', 'YYYY-MM-DD'), 'a%' like 'a^%' escape '^', 1 + 2 || 'a', 5 # 3",
+            "to_timestamp,?column?,?column?,?column?\n2026-01-02T00:00:00.000000Z,true,3a,6\n",
+        ),
+        ("select 1 as a, 2 as a, current_user", "a,a,current_user\n1,2,admin\n"),
+        ("select max(pulses), min(pulses) from probe", "max,min\n-41,-46\n"),
+    ] {
+        assert_eq!(send(&routes, ask(sql)).await.text(), answer, "{sql}");
+    }
+    // Formats that cannot have a name twice number it.
+    let lines =
+        request(&harness).header("accept", "application/x-ndjson").body(Body::from("select 1 as a, 2 as a")).unwrap();
+    assert_eq!(send(&routes, lines).await.text(), "{\"a\":1,\"a_2\":2}\n");
+}
+
+#[tokio::test]
+async fn an_error_says_its_code_its_place_and_what_to_do() {
+    let harness = harness();
+    let routes = routes_of(harness.engine());
+    let ask = |sql: &str| request(&harness).body(Body::from(sql.to_owned())).unwrap();
+    let answer = send(&routes, ask("select pulse from probe")).await;
+    let error: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(error["message"], "column \"pulse\" does not exist");
+    assert_eq!((&error["sqlstate"], &error["position"]), (&"42703".into(), &8.into()));
+    assert_eq!(error["hint"], "Perhaps you meant to reference the column \"probe.pulses\".");
+    let answer = send(&routes, ask("select 1 / (pulses - pulses) from probe")).await;
+    let error: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((&error["code"], &error["sqlstate"]), (&"execution".into(), &"22012".into()));
 }

@@ -7,9 +7,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
-use zonelake_registry::{ADMIN_USER, Gateway, Registry, ScramVerifier};
+use zonelake_registry::{ADMIN_USER, Gateway, Registry, RoleKeys, TokenId};
+use zonelake_schemas::audit::{AuditEntry, AuditOutcome, AuditTrail};
 
+use crate::credential::{Credential, CredentialChanges};
 use crate::credentials::Credentials;
+use crate::guess_limits::GuessLimits;
+use crate::known_peers::KnownPeers;
 use crate::peer_failures::PeerFailures;
 use crate::principal::Principal;
 
@@ -19,34 +23,87 @@ pub enum AuthenticationError {
     /// Name and password do not belong together.
     #[error("the user name or password is wrong")]
     WrongPassword,
-    /// Token of nobody, or one that was revoked.
-    #[error("the token is unknown or revoked")]
+    /// Token of nobody, or one that was revoked or has expired.
+    #[error("the token is unknown or revoked, or has expired")]
     UnknownToken,
-    /// The check could not be made; the server log says why.
-    #[error("the credential could not be checked")]
+    /// Too many passwords were wrong before; this one was not looked at.
+    #[error("too many wrong passwords were tried for this name or from this address; try again in a minute")]
+    TooManyGuesses,
+    /// The check could not be made; the server log says why. The credential may be right.
+    #[error("the credential cannot be checked at the moment; try again later")]
     NotChecked,
 }
 
-/// Checks credentials against the registry.
-#[derive(Debug)]
+impl AuthenticationError {
+    /// Name of the reason in the table of audit.
+    fn reason(self) -> &'static str {
+        match self {
+            Self::WrongPassword => "wrong_password",
+            Self::UnknownToken => "unknown_token",
+            Self::TooManyGuesses => "too_many_guesses",
+            Self::NotChecked => "not_checked",
+        }
+    }
+}
+
+/// Checks credentials against the registry. Its copies share all that is counted.
+#[derive(Debug, Clone)]
 pub struct Authenticator {
     registry: Arc<Registry>,
     /// Permits that checks hold until they end, whether or not their client still waits.
     password_checks: Arc<Semaphore>,
-    failures: PeerFailures,
+    failures: Arc<PeerFailures>,
+    guesses: Arc<GuessLimits>,
+    known_peers: Arc<KnownPeers>,
+    changes: CredentialChanges,
+    /// Where sign-ins and refusals are recorded.
+    audit: Option<Arc<dyn AuditTrail>>,
+    /// Interface that entries name.
+    interface: &'static str,
 }
 
+/// Action of a sign-in in the table of audit.
+const SIGN_IN: &str = "sign_in";
 /// Password checks at the same time, over all interfaces: each takes 19 MiB. Others wait.
 const PASSWORD_CHECKS_MAX: usize = 2;
 
 impl Authenticator {
     /// An authenticator over the roles and gateways of `registry`.
     pub fn new(registry: Arc<Registry>) -> Self {
+        let known_peers = Arc::<KnownPeers>::default();
         Self {
+            changes: CredentialChanges::of(&registry),
             registry,
             password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX)),
-            failures: PeerFailures::default(),
+            failures: Arc::default(),
+            guesses: Arc::new(GuessLimits::new(Arc::clone(&known_peers))),
+            known_peers,
+            audit: None,
+            interface: "server",
         }
+    }
+
+    /// The same, which records sign-ins and refusals.
+    #[must_use]
+    pub fn recording(self, audit: Arc<dyn AuditTrail>) -> Self {
+        Self { audit: Some(audit), ..self }
+    }
+
+    /// A copy whose entries of audit name this interface.
+    pub fn on(&self, interface: &'static str) -> Arc<Self> {
+        Arc::new(Self { interface, ..self.clone() })
+    }
+
+    /// Where entries of audit are recorded.
+    pub fn audit(&self) -> Option<&Arc<dyn AuditTrail>> {
+        self.audit.as_ref()
+    }
+
+    /// Notes that a gateway was refused for lack of a right.
+    pub fn note_refused_gateway(&self, gateway: &str, action: &str, object: &str, peer: Option<IpAddr>) {
+        let Some(audit) = &self.audit else { return };
+        let entry = AuditEntry::new(self.interface, action, AuditOutcome::Refused).of_gateway(gateway);
+        audit.note(entry.about(object).because("no_right").from_peer(peer));
     }
 
     /// Registry that the credentials are in.
@@ -54,8 +111,7 @@ impl Authenticator {
         &self.registry
     }
 
-    /// Principal of a credential. A name and password are those of a role, or the password is a gateway's token; a token is a
-    /// gateway's.
+    /// Principal of a credential. A name and password are those of a role, or the password is a token of the role or of a gateway.
     ///
     /// # Errors
     /// Where it belongs to nobody, or cannot be checked.
@@ -64,18 +120,25 @@ impl Authenticator {
         credentials: Credentials,
         peer: Option<IpAddr>,
     ) -> Result<Principal, AuthenticationError> {
+        let account = account(&credentials);
         let found = match credentials {
+            Credentials::Token(token) if Registry::is_role_token(&token) => {
+                self.find_role(&token).await.map(Principal::Role)
+            }
             Credentials::Token(token) => self.find_gateway(&token).await.map(Principal::Gateway),
-            Credentials::Basic { user, password } => match self.find_principal(&user, &password).await {
+            Credentials::Basic { user, password } => match self.find_principal(&user, &password, peer).await {
                 // A token may have come as the password, of a gateway that memory does not know yet.
                 Err(AuthenticationError::WrongPassword) => {
                     let gateway = self.find_gateway(&password).await.map(Principal::Gateway);
-                    gateway.map_err(|_unknown| AuthenticationError::WrongPassword)
+                    gateway.map_err(|error| match error {
+                        AuthenticationError::UnknownToken => AuthenticationError::WrongPassword,
+                        error => error,
+                    })
                 }
                 found => found,
             },
         };
-        self.counted(found, peer)
+        self.counted(found, account.as_deref(), peer)
     }
 
     /// Principal of a credential for an interface that gateways do not use: a gateway is known by what is in memory.
@@ -87,17 +150,21 @@ impl Authenticator {
         credentials: Credentials,
         peer: Option<IpAddr>,
     ) -> Result<Principal, AuthenticationError> {
+        let account = account(&credentials);
         let found = match credentials {
+            Credentials::Token(token) if Registry::is_role_token(&token) => {
+                self.find_role(&token).await.map(Principal::Role)
+            }
             Credentials::Token(token) => {
                 let gateway = self.registry.authenticate_gateway(&token).map(Principal::Gateway);
                 gateway.ok_or(AuthenticationError::UnknownToken)
             }
-            Credentials::Basic { user, password } => self.find_principal(&user, &password).await,
+            Credentials::Basic { user, password } => self.find_principal(&user, &password, peer).await,
         };
-        self.counted(found, peer)
+        self.counted(found, account.as_deref(), peer)
     }
 
-    /// Name of the administrator, where the credential is the administrator's.
+    /// Checks that the credential is an administrator's, and gives the administrator's name.
     ///
     /// # Errors
     /// Where it is somebody else's or nobody's, or cannot be checked.
@@ -105,20 +172,34 @@ impl Authenticator {
         &self,
         credentials: Credentials,
         peer: Option<IpAddr>,
-    ) -> Result<(), AuthenticationError> {
+    ) -> Result<Arc<str>, AuthenticationError> {
+        let mut account = account(&credentials);
         let found = match credentials {
-            // Another name is refused without a check: checks take memory and time.
-            Credentials::Basic { user, password } if user == ADMIN_USER => {
-                match self.check_password(&user, &password).await {
-                    Ok(true) => Ok(()),
+            Credentials::Token(token) => match self.find_role(&token).await {
+                Ok(role) if self.is_administrator(&role) => Ok(role),
+                Ok(role) => {
+                    account = Some(role.to_string());
+                    Err(AuthenticationError::UnknownToken)
+                }
+                Err(error) => Err(error),
+            },
+            // Another name is refused without a check: checks take memory and time. An administrator whom memory does not know
+            // yet is refused until another interface has looked for the name.
+            Credentials::Basic { user, password } if self.is_administrator(&user) => {
+                match self.check_secret(&user, &password, peer).await {
+                    Ok(true) => Ok(user.into()),
                     Ok(false) => Err(AuthenticationError::WrongPassword),
                     Err(error) => Err(error),
                 }
             }
             Credentials::Basic { .. } => Err(AuthenticationError::WrongPassword),
-            Credentials::Token(_) => Err(AuthenticationError::UnknownToken),
         };
-        self.counted(found, peer)
+        self.counted(found, account.as_deref(), peer)
+    }
+
+    /// True for the name of an administrator. The first one counts also while the registry cannot be read.
+    fn is_administrator(&self, user: &str) -> bool {
+        user == ADMIN_USER || self.registry.role(user).is_some_and(|role| role.is_admin())
     }
 
     /// Gateway of a token.
@@ -127,14 +208,42 @@ impl Authenticator {
     /// Where the token is unknown or revoked.
     pub async fn gateway(&self, token: &str, peer: Option<IpAddr>) -> Result<Arc<Gateway>, AuthenticationError> {
         let found = self.find_gateway(token).await;
-        self.counted(found, peer)
+        self.counted(found, None, peer)
     }
 
-    /// Keys with which a role proves its password by SCRAM; `None` where there are none.
-    pub async fn scram_verifier(&self, user: &str) -> Option<ScramVerifier> {
+    /// Credential of a token that is valid now, from memory. What serves whoever has shown it ends with it.
+    pub fn credential(&self, token: &str) -> Option<Credential> {
+        let of_gateway = || self.registry.gateway_token(token).map(|(_, id)| id);
+        let id = of_gateway().or_else(|| self.registry.role_token(token).map(|(_, id)| id))?;
+        Some(self.credential_of(id))
+    }
+
+    /// Credential of a token by its id.
+    pub fn credential_of(&self, id: TokenId) -> Credential {
+        self.changes.credential(&self.registry, id)
+    }
+
+    /// Keys with which a role proves its password or one of its tokens by SCRAM; none where it has none. Beyond the limits on guessing only
+    /// those of tokens are given.
+    ///
+    /// # Errors
+    /// [`AuthenticationError::TooManyGuesses`], and [`AuthenticationError::NotChecked`] where nobody can say whether there are.
+    pub async fn role_keys(&self, user: &str, peer: Option<IpAddr>) -> Result<Vec<RoleKeys>, AuthenticationError> {
         // A name that is not known is looked for in the registry's file, which blocks.
-        let (registry, user) = (Arc::clone(&self.registry), user.to_owned());
-        tokio::task::spawn_blocking(move || registry.role_scram(&user)).await.unwrap_or_default()
+        let (registry, name) = (Arc::clone(&self.registry), user.to_owned());
+        let found = tokio::task::spawn_blocking(move || match registry.role_keys(&name) {
+            none if none.is_empty() && !is_known_or_absent(&registry, &name) => Err(AuthenticationError::NotChecked),
+            found => Ok(found),
+        });
+        let mut keys = found.await.map_err(not_checked)??;
+        if self.guesses.are_reached(user, peer, self.registry.clock().monotonic()) {
+            keys.retain(|keys| keys.token.is_some());
+            if keys.is_empty() {
+                let refused: Result<Arc<str>, _> = Err(AuthenticationError::TooManyGuesses);
+                return self.counted(refused, Some(user), peer).map(|_| Vec::new());
+            }
+        }
+        Ok(keys)
     }
 
     /// Iterations that an unknown user is shown: those of a real one, so that names cannot be tried.
@@ -153,7 +262,15 @@ impl Authenticator {
         peer: Option<IpAddr>,
     ) -> Result<Arc<str>, AuthenticationError> {
         let found = if is_proven { Ok(user.into()) } else { Err(AuthenticationError::WrongPassword) };
-        self.counted(found, peer)
+        if !is_proven {
+            self.guesses.note_failure(user, peer, self.registry.clock().monotonic());
+        }
+        self.counted(found, Some(user), peer)
+    }
+
+    /// Peers whose credential was right, over all interfaces.
+    pub fn known_peers(&self) -> &Arc<KnownPeers> {
+        &self.known_peers
     }
 
     /// Failed authentications since the start.
@@ -161,15 +278,49 @@ impl Authenticator {
         self.failures.total()
     }
 
-    async fn find_principal(&self, user: &str, password: &str) -> Result<Principal, AuthenticationError> {
+    async fn find_principal(
+        &self,
+        user: &str,
+        password: &str,
+        peer: Option<IpAddr>,
+    ) -> Result<Principal, AuthenticationError> {
         // A token is looked up in memory; it goes before the password, whose check takes tens of milliseconds.
         if let Some(gateway) = self.registry.authenticate_gateway(password) {
             return Ok(Principal::Gateway(gateway));
         }
-        match self.check_password(user, password).await? {
+        match self.check_secret(user, password, peer).await? {
             true => Ok(Principal::Role(user.into())),
             false => Err(AuthenticationError::WrongPassword),
         }
+    }
+
+    /// True for a role and its password, or one of its tokens in its place.
+    async fn check_secret(&self, user: &str, secret: &str, peer: Option<IpAddr>) -> Result<bool, AuthenticationError> {
+        // No password is the token of a gateway, so its check would take time for nothing.
+        if Registry::is_gateway_token(secret) {
+            return Ok(false);
+        }
+        if !Registry::is_role_token(secret) {
+            let now = self.registry.clock().monotonic();
+            if self.guesses.are_reached(user, peer, now) {
+                return Err(AuthenticationError::TooManyGuesses);
+            }
+            let is_right = self.check_password(user, secret).await?;
+            if !is_right {
+                self.guesses.note_failure(user, peer, now);
+            }
+            return Ok(is_right);
+        }
+        match self.find_role(secret).await {
+            Ok(role) => Ok(*role == *user),
+            Err(AuthenticationError::UnknownToken) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Role of a token, also of one that another process has made just now.
+    async fn find_role(&self, token: &str) -> Result<Arc<str>, AuthenticationError> {
+        self.find_by_token(|registry| registry.role_token(token).map(|(role, _)| Arc::clone(&role.name))).await
     }
 
     async fn check_password(&self, user: &str, password: &str) -> Result<bool, AuthenticationError> {
@@ -182,37 +333,70 @@ impl Authenticator {
             let is_right = registry.authenticate(&user, &password);
             // A client that goes away leaves its check behind: the permit ends with the check, not with the client.
             drop(permit);
-            is_right
+            match is_right || is_known_or_absent(&registry, &user) {
+                true => Ok(is_right),
+                false => Err(AuthenticationError::NotChecked),
+            }
         });
-        check.await.map_err(|error| {
-            tracing::error!("a password could not be checked: {error}");
-            AuthenticationError::NotChecked
-        })
+        check.await.map_err(not_checked)?
     }
 
-    /// Gateway of a token. One that memory does not know may have been added just now by another process: the registry's
-    /// file is looked at before it is refused.
+    /// Gateway of a token.
     async fn find_gateway(&self, token: &str) -> Result<Arc<Gateway>, AuthenticationError> {
-        if let Some(gateway) = self.registry.authenticate_gateway(token) {
-            return Ok(gateway);
+        self.find_by_token(|registry| registry.authenticate_gateway(token)).await
+    }
+
+    /// Owner of a token. One that memory does not know may have been added just now by another process: the registry's
+    /// file is looked at before it is refused. Where it cannot be looked at, the token may be right.
+    async fn find_by_token<T>(&self, find: impl Fn(&Registry) -> Option<T>) -> Result<T, AuthenticationError> {
+        if let Some(found) = find(&self.registry) {
+            return Ok(found);
         }
         let registry = Arc::clone(&self.registry);
-        match tokio::task::spawn_blocking(move || registry.refresh()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("the registry could not be looked at: {error}"),
-            Err(error) => tracing::error!("the registry could not be looked at: {error}"),
-        }
-        self.registry.authenticate_gateway(token).ok_or(AuthenticationError::UnknownToken)
+        let refreshed = tokio::task::spawn_blocking(move || registry.refresh()).await.map_err(not_checked)?;
+        let unknown = match refreshed {
+            Ok(()) => AuthenticationError::UnknownToken,
+            Err(error) => not_checked(error),
+        };
+        find(&self.registry).ok_or(unknown)
     }
 
-    /// Counts a failure, or forgets those of a peer that has proven itself.
-    fn counted<T>(
+    /// Records a sign-in. A name is recorded where a role has it: of others nobody knows that they are not passwords.
+    fn note_sign_in<T: Known>(
+        &self,
+        found: &Result<T, AuthenticationError>,
+        account: Option<&str>,
+        peer: Option<IpAddr>,
+    ) {
+        let Some(audit) = &self.audit else { return };
+        let entry = |outcome| AuditEntry::new(self.interface, SIGN_IN, outcome).from_peer(peer);
+        audit.note(match found {
+            Ok(known) => known.named_in(entry(AuditOutcome::Allowed)),
+            Err(error) => {
+                let entry = entry(AuditOutcome::Refused).because(error.reason());
+                match account.filter(|account| self.registry.role(account).is_some()) {
+                    Some(role) => entry.of_role(role),
+                    None => entry,
+                }
+            }
+        });
+    }
+
+    /// Counts a failure, or forgets those of a peer that has proven itself. `account` is the name that was shown, where one was.
+    fn counted<T: Known>(
         &self,
         found: Result<T, AuthenticationError>,
+        account: Option<&str>,
         peer: Option<IpAddr>,
     ) -> Result<T, AuthenticationError> {
+        self.note_sign_in(&found, account, peer);
         match &found {
-            Ok(_) => self.failures.clear(peer),
+            Ok(_) => {
+                self.failures.clear(peer);
+                if let Some(peer) = peer {
+                    self.known_peers.insert(peer);
+                }
+            }
             // The credential may be right.
             Err(AuthenticationError::NotChecked) => {}
             Err(error) => {
@@ -224,5 +408,82 @@ impl Authenticator {
     }
 }
 
+/// Owner of a credential, as an entry of audit names it.
+trait Known {
+    fn named_in(&self, entry: AuditEntry) -> AuditEntry;
+}
+
+impl Known for Principal {
+    fn named_in(&self, entry: AuditEntry) -> AuditEntry {
+        match self {
+            Self::Role(name) => entry.of_role(name),
+            Self::Gateway(gateway) => entry.of_gateway(&gateway.name),
+        }
+    }
+}
+
+impl Known for Arc<str> {
+    fn named_in(&self, entry: AuditEntry) -> AuditEntry {
+        entry.of_role(self)
+    }
+}
+
+impl Known for Arc<Gateway> {
+    fn named_in(&self, entry: AuditEntry) -> AuditEntry {
+        entry.of_gateway(&self.name)
+    }
+}
+
+/// Name that was shown.
+fn account(credentials: &Credentials) -> Option<String> {
+    match credentials {
+        Credentials::Basic { user, .. } => Some(user.clone()),
+        Credentials::Token(_) => None,
+    }
+}
+
+/// True where the answer about a role is sure: it is known, or the registry's file says that there is none.
+fn is_known_or_absent(registry: &Registry, user: &str) -> bool {
+    registry.role(user).is_some() || registry.refresh().map_err(not_checked).is_ok()
+}
+
+fn not_checked(error: impl std::fmt::Display) -> AuthenticationError {
+    tracing::error!("a credential could not be checked: {error}");
+    AuthenticationError::NotChecked
+}
+
 /// Iterations of a registry that has no administrator yet: PostgreSQL's own default.
 const SCRAM_ITERATIONS_WITHOUT_ADMIN: u32 = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use zonelake_registry::RoleLimits;
+    use zonelake_schemas::clock::SystemClock;
+
+    use super::*;
+
+    #[test]
+    fn a_credential_that_cannot_be_checked_is_not_called_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("registry.sqlite");
+        let registry = Registry::open(&path, Arc::new(SystemClock::default())).unwrap();
+        let password = registry.add_role("reader", RoleLimits::default()).unwrap();
+        let authenticator = Authenticator::new(Arc::new(registry));
+        let file = rusqlite::Connection::open(&path).unwrap();
+        let basic = |user: &str, password: &str| Credentials::Basic { user: user.into(), password: password.into() };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let error = |credentials| runtime.block_on(authenticator.authenticate_reader(credentials, None)).err();
+        let scram = |user: &str| runtime.block_on(authenticator.role_keys(user, None)).map(|keys| !keys.is_empty());
+
+        assert_eq!(error(basic("nobody", "x")), Some(AuthenticationError::WrongPassword));
+        assert_eq!(scram("nobody"), Ok(false));
+        file.execute_batch("ALTER TABLE roles RENAME TO lost").unwrap();
+        assert_eq!(error(basic("nobody", "x")), Some(AuthenticationError::NotChecked));
+        assert_eq!(scram("nobody"), Err(AuthenticationError::NotChecked));
+        // What memory knows needs no file.
+        assert_eq!(error(basic("reader", "x")), Some(AuthenticationError::WrongPassword));
+        assert_eq!(error(basic("reader", &password)), None);
+        assert_eq!(scram("reader"), Ok(true));
+        assert_eq!(authenticator.failures(), 2, "what was not checked is no failure");
+    }
+}

@@ -13,7 +13,7 @@ pub enum Credentials {
         /// Password.
         password: String,
     },
-    /// `Bearer` (RFC 6750), or `Token` as clients of InfluxDB send it.
+    /// `Bearer` (RFC 6750), or `Token` as clients of InfluxDB send it, there also behind a user's name and a colon.
     Token(String),
 }
 
@@ -37,11 +37,15 @@ impl Credentials {
             return Some(Self::Basic { user: basic.username().to_owned(), password: basic.password().to_owned() });
         }
         // Clients of InfluxDB send what others send as Bearer under a scheme of their own.
-        let is_token = scheme.eq_ignore_ascii_case(Bearer::SCHEME) || scheme.eq_ignore_ascii_case("token");
-        if !is_token || rest.is_empty() {
+        let token = match scheme {
+            scheme if scheme.eq_ignore_ascii_case(Bearer::SCHEME) => rest,
+            scheme if scheme.eq_ignore_ascii_case("token") => rest.rsplit(':').next().unwrap_or(rest),
+            _ => return None,
+        };
+        if token.is_empty() {
             return None;
         }
-        Some(Self::Token(Authorization::bearer(rest).ok()?.token().to_owned()))
+        Some(Self::Token(Authorization::bearer(token).ok()?.token().to_owned()))
     }
 }
 
@@ -75,7 +79,9 @@ mod tests {
         assert_eq!(basic, Some(Credentials::Basic { user: "admin".into(), password: "a:b".into() }));
         assert_eq!(Credentials::parse("bearer zl_x"), Some(Credentials::Token("zl_x".into())));
         assert_eq!(Credentials::parse("Token zl_x"), Some(Credentials::Token("zl_x".into())));
-        for wrong in ["", "Basic", "Basic !!", "Basic YWRtaW4=", "Digest a", "Bearer "] {
+        assert_eq!(Credentials::parse("Token user:zl_x"), Some(Credentials::Token("zl_x".into())));
+        assert_eq!(Credentials::parse("Bearer user:zl_x"), Some(Credentials::Token("user:zl_x".into())));
+        for wrong in ["", "Basic", "Basic !!", "Basic YWRtaW4=", "Digest a", "Bearer ", "Token user:"] {
             assert_eq!(Credentials::parse(wrong), None, "{wrong}");
         }
     }

@@ -1,10 +1,13 @@
-//! Codes of errors: one table from the cause of an error to what each interface tells its client.
+//! Codes of errors: one table from the cause of an error to what each interface tells its client. The gateway protocol has its causes as
+//! codes of its own ([`RefusedCode`]), and takes from the table whether a gateway may send again.
 //!
 //! An interface that never has a cause of its own still has a code for it, so that a cause may reach a new interface without a
 //! new decision. *Retry* says whether the same request may succeed later without a change.
 
 use zonelake_schemas::error::QueryErrorCode;
 use zonelake_schemas::wire::control::RefusedCode;
+
+use crate::authenticator::AuthenticationError;
 
 /// Cause of an error that a client is told about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,10 +22,22 @@ pub enum Cause {
     UnknownToken,
     /// Name and password that do not belong together.
     WrongPassword,
+    /// Credential that could not be checked: the registry cannot be read at the moment.
+    NotChecked,
     /// Credential that does not allow the request.
     NoRight,
+    /// Feature that the server does not have.
+    NotSupported,
+    /// Database that does not exist.
+    UnknownDatabase,
+    /// Prepared statement that is closed, or was never opened.
+    UnknownStatement,
+    /// Prepared statement whose parameters have no values yet.
+    NotBound,
     /// Table that does not exist.
     UnknownTable,
+    /// Table that exists, where the client asks for a new one.
+    TableExists,
     /// Column that the table does not have.
     UnknownColumn,
     /// Column of a type that the field cannot take.
@@ -80,17 +95,22 @@ pub enum Cause {
 /// Codes of one cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorCodes {
-    /// Code of a refusal of the gateway protocol.
-    pub quic: RefusedCode,
     /// Status of HTTP.
     pub http: u16,
     /// SQLSTATE of PostgreSQL.
     pub sqlstate: &'static str,
     /// Status code of gRPC.
     pub grpc: GrpcCode,
-    /// True where the same request may succeed later. QUIC tells when; HTTP tells with the status 503.
+    /// True where the same request may succeed later. QUIC tells when.
     pub retry: bool,
+    /// Seconds for `Retry-After`, where HTTP has a status that goes with it.
+    pub retry_after_s: Option<u64>,
 }
+
+/// Seconds after which a server that was busy may be asked again.
+const BUSY_RETRY_S: u64 = 1;
+/// Seconds after which a sender over a limit that passes with time may try again. The limits count by the hour.
+const LIMIT_RETRY_S: u64 = 60;
 
 /// Status codes of gRPC, by their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,8 +120,11 @@ pub enum GrpcCode {
     InvalidArgument = 3,
     DeadlineExceeded = 4,
     NotFound = 5,
+    AlreadyExists = 6,
     PermissionDenied = 7,
     ResourceExhausted = 8,
+    FailedPrecondition = 9,
+    Unimplemented = 12,
     Internal = 13,
     Unavailable = 14,
     Unauthenticated = 16,
@@ -117,43 +140,65 @@ impl Cause {
     /// Codes that the interfaces give for this cause.
     pub fn codes(self) -> ErrorCodes {
         use GrpcCode as Grpc;
-        use RefusedCode as Quic;
-        let (quic, http, sqlstate, grpc, retry) = match self {
-            Self::Protocol => (Quic::Protocol, 400, "08P01", Grpc::InvalidArgument, false),
-            Self::Version => (Quic::Version, 400, "0A000", Grpc::InvalidArgument, false),
-            Self::NoCredential => (Quic::Token, 401, "28000", Grpc::Unauthenticated, false),
-            Self::UnknownToken => (Quic::Token, 401, "28000", Grpc::Unauthenticated, false),
-            Self::WrongPassword => (Quic::Token, 401, "28P01", Grpc::Unauthenticated, false),
-            Self::NoRight => (Quic::Right, 403, "42501", Grpc::PermissionDenied, false),
-            Self::UnknownTable => (Quic::UnknownTable, 400, "42P01", Grpc::InvalidArgument, false),
-            Self::UnknownColumn => (Quic::UnknownColumn, 400, "42703", Grpc::InvalidArgument, false),
-            Self::WrongType => (Quic::WrongType, 400, "42804", Grpc::InvalidArgument, false),
-            Self::BadPayload => (Quic::BadPayload, 400, "22000", Grpc::InvalidArgument, false),
-            Self::TooLarge => (Quic::TooLarge, 413, "54000", Grpc::ResourceExhausted, false),
-            Self::RecordTooLarge => (Quic::TooLarge, 413, "54000", Grpc::InvalidArgument, false),
-            Self::Fenced => (Quic::Fenced, 400, "55006", Grpc::InvalidArgument, false),
-            Self::Gap => (Quic::Gap, 400, "55000", Grpc::InvalidArgument, true),
-            Self::OtherContent => (Quic::OtherContent, 400, "23505", Grpc::InvalidArgument, false),
-            Self::KeyReused => (Quic::OtherContent, 422, "23505", Grpc::InvalidArgument, false),
-            Self::Limit => (Quic::Limit, 422, "54000", Grpc::ResourceExhausted, true),
-            Self::TooManyConnections => (Quic::Limit, 503, "53300", Grpc::Unavailable, true),
-            Self::TooManyBytes => (Quic::Limit, 503, "53400", Grpc::ResourceExhausted, true),
-            Self::TooSlow => (Quic::Protocol, 408, "08006", Grpc::DeadlineExceeded, false),
-            Self::UnsupportedEncoding => (Quic::BadPayload, 415, "0A000", Grpc::InvalidArgument, false),
-            Self::NotAcceptable => (Quic::Protocol, 406, "0A000", Grpc::InvalidArgument, false),
-            Self::ShuttingDown => (Quic::ShuttingDown, 503, "57P01", Grpc::Unavailable, true),
-            Self::Unavailable => (Quic::Unavailable, 503, "53100", Grpc::Unavailable, true),
-            Self::Sql => (Quic::BadPayload, 400, "42601", Grpc::InvalidArgument, false),
-            Self::NotAllowed => (Quic::Right, 400, "25006", Grpc::InvalidArgument, false),
-            Self::Execution => (Quic::BadPayload, 400, "22000", Grpc::InvalidArgument, false),
-            Self::StatementTooLarge => (Quic::TooLarge, 413, "53200", Grpc::ResourceExhausted, false),
-            Self::TimeLimit => (Quic::Limit, 504, "57014", Grpc::DeadlineExceeded, false),
-            Self::Busy => (Quic::Unavailable, 429, "53300", Grpc::ResourceExhausted, true),
-            Self::Cancelled => (Quic::ShuttingDown, 503, "57P01", Grpc::Unavailable, true),
-            Self::Storage => (Quic::Internal, 500, "XX001", Grpc::Internal, false),
-            Self::Internal => (Quic::Internal, 500, "XX000", Grpc::Internal, true),
+        let (http, sqlstate, grpc, retry) = match self {
+            Self::Protocol => (400, "08P01", Grpc::InvalidArgument, false),
+            Self::Version => (400, "0A000", Grpc::InvalidArgument, false),
+            Self::NoCredential => (401, "28000", Grpc::Unauthenticated, false),
+            Self::UnknownToken => (401, "28000", Grpc::Unauthenticated, false),
+            Self::WrongPassword => (401, "28P01", Grpc::Unauthenticated, false),
+            Self::NotChecked => (503, "57P03", Grpc::Unavailable, true),
+            Self::NoRight => (403, "42501", Grpc::PermissionDenied, false),
+            Self::NotSupported => (501, "0A000", Grpc::Unimplemented, false),
+            Self::UnknownDatabase => (404, "3D000", Grpc::NotFound, false),
+            Self::UnknownStatement => (404, "26000", Grpc::NotFound, false),
+            Self::NotBound => (400, "07001", Grpc::FailedPrecondition, false),
+            Self::UnknownTable => (400, "42P01", Grpc::NotFound, false),
+            Self::TableExists => (409, "42P07", Grpc::AlreadyExists, false),
+            Self::UnknownColumn => (400, "42703", Grpc::InvalidArgument, false),
+            Self::WrongType => (400, "42804", Grpc::InvalidArgument, false),
+            Self::BadPayload => (400, "22000", Grpc::InvalidArgument, false),
+            Self::TooLarge => (413, "54000", Grpc::ResourceExhausted, false),
+            Self::RecordTooLarge => (413, "54000", Grpc::InvalidArgument, false),
+            Self::Fenced => (400, "55006", Grpc::InvalidArgument, false),
+            Self::Gap => (400, "55000", Grpc::InvalidArgument, true),
+            Self::OtherContent => (400, "23505", Grpc::InvalidArgument, false),
+            Self::KeyReused => (422, "23505", Grpc::InvalidArgument, false),
+            Self::Limit => (429, "54000", Grpc::ResourceExhausted, true),
+            Self::TooManyConnections => (503, "53300", Grpc::Unavailable, true),
+            Self::TooManyBytes => (503, "53400", Grpc::ResourceExhausted, true),
+            Self::TooSlow => (408, "08006", Grpc::DeadlineExceeded, false),
+            Self::UnsupportedEncoding => (415, "0A000", Grpc::InvalidArgument, false),
+            Self::NotAcceptable => (406, "0A000", Grpc::InvalidArgument, false),
+            Self::ShuttingDown => (503, "57P01", Grpc::Unavailable, true),
+            Self::Unavailable => (503, "53100", Grpc::Unavailable, true),
+            Self::Sql => (400, "42601", Grpc::InvalidArgument, false),
+            Self::NotAllowed => (400, "25006", Grpc::InvalidArgument, false),
+            Self::Execution => (400, "22000", Grpc::InvalidArgument, false),
+            Self::StatementTooLarge => (413, "53200", Grpc::ResourceExhausted, false),
+            Self::TimeLimit => (504, "57014", Grpc::DeadlineExceeded, false),
+            Self::Busy => (429, "53300", Grpc::ResourceExhausted, true),
+            Self::Cancelled => (503, "57P01", Grpc::Unavailable, true),
+            Self::Storage => (500, "XX001", Grpc::Internal, false),
+            Self::Internal => (500, "XX000", Grpc::Internal, true),
         };
-        ErrorCodes { quic, http, sqlstate, grpc, retry }
+        let retry_after_s = match http {
+            _ if !retry => None,
+            429 if self == Self::Limit => Some(LIMIT_RETRY_S),
+            429 | 503 => Some(BUSY_RETRY_S),
+            _ => None,
+        };
+        ErrorCodes { http, sqlstate, grpc, retry, retry_after_s }
+    }
+}
+
+impl From<AuthenticationError> for Cause {
+    fn from(error: AuthenticationError) -> Self {
+        match error {
+            AuthenticationError::WrongPassword => Self::WrongPassword,
+            AuthenticationError::UnknownToken => Self::UnknownToken,
+            AuthenticationError::TooManyGuesses => Self::Limit,
+            AuthenticationError::NotChecked => Self::NotChecked,
+        }
     }
 }
 
@@ -192,6 +237,32 @@ impl From<QueryErrorCode> for Cause {
             QueryErrorCode::Stopping => Self::Cancelled,
             QueryErrorCode::Storage => Self::Storage,
             QueryErrorCode::Internal => Self::Internal,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_succeed_later_has_a_status_after_which_clients_send_again() {
+        for cause in [
+            Cause::Limit,
+            Cause::TooManyConnections,
+            Cause::TooManyBytes,
+            Cause::NotChecked,
+            Cause::ShuttingDown,
+            Cause::Unavailable,
+            Cause::Busy,
+            Cause::Cancelled,
+        ] {
+            let codes = cause.codes();
+            assert!(codes.retry && matches!(codes.http, 429 | 503), "{cause:?}: {codes:?}");
+            assert!(codes.retry_after_s.is_some(), "{cause:?}");
+        }
+        for cause in [Cause::NoCredential, Cause::UnknownToken, Cause::KeyReused, Cause::TooLarge, Cause::BadPayload] {
+            assert_eq!(cause.codes().retry_after_s, None, "{cause:?}");
         }
     }
 }

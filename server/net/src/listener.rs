@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -22,15 +23,6 @@ pub struct BindError {
     error: std::io::Error,
 }
 
-/// Behaviour of a listener whose connections in all have reached their limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenFull {
-    /// A further connection waits in the system's queue until another one ends.
-    Wait,
-    /// A further connection is told so and closed.
-    Refuse,
-}
-
 /// Listening socket and limits of one interface.
 #[derive(Debug)]
 pub struct Listener {
@@ -38,7 +30,6 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     limits: ConnectionLimits,
-    when_full: WhenFull,
 }
 
 /// Connection that came in.
@@ -71,12 +62,11 @@ impl Listener {
         interface: &'static str,
         address: SocketAddr,
         limits: ConnectionLimits,
-        when_full: WhenFull,
     ) -> Result<Self, BindError> {
         let failed = |error| BindError { interface, address, error };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        Ok(Self { interface, socket, address, limits, when_full })
+        Ok(Self { interface, socket, address, limits })
     }
 
     /// Address that the socket is bound to.
@@ -93,11 +83,6 @@ impl Listener {
     }
 
     async fn next(&self) -> Incoming {
-        // Dropping this future between the steps loses nothing: the permit frees itself, and no connection is taken yet.
-        let mut of_all = match self.when_full {
-            WhenFull::Wait => self.limits.of_all().await,
-            WhenFull::Refuse => None,
-        };
         loop {
             let (stream, peer) = match self.socket.accept().await {
                 Ok((stream, from)) => (stream, from.ip()),
@@ -108,7 +93,8 @@ impl Listener {
                     continue;
                 }
             };
-            return match self.limits.try_acquire(peer, of_all.take()) {
+            find_dead_peers(&stream);
+            return match self.limits.try_acquire(peer) {
                 Ok(permit) => {
                     // Responses are gathered before they are written; waiting to fill a packet only delays them. A socket
                     // that is closed already says so at its first read.
@@ -123,3 +109,17 @@ impl Listener {
 
 /// Pause after a failed accept.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// Has the system ask a silent peer whether it is there: one that went without a word, as at a loss of power, would hold its
+/// place for ever.
+fn find_dead_peers(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+    if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&keepalive) {
+        tracing::debug!("a connection has no keepalive: {error}");
+    }
+}
+
+/// Silence after which a peer is asked whether it is there, and the time between two questions. The system closes a
+/// connection whose peer leaves nine of them unanswered.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);

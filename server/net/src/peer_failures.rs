@@ -1,9 +1,11 @@
-//! Failed authentications, counted in all and by address of the peer.
+//! Failed authentications, counted in all and by network of the peer.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use crate::networks::network;
 
 /// Counts of failed authentications. At most [`PEERS_MAX`] addresses are remembered.
 #[derive(Debug, Default)]
@@ -22,7 +24,7 @@ impl PeerFailures {
     pub(crate) fn count(&self, peer: Option<IpAddr>) -> u64 {
         // A counter of its own: nothing else is ordered by it.
         self.total.fetch_add(1, Ordering::Relaxed);
-        let Some(peer) = peer else { return 0 };
+        let Some(peer) = peer.map(network) else { return 0 };
         let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
         if by_peer.len() >= PEERS_MAX && !by_peer.contains_key(&peer) {
             let fewest = by_peer.iter().min_by_key(|(_, failures)| **failures).map(|(address, _)| *address);
@@ -43,7 +45,7 @@ impl PeerFailures {
         if self.remembered.load(Ordering::Relaxed) == 0 {
             return;
         }
-        if let Some(peer) = peer {
+        if let Some(peer) = peer.map(network) {
             let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
             by_peer.remove(&peer);
             self.remembered.store(by_peer.len(), Ordering::Relaxed);

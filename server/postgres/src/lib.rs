@@ -2,18 +2,17 @@
 //!
 //! # Modules, in the order in which a client meets them
 //!
-//! - `server`, `metrics`: the listener, its limits, and counts of connections and statements
+//! - `server`, `counts`: the listener, its limits, and counts of connections and statements
 //! - `session`: startup, the two query protocols, transactions and variables
 //! - `protocol`: messages, SCRAM and requests to cancel, below sessions
 //! - `statement`: SQL parsed, and rewritten as DataFusion SQL
-//! - `catalog`, `functions`: `pg_catalog`, and functions that PostgreSQL has and the engine lacks
+//! - `catalog`: `pg_catalog`
 //! - `rows`, `values`: results in the text and binary forms of PostgreSQL
 //! - `error`: errors by their SQLSTATE
 
 mod catalog;
+mod counts;
 mod error;
-mod functions;
-mod metrics;
 mod protocol;
 mod rows;
 mod server;
@@ -21,5 +20,5 @@ mod session;
 mod statement;
 mod values;
 
-pub use metrics::PostgresMetrics;
-pub use server::{PostgresArgs, PostgresServer};
+pub use counts::PostgresMetrics;
+pub use server::{PostgresArgs, PostgresServer, serve_session};

@@ -19,7 +19,6 @@ use crate::catalog::oid_names::function_names;
 use crate::error::PgError;
 use crate::protocol::messages::{ColumnDescription, put_count, put_message};
 use crate::protocol::wire::FLUSH_BYTES;
-use crate::statement::column_names::ColumnNames;
 use crate::statement::copy_format::CopyFormat;
 use crate::values::column_writer::Column;
 use crate::values::datetime::Zone;
@@ -69,13 +68,12 @@ struct Current {
 }
 
 /// Descriptions of the columns of a result.
-pub(crate) fn describe_columns(schema: &Schema, names: &ColumnNames) -> Vec<ColumnDescription> {
-    let own: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-    let describe = |(field, name): (&Arc<Field>, String)| {
+pub(crate) fn describe_columns(schema: &Schema) -> Vec<ColumnDescription> {
+    let describe = |field: &Arc<Field>| {
         let of = type_of_column(field);
-        ColumnDescription { name, type_oid: of.oid(), type_bytes: type_bytes(&of) }
+        ColumnDescription { name: field.name().clone(), type_oid: of.oid(), type_bytes: type_bytes(&of) }
     };
-    schema.fields().iter().zip(names.apply(&own)).map(describe).collect()
+    schema.fields().iter().map(describe).collect()
 }
 
 /// Most columns of a result, since RowDescription counts them in 16 bits.
@@ -86,11 +84,9 @@ impl ResultCursor {
     pub(crate) fn from_engine(
         result: QueryResult,
         described: Option<&SchemaRef>,
-        names: &ColumnNames,
         tag: &'static str,
         zone: Zone,
     ) -> Result<Self, PgError> {
-        // The count of columns differs only where a table has changed since, and then the new columns count.
         // The count of columns differs only where a table has changed since, and then the new columns count.
         let schema = described
             .filter(|described| described.fields().len() == result.schema.fields().len())
@@ -100,7 +96,7 @@ impl ResultCursor {
             return Err(PgError::new("54011", format!("a result has at most {COLUMNS_MAX} columns")));
         }
         Ok(Self {
-            columns: describe_columns(schema, names),
+            columns: describe_columns(schema),
             tag,
             types: schema.fields().iter().map(|field| field.data_type().clone()).collect(),
             functions: schema.fields().iter().map(|field| is_function_oid(field)).collect(),
@@ -118,7 +114,7 @@ impl ResultCursor {
             .map(|index| Arc::new(rows.iter().map(|row| row.get(index)).collect::<StringArray>()) as ArrayRef);
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect());
         Self {
-            columns: describe_columns(&schema, &ColumnNames::default()),
+            columns: describe_columns(&schema),
             tag,
             types: vec![DataType::Utf8; names.len()],
             functions: vec![false; names.len()],

@@ -2,11 +2,12 @@
 //! stops. Connections have threads of their own, so that a request to cancel is read while all threads of statements
 //! compute.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
@@ -15,11 +16,13 @@ use tokio_util::task::TaskTracker;
 use zonelake_net::{Authenticator, Cause, ConnectionPermit, Incoming, Listener};
 use zonelake_query::QueryEngine;
 
+use crate::counts::PostgresMetrics;
 use crate::error::PgError;
-use crate::metrics::PostgresMetrics;
-use crate::protocol::cancel::Cancellations;
+use crate::protocol::backends::Backends;
+use crate::protocol::wire::Wire;
 use crate::session::connection::{Connection, ConnectionArgs};
 use crate::session::startup::{StartupArgs, StartupError, start_connection};
+use crate::session::variables::Variables;
 
 /// Parts and limits of the PostgreSQL interface.
 pub struct PostgresArgs {
@@ -31,6 +34,8 @@ pub struct PostgresArgs {
     pub plain_beyond_loopback: bool,
     /// Time from the first byte until the client is authenticated.
     pub startup_timeout: Duration,
+    /// Time for which a client may take nothing of its rows, or send nothing more of a message that it has begun.
+    pub stall_timeout: Duration,
     /// Engine that executes the statements.
     pub engine: Arc<QueryEngine>,
     /// Check of users.
@@ -66,6 +71,7 @@ impl PostgresServer {
         getrandom::fill(&mut secret).map_err(std::io::Error::other)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(CONNECTION_THREADS)
+            .thread_stack_size(zonelake_query::STACK_BYTES)
             .thread_name("postgres")
             .enable_all()
             .build()?;
@@ -78,12 +84,13 @@ impl PostgresServer {
         let message_bytes_max = args.engine.options().sql_bytes_max.saturating_mul(2) + MESSAGE_BYTES_MORE;
         let state = Arc::new(ListenerState {
             startup: StartupArgs {
+                backends: Arc::new(Backends::recording(args.authenticator.audit().cloned())),
                 authenticator: args.authenticator,
                 tls: args.tls,
                 plain_beyond_loopback: args.plain_beyond_loopback,
-                cancellations: Arc::<Cancellations>::default(),
                 secret,
                 message_bytes_max,
+                stall_timeout: args.stall_timeout,
             },
             startup_timeout: args.startup_timeout,
             engine: args.engine,
@@ -120,6 +127,30 @@ impl PostgresServer {
     }
 }
 
+/// Serves the session of a user who is authenticated already, over any stream and until either side ends it: what a listener does
+/// behind the start of a connection. For tools that make up what clients send.
+pub async fn serve_session(
+    engine: Arc<QueryEngine>,
+    user: &str,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    message_bytes_max: usize,
+) {
+    // Nobody stops it but its client.
+    let (_stop, stopping) = watch::channel(false);
+    let user: Arc<str> = user.into();
+    let connection = Connection::new(ConnectionArgs {
+        wire: Wire::new(Box::new(stream), message_bytes_max, SESSION_STALL_TIMEOUT),
+        engine,
+        registration: Arc::<Backends>::default().register(0, Arc::clone(&user), Ipv4Addr::LOCALHOST.into()),
+        user,
+        credential: None,
+        variables: Variables::default(),
+        metrics: Arc::default(),
+        stopping,
+    });
+    connection.run().await;
+}
+
 impl Drop for PostgresServer {
     fn drop(&mut self) {
         // In the background, since a runtime must not block on its threads where a task drops the server.
@@ -133,6 +164,8 @@ impl Drop for PostgresServer {
 const CONNECTION_THREADS: usize = 2;
 /// Bytes of a message for values of parameters, next to a text.
 const MESSAGE_BYTES_MORE: usize = 1 << 20;
+/// Time for which the client of [`serve_session`] may send nothing more of a message that it has begun.
+const SESSION_STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for which a refused connection keeps its permit.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_millis(200);
 
@@ -188,7 +221,7 @@ async fn accept(listener: Listener, state: Arc<ListenerState>, tasks: TaskTracke
 /// Sends the reason where that takes no waiting; the connection closes when the stream is dropped.
 fn refuse(stream: &TcpStream) {
     let mut out = BytesMut::new();
-    PgError::new(Cause::TooManyConnections.codes().sqlstate, "sorry, too many clients already").put_fatal(&mut out);
+    PgError::of(Cause::TooManyConnections, "sorry, too many clients already").put_fatal(&mut out);
     // A client that cannot take the message learns of the refusal by the end of the connection.
     stream.try_write(&out).ok();
 }
@@ -218,8 +251,9 @@ impl ListenerState {
         let connection = Connection::new(ConnectionArgs {
             wire: started.wire,
             engine: Arc::clone(&self.engine),
-            key: started.key,
+            registration: started.registration,
             user: started.user,
+            credential: started.credential,
             variables: started.variables,
             metrics: Arc::clone(&self.metrics),
             stopping: self.stopping.clone(),

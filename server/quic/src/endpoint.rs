@@ -1,25 +1,29 @@
 //! The QUIC endpoint: the socket, connections and their limits, and a task for each of their streams.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
     Connection, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TransportConfig, VarInt,
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 use zonelake_ingest::{GatewayQuota, IngestMetrics, Pipeline};
 use zonelake_net::Authenticator;
 use zonelake_schemas::wire::ALPN;
 
-use crate::admission::{Admission, AdmissionDecision, AdmissionLimits};
-use crate::connection::ConnectionState;
+use crate::admission::admission::AdmissionLimits;
+use crate::admission::places::{Answer, Place, Places};
+use crate::connection::{CLOSE_PROTOCOL, ConnectionState};
+use crate::log_limit::LogLimits;
+use crate::pushes::stored_times::StoredTimes;
 use crate::receive_thread::ReceivingRuntime;
 use crate::session::serve_stream;
 use crate::shared::SharedState;
 use crate::stream_limits::{SessionOptions, UNAUTHENTICATED_WINDOW_BYTES};
+use crate::windows::{Window, Windows};
 
 /// Address and limits of the endpoint.
 #[derive(Debug, Clone)]
@@ -68,7 +72,8 @@ pub struct QuicServer {
 }
 
 impl QuicServer {
-    /// Binds the address and begins to accept. `tls` is the certificate and key; its ALPN id is set here.
+    /// Binds the address and begins to accept. `tls` is the certificate and key; its ALPN id is set here. Without `stored` no push is told which of its
+    /// times are stored.
     ///
     /// # Errors
     /// `Bind` where the address cannot be bound, `Setup` for a certificate, key or limits that QUIC cannot use.
@@ -77,6 +82,7 @@ impl QuicServer {
         mut tls: rustls::ServerConfig,
         pipeline: Arc<Pipeline>,
         authenticator: Arc<Authenticator>,
+        stored: Option<Arc<dyn StoredTimes>>,
     ) -> Result<Self, QuicError> {
         tls.alpn_protocols = vec![ALPN.to_vec()];
         // A gateway that comes back shows a ticket, and neither side needs the certificate again. The ticket holds all
@@ -87,30 +93,34 @@ impl QuicServer {
         tls.max_early_data_size = 0;
         let crypto = QuicServerConfig::try_from(tls).map_err(|error| QuicError::Setup(error.to_string()))?;
         let mut config = ServerConfig::with_crypto(Arc::new(crypto));
-        config.transport_config(Arc::new(transport(&options)?));
+        let windows = Windows::new(options.receive_window_bytes, options.receive_windows_bytes_max);
+        config.transport_config(Arc::new(transport(&options, windows.small_bytes())?));
         // Packets that come behind an Initial packet, while that waits for its decision.
         config.max_incoming(INCOMING_MAX).incoming_buffer_size(UNAUTHENTICATED_WINDOW_BYTES.into());
         config.incoming_buffer_size_total(INCOMING_BYTES_MAX);
         let unbound = |source| QuicError::Bind { address: options.listen, source };
+        let configs = Configs::new(&config, &options, &windows)?;
         let socket = bind(options.listen).map_err(unbound)?;
         let receiving = ReceivingRuntime::start().map_err(|error| QuicError::Setup(error.to_string()))?;
         let endpoint =
             Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(receiving)).map_err(unbound)?;
         let (stop, stopping) = watch::channel(false);
         let metrics = Arc::clone(pipeline.metrics());
-        let windows_kib = usize::try_from(options.receive_windows_bytes_max / 1024).unwrap_or(Semaphore::MAX_PERMITS);
         let shared = Arc::new(SharedState {
             gateway_quota: GatewayQuota::new(pipeline.budget_bytes(), options.session.frame_bytes_max),
             pipeline,
             authenticator,
+            stored,
             options: options.session.clone(),
+            logs: LogLimits::default(),
             stopping,
         });
         let acceptor = Acceptor {
             shared,
             metrics,
-            admission: Arc::new(Mutex::new(Admission::new(options.admission.clone()))),
-            windows: Arc::new(Semaphore::new(windows_kib.min(Semaphore::MAX_PERMITS))),
+            places: Places::new(options.admission.clone()),
+            windows,
+            configs,
             options: Arc::new(options),
             tasks: TaskTracker::new(),
         };
@@ -147,11 +157,33 @@ impl QuicServer {
 struct Acceptor {
     shared: Arc<SharedState>,
     metrics: Arc<IngestMetrics>,
-    admission: Arc<Mutex<Admission>>,
-    /// Free part of the receive windows of all connections, KiB.
-    windows: Arc<Semaphore>,
+    places: Places,
+    windows: Windows,
+    configs: Configs,
     options: Arc<QuicOptions>,
     tasks: TaskTracker,
+}
+
+/// Configurations of connections, by the size of their window.
+#[derive(Clone)]
+struct Configs {
+    large: Arc<ServerConfig>,
+    small: Arc<ServerConfig>,
+}
+
+impl Configs {
+    fn new(config: &ServerConfig, options: &QuicOptions, windows: &Windows) -> Result<Self, QuicError> {
+        let of = |window_bytes| {
+            let mut config = config.clone();
+            config.transport_config(Arc::new(transport(options, window_bytes)?));
+            Ok(Arc::new(config))
+        };
+        Ok(Self { large: of(options.receive_window_bytes)?, small: of(windows.small_bytes())? })
+    }
+
+    fn of(&self, window: &Window) -> Arc<ServerConfig> {
+        Arc::clone(if window.is_large() { &self.large } else { &self.small })
+    }
 }
 
 async fn accept(endpoint: Endpoint, acceptor: Acceptor) {
@@ -159,16 +191,18 @@ async fn accept(endpoint: Endpoint, acceptor: Acceptor) {
         let address = incoming.remote_address().ip();
         let is_validated = incoming.remote_address_validated();
         let now = acceptor.shared.pipeline.store().clock().monotonic();
-        let decision = acceptor.lock().decide(address, is_validated, now);
-        match decision {
-            AdmissionDecision::Accept => drop(acceptor.tasks.spawn(acceptor.clone().serve(incoming, is_validated))),
-            AdmissionDecision::Retry => {
+        match acceptor.places.decide(address, is_validated, now) {
+            Answer::Accept(place, has_evicted) => {
+                acceptor.metrics.connections_evicted.inc_by(has_evicted.into());
+                drop(acceptor.tasks.spawn(acceptor.clone().serve(incoming, place)));
+            }
+            Answer::Retry => {
                 acceptor.metrics.handshakes_retried.inc();
                 if let Err(error) = incoming.retry() {
                     error.into_incoming().ignore();
                 }
             }
-            AdmissionDecision::Refuse(reason) => {
+            Answer::Refuse(reason) => {
                 acceptor.metrics.connections_refused.inc();
                 tracing::debug!(%address, "connection refused: {reason}");
                 incoming.refuse();
@@ -178,33 +212,36 @@ async fn accept(endpoint: Endpoint, acceptor: Acceptor) {
 }
 
 impl Acceptor {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Admission> {
-        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn serve(self, incoming: Incoming, is_validated: bool) {
+    async fn serve(self, incoming: Incoming, mut place: Place) {
         let address = incoming.remote_address();
         self.metrics.connections.inc();
-        let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, incoming).await;
-        self.lock().handle_handshake_ended(is_validated);
+        let window = self.windows.take();
+        let handshake = async { incoming.accept_with(self.configs.of(&window))?.await };
+        let handshake = tokio::select! {
+            biased;
+            // Its place is another's now; the handshake breaks off with that.
+            Ok(()) = &mut place.evicted => None,
+            handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake) => Some(handshake),
+        };
+        place.handle_handshake_ended();
         match handshake {
-            Ok(Ok(connection)) => self.serve_connection(connection).await,
-            Ok(Err(error)) => tracing::debug!(%address, "handshake failed: {error}"),
-            Err(_elapsed) => tracing::debug!(%address, "handshake took longer than {HANDSHAKE_TIMEOUT:?}"),
+            Some(Ok(Ok(connection))) => self.serve_connection(connection, window, &mut place).await,
+            Some(Ok(Err(error))) => tracing::debug!(%address, "handshake failed: {error}"),
+            Some(Err(_elapsed)) => tracing::debug!(%address, "handshake took longer than {HANDSHAKE_TIMEOUT:?}"),
+            None => tracing::debug!(%address, "handshake broken off: its place was needed"),
         }
-        self.lock().handle_closed(address.ip());
         self.metrics.connections.dec();
     }
 
-    /// Serves the streams of a connection. One that is not authenticated in time is closed: its slot is for gateways.
-    async fn serve_connection(&self, connection: Connection) {
-        let options = &self.options;
-        let more_bytes = options.receive_window_bytes.saturating_sub(UNAUTHENTICATED_WINDOW_BYTES);
-        let unacked_bytes_max = options.session.unacked_bytes_max;
-        let windows = Arc::clone(&self.windows);
-        let state = Arc::new(ConnectionState::new(connection.clone(), unacked_bytes_max, more_bytes, windows));
+    /// Serves the streams of a connection. One that is not authenticated in time is closed, and so is one whose place
+    /// is needed before: places are for gateways.
+    async fn serve_connection(&self, connection: Connection, window: Window, place: &mut Place) {
+        let session = &self.options.session;
+        let holder = place.holder();
+        let state = Arc::new(ConnectionState::new(connection.clone(), session.unacked_bytes_max, window, holder));
         // Twice the time for a frame: one for the stream to be opened, one for its `Open` to arrive.
-        let mut deadline = Some(Box::pin(tokio::time::sleep(2 * options.session.frame_timeout)));
+        let mut deadline = Some(Box::pin(tokio::time::sleep(2 * session.frame_timeout)));
+        let mut evicted = Some(&mut place.evicted);
         loop {
             let too_long = async {
                 match &mut deadline {
@@ -225,28 +262,51 @@ impl Acceptor {
                         return;
                     }
                 },
+                is_evicted = until_evicted(&mut evicted) => {
+                    if is_evicted {
+                        let reason = b"the place was needed, and no stream was opened with a token on it";
+                        return connection.close(VarInt::from_u32(CLOSE_NORMAL), reason);
+                    }
+                    evicted = None;
+                }
                 () = too_long => {
                     if !state.is_authenticated() {
-                        tracing::info!(address = %connection.remote_address(), "connection closed: no token was shown on it");
-                        connection.close(VarInt::from_u32(CLOSE_PROTOCOL), b"no stream was opened with a token in time");
-                        return;
+                        return self.close_silent(&connection);
                     }
                     deadline = None;
                 }
             }
         }
     }
+
+    fn close_silent(&self, connection: &Connection) {
+        let now = self.shared.pipeline.store().clock().monotonic();
+        if let Some(left_out) = self.shared.logs.strangers.allow(now) {
+            let address = connection.remote_address();
+            tracing::info!(%address, left_out, "connection closed: no token was shown on it");
+        }
+        connection.close(VarInt::from_u32(CLOSE_PROTOCOL), b"no stream was opened with a token in time");
+    }
 }
 
-fn transport(options: &QuicOptions) -> Result<TransportConfig, QuicError> {
+/// True when the place is given to another connection, false when that cannot happen any more.
+async fn until_evicted(evicted: &mut Option<&mut oneshot::Receiver<()>>) -> bool {
+    match evicted {
+        Some(evicted) => evicted.await.is_ok(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Configuration of connections with a receive window of `window_bytes`, once they are authenticated.
+fn transport(options: &QuicOptions, window_bytes: u32) -> Result<TransportConfig, QuicError> {
     let idle = IdleTimeout::try_from(options.idle_timeout).map_err(|error| QuicError::Setup(error.to_string()))?;
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(options.streams_per_connection_max))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         // A stream whose table has no capacity leaves bytes unread, which must not take up the whole connection.
-        .stream_receive_window(VarInt::from_u32(options.receive_window_bytes / STREAM_SHARE))
-        .receive_window(VarInt::from_u32(UNAUTHENTICATED_WINDOW_BYTES.min(options.receive_window_bytes)))
+        .stream_receive_window(VarInt::from_u32(Window::stream_bytes(window_bytes)))
+        .receive_window(VarInt::from_u32(UNAUTHENTICATED_WINDOW_BYTES.min(window_bytes)))
         .send_window(SEND_WINDOW_BYTES)
         .datagram_receive_buffer_size(None)
         .max_idle_timeout(Some(idle))
@@ -273,10 +333,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const INCOMING_MAX: usize = 4_096;
 /// Bytes of the packets behind all of them.
 const INCOMING_BYTES_MAX: u64 = 16 << 20;
-/// Close code for a gateway that does not keep to the protocol.
-const CLOSE_PROTOCOL: u32 = 1;
-/// Divisor of a connection's receive window for one stream: both lanes of a table leave half of it to others.
-const STREAM_SHARE: u32 = 4;
+/// Close code for a peer that may connect again.
+const CLOSE_NORMAL: u32 = 0;
 /// Close code while the server stops.
 const CLOSE_SHUTTING_DOWN: u32 = 2;
 /// Time for streams to send their refusals before that.

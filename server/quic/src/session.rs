@@ -1,5 +1,5 @@
 //! One stream of batches: its frames are read, decoded and submitted to the producer's shard. The reader and the writer
-//! of acknowledgements are a task each; the shard's thread stands between them.
+//! of acknowledgements are a task each; the threads that decode and the shard's thread stand between them.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,37 +8,42 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::channel::mpsc;
 use quinn::{RecvStream, SendStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use zonelake_ingest::{
-    ArrowDecoder, BatchContext, BatchSummary, DecodedBatch, LineDecoder, PendingBatch, Precision, Refusal, Reply,
-    StreamEvent, split_decoded,
+    DecodeError, DecodePlace, DecodeQueue, PendingBatch, Refusal, Reply, SenderPermits, StreamEvent,
 };
-use zonelake_schemas::wire::control::{Encoding, RefusedCode};
+use zonelake_schemas::BatchNumber;
+use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::wire::frame::{FrameKind, control_frame, split_batch};
-use zonelake_schemas::{BatchNumber, StreamKey};
-use zonelake_storage::{Entry, SequencedBatch};
 
 use crate::acks::{AckWriter, send_refusal};
 use crate::connection::ConnectionState;
-use crate::frames::{read_body, read_header, too_slow};
-use crate::open::{OpenedStream, open_stream, read_open};
+use crate::decoding::{BatchJob, Memory, ReadyBatch, StreamDecoder};
+use crate::frames::{read_body, read_header, write_frame};
+use crate::open::{FirstFrame, OpenedStream, open_stream, read_first};
 use crate::shared::SharedState;
 
 /// Reader of one stream that is open.
 struct Session {
     shared: Arc<SharedState>,
-    stream: OpenedStream,
-    decoder: Decoder,
-    /// Permits of the connection for bytes that may wait for acknowledgement.
-    unacked: Arc<Semaphore>,
+    connection: Arc<ConnectionState>,
+    stream: Arc<OpenedStream>,
+    /// Away while a frame is decoded.
+    decoder: Option<StreamDecoder>,
+    /// Queue of the gateway's jobs.
+    decoding: DecodeQueue,
     events: mpsc::UnboundedSender<StreamEvent>,
+    /// Number of the last batch that was submitted here or stored before.
+    last_submitted: BatchNumber,
     submitted: u64,
 }
 
-enum Decoder {
-    Arrow(ArrowDecoder),
-    Line(LineDecoder),
+fn token_ended() -> Refusal {
+    Refusal::new(RefusedCode::Token, "the token was revoked or has expired")
 }
+
+/// A refusal with the batch at fault, 0 where none is.
+type RefusedBatch = (Refusal, BatchNumber);
 
 /// Serves one stream from `Open` to its end.
 pub(crate) async fn serve_stream(
@@ -48,55 +53,63 @@ pub(crate) async fn serve_stream(
     connection: Arc<ConnectionState>,
 ) {
     // Each step is boxed: a stream, of which there are thousands, then takes memory for its present step alone.
-    let request = match Box::pin(read_open(&shared, connection.peer(), &mut receive)).await {
-        Ok(Some(request)) => request,
+    let first = match Box::pin(read_first(&shared, &connection, &mut receive)).await {
+        Ok(Some(first)) => first,
         Ok(None) => return,
-        Err(refusal) => return send_refusal(&shared, &mut send, &refusal, BatchNumber(0), BatchNumber(0)).await,
+        Err(refusal) => {
+            send_refusal(&shared, &connection, &mut send, &refusal, BatchNumber(0), BatchNumber(0)).await;
+            if refusal.code == RefusedCode::Token {
+                Box::pin(connection.close_without_token(&mut send)).await;
+            }
+            return;
+        }
     };
     // The token is valid, whatever else of `Open` may be refused.
     connection.handle_authenticated();
+    let request = match first {
+        FirstFrame::Open(request) => request,
+        FirstFrame::Pushes(request) => {
+            if let Err(refusal) = Box::pin(request.serve(&shared, &mut send)).await {
+                send_refusal(&shared, &connection, &mut send, &refusal, BatchNumber(0), BatchNumber(0)).await;
+            }
+            return;
+        }
+    };
     let stream = match Box::pin(open_stream(&shared, request)).await {
-        Ok(stream) => stream,
-        Err(refusal) => return send_refusal(&shared, &mut send, &refusal, BatchNumber(0), BatchNumber(0)).await,
+        Ok(stream) => Arc::new(stream),
+        Err(refusal) => {
+            return send_refusal(&shared, &connection, &mut send, &refusal, BatchNumber(0), BatchNumber(0)).await;
+        }
     };
     let (events, outcomes) = mpsc::unbounded();
     let (producer, key, id) = (stream.producer, stream.key(), stream.id);
-    let session = Session::new(Arc::clone(&shared), stream, Arc::clone(connection.unacked()), events);
+    let session = Session::new(Arc::clone(&shared), connection, stream, events);
     session.exchange(send, receive, outcomes).await;
     shared.pipeline.close_stream(producer, key, id).await;
-}
-
-impl OpenedStream {
-    fn key(&self) -> StreamKey {
-        StreamKey { table: self.table.registered.id, lane: self.lane }
-    }
 }
 
 impl Session {
     fn new(
         shared: Arc<SharedState>,
-        stream: OpenedStream,
-        unacked: Arc<Semaphore>,
+        connection: Arc<ConnectionState>,
+        stream: Arc<OpenedStream>,
         events: mpsc::UnboundedSender<StreamEvent>,
     ) -> Self {
-        let table = &stream.table.registered;
-        let decoder = match stream.encoding {
-            Encoding::Arrow => Decoder::Arrow(ArrowDecoder::new(table, shared.options.decode.clone())),
-            Encoding::Line => Decoder::Line(LineDecoder::new(table, Precision::Nanoseconds)),
-            Encoding::Unstated => unreachable!("a stream without an encoding is not opened"),
-        };
-        Self { shared, stream, decoder, unacked, events, submitted: 0 }
+        let decoder = Some(StreamDecoder::new(&shared, &stream));
+        let decoding = shared.pipeline.decoders().queue(stream.gateway.id);
+        let last_submitted = stream.last;
+        Self { shared, connection, stream, decoder, decoding, events, last_submitted, submitted: 0 }
     }
 
     /// Batches up and acknowledgements down, until either side ends.
     async fn exchange(self, mut send: SendStream, receive: RecvStream, outcomes: mpsc::UnboundedReceiver<StreamEvent>) {
-        let opened = self.stream.message(&self.shared);
-        if send.write_all(&control_frame(FrameKind::Opened, &opened)).await.is_err() {
-            return;
+        let opened = control_frame(FrameKind::Opened, &self.stream.message(&self.shared));
+        if let Err(reason) = write_frame(&mut send, &opened, self.shared.options.frame_timeout).await {
+            return self.connection.handle_not_written(reason);
         }
         // The reader ends when the writer has refused, since nothing more would be stored.
         let (writer_ended, ended) = watch::channel(false);
-        let writer = AckWriter::new(Arc::clone(&self.shared), send, self.stream.last);
+        let writer = AckWriter::new(Arc::clone(&self.shared), Arc::clone(&self.connection), send, self.stream.last);
         let writing = tokio::spawn(async move {
             writer.run(outcomes).await;
             // Fails where the reader has ended first, and then nobody has to know.
@@ -113,11 +126,13 @@ impl Session {
         // Made once: all streams wait for the same value, and a new wait with each frame would be a lock for all.
         let mut ended = pin!(ended.wait_for(|ended| *ended));
         let mut stopping = pin!(stopping.wait_for(|stopping| *stopping));
+        let mut revoked = pin!(self.stream.credential.clone().ended());
         let result = loop {
             tokio::select! {
                 biased;
                 _ = &mut ended => break Ok(()),
                 _ = &mut stopping => break Err((Refusal::shutting_down(), BatchNumber(0))),
+                () = &mut revoked => break Err((token_ended(), BatchNumber(0))),
                 step = self.handle_frame(&mut receive) => match step {
                     Ok(true) => {}
                     Ok(false) => break Ok(()),
@@ -139,7 +154,7 @@ impl Session {
     }
 
     /// Reads and handles one frame; false at the end of the stream.
-    async fn handle_frame(&mut self, receive: &mut RecvStream) -> Result<bool, (Refusal, BatchNumber)> {
+    async fn handle_frame(&mut self, receive: &mut RecvStream) -> Result<bool, RefusedBatch> {
         let none = |refusal| (refusal, BatchNumber(0));
         let options = &self.shared.options;
         let wait = options.frame_timeout;
@@ -149,96 +164,87 @@ impl Session {
         // nothing deadlocks. The table comes first, with nothing in hand: senders of a table whose flush falls behind
         // hold nothing that others wait for.
         self.shared.pipeline.wait_for_capacity(&self.stream.table).await;
-        let bytes = header.body_bytes.clamp(1, options.unacked_bytes_max);
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let unacked = Arc::clone(&self.unacked).acquire_many_owned(bytes).await.expect("it is never closed");
+        let unacked = self.connection.reserve_unacked(header.body_bytes, options.unacked_bytes_max).await;
         let of_gateway = self.shared.gateway_quota.reserve(self.stream.gateway.id, header.body_bytes).await;
-        let permit = self.shared.pipeline.reserve_frame(header.body_bytes).await;
+        let frame = self.shared.pipeline.reserve_frame(header.body_bytes).await;
         // The sender's time begins here: until now it was the server that let the sender wait.
-        let body = tokio::time::timeout(wait, read_body(receive, header.body_bytes)).await;
-        let body = body.map_err(|_elapsed| none(too_slow(wait)))?.map_err(none)?;
-        match (header.kind, &mut self.decoder) {
-            (FrameKind::Schema, Decoder::Arrow(decoder)) => decoder.handle_schema(&body).map_err(none)?,
-            (FrameKind::Dictionary, Decoder::Arrow(decoder)) => {
-                let _permit = self.shared.pipeline.decoder_permit().await;
-                decoder.handle_dictionary(body).map_err(none)?;
-            }
-            (FrameKind::Batch, _) => {
-                let arrived = self.shared.pipeline.store().clock().monotonic();
-                self.handle_batch(&body, arrived, permit, vec![of_gateway, unacked]).await?;
-            }
-            (kind, _) => {
-                let message = format!("a frame {kind:?} does not belong here");
-                return Err(none(Refusal::new(RefusedCode::Protocol, message)));
-            }
+        let body = read_body(receive, header.body_bytes, wait).await.map_err(none)?;
+        if header.kind == FrameKind::Batch {
+            let arrived = self.shared.pipeline.store().clock().monotonic();
+            self.handle_batch(body, arrived, frame, vec![of_gateway, unacked]).await?;
+        } else {
+            let bytes = self.decoded_bytes(&body);
+            let _decoded = self.shared.pipeline.reserve_decoded(self.stream.gateway.id, bytes).await;
+            let kind = header.kind;
+            self.decode(bytes, move |decoder, _place| decoder.handle_prelude(kind, body)).await.map_err(none)?;
         }
         Ok(true)
     }
 
     async fn handle_batch(
         &mut self,
-        body: &Bytes,
+        body: Bytes,
         arrived: Duration,
         frame: OwnedSemaphorePermit,
-        mut permits: Vec<OwnedSemaphorePermit>,
-    ) -> Result<(), (Refusal, BatchNumber)> {
-        let (number, payload) = split_batch(body)
+        mut permits: SenderPermits,
+    ) -> Result<(), RefusedBatch> {
+        let (number, payload) = split_batch(&body)
             .map_err(|error| (Refusal::new(RefusedCode::Protocol, error.to_string()), BatchNumber(0)))?;
         let payload = body.slice_ref(payload);
-        // A token may be revoked while its streams are open.
-        if self.shared.pipeline.store().registry().gateway(self.stream.gateway.id).is_none() {
-            return Err((Refusal::new(RefusedCode::Token, "the token was revoked"), number));
-        }
-        self.shared.pipeline.check_disk_space().map_err(|refusal| (refusal, number))?;
-        let shared = Arc::clone(&self.shared);
-        let decoding = shared.pipeline.decoder_permit().await;
-        let (digest, decoded) = self.decode(number, payload).map_err(|refusal| (refusal, number))?;
-        let (summary, stored, rejected) = split_decoded(number, decoded).map_err(|refusal| (refusal, number))?;
-        let stream = &self.stream;
-        let entry = Entry {
-            sequenced: Some(SequencedBatch {
-                producer: stream.producer,
-                epoch: stream.epoch,
-                stream: stream.key(),
-                number,
-                digest,
-            }),
-            gateway: stream.gateway.id,
-            lane: stream.lane,
-            table: Arc::clone(&stream.table),
-            stored,
-            rejected,
+        let refused = |refusal| (refusal, number);
+        let pipeline = &self.shared.pipeline;
+        // A token may end while its streams are open.
+        let gateway = pipeline.store().registry().gateway(self.stream.gateway.id);
+        let gateway = gateway.filter(|_| self.stream.credential.holds());
+        let gateway = gateway.ok_or_else(|| refused(token_ended()))?;
+        pipeline.check_disk_space().map_err(refused)?;
+        // Whatever the shard will say of another number, it needs no rows for that.
+        let check_only = number.0 != self.last_submitted.0 + 1;
+        let bytes = if check_only { payload.len() as u64 } else { self.decoded_bytes(&payload) };
+        permits.push(pipeline.reserve_decoded(self.stream.gateway.id, bytes).await);
+        let (shared, stream) = (Arc::clone(&self.shared), Arc::clone(&self.stream));
+        let job = BatchJob { shared, stream, gateway, number, payload, arrived, check_only };
+        let ready = self.decode(bytes, move |decoder, place| job.run(decoder, place)).await.map_err(refused)?;
+        let ReadyBatch { entry, summary, memory } = ready;
+        let pipeline = &self.shared.pipeline;
+        let memory = match memory {
+            Memory::None => None,
+            Memory::Reserved(permit) => Some(permit),
+            // The place among those that decode ends behind the wait.
+            Memory::Awaited(_place) => Some(pipeline.reserve_batch(&entry).await.map_err(refused)?),
         };
-        // The decoder's permit is held until the decoded batch is reserved: batches larger than their frames wait here,
-        // at most one for each decoder.
-        let batch = shared.pipeline.reserve_batch(&entry).await.map_err(|refusal| (refusal, number))?;
-        drop((decoding, frame));
-        let reply = Reply::Stream(self.events.clone(), Box::new(BatchSummary { arrived, ..summary }));
-        permits.push(batch);
-        let pending = PendingBatch { entry, session: Some(self.stream.id), permits: Some(permits), reply };
-        shared.pipeline.submit(pending).await.map_err(|refusal| (refusal, number))?;
+        drop(frame);
+        let reply = Reply::Stream(self.events.clone(), Box::new(summary), permits);
+        pipeline
+            .submit(PendingBatch { entry, session: Some(self.stream.id), check_only, memory, reply })
+            .await
+            .map_err(refused)?;
         // Behind the wait, which may be cut off: only what the shard has is waited for at the end.
         self.submitted += 1;
+        if !check_only {
+            self.last_submitted = number;
+        }
         Ok(())
     }
 
-    fn decode(&mut self, number: BatchNumber, payload: Bytes) -> Result<(u64, DecodedBatch), Refusal> {
-        let store = self.shared.pipeline.store();
-        let context = BatchContext {
-            registry: store.registry(),
-            gateway: &self.stream.gateway,
-            producer: &self.stream.producer_name,
-            epoch: self.stream.epoch,
-            number: Some(number),
-            lane: self.stream.lane,
-            now_us: store.clock().wall_us(),
-            table: &self.stream.table.registered,
-            rejected: &store.rejected().registered,
-            limits: &self.shared.options.decode,
-        };
-        match &mut self.decoder {
-            Decoder::Arrow(decoder) => Ok((decoder.digest(&payload), decoder.decode(payload, &context)?)),
-            Decoder::Line(decoder) => Ok((decoder.digest(&payload), decoder.decode(&payload, &context)?)),
-        }
+    fn decoded_bytes(&self, payload: &[u8]) -> u64 {
+        self.decoder.as_ref().map_or(payload.len() as u64, |decoder| decoder.decoded_bytes(payload))
+    }
+
+    /// Does a job with the decoder of this stream, in the gateway's turn.
+    async fn decode<T, F>(&mut self, bytes: u64, job: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut StreamDecoder, DecodePlace) -> Result<T, Refusal> + Send + 'static,
+    {
+        // Away for good where a job before has panicked; its stream has ended with that.
+        let Some(mut decoder) = self.decoder.take() else { return Err(Refusal::internal(&DecodeError)) };
+        let done = self.decoding.run(bytes, move |place| {
+            let result = job(&mut decoder, place);
+            (decoder, result)
+        });
+        let (decoder, result) = done.await.map_err(|error| Refusal::internal(&error))?;
+        self.decoder = Some(decoder);
+        result
     }
 }

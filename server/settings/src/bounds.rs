@@ -69,9 +69,12 @@ impl Settings {
         within("http.connections_max", http.connections_max, 1..=100_000)?;
         within("http.connections_per_address_max", http.connections_per_address_max, 1..=100_000)?;
         within("http.body_bytes_max", http.body_bytes_max, 1_024..=1 << 30)?;
+        within("http.idle_seconds", http.idle_seconds, 1..=3_600)?;
         within("http.body_seconds_max", http.body_seconds_max, 1..=600)?;
         within("http.idempotency_keys_max", http.idempotency_keys_max, 1..=100_000)?;
-        within("http.idempotency_seconds", http.idempotency_seconds, 60..=2_592_000)
+        within("http.idempotency_seconds", http.idempotency_seconds, 60..=2_592_000)?;
+        within("http.live_streams_max", http.live_streams_max, 1..=100_000)?;
+        check_origins(&http.cors_origins)
     }
 
     fn check_postgres(&self) -> Result<(), SettingsError> {
@@ -102,7 +105,12 @@ impl Settings {
         within("ingest.batch_devices_max", ingest.batch_devices_max, 1..=1_000_000)?;
         within("ingest.new_devices_per_hour_max", ingest.new_devices_per_hour_max, 1..=1_000_000)?;
         within("ingest.decompressed_bytes_max", ingest.decompressed_bytes_max, 65_536..=64 << 20)?;
-        within("ingest.future_seconds_max", ingest.future_seconds_max, 0..=31_536_000)
+        within("ingest.future_seconds_max", ingest.future_seconds_max, 0..=31_536_000)?;
+        if ingest.oldest_us().is_none() {
+            let what = format!("is {:?}; a date from 1970-01-01 to 9999-12-31 is possible", ingest.oldest_date);
+            return refuse("ingest.oldest_date", what);
+        }
+        Ok(())
     }
 
     fn check_storage(&self) -> Result<(), SettingsError> {
@@ -113,7 +121,13 @@ impl Settings {
         at_least("flush.live_bytes_max", flush.live_bytes_max, 2 * flush.bytes_max, "twice flush.bytes_max")?;
         within("flush.age_seconds", flush.age_seconds, 1..=86_400)?;
         within("flush.row_group_rows_max", flush.row_group_rows_max, 8_192..=4_194_304)?;
-        within("flush.zstd_level", flush.zstd_level, 1..=22)
+        within("flush.zstd_level", flush.zstd_level, 1..=22)?;
+        let compaction = &self.compaction;
+        within("compaction.target_bytes", compaction.target_bytes, 1 << 20..=4 << 30)?;
+        within("compaction.files_max", compaction.files_max, 2..=1_000)?;
+        within("compaction.memory_bytes_max", compaction.memory_bytes_max, 32 << 20..=16 << 30)?;
+        within("compaction.repeats_seconds", compaction.repeats_seconds, 1..=86_400)?;
+        within("compaction.keep_seconds", compaction.keep_seconds, 0..=2_592_000)
     }
 
     fn check_query(&self) -> Result<(), SettingsError> {
@@ -128,6 +142,28 @@ impl Settings {
 
 /// Names of a certificate that is made here.
 const NAMES_MAX: usize = 64;
+
+/// Refuses what no browser sends as an origin, and hence would allow nobody.
+fn check_origins(origins: &[String]) -> Result<(), SettingsError> {
+    if origins.len() > NAMES_MAX {
+        return refuse("http.cors_origins", format!("has {} origins; at most {NAMES_MAX} are possible", origins.len()));
+    }
+    let is_origin = |origin: &str| {
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        host.is_some_and(|host| {
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+        })
+    };
+    match origins.iter().find(|origin| !is_origin(origin)) {
+        Some(origin) => refuse(
+            "http.cors_origins",
+            format!(
+                "has {origin:?}; an origin is a scheme and a host, as https://hmi.example.vn or http://10.0.0.7:8080"
+            ),
+        ),
+        None => Ok(()),
+    }
+}
 
 fn within<T: PartialOrd + Display + Copy>(
     key: &'static str,

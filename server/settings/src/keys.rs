@@ -52,6 +52,10 @@ pub struct Settings {
     /// From memory to Parquet.
     #[config(nested)]
     pub flush: FlushSettings,
+    /// Small files into large ones.
+    #[config(nested)]
+    pub compaction: CompactionSettings,
+
     /// SQL.
     #[config(nested)]
     pub query: QuerySettings,
@@ -61,9 +65,10 @@ pub struct Settings {
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct LogSettings {
-    /// Least level: error, warn, info, debug or trace; by module as in "info,zonelake_ingest=debug". ERROR means lost data or
-    /// an operator's action; debug costs throughput.
-    #[config(env = "ZONELAKE_LOG_LEVEL", default = "info")]
+    /// Least level: error, warn, info, debug or trace, for all parts or by module, as in "warn,zonelake=info,zonelake_ingest=debug".
+    /// The default shows our own lines, and of libraries what they warn of. ERROR means lost data or an operator's action; debug
+    /// costs throughput.
+    #[config(env = "ZONELAKE_LOG_LEVEL", default = "warn,zonelake=info")]
     pub level: String,
 }
 
@@ -127,13 +132,15 @@ pub struct QuicSettings {
     #[config(env = "ZONELAKE_QUIC_UNACKED_BYTES_MAX", default = 33_554_432)]
     pub unacked_bytes_max: usize,
 
-    /// Bytes that one connection may have in flight and unread, 65,536 to 16,777,216: enough for bandwidth times delay of a link. All
-    /// connections together have ingest.buffered_bytes_max; further ones, and unauthenticated ones, have 65,536 each.
+    /// Bytes that one connection may have in flight and unread, 65,536 to 16,777,216: enough for bandwidth times delay of a link; a stream
+    /// of it may have a quarter. All connections together have ingest.buffered_bytes_max, of which those without a token reserve half at
+    /// most; further ones, and unauthenticated ones, have 65,536 each.
     #[config(env = "ZONELAKE_QUIC_RECEIVE_WINDOW_BYTES", default = 2_097_152)]
     pub receive_window_bytes: u32,
 
-    /// Seconds for a frame to arrive whole once it has begun, 1 to 600. A sender that is slower is refused: it would hold capacity
-    /// among the bytes in flight. A connection that is not authenticated after twice this time is closed.
+    /// Seconds for 4 KiB of a frame, or what is left of it, to arrive once it has begun, and for 4 KiB of what the server writes to be read,
+    /// 1 to 600. Who is slower is refused or closed: it would hold capacity among the bytes in flight. A connection that is not
+    /// authenticated after twice this time is closed.
     #[config(env = "ZONELAKE_QUIC_FRAME_SECONDS_MAX", default = 30)]
     pub frame_seconds_max: u64,
 }
@@ -159,12 +166,13 @@ pub struct HttpSettings {
     #[config(env = "ZONELAKE_HTTP_PLAIN_BEYOND_LOOPBACK", default = false)]
     pub plain_beyond_loopback: bool,
 
-    /// Connections at once, 1 to 100,000; further ones wait in the system's queue.
+    /// Connections at once, 1 to 100,000; further ones are told to retry (503), except for /health, /ready and /metrics. A quarter of
+    /// them is kept for addresses from which somebody has shown a valid password or token.
     #[config(env = "ZONELAKE_HTTP_CONNECTIONS_MAX", default = 256)]
     pub connections_max: usize,
 
-    /// Connections at once from one address, 1 to 100,000; further ones are told to retry (503). Many clients behind a proxy or an
-    /// address translation need more.
+    /// Connections at once from one address, or from one /64 of IPv6, 1 to 100,000; further ones are told to retry (503). Many clients
+    /// behind a proxy or an address translation need more.
     #[config(env = "ZONELAKE_HTTP_CONNECTIONS_PER_ADDRESS_MAX", default = 128)]
     pub connections_per_address_max: usize,
 
@@ -173,18 +181,33 @@ pub struct HttpSettings {
     #[config(env = "ZONELAKE_HTTP_BODY_BYTES_MAX", default = 33_554_432)]
     pub body_bytes_max: usize,
 
-    /// Seconds for the body of a write to arrive, 1 to 600; a slower one is refused (408).
+    /// Seconds that a connection may be without a request, 1 to 3,600, and that a client may take nothing of a response; then it is
+    /// closed. A first byte must come within 10 seconds, and the first request within 30.
+    #[config(env = "ZONELAKE_HTTP_IDLE_SECONDS", default = 60)]
+    pub idle_seconds: u64,
+
+    /// Seconds within which another 65,536 bytes of a write's body must arrive, or its end, 1 to 600; else it is refused (408).
     #[config(env = "ZONELAKE_HTTP_BODY_SECONDS_MAX", default = 30)]
     pub body_seconds_max: u64,
 
     /// Idempotency keys that are remembered for each gateway, 1 to 100,000. Beyond it the oldest are forgotten, and a request that is
-    /// repeated under a forgotten key is stored again. Each takes about 50 bytes of memory and in the header of each WAL segment.
+    /// repeated under a forgotten key is stored again. Each takes about 50 bytes of memory and in the checkpoint of the WAL.
     #[config(env = "ZONELAKE_HTTP_IDEMPOTENCY_KEYS_MAX", default = 10_000)]
     pub idempotency_keys_max: usize,
 
     /// Seconds for which an idempotency key is remembered, 60 to 2,592,000.
     #[config(env = "ZONELAKE_HTTP_IDEMPOTENCY_SECONDS", default = 86_400)]
     pub idempotency_seconds: u64,
+
+    /// Clients that follow changes of /api/v1/live at once, as streams or with "wait", 1 to 100,000; further ones are told to retry
+    /// (503). The connection of each counts among connections_max.
+    #[config(env = "ZONELAKE_HTTP_LIVE_STREAMS_MAX", default = 2_048)]
+    pub live_streams_max: usize,
+
+    /// Origins whose pages may read answers of SQL and /api/v1/live in a browser (CORS): scheme, host, and port where it is not the usual. At most 64; there is
+    /// no pattern. Not set: none but the server's own.
+    #[config(env = "ZONELAKE_HTTP_CORS_ORIGINS", parse_env = names_from_env, default = [])]
+    pub cors_origins: Vec<String>,
 }
 
 /// Section `postgres`.
@@ -232,8 +255,8 @@ pub struct IngestSettings {
     pub shards: u16,
 
     /// Bytes in flight over all connections and interfaces; at least 4 times quic.frame_bytes_max. One half is for frames as they cross the
-    /// network, until they are decoded, and one gateway may have half of that; the other half is for decoded batches, until they are
-    /// acknowledged. When a half is used up, the server stops reading and QUIC holds the senders.
+    /// network, until they are decoded, the other half is for decoded batches, until they are acknowledged, and one gateway may have half of
+    /// either. When a half is used up, the server stops reading and QUIC holds the senders.
     #[config(env = "ZONELAKE_INGEST_BUFFERED_BYTES_MAX", default = 268_435_456)]
     pub buffered_bytes_max: u64,
 
@@ -250,8 +273,8 @@ pub struct IngestSettings {
     #[config(env = "ZONELAKE_INGEST_BATCH_DEVICES_MAX", default = 65_536)]
     pub batch_devices_max: usize,
 
-    /// Devices that one gateway may register within an hour, 1 to 1,000,000, counted since the start. Batches beyond it are refused
-    /// (LIMIT) until the hour has passed; what is known already goes on. It stops a gateway that makes up names.
+    /// Devices that one gateway may register within an hour, 1 to 1,000,000, counted since the start. Rows of further ones are
+    /// rejected (unknown_device) until the hour has passed; what is known already goes on. It stops a gateway that makes up names.
     #[config(env = "ZONELAKE_INGEST_NEW_DEVICES_PER_HOUR_MAX", default = 100_000)]
     pub new_devices_per_hour_max: usize,
 
@@ -263,6 +286,18 @@ pub struct IngestSettings {
     /// the table "rejected".
     #[config(env = "ZONELAKE_INGEST_FUTURE_SECONDS_MAX", default = 300)]
     pub future_seconds_max: u64,
+
+    /// Batches are taken although the clock is behind the rows that are stored. Not set, they are refused meanwhile, since rows from now
+    /// would count as rows from the future. For a server whose clock is right, and was far ahead before: rows without a time of their own
+    /// have got that time then.
+    #[config(env = "ZONELAKE_INGEST_CLOCK_MAY_BE_BEHIND", default = false)]
+    pub clock_may_be_behind: bool,
+
+    /// Earliest date of a row, YYYY-MM-DD in UTC, 1970-01-01 to 9999-12-31. Rows before it go to the table "rejected". Clocks that have
+    /// lost their battery begin at 1970, 1980 or 2000, and seconds that were sent as nanoseconds end in 1970; earlier archives need an
+    /// earlier date here.
+    #[config(env = "ZONELAKE_INGEST_OLDEST_DATE", default = "2001-01-01")]
+    pub oldest_date: String,
 }
 
 /// Section `storage`.
@@ -284,7 +319,8 @@ pub struct WalSettings {
     pub segment_bytes: u64,
 
     /// Bytes of one shard's WAL, at least 2 times segment_bytes. Beyond it the tables that hold its oldest segment are flushed,
-    /// however few their rows. More of them make a restart longer, fewer make smaller Parquet files.
+    /// however few their rows. Beyond twice of it, what a table that cannot be flushed holds is set aside, and from as much again on
+    /// that table is refused. More of them make a restart longer, fewer make smaller Parquet files.
     #[config(env = "ZONELAKE_WAL_BYTES_MAX", default = 1_073_741_824)]
     pub bytes_max: u64,
 }
@@ -314,6 +350,36 @@ pub struct FlushSettings {
     /// Level of the ZSTD compression, 1 to 22. Above 3 the gain is small and the time is not.
     #[config(env = "ZONELAKE_FLUSH_ZSTD_LEVEL", default = 1)]
     pub zstd_level: i32,
+}
+
+/// Section `compaction`.
+#[derive(Debug, Clone, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct CompactionSettings {
+    /// Bytes from which a file stays as it is, 1,048,576 to 4,294,967,296. Smaller ones of one UTC date are merged into one, so that
+    /// statements open few files. Larger ones are rewritten once more on their way.
+    #[config(env = "ZONELAKE_COMPACTION_TARGET_BYTES", default = 268_435_456)]
+    pub target_bytes: u64,
+
+    /// Files of about one size and of one date that may stand next to each other, 2 to 1,000; with one more they are merged. Fewer
+    /// make statements faster and rewrite rows more often.
+    #[config(env = "ZONELAKE_COMPACTION_FILES_MAX", default = 8)]
+    pub files_max: usize,
+
+    /// Bytes of memory that a merge may take, 33,554,432 to 17,179,869,184.
+    #[config(env = "ZONELAKE_COMPACTION_MEMORY_BYTES_MAX", default = 268_435_456)]
+    pub memory_bytes_max: usize,
+
+    /// Seconds for which files stay on disk after they were merged, 0 to 2,592,000, and never less than query.time_seconds_max:
+    /// statements and other readers of the Delta tables that have begun before may still read them.
+    #[config(env = "ZONELAKE_COMPACTION_KEEP_SECONDS", default = 3_600)]
+    pub keep_seconds: u64,
+
+    /// Seconds between two merges of one date of a table that declares on_repeat, 1 to 86,400, where its files are few and may have rows
+    /// of one device and time in common. Queries see one row at any time; other readers of the Delta tables may see several for so long.
+    /// Less rewrites large files more often.
+    #[config(env = "ZONELAKE_COMPACTION_REPEATS_SECONDS", default = 3_600)]
+    pub repeats_seconds: u64,
 }
 
 /// Section `query`.

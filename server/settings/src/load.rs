@@ -118,6 +118,7 @@ mod tests {
             ("[quic]\nkey = \"k.pem\"", "quic.certificate"),
             ("[postgres]\nlisten = \"0.0.0.0:1\"", "postgres.certificate"),
             ("[postgres]\nstartup_seconds_max = 0", "ZONELAKE_POSTGRES_STARTUP_SECONDS_MAX"),
+            ("[ingest]\noldest_date = \"2001-02-29\"", "ingest.oldest_date"),
             ("[log]\nlevel = \"info,=x=\"", "log.level"),
             ("node = \"\"", "node"),
         ] {

@@ -10,11 +10,14 @@ use zonelake_schemas::clock::{Clock, SystemClock};
 
 use zonelake_server::FailureKind;
 
+use super::audit::AuditCheck;
 use super::report::Report;
-use super::{tables, wal};
+use super::tables::Depth;
+use super::wal::Registered;
+use super::{rules, tables, wal};
 use crate::error::{CliError, long_help};
 use crate::options::SettingsOptions;
-use crate::registry_access::REGISTRY_FILE;
+use crate::registry_access::{REGISTRY_FILE, record_on_folder};
 
 const EXAMPLES: &str = "Examples:
   zonelake check
@@ -68,7 +71,11 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
             folder.display()
         );
     }
-    check_folder(folder, &settings.node, options.set_apart, &mut report)?;
+    let depth = if options.set_apart { Depth::SetApart } else { Depth::Read };
+    check_folder(folder, &settings.node, depth, &mut report)?;
+    if !report.set_apart.is_empty() {
+        record_on_folder(folder, "set_apart", Some(report.set_apart.join("; ")))?;
+    }
     report.print(options.json).map_err(CliError::failed)?;
     match report.problems.len() {
         0 => Ok(()),
@@ -77,12 +84,26 @@ pub(crate) fn run(options: &CheckOptions) -> Result<(), CliError> {
     }
 }
 
-fn check_folder(folder: &Path, node: &str, set_apart: bool, report: &mut Report) -> Result<(), CliError> {
+/// What is not sound in a copy of a folder, whose Parquet files were compared with their digests when they were copied.
+///
+/// # Errors
+/// Where the system does not let it be read.
+pub(crate) fn problems_of_copy(folder: &Path, node: &str) -> Result<Vec<String>, CliError> {
+    let mut report = Report::default();
+    check_folder(folder, node, Depth::Lengths, &mut report)?;
+    Ok(report.problems)
+}
+
+fn check_folder(folder: &Path, node: &str, depth: Depth, report: &mut Report) -> Result<(), CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let declared = check_registry(&folder.join(REGISTRY_FILE), report);
-    let wal_ends = wal::check(&folder.join("wal"), report);
+    let registry = folder.join(REGISTRY_FILE);
+    let (declared, registered) = check_registry(&registry, report);
+    let mut audit = AuditCheck::of(&declared);
+    let wal_ends = wal::check(&folder.join("wal"), &registry, registered, &mut audit, report);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::failed)?;
-    runtime.block_on(tables::check(folder, set_apart, &declared, &clock, report));
+    runtime.block_on(tables::check(folder, depth, &declared, &clock, &mut audit, report));
+    rules::check(folder, report);
+    audit.finish(folder, report);
     for (table, app, committed) in std::mem::take(&mut report.committed) {
         let end = app.strip_prefix(node).and_then(|shard| wal_ends.get(shard.trim_start_matches('/')));
         if let Some(end) = end.filter(|end| **end <= committed) {
@@ -94,16 +115,18 @@ fn check_folder(folder: &Path, node: &str, set_apart: bool, report: &mut Report)
     Ok(())
 }
 
-/// Checks the registry and reads the stored tables from it, which the files are compared with.
-fn check_registry(path: &Path, report: &mut Report) -> Vec<Arc<RegisteredTable>> {
+/// Checks the registry and reads from it what files and WAL are compared with.
+fn check_registry(path: &Path, report: &mut Report) -> (Vec<Arc<RegisteredTable>>, Registered) {
     let checked = check_file(path).and_then(|found| {
         report.add_registry(&found);
-        tables_of_file(path)
+        Ok((tables_of_file(path)?, Some(found.marks), found.node_number))
     });
-    checked.unwrap_or_else(|error| {
+    let (declared, marks, node_number) = checked.unwrap_or_else(|error| {
         report.problems.push(error.to_string());
-        Vec::new()
-    })
+        (Vec::new(), None, None)
+    });
+    let tables = declared.iter().map(|table| (table.id, Arc::clone(table))).collect();
+    (declared, Registered { tables, marks, node_number })
 }
 
 /// Whether a server has the folder open, and what keeps one from it meanwhile.

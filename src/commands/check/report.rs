@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use zonelake_registry::RegistryReport;
+use zonelake_wal::WalReport;
 
 /// Everything that was found. Its JSON form is for scripts: fields are added, and none is renamed.
 #[derive(Debug, Default, Serialize)]
@@ -20,6 +21,8 @@ pub(super) struct Report {
     pub(super) registry: RegistryCounts,
     pub(super) wal: LogCounts,
     pub(super) tables: BTreeMap<String, TableCounts>,
+    pub(super) deletions: DeletionCounts,
+    pub(super) audit: AuditChain,
     /// Table, application and LSN of each transaction in a table's log.
     #[serde(skip)]
     pub(super) committed: Vec<(String, String, u64)>,
@@ -45,6 +48,28 @@ pub(super) struct LogCounts {
     /// Shards whose last block was being written at the end, and never acknowledged.
     pub(super) torn_tails: u64,
     pub(super) spare_bytes: u64,
+    /// State of streams and of requests' keys.
+    pub(super) checkpoint_bytes: u64,
+}
+
+/// Counts of the deletions.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct DeletionCounts {
+    pub(super) ordered: u64,
+    /// Those whose rows are in no file on disk.
+    pub(super) erased: u64,
+    /// Files on disk that have, or had, rows of the others.
+    pub(super) files_left: u64,
+}
+
+/// The chain of the table of audit.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct AuditChain {
+    /// Entries whose hashes are theirs.
+    pub(super) entries: u64,
+    /// Number of the last one, and its hash: who has noted them at another place finds out whether later ones were cut off.
+    pub(super) last: i64,
+    pub(super) hash: String,
 }
 
 /// Counts of one table.
@@ -74,6 +99,17 @@ impl Report {
         self.problems.extend(found.problems.iter().map(|problem| format!("registry: {problem}")));
     }
 
+    /// Adds what was found of one shard's WAL, its damage included.
+    pub(super) fn add_wal(&mut self, found: &WalReport) {
+        self.wal.segments += found.segments.len() as u64;
+        self.wal.records += found.records();
+        self.wal.payload_bytes += found.segments.iter().map(|segment| segment.payload_bytes).sum::<u64>();
+        self.wal.torn_tails += u64::from(found.torn_tail.is_some());
+        self.wal.spare_bytes += found.spare_bytes;
+        self.wal.checkpoint_bytes += found.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.state.len() as u64);
+        self.problems.extend(found.damages.iter().map(ToString::to_string));
+    }
+
     /// Writes the report to standard output.
     pub(super) fn print(&mut self, json: bool) -> io::Result<()> {
         self.sound = self.problems.is_empty();
@@ -98,6 +134,17 @@ impl Report {
                 out,
                 "{name:<12} {rows} rows, {readings} readings, {bytes} bytes, in {files} files; version {version}; {files_not_listed} files not listed"
             )?;
+        }
+        let DeletionCounts { ordered, erased, files_left } = self.deletions;
+        if ordered > 0 {
+            writeln!(
+                out,
+                "deletions    {ordered} ordered, {erased} gone from disk; {files_left} files of the others are left"
+            )?;
+        }
+        let AuditChain { entries, last, hash } = &self.audit;
+        if *entries > 0 {
+            writeln!(out, "audit        {entries} entries, chained up to number {last}; its hash is {hash}")?;
         }
         for file in &self.set_apart {
             writeln!(out, "SET APART    {file}")?;

@@ -11,15 +11,27 @@ use zonelake_registry::RegisteredTable;
 use zonelake_schemas::clock::Clock;
 use zonelake_tablelog::{DeltaLog, LogCommit, LogSnapshot, TableLog, delta_table};
 
+use super::audit::AuditCheck;
 use super::report::{Report, TableCounts};
 
-/// Checks every table of the registry, and that there is none beside them. With `set_apart`, damaged files leave their
-/// tables.
+/// What is done with the files of the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// They are there, with their lengths.
+    Lengths,
+    /// They are read.
+    Read,
+    /// They are read, and damaged ones leave their tables.
+    SetApart,
+}
+
+/// Checks every table of the registry, and that there is none beside them.
 pub(super) async fn check(
     data: &Path,
-    set_apart: bool,
+    depth: Depth,
     declared: &[Arc<RegisteredTable>],
     clock: &Arc<dyn Clock>,
+    audit: &mut AuditCheck,
     report: &mut Report,
 ) {
     let folder = &data.join("tables");
@@ -42,10 +54,10 @@ pub(super) async fn check(
         None => return report.problems.push(format!("tables: {} is missing", folder.display())),
     };
     let (root, url) = (store.root().clone(), store.url().clone());
-    let tables = Tables { data, folder, clock, root, url, store: Arc::new(store), set_apart };
+    let tables = Tables { data, folder, clock, root, url, store: Arc::new(store), depth };
     for table in declared {
         let name = &table.def.name;
-        let found = tables.check_one(table, &mut report.committed).await;
+        let found = tables.check_one(table, audit, &mut report.committed).await;
         report.problems.extend(found.problems.into_iter().map(|problem| format!("table {name}: {problem}")));
         report.set_apart.extend(found.set_apart.into_iter().map(|file| format!("table {name}: {file}")));
         report.tables.insert(name.clone(), found.counts);
@@ -67,11 +79,16 @@ struct Tables<'a> {
     root: object_store::path::Path,
     url: url::Url,
     store: Arc<dyn ObjectStore>,
-    set_apart: bool,
+    depth: Depth,
 }
 
 impl Tables<'_> {
-    async fn check_one(&self, table: &RegisteredTable, committed: &mut Vec<(String, String, u64)>) -> Found {
+    async fn check_one(
+        &self,
+        table: &RegisteredTable,
+        audit: &mut AuditCheck,
+        committed: &mut Vec<(String, String, u64)>,
+    ) -> Found {
         let name = table.def.name.as_str();
         let mut found = Found::default();
         let (log, snapshot) = match self.read_log(name).await {
@@ -88,8 +105,15 @@ impl Tables<'_> {
         for file in &snapshot.files {
             counts.files += 1;
             counts.bytes += file.bytes;
+            if self.depth == Depth::Lengths {
+                counts.rows += file.rows;
+                audit.note_unread(name);
+                found.problems.extend(self.wrong_length(name, file));
+                continue;
+            }
             match verify_file(&table.schemas, &self.store, &root, file).await {
                 Ok(verified) => {
+                    found.problems.extend(audit.take_file(table, &self.store, &root, file).await.err());
                     counts.rows += verified.rows;
                     counts.readings += verified.readings;
                 }
@@ -103,8 +127,8 @@ impl Tables<'_> {
             snapshot.files.iter().map(|file| self.folder.join(name).join(&file.path)).collect();
         counts.files_not_listed =
             parquet_files(&self.folder.join(name)).iter().filter(|path| !listed.contains(*path)).count() as u64;
-        if !self.set_apart || damaged.is_empty() {
-            found.problems = damaged.into_iter().map(|(_, damage)| damage).collect();
+        if self.depth != Depth::SetApart || damaged.is_empty() {
+            found.problems.extend(damaged.into_iter().map(|(_, damage)| damage));
             return found;
         }
         match self.take_out(name, &log, snapshot.version, &damaged).await {
@@ -124,6 +148,18 @@ impl Tables<'_> {
         found
     }
 
+    /// What is wrong with the length of a file.
+    fn wrong_length(&self, name: &str, file: &DataFile) -> Option<String> {
+        let path = self.folder.join(name).join(&file.path);
+        match std::fs::metadata(&path) {
+            Ok(found) if found.len() == file.bytes => None,
+            Ok(found) => {
+                Some(format!("{} has {} bytes, and its table lists {}", path.display(), found.len(), file.bytes))
+            }
+            Err(error) => Some(format!("{}: {error}", path.display())),
+        }
+    }
+
     /// Takes files out of a table with one commit, and moves what is left of them out of its folder.
     async fn take_out(
         &self,
@@ -134,7 +170,9 @@ impl Tables<'_> {
     ) -> Result<(), String> {
         let removes = damaged.iter().map(|(file, _)| Arc::clone(file)).collect();
         let commit = LogCommit { base_version, removes, ..LogCommit::default() };
-        log.commit(commit).await.map_err(|error| format!("nothing was set apart: {error}"))?;
+        if let Err(error) = log.commit(commit).await {
+            confirm_removed(log, damaged).await.map_err(|why| format!("{why}: {error}"))?;
+        }
         for (file, _) in damaged {
             let (from, to) =
                 (self.folder.join(name).join(&file.path), self.data.join(APART).join(name).join(&file.path));
@@ -156,6 +194,21 @@ impl Tables<'_> {
             delta_table(Arc::clone(&self.store), &url, Arc::clone(self.clock)).map_err(|error| error.to_string())?;
         let snapshot = log.load().await.map_err(|error| error.to_string())?;
         Ok((log, snapshot))
+    }
+}
+
+/// Confirms a commit that was reported as failed and has landed all the same: it may not be synced, and a further entry behind it is.
+async fn confirm_removed(log: &DeltaLog, removed: &[(Arc<DataFile>, String)]) -> Result<(), String> {
+    let snapshot = log.load().await;
+    let snapshot =
+        snapshot.map_err(|error| format!("run the command again: what it has done is not known ({error})"))?;
+    if removed.iter().any(|(file, _)| snapshot.files.iter().any(|listed| listed.path == file.path)) {
+        return Err("nothing was set apart".into());
+    }
+    let confirmation = LogCommit { base_version: snapshot.version, ..LogCommit::default() };
+    match log.commit(confirmation).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("run the command again: a loss of power may undo what it has done ({error})")),
     }
 }
 

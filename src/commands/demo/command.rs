@@ -8,7 +8,7 @@ use zonelake_server::Server;
 use zonelake_settings::Settings;
 
 use super::gateway::gateway;
-use super::{questions, recordings, simulated};
+use super::{known, questions, recordings, simulated};
 use crate::error::{CliError, long_help};
 
 const EXAMPLES: &str = "Examples:
@@ -44,7 +44,11 @@ pub(crate) fn run(options: &DemoOptions) -> Result<(), CliError> {
     let data = options.data.clone().unwrap_or_else(|| temporary.path().join("zonelake-data"));
     refuse_used(&data)?;
     crate::server_log::start("warn")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::failed)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(zonelake_server::STACK_BYTES)
+        .enable_all()
+        .build()
+        .map_err(CliError::failed)?;
     runtime.block_on(show(options, &data))
 }
 
@@ -58,6 +62,7 @@ async fn show(options: &DemoOptions, data: &Path) -> Result<(), CliError> {
 
     let zones = simulated::ZONES.map(|zone| gateway(&server, zone));
     let zones = zones.into_iter().collect::<Result<Vec<_>, _>>()?;
+    known::bring(&server)?;
     let recorded = recordings::push_recordings(&zones[0].connection, &zones[0].token).await?;
     let sent = simulated::send(&zones, Duration::from_secs(options.seconds)).await?;
 
@@ -142,9 +147,9 @@ mod tests {
                 ("recording in environment", |recorded, _| recorded[0].rows += 1),
                 ("recording in environment", |recorded, _| recorded[0].readings += 1),
                 ("recording in energy", |recorded, _| recorded[1].sums[2].1 += 1),
-                ("environment of", |_, sent| sent.values_mut().next().unwrap().rows -= 1),
-                ("environment of", |_, sent| sent.values_mut().next().unwrap().readings += 1),
-                ("environment of", |_, sent| sent.values_mut().next().unwrap().checksum += 1),
+                ("assets of", |_, sent| sent.values_mut().next().unwrap().rows -= 1),
+                ("assets of", |_, sent| sent.values_mut().next().unwrap().readings += 1),
+                ("assets of", |_, sent| sent.values_mut().next().unwrap().checksum += 1),
             ];
             for (words, plant) in planted {
                 let (mut recorded, mut sent) = (recorded.clone(), sent.clone());

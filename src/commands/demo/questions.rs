@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{DataType, Int64Type};
 use arrow::util::pretty::pretty_format_batches;
 use zonelake_server::{FailureKind, Started};
 
 use super::recordings::Recorded;
 use super::simulated::{SentByTable, check_sql, fields};
-use crate::commands::sql::client::{Client, ClientOptions};
+use crate::commands::sql::client::{Client, ClientOptions, SessionOptions};
 use crate::error::CliError;
 use crate::options::CredentialOptions;
 
@@ -25,6 +25,7 @@ impl Asker {
         let options = ClientOptions {
             url: format!("{scheme}://{}", started.http),
             credentials: CredentialOptions { user: "admin".into(), password: Some(password.into()), ca },
+            session: SessionOptions::default(),
         };
         Ok(Self { client: Client::new(&options)? })
     }
@@ -106,9 +107,10 @@ impl Asker {
         row.columns()
             .iter()
             .map(|column| {
-                let column = column.as_primitive_opt::<Int64Type>();
+                // The sum of integers is numeric.
+                let column = arrow::compute::cast(column, &DataType::Int64).ok();
                 column
-                    .map(|column| column.value(0))
+                    .and_then(|column| Some(column.as_primitive_opt::<Int64Type>()?.value(0)))
                     .ok_or_else(|| CliError::failed(format!("not an integer in the answer to {sql}")))
             })
             .collect()
@@ -132,12 +134,17 @@ fn indent(sql: &str) -> String {
     sql.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
-const QUESTIONS: [(&str, &str); 5] = [
+const QUESTIONS: [(&str, &str); 10] = [
     (
-        "Environment: hourly PM2.5 at the recorded stations, worst first",
-        "SELECT device, date_trunc('hour', time) AS hour_utc, avg(pm2_5) AS pm2_5, avg(pm10) AS pm10
-FROM environment WHERE device IN ('Aotizhongxin', 'Dongsi', 'Gucheng')
-GROUP BY device, hour_utc ORDER BY pm2_5 DESC LIMIT 5",
+        "Environment: VN_AQI of each day at the recorded stations, to be published from 18 hours on",
+        "SELECT device, day, aqi, parameter, band_en, reason, aqi_any FROM air_quality_daily
+WHERE device IN ('Aotizhongxin', 'Dongsi', 'Gucheng') ORDER BY device, day",
+    ),
+    (
+        "Environment: the recorded days judged as of 1 January 2026, since the limits are younger than the data",
+        "SELECT device, parameter, averaging, limit_value, sum(exceeded) AS exceeded, max(worst) AS worst FROM air_checks
+WHERE device IN ('Aotizhongxin', 'Dongsi', 'Gucheng') AND '2026-01-01' BETWEEN valid_from AND coalesce(valid_to, date '9999-12-31')
+GROUP BY device, parameter, averaging, limit_value HAVING sum(exceeded) > 0 ORDER BY device, parameter, averaging",
     ),
     (
         "Environment: simulated stations above the 24 h limit of PM2.5, by zone",
@@ -148,10 +155,10 @@ FROM environment CROSS JOIN (SELECT limit_value FROM air_limits
 WHERE device LIKE 'sim-%' GROUP BY province, zone ORDER BY mean DESC",
     ),
     (
-        "Production: share of the time that machines run, and good parts, by zone",
-        "SELECT zone, count(DISTINCT device) AS machines, round(100.0 * count(*) FILTER (WHERE state = 'running') / count(*), 1) AS running_percent,
-       max(count_good) AS good_parts_max, round(max(vibration_rms_1), 2) AS vibration_max_g
-FROM production WHERE device LIKE 'sim-%' GROUP BY zone ORDER BY zone",
+        "Production: effectiveness of two machines of each zone today, and why one has none",
+        "SELECT zone, device, round(availability, 3) AS availability, round(quality, 3) AS quality, round(oee, 3) AS oee,
+       running_seconds, breakdown_seconds, pieces, reason
+FROM oee WHERE period = 'day' AND device IN ('sim-production-0000', 'sim-production-0001') ORDER BY zone, device, day",
     ),
     (
         "Security: events by severity",
@@ -159,9 +166,27 @@ FROM production WHERE device LIKE 'sim-%' GROUP BY zone ORDER BY zone",
 FROM security GROUP BY severity, event ORDER BY events DESC, event",
     ),
     (
-        "Energy: the steel plant by day (its own, UTC+9) and load",
-        "SELECT date_trunc('day', time - INTERVAL '15 minutes' + INTERVAL '9 hours') AS local_day, load_type, count(*) AS quarters,
-       round(sum(active_energy), 2) AS kwh
-FROM energy GROUP BY local_day, load_type ORDER BY local_day, load_type",
+        "Energy: the steel plant by day and tariff, as its customer is billed",
+        "SELECT day, tariff, active_kwh, price, cost FROM energy_use
+WHERE device = 'steel-plant-main-meter' AND is_billed ORDER BY day, tariff",
+    ),
+    (
+        "Network: QCVN 126 by operator; what was not measured is never passed",
+        "SELECT zone, operator, samples, round(mean_download, 1) AS mean_download, round(mean_latency, 1) AS mean_latency, verdict
+FROM network_quality ORDER BY zone, operator LIMIT 6",
+    ),
+    (
+        "Assets: trackers that have to report, and whether they are silent",
+        "SELECT zone, device, last_at, is_silent FROM silent_trackers ORDER BY zone, device",
+    ),
+    (
+        "Overview: the zones that have devices, as they are now",
+        "SELECT zone, devices, devices_online, newest_at, aqi, incidents_open, network_verdict
+FROM zone_overview WHERE devices > 0 ORDER BY zone",
+    ),
+    (
+        "Overview: the provinces, and the roll-out of 5G, of which nobody reported a station here",
+        "SELECT province, zones_with_devices, devices, devices_online, rollout_target, rollout_on_air, rollout_reason FROM province_overview
+ORDER BY province",
     ),
 ];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use zonelake_gateway::Connection;
-use zonelake_push::{Mapping, NoProgress, PushInput, PushOptions, push};
+use zonelake_push::{Mapping, NoProgress, PushError, PushInput, PushOptions, push};
 
 use crate::error::CliError;
 
@@ -35,7 +35,11 @@ pub(crate) async fn push_recordings(connection: &Arc<Connection>, token: &str) -
         let mapping = Mapping::from_toml(recording.mapping).map_err(CliError::failed)?;
         let inputs = vec![PushInput::File { path, format: None }];
         let options = PushOptions::new(Arc::clone(connection), token, mapping, inputs);
-        let report = push(options, &NoProgress).await.map_err(|error| CliError::from_kind(error.kind(), error))?;
+        let failed = |error: PushError| CliError::from_kind(error.kind(), error);
+        let mut report = push(options, &NoProgress).await.map_err(failed)?;
+        if let Some(error) = report.failed.pop() {
+            return Err(failed(error));
+        }
         let pushed = &report.files[0];
         let readings = pushed.totals.readings;
         println!("pushed {}: {} rows, {readings} readings, acknowledged", recording.what, pushed.rows);

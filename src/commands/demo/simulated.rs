@@ -1,4 +1,4 @@
-//! Zones that send at a fixed rate: air stations, machines and cameras, as gateways over QUIC. The clock decides when a
+//! Zones that send at a fixed rate: air stations, machines, cameras, meters, phones and trackers, as gateways over QUIC. The clock decides when a
 //! batch is due; a slow server does not slow it.
 
 use std::collections::BTreeMap;
@@ -83,9 +83,13 @@ enum Kind {
     Environment,
     Production,
     Security,
+    Energy,
+    Network,
+    Assets,
 }
 
-const KINDS: [Kind; 3] = [Kind::Environment, Kind::Production, Kind::Security];
+const KINDS: [Kind; 6] =
+    [Kind::Environment, Kind::Production, Kind::Security, Kind::Energy, Kind::Network, Kind::Assets];
 
 impl Kind {
     fn table(self) -> &'static str {
@@ -93,6 +97,9 @@ impl Kind {
             Self::Environment => "environment",
             Self::Production => "production",
             Self::Security => "security",
+            Self::Energy => "energy",
+            Self::Network => "network",
+            Self::Assets => "assets",
         }
     }
 
@@ -101,6 +108,9 @@ impl Kind {
             Self::Environment => 1_000,
             Self::Production => 500,
             Self::Security => 8,
+            Self::Energy => 60,
+            Self::Network => 24,
+            Self::Assets => 40,
         }
     }
 
@@ -114,6 +124,10 @@ impl Kind {
         // A value that differs by device and tick and repeats after a while; hundredths, as a meter reports.
         let value = |low: f64, span: u64, salt: u64| -> ArrayRef {
             let at = |device: u64| low + ((device * 7_919 + tick * 31 + salt * 104_729) % (span * 100)) as f64 / 100.0;
+            Arc::new(Float64Array::from_iter_values((0..n as u64).map(at)))
+        };
+        let whole = |low: f64, span: u64, salt: u64| -> ArrayRef {
+            let at = |device: u64| low + ((device * 7_919 + tick * 31 + salt * 104_729) % span) as f64;
             Arc::new(Float64Array::from_iter_values((0..n as u64).map(at)))
         };
         let counter = |per_tick: i64| -> ArrayRef {
@@ -153,6 +167,25 @@ impl Kind {
                 ("state", words(&["detected", "handling", "confirmed", "closed", "detected"])),
                 ("object_count", counter(1)),
             ],
+            Self::Energy => vec![
+                ("active_power", value(50.0, 200, 12)),
+                ("active_energy_total", value(tick as f64, 1, 13)),
+                ("power_factor", value(0.0, 1, 14)),
+            ],
+            Self::Network => vec![
+                ("operator", words(&["Viettel", "VNPT", "MobiFone"])),
+                ("network_mode", words(&["5G"])),
+                ("state", words(&["D"])),
+                ("dl_bitrate", whole(60_000.0, 120_000, 15)),
+                ("rsrp", whole(-115.0, 50, 16)),
+                ("ping_avg", value(8.0, 40, 17)),
+            ],
+            Self::Assets => vec![
+                ("asset_class", words(&["truck", "forklift", "crane"])),
+                ("status", words(&["in_use", "in_use", "idle", "maintenance"])),
+                ("battery", value(20.0, 80, 18)),
+                ("speed", value(0.0, 40, 19)),
+            ],
         }
     }
 
@@ -162,6 +195,9 @@ impl Kind {
             Self::Environment => ("pm2_5", "sum(CAST(round(pm2_5 * 100) AS BIGINT))"),
             Self::Production => ("count_total", "sum(count_total)"),
             Self::Security => ("object_count", "sum(object_count)"),
+            Self::Energy => ("active_power", "sum(CAST(round(active_power * 100) AS BIGINT))"),
+            Self::Network => ("ping_avg", "sum(CAST(round(ping_avg * 100) AS BIGINT))"),
+            Self::Assets => ("battery", "sum(CAST(round(battery * 100) AS BIGINT))"),
         }
     }
 }

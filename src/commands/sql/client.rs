@@ -22,12 +22,45 @@ pub(crate) struct ClientOptions {
 
     #[command(flatten)]
     pub credentials: CredentialOptions,
+
+    #[command(flatten)]
+    pub session: SessionOptions,
+}
+
+/// What holds for every query, as SET does over the PostgreSQL protocol.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct SessionOptions {
+    /// Zone of times without one, in which times are shown: Asia/Ho_Chi_Minh, or hours to the east
+    #[arg(long, value_name = "ZONE", env = "ZONELAKE_TIME_ZONE", allow_hyphen_values = true)]
+    pub time_zone: Option<String>,
+
+    /// Schemas of tables that are named without one
+    #[arg(long, value_name = "SCHEMAS")]
+    pub search_path: Option<String>,
+
+    /// Limit of each query's time, below that of the server: 1500 (milliseconds), 2s, 1min
+    #[arg(long, value_name = "TIME")]
+    pub statement_timeout: Option<String>,
+}
+
+impl SessionOptions {
+    /// Headers of the requests.
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        let all = [
+            ("Zonelake-Time-Zone", &self.time_zone),
+            ("Zonelake-Search-Path", &self.search_path),
+            ("Zonelake-Statement-Timeout", &self.statement_timeout),
+        ];
+        let given = all.into_iter().filter_map(|(name, text)| Some((name, text.clone()?)));
+        given.chain([("Zonelake-Application-Name", "zonelake sql".to_owned())]).collect()
+    }
 }
 
 /// Client of one server.
 #[derive(Debug)]
 pub(crate) struct Client {
     server: RemoteServer,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Client {
@@ -36,7 +69,7 @@ impl Client {
     /// # Errors
     /// Where there is no password, or the certificates to trust cannot be read.
     pub(crate) fn new(options: &ClientOptions) -> Result<Self, CliError> {
-        Ok(Self { server: RemoteServer::new(&options.url, &options.credentials)? })
+        Ok(Self { server: RemoteServer::new(&options.url, &options.credentials)?, headers: options.session.headers() })
     }
 
     /// Rows that answer a query.
@@ -45,8 +78,11 @@ impl Client {
     /// Where the query is refused or fails, or the server cannot be reached.
     pub(crate) fn rows(&self, query: &str) -> Result<Vec<RecordBatch>, CliError> {
         let broken = |error| CliError::failed(format!("the answer broke off: {error}"));
-        let reader = StreamReader::try_new(self.server.query(query, Format::Arrow.media_type())?.into_reader(), None)
-            .map_err(broken)?;
+        let reader = StreamReader::try_new(
+            self.server.query(query, Format::Arrow.media_type(), &self.headers)?.into_reader(),
+            None,
+        )
+        .map_err(broken)?;
         let schema = reader.schema();
         let mut rows = reader.collect::<Result<Vec<_>, _>>().map_err(broken)?;
         if rows.is_empty() {
@@ -65,7 +101,7 @@ impl Client {
             let rows = self.rows(query)?;
             return write_table(&rows, out).map_err(cannot);
         }
-        let mut answer = self.server.query(query, format.media_type())?.into_reader();
+        let mut answer = self.server.query(query, format.media_type(), &self.headers)?.into_reader();
         let mut piece = vec![0; PIECE_BYTES];
         loop {
             let bytes =

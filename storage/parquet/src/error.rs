@@ -34,6 +34,26 @@ pub enum ParquetFileError {
         /// Type found.
         found: DataType,
     },
+    /// A file is not in the order that files have, so that it cannot be merged.
+    #[error("{path} is not sorted by zone, device and time, as every file of this program is; it stays as it is")]
+    NotSorted {
+        /// Path below the table's root.
+        path: String,
+    },
+    /// A file has other rows than the table says, or a merge has made other rows of it. What differs is not explained by anything that
+    /// was to go, so nothing is made of it.
+    #[error("{path} has {found} rows where {expected} were expected; it stays as it is")]
+    OtherRows {
+        /// Path below the table's root.
+        path: String,
+        /// Rows that it was to have.
+        expected: u64,
+        /// Rows that it has.
+        found: u64,
+    },
+    /// The merge was told to end.
+    #[error("the merge was ended before it was done")]
+    Stopped,
     /// Rows could not be gathered.
     #[error("cannot gather rows: {0}")]
     Arrow(#[from] arrow::error::ArrowError),

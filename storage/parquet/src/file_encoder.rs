@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
 use arrow::datatypes::{
-    DataType, Decimal32Type, Decimal64Type, FieldRef, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
+    DataType, Decimal32Type, Decimal64Type, FieldRef, Int32Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
 };
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, compute_leaves};
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowWriterOptions, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
@@ -21,13 +21,14 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnDescPtr;
 use twox_hash::XxHash3_64;
-use zonelake_schemas::TableSchemas;
 use zonelake_schemas::columns::FILE_FIXED;
+use zonelake_schemas::{TableSchemas, identity};
 
 use crate::background::in_threads;
 use crate::column::boolean::encode_booleans;
 use crate::column::chunk::{ChunkOptions, ColumnChunk};
 use crate::column::integer::{Stored, encode_integers};
+use crate::column::runs::encode_runs;
 use crate::column::text::{TextRuns, encode_text};
 use crate::data_file::ColumnStats;
 use crate::error::ParquetFileError;
@@ -39,8 +40,8 @@ use crate::stats::StatsBuilder;
 /// Schema and properties of all files of one table.
 #[derive(Debug)]
 pub(crate) struct FileLayout {
-    schema: SchemaRef,
-    properties: WriterProperties,
+    pub(crate) schema: SchemaRef,
+    pub(crate) properties: WriterProperties,
 }
 
 impl FileLayout {
@@ -54,6 +55,14 @@ impl FileLayout {
             .set_max_row_group_row_count(None)
             .set_sorting_columns(Some(SORTED_BY.map(ascending_nulls_first).to_vec()));
         Ok(Self { schema: Arc::clone(&schemas.file), properties: properties.build() })
+    }
+
+    /// The writer of a file. Arrow's schema stays out of it: see [`crate::read::arrow_types`].
+    pub(crate) fn writer(&self) -> Result<SerializedFileWriter<HashedBuffer>, ParquetError> {
+        let options = ArrowWriterOptions::new().with_properties(self.properties.clone()).with_skip_arrow_metadata(true);
+        let schema = Arc::clone(&self.schema);
+        let writer = ArrowWriter::try_new_with_options(HashedBuffer::default(), schema, options)?;
+        Ok(writer.into_serialized_writer()?.0)
     }
 }
 
@@ -71,14 +80,14 @@ pub(crate) struct FileEncoder {
 }
 
 /// One column of the file, encoded.
-struct EncodedColumn {
+pub(crate) struct EncodedColumn {
     /// By row group.
-    chunks: Vec<EncodedChunk>,
-    stats: StatsBuilder,
+    pub(crate) chunks: Vec<EncodedChunk>,
+    pub(crate) stats: StatsBuilder,
 }
 
 /// One column of one row group.
-enum EncodedChunk {
+pub(crate) enum EncodedChunk {
     /// By our own writers.
     Known(ColumnChunk),
     /// By the general one.
@@ -93,13 +102,11 @@ impl FileEncoder {
         rows: Range<usize>,
         options: &ParquetOptions,
     ) -> Result<Self, ParquetFileError> {
-        let properties = Some(layout.properties.clone());
-        let writer = ArrowWriter::try_new(HashedBuffer::default(), Arc::clone(&layout.schema), properties)?;
-        let (writer, _) = writer.into_serialized_writer()?;
+        let writer = layout.writer()?;
         let gather = Gather::new(sorted, &sorted.order[rows.clone()]);
         let encode = |position: usize| {
             let field = &layout.schema.fields()[position];
-            let column = gather.column(position, field.data_type())?;
+            let column = gather.column(position, field)?;
             let descr = &writer.schema_descr().columns()[position];
             let encoder = ColumnEncoder { field, descr, properties: &layout.properties, rows: rows.len(), options };
             encoder.encode(&column).map(|encoded| (position, encoded))
@@ -140,36 +147,57 @@ impl FileEncoder {
 
     /// The bytes that have come since the last call.
     pub(crate) fn take_bytes(&mut self) -> Result<Bytes, ParquetFileError> {
-        self.writer.flush().map_err(ParquetError::from)?;
-        Ok(std::mem::take(&mut self.writer.inner_mut().pending).into())
+        HashedBuffer::take_pending(&mut self.writer)
     }
 
     /// Size, checksum and statistics of the complete file.
-    pub(crate) fn into_summary(self) -> (u64, u64, BTreeMap<String, ColumnStats>) {
-        let buffer = self.writer.inner();
-        let (bytes, checksum) = (buffer.bytes, buffer.hasher.finish());
-        let names = self.layout.schema.fields().iter().map(|field| field.name().clone());
-        let stats = names.zip(self.stats.into_iter().map(StatsBuilder::finish)).collect();
-        (bytes, checksum, stats)
+    pub(crate) fn into_summary(self) -> FileSummary {
+        summary(&self.writer, &self.layout, self.stats)
     }
 }
 
+/// Size, checksum and statistics of a complete file.
+pub(crate) type FileSummary = (u64, u64, BTreeMap<String, ColumnStats>);
+
+/// The summary of a file from what has written it.
+pub(crate) fn summary(
+    writer: &SerializedFileWriter<HashedBuffer>,
+    layout: &FileLayout,
+    stats: Vec<StatsBuilder>,
+) -> FileSummary {
+    let buffer = writer.inner();
+    let columns = layout.schema.fields().iter().zip(stats).filter(|(field, _)| has_stats(field.name()));
+    let stats = columns.map(|(field, stats)| (field.name().clone(), stats.finish()));
+    (buffer.bytes, buffer.hasher.finish(), stats.collect())
+}
+
+/// True for a column whose bounds the table log has. The place of a row in its record tells nothing of a file.
+fn has_stats(column: &str) -> bool {
+    column != identity::ROW
+}
+
+/// True for a column whose values mostly repeat from one row to the next.
+fn comes_in_runs(column: &str) -> bool {
+    [INGESTED_AT, identity::SHARD, identity::LSN, identity::SEQUENCE].contains(&column)
+}
+
 /// Encodes one column of a file, row group by row group.
-struct ColumnEncoder<'a> {
-    field: &'a FieldRef,
-    descr: &'a ColumnDescPtr,
-    properties: &'a WriterProperties,
-    rows: usize,
-    options: &'a ParquetOptions,
+pub(crate) struct ColumnEncoder<'a> {
+    pub(crate) field: &'a FieldRef,
+    pub(crate) descr: &'a ColumnDescPtr,
+    pub(crate) properties: &'a WriterProperties,
+    pub(crate) rows: usize,
+    pub(crate) options: &'a ParquetOptions,
 }
 
 impl ColumnEncoder<'_> {
-    fn encode(&self, column: &Column) -> Result<EncodedColumn, ParquetFileError> {
+    pub(crate) fn encode(&self, column: &Column) -> Result<EncodedColumn, ParquetFileError> {
         match column {
             Column::Nulls => self.nulls(),
             Column::Text(text) => self.text(text),
             Column::Values(values) => match values.data_type() {
                 DataType::Timestamp(..) => self.integers::<TimestampMicrosecondType>(values),
+                DataType::Int32 => self.integers::<Int32Type>(values),
                 DataType::Int64 => self.integers::<Int64Type>(values),
                 DataType::Decimal32(..) => self.integers::<Decimal32Type>(values),
                 DataType::Decimal64(..) => self.integers::<Decimal64Type>(values),
@@ -200,7 +228,11 @@ impl ColumnEncoder<'_> {
         let mut stats = StatsBuilder::default();
         stats.add_nulls(column.null_count());
         let chunks = self.known(|rows| {
-            let (chunk, bounds) = encode_integers(column.as_primitive::<T>(), rows, self.descr, self.chunk_options())?;
+            let (values, options) = (column.as_primitive::<T>(), self.chunk_options());
+            let (chunk, bounds) = match comes_in_runs(self.field.name()) {
+                true => encode_runs(values, rows, self.descr, options)?,
+                false => encode_integers(values, rows, self.descr, options)?,
+            };
             stats.add_integer_bounds(column.data_type(), bounds);
             Ok(chunk)
         })?;
@@ -249,15 +281,23 @@ impl ColumnEncoder<'_> {
 /// The rows of each row group.
 fn row_groups(rows: usize, options: &ParquetOptions) -> impl Iterator<Item = Range<usize>> {
     let of_group = options.row_group_rows_max.max(1);
-    (0..rows).step_by(of_group).map(move |start| start..rows.min(start + of_group))
+    (0..rows).step_by(of_group).map(move |start| start..rows.min(start.saturating_add(of_group)))
 }
 
 /// Bytes that wait to be stored, and the size and checksum of all that ever came.
 #[derive(Default)]
-struct HashedBuffer {
+pub(crate) struct HashedBuffer {
     pending: Vec<u8>,
     bytes: u64,
     hasher: XxHash3_64,
+}
+
+impl HashedBuffer {
+    /// The bytes of a writer that have come since the last call.
+    pub(crate) fn take_pending(writer: &mut SerializedFileWriter<Self>) -> Result<Bytes, ParquetFileError> {
+        writer.flush().map_err(ParquetError::from)?;
+        Ok(std::mem::take(&mut writer.inner_mut().pending).into())
+    }
 }
 
 impl io::Write for HashedBuffer {
@@ -274,7 +314,9 @@ impl io::Write for HashedBuffer {
 }
 
 /// Positions of zone, device and time in the file schema.
-const SORTED_BY: [i32; 3] = [3, 5, 0];
+pub(crate) const SORTED_BY: [i32; 3] = [3, 5, 0];
+/// Name of the time of receipt.
+const INGESTED_AT: &str = "ingested_at";
 /// Rows that the writer takes between two looks at the size of a page.
 const WRITE_BATCH_ROWS_MAX: usize = 1_024;
 

@@ -8,14 +8,16 @@
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Int32Array, Int64Array, PrimitiveArray, RecordBatch,
+    StringArray,
 };
 use arrow::compute::interleave;
 use arrow::datatypes::{
-    DataType, Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt32Type,
+    DataType, Decimal32Type, Decimal64Type, Field, Float64Type, Int64Type, TimestampMicrosecondType, UInt8Type,
+    UInt32Type,
 };
-use zonelake_schemas::Quality;
 use zonelake_schemas::columns::{FILE_FIXED, LIVE_FIXED, is_null_column, live, null_column};
+use zonelake_schemas::{Quality, RowOrigin, ShardNumber, identity};
 
 use crate::column::text::TextRuns;
 use crate::error::ParquetFileError;
@@ -56,9 +58,12 @@ impl<'a> Gather<'a> {
     }
 
     /// A column by its position in the file schema.
-    pub(crate) fn column(&self, position: usize, data_type: &DataType) -> Result<Column, ParquetFileError> {
+    pub(crate) fn column(&self, position: usize, field: &Field) -> Result<Column, ParquetFileError> {
+        if let Some(column) = self.identity(field.name()) {
+            return Ok(column);
+        }
         let locations = &self.sorted.locations;
-        let copied = |position| self.copied(position, data_type);
+        let copied = |position| self.copied(position, field.data_type());
         match position {
             0 => copied(live::TIME),
             1 => copied(live::INGESTED_AT),
@@ -70,6 +75,48 @@ impl<'a> Gather<'a> {
             7 => copied(live::BACKFILL),
             field => copied(field - FILE_FIXED + LIVE_FIXED),
         }
+    }
+
+    /// A column of the identity of rows; `None` for the name of another one.
+    fn identity(&self, name: &str) -> Option<Column> {
+        if identity::COLUMNS.contains(&name) && self.sorted.origins.is_empty() {
+            return Some(Column::Nulls);
+        }
+        let signed = |number: u64| number.cast_signed();
+        let column: ArrayRef = match name {
+            identity::SHARD => Arc::new(Int64Array::from(self.by_origin(|shard, _, _| signed(shard.0)))),
+            identity::LSN => Arc::new(Int64Array::from(self.by_origin(|_, of, _| signed(of.lsn.0)))),
+            identity::ROW => Arc::new(Int32Array::from(self.by_origin(|_, _, row| row.cast_signed()))),
+            identity::SEQUENCE => Arc::new(Int64Array::from(self.by_origin(|_, of, _| signed(of.sequence.0)))),
+            _ => return None,
+        };
+        Some(Column::Values(column))
+    }
+
+    /// What a row has from its record and its place there, in the order of the file.
+    fn by_origin<T: Copy + Default>(&self, value: impl Fn(ShardNumber, &RowOrigin, u32) -> T) -> Vec<T> {
+        let origins = &self.sorted.origins;
+        if self.positions.is_empty() {
+            let of_row = |row: &RowRef| {
+                let chunk = &origins[row.chunk as usize];
+                let (record, place) = chunk.of_row(row.row);
+                value(chunk.shard(), record, place)
+            };
+            return self.rows.iter().map(of_row).collect();
+        }
+        // One more, for the rows of other files.
+        let mut ordered = vec![T::default(); self.rows.len() + 1];
+        for (positions, chunk) in self.positions.iter().zip(origins) {
+            let mut positions = positions.iter();
+            for record in chunk.records() {
+                // The rows come first: they end without taking a position from the next record.
+                for (place, &position) in (0..record.rows).zip(positions.by_ref()) {
+                    ordered[position as usize] = value(chunk.shard(), record, place);
+                }
+            }
+        }
+        ordered.truncate(self.rows.len());
+        ordered
     }
 
     /// A column that files hold as memory does. Chunks of an earlier version of the table lack the newest fields.
@@ -100,7 +147,8 @@ impl<'a> Gather<'a> {
     fn without_nulls(&self, columns: &[ArrayRef], data_type: &DataType) -> Option<ArrayRef> {
         if *data_type == DataType::Boolean {
             let trues: usize = columns.iter().map(|column| column.as_boolean().true_count()).sum();
-            let is_constant = trues == 0 || trues == self.sorted.order.len();
+            // Of all rows in memory, of which the file need not take all.
+            let is_constant = trues == 0 || trues == columns.iter().map(|column| column.len()).sum::<usize>();
             return is_constant.then(|| Arc::new(BooleanArray::from(vec![trues > 0; self.rows.len()])) as ArrayRef);
         }
         macro_rules! ordered {

@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{TimestampMicrosecondType, UInt32Type};
-use zonelake_schemas::columns::live;
-use zonelake_schemas::{DeviceKey, Location, Locations};
+use zonelake_schemas::columns::{LIVE_FIXED, live};
+use zonelake_schemas::{DeviceKey, Location, Locations, OnRepeat};
 
 use crate::column::text::NULL;
 use crate::error::ParquetFileError;
+use crate::origins::ChunkOrigins;
+use crate::repeats::{RowAge, counting_rows};
 
 /// Rows of one table in the order of files.
 #[derive(Debug)]
@@ -23,7 +25,9 @@ pub struct SortedRows {
     pub(crate) chunks: Vec<RecordBatch>,
     /// The rows by date, zone, device, time and arrival.
     pub(crate) order: Vec<RowRef>,
-    /// The part of `order` that each date has, ascending; days since 1970.
+    /// By chunk; empty where it is not known.
+    pub(crate) origins: Vec<ChunkOrigins>,
+    /// The part of `order` that each file has, by date, ascending; days since 1970. A date has one, until it is cut.
     pub(crate) dates: Vec<(i32, Range<usize>)>,
     /// Values of the location columns.
     pub(crate) locations: LocationColumns,
@@ -69,7 +73,91 @@ impl SortedRows {
             site: LocationColumn::new(&used, |location| location.site.as_deref()),
             device: LocationColumn::new(&used, |location| location.device.as_deref()),
         };
-        Ok(Self { chunks, order, dates, locations })
+        Ok(Self { chunks, order, origins: Vec::new(), dates, locations })
+    }
+
+    /// The rows with the records that they come from, one entry for each chunk, or none at all.
+    ///
+    /// # Panics
+    /// Where the origins are those of other rows.
+    pub fn with_origins(self, origins: Vec<ChunkOrigins>) -> Self {
+        let rows = self.chunks.iter().map(RecordBatch::num_rows);
+        assert!(
+            origins.is_empty() || origins.iter().map(ChunkOrigins::rows).eq(rows),
+            "every row of every chunk comes from a record"
+        );
+        Self { origins, ..self }
+    }
+}
+
+impl SortedRows {
+    /// The rows without those that cannot count any more, whatever repeats them elsewhere.
+    pub(crate) fn without_repeats(self, on_repeat: OnRepeat) -> Self {
+        if on_repeat.keeps_all() {
+            return self;
+        }
+        let fields = LIVE_FIXED..self.chunks.iter().map(RecordBatch::num_columns).max().unwrap_or(LIVE_FIXED);
+        let mut order = Vec::with_capacity(self.order.len());
+        let mut dates = Vec::with_capacity(self.dates.len());
+        let columns = SortColumns::new(&self.chunks);
+        for (date, range) in &self.dates {
+            let start = order.len();
+            let is_repeat =
+                |a: &RowRef, b: &RowRef| columns.time(*a) == columns.time(*b) && self.is_same_device(&columns, *a, *b);
+            for run in self.order[range.clone()].chunk_by(is_repeat) {
+                match run {
+                    [one] => order.push(*one),
+                    _ => self.push_counting(&mut order, run, &columns, on_repeat, &fields),
+                }
+            }
+            dates.push((*date, start..order.len()));
+        }
+        Self { order, dates, ..self }
+    }
+
+    /// Whether two rows are of one zone and device.
+    fn is_same_device(&self, columns: &SortColumns<'_>, a: RowRef, b: RowRef) -> bool {
+        let LocationColumns { zone, device, .. } = &self.locations;
+        let (a, b) = (columns.key(a), columns.key(b));
+        a == b || (zone.codes[a], device.codes[a]) == (zone.codes[b], device.codes[b])
+    }
+
+    /// Adds the rows that count of those of one zone, device and time.
+    fn push_counting(
+        &self,
+        order: &mut Vec<RowRef>,
+        run: &[RowRef],
+        columns: &SortColumns<'_>,
+        on_repeat: OnRepeat,
+        fields: &Range<usize>,
+    ) {
+        let mut rows: Vec<(i32, RowAge, usize)> = run
+            .iter()
+            .enumerate()
+            .map(|(at, row)| (self.locations.province.codes[columns.key(*row)], self.age(*row), at))
+            .collect();
+        rows.sort_unstable();
+        let is_set = |at: usize, field: usize| {
+            let RowRef { chunk, row } = run[at];
+            let column = self.chunks[chunk as usize].columns().get(field);
+            column.is_some_and(|column| column.is_valid(row as usize))
+        };
+        for key in rows.chunk_by(|a, b| a.0 == b.0) {
+            let oldest_first: Vec<usize> = key.iter().map(|(_, _, at)| *at).collect();
+            let counting = counting_rows(on_repeat, &oldest_first, fields.clone(), is_set);
+            order.extend(counting.into_iter().map(|at| run[at]));
+        }
+    }
+
+    fn age(&self, row: RowRef) -> RowAge {
+        let identity = self.origins.get(row.chunk as usize).map(|chunk| {
+            let (record, place) = chunk.of_row(row.row);
+            let signed = |number: u64| number.cast_signed();
+            (signed(record.sequence.0), signed(chunk.shard().0), signed(record.lsn.0), i64::from(place))
+        });
+        let received = self.chunks[row.chunk as usize].column(live::INGESTED_AT);
+        let ingested_at_us = received.as_primitive::<TimestampMicrosecondType>().value(row.row as usize);
+        RowAge { identity, ingested_at_us }
     }
 }
 
@@ -80,20 +168,24 @@ struct UsedLocations<'a> {
     keys: usize,
 }
 
+/// The location of key 0.
+static NOWHERE: Location = Location { province: None, zone: None, site: None, device: None };
+
 impl<'a> UsedLocations<'a> {
     fn new(chunks: &[RecordBatch], locations: &'a Locations) -> Result<Self, ParquetFileError> {
         let mut is_used = vec![false; locations.len() + 1];
         for chunk in chunks {
             for &key in chunk.column(live::DEVICE_KEY).as_primitive::<UInt32Type>().values() {
                 match is_used.get_mut(key as usize) {
-                    Some(slot) if key > 0 => *slot = true,
-                    _ => return Err(ParquetFileError::UnknownDevice { key: DeviceKey(key) }),
+                    Some(slot) => *slot = true,
+                    None => return Err(ParquetFileError::UnknownDevice { key: DeviceKey(key) }),
                 }
             }
         }
         let keys = is_used.len();
         let used = (0..).zip(is_used).filter(|(_, is_used)| *is_used);
-        let located = used.filter_map(|(key, _)| Some((key as usize, &**locations.get(DeviceKey(key))?)));
+        // Key 0 is no place: rows of the server itself, as of the table of audit.
+        let located = used.map(|(key, _)| (key as usize, locations.get(DeviceKey(key)).map_or(&NOWHERE, |at| &**at)));
         // The names themselves are sorted, not what refers to them: with many devices each comparison would miss the
         // cache.
         let mut named: Vec<_> = located
@@ -138,6 +230,10 @@ impl<'a> SortColumns<'a> {
 
     fn time(&self, at: RowRef) -> i64 {
         self.times[at.chunk as usize][at.row as usize]
+    }
+
+    fn key(&self, at: RowRef) -> usize {
+        self.keys[at.chunk as usize][at.row as usize] as usize
     }
 
     fn rows(&self) -> usize {
@@ -272,7 +368,13 @@ mod tests {
     }
 
     fn chunk(rows: &[(u32, i64)]) -> RecordBatch {
-        let def = zonelake_schemas::TableDef { name: "t".into(), description: String::new(), fields: Vec::new() };
+        let def = zonelake_schemas::TableDef {
+            name: "t".into(),
+            description: String::new(),
+            rights_by: Vec::new(),
+            on_repeat: OnRepeat::KeepAll,
+            fields: Vec::new(),
+        };
         let schema: Arc<Schema> = zonelake_schemas::TableSchemas::new(&def).live;
         let times = || TimestampMicrosecondArray::from_iter_values(rows.iter().map(|row| row.1)).with_timezone("UTC");
         let columns: Vec<ArrayRef> = vec![
@@ -287,10 +389,16 @@ mod tests {
 
     #[test]
     fn an_unknown_device_is_an_error() {
-        for key in [0, 6] {
-            let error = SortedRows::new(vec![chunk(&[(1, 5), (key, 6)])], &locations()).unwrap_err();
-            assert!(matches!(error, ParquetFileError::UnknownDevice { key: DeviceKey(k) } if k == key), "{error}");
-        }
+        let error = SortedRows::new(vec![chunk(&[(1, 5), (6, 6)])], &locations()).unwrap_err();
+        assert!(matches!(error, ParquetFileError::UnknownDevice { key: DeviceKey(6) }), "{error}");
+    }
+
+    #[test]
+    fn rows_of_no_place_stand_in_front_of_all_others() {
+        let sorted = SortedRows::new(vec![chunk(&[(2, 1), (0, 7), (0, 3)])], &locations()).unwrap();
+        let rows: Vec<u32> = sorted.order.iter().map(|row| row.row).collect();
+        assert_eq!(rows, [2, 1, 0]);
+        assert_eq!((sorted.locations.zone.codes[0], sorted.locations.device.codes[0]), (-1, -1));
     }
 
     #[test]

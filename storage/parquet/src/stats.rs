@@ -33,6 +33,15 @@ impl StatsBuilder {
         self.add_texts(min, max);
     }
 
+    /// Takes in what is known of rows that follow.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.nulls += other.nulls;
+        self.unbounded |= other.unbounded;
+        self.is_time |= other.is_time;
+        let (min, max) = other.bounds.unzip();
+        self.add_bounds(min, max);
+    }
+
     /// Takes in rows without a value.
     pub(crate) fn add_nulls(&mut self, rows: usize) {
         self.nulls += rows as u64;

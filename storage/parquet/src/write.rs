@@ -1,19 +1,23 @@
-//! Writes live rows as Parquet files: one for each UTC date of `time`, sorted by zone, device and time.
+//! Writes live rows as Parquet files: one for each UTC date of `time`, sorted by zone, device and time; several where a column has more
+//! than 1 GiB of text.
 //!
 //! | columns | physical type | encoding |
 //! |---|---|---|
-//! | time, ingested_at, timestamps, bigint | INT64 | DELTA_BINARY_PACKED |
+//! | time, timestamps, bigint | INT64 | DELTA_BINARY_PACKED |
 //! | fields with decimals | INT32 up to 9 digits, INT64 up to 15 | DELTA_BINARY_PACKED |
 //! | locations, quality, text | BYTE_ARRAY, UTF-8 | dictionary |
 //! | double | DOUBLE | dictionary, PLAIN where it grows too large |
 //! | backfill, booleans | BOOLEAN | PLAIN |
+//! | ingested_at, _shard, _lsn, _sequence | INT64 | dictionary where runs are long, else DELTA_BINARY_PACKED |
+//! | _row | INT32 | DELTA_BINARY_PACKED |
 //!
-//! All of it ZSTD. Every column has statistics and a page index; the sorting columns are declared. A file is
+//! All of it ZSTD. Every column has statistics and a page index; the sorting columns are declared. The Arrow schema is not in
+//! the file, see [`crate::read::arrow_types`]. A file is
 //! `date=YYYY-MM-DD/part-<uuid>.parquet` below the table's root, and `date` is a column of the table only. It is
 //! durable when it is returned, if the store is a `zonelake_objects::SyncedStore`, and part of the table once the table
 //! log lists it.
 //!
-//! Memory beyond the rows themselves: 16 bytes a row for sorting, and for each file in work 8 bytes a row, one column
+//! Memory beyond the rows themselves: 16 bytes a row for sorting, 28 bytes a record, and for each file in work 8 bytes a row, one column
 //! in Arrow for each encoding thread, and the file in Parquet.
 
 use std::ops::Range;
@@ -26,13 +30,15 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
-use zonelake_schemas::{Locations, TableSchemas};
+use zonelake_schemas::{Locations, OnRepeat, TableSchemas};
 
 use crate::background::in_background;
 use crate::data_file::{DataFile, date_text, path_in_store};
 use crate::error::ParquetFileError;
 use crate::file_encoder::{FileEncoder, FileLayout};
 use crate::options::ParquetOptions;
+use crate::origins::ChunkOrigins;
+use crate::parts::cut;
 use crate::sort::SortedRows;
 
 /// Rows to write.
@@ -42,11 +48,15 @@ pub struct SortInput<'a> {
     pub schemas: &'a TableSchemas,
     /// The rows in the order of their arrival, in the live schema; chunks of an earlier version lack the newest fields.
     pub chunks: &'a [RecordBatch],
+    /// Where the rows of each chunk come from; empty where that is not known, and the identity of the rows is null.
+    pub origins: &'a [ChunkOrigins],
     /// Locations of all their devices.
     pub locations: &'a Locations,
+    /// What becomes of repeats. Rows that cannot count any more are not written.
+    pub on_repeat: OnRepeat,
 }
 
-/// Writes rows as one file for each date and returns them by date. No rows make no file.
+/// Writes rows as one file for each date, or several where one cannot hold their text, and returns them by date. No rows make no file.
 ///
 /// # Errors
 /// See [`ParquetFileError`]. Files that were complete when another failed are deleted again.
@@ -56,8 +66,13 @@ pub async fn write_sorted(
     table_root: &Path,
     options: &ParquetOptions,
 ) -> Result<Vec<DataFile>, ParquetFileError> {
-    let (chunks, locations) = (input.chunks.to_vec(), input.locations.clone());
-    let sorted = Arc::new(in_background(move || SortedRows::new(chunks, &locations)).await??);
+    let (chunks, origins, locations) = (input.chunks.to_vec(), input.origins.to_vec(), input.locations.clone());
+    let on_repeat = input.on_repeat;
+    let sort = move || {
+        let sorted = SortedRows::new(chunks, &locations)?.with_origins(origins);
+        Ok::<_, ParquetFileError>(cut(sorted.without_repeats(on_repeat)))
+    };
+    let sorted = Arc::new(in_background(sort).await??);
     let layout = Arc::new(FileLayout::new(input.schemas, options)?);
     let work = (0..sorted.dates.len()).map(|index| {
         let file =

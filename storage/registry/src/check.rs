@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
-use zonelake_schemas::{SchemaVersion, TableId};
+use zonelake_schemas::{NodeNumber, RegistryMarks, SchemaVersion, TableId};
 
 use crate::error::RegistryError;
+use crate::marks::read_marks;
+use crate::node::read_node_number;
 use crate::registry::Registry;
 use crate::tables::{RegisteredTable, read_tables, registered};
 
@@ -32,6 +34,10 @@ pub struct RegistryReport {
     pub gateways: u64,
     /// Number of producers.
     pub producers: u64,
+    /// Maximum id of each kind.
+    pub marks: RegistryMarks,
+    /// Number of the node that the file belongs to; `None` where it has none yet.
+    pub node_number: Option<NodeNumber>,
     /// Tables by id.
     pub tables: Vec<CheckedTable>,
 }
@@ -87,6 +93,15 @@ pub fn tables_of_file(path: &Path) -> Result<Vec<Arc<RegisteredTable>>, Registry
         .map_err(|what| RegistryError::Damaged { path: path.into(), what })
 }
 
+/// The maximum ids of a registry's file, read without changing it.
+///
+/// # Errors
+/// Errors of SQLite.
+pub fn marks_of_file(path: &Path) -> Result<RegistryMarks, RegistryError> {
+    let connection = open_to_read(path)?;
+    read_marks(&connection).map_err(|source| RegistryError::Sqlite { path: path.into(), source })
+}
+
 /// Opens a file for reading only. SQLite would still make its journal and index next to a file that has none. Where neither
 /// is there, nobody has the file open and nothing waits in a journal, so the file alone is read, as an immutable one.
 fn open_to_read(path: &Path) -> Result<Connection, RegistryError> {
@@ -124,6 +139,8 @@ fn check(connection: &Connection) -> rusqlite::Result<RegistryReport> {
         locations: count("places")?,
         gateways: count("gateways WHERE revoked_us IS NULL")?,
         producers: count("producers")?,
+        marks: read_marks(connection)?,
+        node_number: read_node_number(connection)?,
         tables: Vec::new(),
     };
     match read_tables(connection)? {

@@ -1,5 +1,6 @@
 //! Devices by name, and the location behind each key.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 use zonelake_schemas::{DeviceKey, Location, Locations, ZoneId};
@@ -9,7 +10,7 @@ use crate::index::devices::Entry;
 use crate::index::gateways::Gateway;
 use crate::index::locations::{insert_location, next_key};
 use crate::names::check_name;
-use crate::registration::Registration;
+use crate::registration::waiting::Registration;
 use crate::registry::Registry;
 use crate::sqlite::database::Load;
 
@@ -96,29 +97,29 @@ impl Registry {
             .ok_or_else(|| self.damaged(format!("devices of zone {zone} are gone after they were written")))
     }
 
-    /// As [`Registry::register_devices`] for the zone of a gateway, which may register `per_hour_max` devices within an
-    /// hour.
+    /// As [`Registry::register_devices`] for a gateway, which may register `per_hour_max` devices within an hour. The caller
+    /// checks that it may write for the zone.
     ///
     /// # Errors
     /// Those of [`Registry::register_devices`]; [`RegistryError::Limit`] also above the gateway's quota.
     pub fn register_devices_of(
         &self,
         gateway: &Gateway,
+        zone: ZoneId,
         names: &[&str],
         per_hour_max: usize,
     ) -> Result<Vec<DeviceKey>, RegistryError> {
+        let quota = self.registration_quotas.of(gateway.id);
+        // Held until they are registered and counted.
+        let mut quota = quota.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown: BTreeSet<&str> = names.iter().copied().filter(|name| self.device(zone, name).is_none()).collect();
         let now = self.clock.monotonic();
-        let quota = || self.registration_quota.lock().unwrap_or_else(PoisonError::into_inner);
-        let unknown = |names: &[&str]| names.iter().filter(|name| self.device(gateway.zone, name).is_none()).count();
-        if quota().count(gateway.id, now) + unknown(names) > per_hour_max {
+        if quota.count(now) + unknown.len() > per_hour_max {
             let name = format!("gateway {} within an hour", gateway.name);
             return Err(RegistryError::Limit { what: "new devices", name, limit: per_hour_max });
         }
-        // Counted before they are registered, and added to the quota only once they are. The lock is not held meanwhile, so
-        // calls of one gateway at the same time may go above the quota by what each of them registers.
-        let more = unknown(names);
-        let keys = self.register_devices(gateway.zone, names)?;
-        quota().add(gateway.id, now, more);
+        let keys = self.register_devices(zone, names)?;
+        quota.add(now, unknown.len());
         Ok(keys)
     }
 

@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
-use zonelake_schemas::{ErrorKind, TableError};
+use zonelake_schemas::{ErrorKind, NodeNumber, TableError};
+
+use crate::reference::row::ReferenceError;
 
 /// Error of a call to the registry.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +89,18 @@ pub enum RegistryError {
         /// Number that there may be.
         limit: usize,
     },
+    /// The registry belongs to another node than the WAL beside it.
+    #[error(
+        "registry {path}: it is that of node number {stored}, and the WAL beside it is that of node number {given}; restore registry.sqlite from the same backup as the folder wal"
+    )]
+    OtherNodeNumber {
+        /// The file.
+        path: PathBuf,
+        /// Node that it belongs to.
+        stored: NodeNumber,
+        /// Node of the WAL.
+        given: NodeNumber,
+    },
     /// The data folder belongs to a node of another name.
     #[error(
         "registry {path}: this data folder belongs to node {stored:?}, and the settings say node {given:?}; set node = {stored:?}. A node cannot be renamed: rows that are in files already would be written once more"
@@ -102,6 +116,9 @@ pub enum RegistryError {
     /// A declaration that would misread stored data, or is wrong in itself.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// Rows of reference data that cannot be.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
     /// The machine gave no random bytes.
     #[error("no random bytes: {0}")]
     Random(getrandom::Error),
@@ -125,7 +142,9 @@ impl RegistryError {
             | Self::Invalid { .. }
             | Self::Limit { .. }
             | Self::OtherNode { .. }
-            | Self::Table(_) => ErrorKind::Input,
+            | Self::OtherNodeNumber { .. }
+            | Self::Table(_)
+            | Self::Reference(_) => ErrorKind::Input,
             Self::PasswordHash(_) => ErrorKind::Bug,
         }
     }

@@ -7,7 +7,7 @@ use zonelake_schemas::{GatewayId, ProducerId};
 use crate::error::RegistryError;
 use crate::index::producers::ProducerName;
 use crate::names::check_name;
-use crate::registration::Registration;
+use crate::registration::waiting::Registration;
 use crate::registry::Registry;
 
 impl Registry {

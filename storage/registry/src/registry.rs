@@ -9,16 +9,20 @@ use rusqlite::Connection;
 use zonelake_schemas::Locations;
 use zonelake_schemas::clock::Clock;
 
+use crate::credentials::personal_key::PersonalKey;
 use crate::credentials::secret::Sha256Digest;
 use crate::error::RegistryError;
+use crate::index::alert_rules::{AlertRuleIndex, read_alert_rules};
 use crate::index::devices::{DeviceIndex, DevicesPerZone};
 use crate::index::gateways::GatewayIndex;
 use crate::index::locations::{next_key, read_locations};
 use crate::index::producers::{ProducerIndex, read_producers};
 use crate::index::roles::RoleIndex;
+use crate::index::tokens::TokenIndex;
 use crate::index::zones::ZoneIndex;
-use crate::registration::PendingRegistrations;
-use crate::registration_quota::RegistrationQuota;
+use crate::reference::stored::{ReferenceIndex, read_reference};
+use crate::registration::quota::RegistrationQuotas;
+use crate::registration::waiting::PendingRegistrations;
 use crate::sqlite::database::{Database, Load};
 
 /// Zones, sites, devices, gateways, producers, roles and the tables, durable in one SQLite file.
@@ -34,20 +38,36 @@ pub struct Registry {
     pub(crate) gateways: ArcSwap<GatewayIndex>,
     pub(crate) producers: RwLock<ProducerIndex>,
     pub(crate) roles: ArcSwap<RoleIndex>,
-    pub(crate) registration_quota: Mutex<RegistrationQuota>,
+    pub(crate) tokens: ArcSwap<TokenIndex>,
+    pub(crate) reference: ArcSwap<ReferenceIndex>,
+    pub(crate) alert_rules: ArcSwap<AlertRuleIndex>,
+    pub(crate) registration_quotas: RegistrationQuotas,
+    /// Key under which personal data are hashed.
+    pub(crate) personal_key: PersonalKey,
     /// Held while a password is hashed.
     pub(crate) verifying: Mutex<()>,
     /// Salt of the digests of passwords that are held in memory; another one in each process.
     pub(crate) process_salt: Sha256Digest,
     pub(crate) pending: PendingRegistrations,
+    /// Called when credentials may have ended.
+    credential_listeners: Mutex<Vec<CredentialListener>>,
     writer: Mutex<Writer>,
 }
+
+/// What is called when credentials may have ended; it must not block.
+type CredentialListener = Box<dyn Fn() + Send + Sync>;
 
 /// State that only the thread that holds the lock may touch.
 #[derive(Debug)]
 pub(crate) struct Writer {
     database: Database,
     devices_per_zone: DevicesPerZone,
+}
+
+/// Secrets that a registry is opened with.
+pub(crate) struct Secrets {
+    pub(crate) process_salt: Sha256Digest,
+    pub(crate) personal_key: PersonalKey,
 }
 
 impl fmt::Debug for Registry {
@@ -58,7 +78,7 @@ impl fmt::Debug for Registry {
 
 impl Registry {
     /// A registry that has loaded nothing yet.
-    pub(crate) fn new(path: &Path, clock: Arc<dyn Clock>, process_salt: Sha256Digest, database: Database) -> Self {
+    pub(crate) fn new(path: &Path, clock: Arc<dyn Clock>, secrets: Secrets, database: Database) -> Self {
         Self {
             path: path.into(),
             clock,
@@ -68,10 +88,15 @@ impl Registry {
             gateways: ArcSwap::default(),
             producers: RwLock::default(),
             roles: ArcSwap::default(),
-            registration_quota: Mutex::default(),
+            tokens: ArcSwap::default(),
+            reference: ArcSwap::default(),
+            alert_rules: ArcSwap::default(),
+            registration_quotas: RegistrationQuotas::default(),
             verifying: Mutex::default(),
-            process_salt,
+            process_salt: secrets.process_salt,
+            personal_key: secrets.personal_key,
             pending: PendingRegistrations::default(),
+            credential_listeners: Mutex::default(),
             writer: Mutex::new(Writer { database, devices_per_zone: DevicesPerZone::default() }),
         }
     }
@@ -161,10 +186,23 @@ impl Registry {
                 Load::Gateways => self.load_gateways(connection),
                 Load::Producers => self.load_producers(connection),
                 Load::Roles => self.load_roles(connection),
+                Load::Tokens => self.load_tokens(connection),
+                Load::Reference => self.load_reference(connection),
+                Load::AlertRules => self.load_alert_rules(connection),
             }?;
         }
         writer.database.set_loaded_version(loaded);
+        if loads.iter().any(|load| matches!(load, Load::Gateways | Load::Roles | Load::Tokens)) {
+            let listeners = self.credential_listeners.lock().unwrap_or_else(PoisonError::into_inner);
+            listeners.iter().for_each(|listener| listener());
+        }
         Ok(())
+    }
+
+    /// Calls `listener` whenever gateways, roles or tokens have changed in memory. It must not block and must not call the
+    /// registry.
+    pub fn on_credentials_changed(&self, listener: impl Fn() + Send + Sync + 'static) {
+        self.credential_listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
     }
 
     fn load_zones(&self, connection: &Connection) -> Result<(), RegistryError> {
@@ -193,7 +231,8 @@ impl Registry {
     }
 
     fn load_gateways(&self, connection: &Connection) -> Result<(), RegistryError> {
-        let index = GatewayIndex::read(connection, &self.zones.load()).map_err(|source| self.sqlite(source))?;
+        let index = GatewayIndex::read(connection, &self.zones.load(), &self.gateways.load());
+        let index = index.map_err(|source| self.sqlite(source))?;
         self.gateways.store(Arc::new(index));
         Ok(())
     }
@@ -204,6 +243,24 @@ impl Registry {
         // Read before the lock is taken for writing, so that no lookup waits for the disk.
         let new = read_producers(connection, last).map_err(|source| self.sqlite(source))?;
         self.producers.write().unwrap_or_else(PoisonError::into_inner).insert(new);
+        Ok(())
+    }
+
+    fn load_reference(&self, connection: &Connection) -> Result<(), RegistryError> {
+        let index = read_reference(connection).map_err(|source| self.sqlite(source))?;
+        self.reference.store(Arc::new(index));
+        Ok(())
+    }
+
+    fn load_alert_rules(&self, connection: &Connection) -> Result<(), RegistryError> {
+        let index = read_alert_rules(connection).map_err(|source| self.sqlite(source))?;
+        self.alert_rules.store(Arc::new(index));
+        Ok(())
+    }
+
+    fn load_tokens(&self, connection: &Connection) -> Result<(), RegistryError> {
+        let index = TokenIndex::read(connection, &self.tokens.load()).map_err(|source| self.sqlite(source))?;
+        self.tokens.store(Arc::new(index));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 use zonelake_schemas::{SchemaVersion, TableDef, TableError, TableId, TableSchemas};
 
+use crate::earliest::EarliestTimes;
 use crate::error::RegistryError;
 use crate::registry::Registry;
 
@@ -23,12 +24,15 @@ pub struct RegisteredTable {
     pub schemas: TableSchemas,
     /// Number of fields at each version; version v is at index v - 1.
     pub field_counts: Vec<usize>,
+    /// Earliest times of its rows, by the retention of the store.
+    pub earliest: Arc<EarliestTimes>,
 }
 
 impl Registry {
     /// Registers what is declared, durably and in one transaction, and returns every registered table by id. A new table
     /// gets an id; added fields make a new version; changed ranges and descriptions replace the old ones. A registered
-    /// table that is no longer declared stays as it is.
+    /// table that is no longer declared stays as it is. What becomes of repeats changes in what is returned, and durably with
+    /// [`Registry::adopt_on_repeat`] only, since it depends on the rows that are stored.
     ///
     /// # Errors
     /// [`RegistryError::Table`] names a change that would misread what is stored; then nothing is changed. Also
@@ -40,6 +44,21 @@ impl Registry {
                 self.register_table(connection, &mut stored, next)?;
             }
             Ok(registered(stored))
+        })
+    }
+
+    /// Makes durable what becomes of repeats in a registered table, as its declaration says now.
+    ///
+    /// # Errors
+    /// [`RegistryError::Damaged`], and errors of the file.
+    pub fn adopt_on_repeat(&self, table: &RegisteredTable) -> Result<(), RegistryError> {
+        self.write(&[], |connection, _| {
+            let mut stored = self.read_tables(connection)?;
+            let Some(own) = stored.iter_mut().find(|own| own.id == table.id) else {
+                return Err(self.damaged(format!("table {} is not registered", table.def.name)));
+            };
+            own.def.on_repeat = table.def.on_repeat;
+            write_version(connection, own, &text(&own.def)?, self.clock.wall_us()).map_err(|source| self.sqlite(source))
         })
     }
 
@@ -60,12 +79,12 @@ impl Registry {
         let now_us = self.clock.wall_us();
         // Tables are declared by name and stored by id, so a name keeps its id for good.
         if let Some(table) = stored.iter_mut().find(|table| table.def.name == next.name) {
-            return match table.evolve(next)? {
-                true => {
-                    write_version(connection, table, &text(&table.def)?, now_us).map_err(|source| self.sqlite(source))
-                }
-                false => Ok(()),
-            };
+            let as_stored = TableDef { on_repeat: table.def.on_repeat, ..next.clone() };
+            if table.evolve(&as_stored)? {
+                write_version(connection, table, &text(&table.def)?, now_us).map_err(|source| self.sqlite(source))?;
+            }
+            table.def.on_repeat = next.on_repeat;
+            return Ok(());
         }
         let declaration = text(next)?;
         let insert = || {
@@ -120,6 +139,7 @@ pub(crate) fn registered(stored: Vec<StoredTable>) -> Vec<Arc<RegisteredTable>> 
             schemas: TableSchemas::new(&table.def),
             def: Arc::new(table.def),
             field_counts: table.field_counts,
+            earliest: Arc::default(),
         })
     };
     stored.into_iter().map(register).collect()

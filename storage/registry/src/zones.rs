@@ -38,6 +38,13 @@ impl Registry {
         self.zones.load().sites().cloned().collect()
     }
 
+    /// True where a zone has the site of a code, or no site at all: then nobody has registered where its devices are.
+    pub fn may_be_at(&self, zone_code: &str, code: &str) -> bool {
+        let zones = self.zones.load();
+        let mut sites = zones.sites().filter(|site| &*site.zone_code == zone_code).peekable();
+        sites.peek().is_none() || sites.any(|site| &*site.code == code)
+    }
+
     /// Adds a province.
     ///
     /// # Errors

@@ -205,3 +205,73 @@ fn names_and_limits_that_a_role_cannot_have_are_refused() {
         assert_eq!(error.kind(), ErrorKind::Input, "{error}");
     }
 }
+
+#[test]
+fn changes_of_limits_at_the_same_time_lose_none_in_one_process_or_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, cli) = (open(folder.path()), open(folder.path()));
+    let none = RoleLimits { statement_seconds_max: None, memory_bytes_max: None, running_max: None };
+    server.add_role("both", none).unwrap();
+    cli.refresh().unwrap();
+    const LAST: u32 = 40;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for seconds in 1..=LAST {
+                let change = |before| RoleLimits { statement_seconds_max: Some(seconds), ..before };
+                server.change_role_limits("both", change).unwrap();
+            }
+        });
+        scope.spawn(|| {
+            for bytes in 1..=LAST {
+                let change = |before| RoleLimits { memory_bytes_max: Some(u64::from(bytes) << 20), ..before };
+                server.change_role_limits("both", change).unwrap();
+            }
+        });
+        scope.spawn(|| {
+            for running in 1..=LAST {
+                let change = |before| RoleLimits { running_max: Some(running), ..before };
+                cli.change_role_limits("both", change).unwrap();
+            }
+        });
+    });
+    server.refresh().unwrap();
+    let wanted = RoleLimits {
+        statement_seconds_max: Some(LAST),
+        memory_bytes_max: Some(u64::from(LAST) << 20),
+        running_max: Some(LAST),
+    };
+    assert_eq!(server.role("both").unwrap().limits, wanted);
+}
+
+#[test]
+fn calls_of_one_gateway_at_the_same_time_stay_within_its_quota_of_new_devices() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path());
+    let token = registry.add_gateway("formosa", "vung-ang").unwrap().token;
+    let gateway = registry.authenticate_gateway(&token).unwrap();
+    const QUOTA: usize = 25;
+    let accepted: usize = std::thread::scope(|scope| {
+        let call = |caller: usize| {
+            let (registry, gateway) = (&registry, &gateway);
+            scope.spawn(move || {
+                let names: Vec<String> = (0..10).map(|n| format!("d{caller}-{n}")).collect();
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                match registry.register_devices_of(gateway, gateway.zone, &names, QUOTA) {
+                    Ok(keys) => keys.len(),
+                    Err(error) => {
+                        assert!(matches!(error, RegistryError::Limit { limit: QUOTA, .. }), "{error}");
+                        0
+                    }
+                }
+            })
+        };
+        let calls: Vec<_> = (0..8).map(call).collect();
+        calls.into_iter().map(|call| call.join().unwrap()).sum()
+    });
+    assert_eq!(accepted, 20, "two calls are within the quota and no third one is");
+    // What is known counts for nothing, a name that is sent twice counts once, and five are left.
+    let known = registry.devices().iter().map(|device| device.name.to_string()).next().unwrap();
+    let names = [known.as_str(), "n1", "n1", "n2", "n3", "n4", "n5"];
+    assert_eq!(registry.register_devices_of(&gateway, gateway.zone, &names, QUOTA).unwrap().len(), names.len());
+    assert!(registry.register_devices_of(&gateway, gateway.zone, &["n6"], QUOTA).is_err());
+}

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use zonelake_registry::{Registry, RegistryError, check_file, declared_tables};
+use zonelake_registry::{Registry, RegistryError, RoleLimits, check_file, declared_tables};
 use zonelake_schemas::clock::SystemClock;
 use zonelake_schemas::reject::rejected_table;
-use zonelake_schemas::{ErrorKind, SchemaVersion, TableDef, TableId};
+use zonelake_schemas::{ErrorKind, GatewayId, NodeNumber, ProducerId, SchemaVersion, TableDef, TableId};
 
 fn open_at(path: &Path) -> Result<Registry, RegistryError> {
     Registry::open(path, Arc::new(SystemClock::default()))
@@ -218,4 +218,41 @@ fn a_file_of_a_newer_version_or_in_no_folder_is_refused_and_left_alone() {
     assert_eq!(error.kind(), ErrorKind::Input);
     let error = open_at(&folder.path().join("none/registry.sqlite")).unwrap_err();
     assert!(matches!(error, RegistryError::Open { .. }), "{error}");
+}
+
+#[test]
+fn marks_are_the_maximum_ids_that_were_ever_given_out_in_memory_and_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path());
+    let new = registry.marks();
+    assert_eq!((new.producer, new.gateway), (ProducerId(0), GatewayId(0)));
+    let gateway = registry.add_gateway("north", "vung-ang").unwrap().gateway;
+    let producer = registry.producer(gateway.id, "p").unwrap();
+    let keys = registry.register_devices(gateway.zone, &["a", "b"]).unwrap();
+    registry.add_role("reader", RoleLimits::default()).unwrap();
+    let marks = registry.marks();
+    assert_eq!((marks.producer, marks.gateway), (producer, gateway.id));
+    assert_eq!(Some(&marks.device_key), keys.iter().max());
+    assert!(marks.role > new.role);
+    registry.remove_role("reader").unwrap();
+    registry.revoke_gateway("north").unwrap();
+    assert_eq!(registry.marks(), marks, "what is gone was given out all the same");
+    drop(registry);
+    assert_eq!(open(folder.path()).marks(), marks);
+    assert_eq!(check_file(&folder.path().join("registry.sqlite")).unwrap().marks, marks);
+}
+
+#[test]
+fn a_registry_belongs_to_the_first_node_number_that_it_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path());
+    assert_eq!(registry.node_number().unwrap(), None);
+    let number = NodeNumber::from_random(u64::MAX);
+    registry.bind_node_number(number).unwrap();
+    registry.bind_node_number(number).unwrap();
+    let refused = registry.bind_node_number(NodeNumber(7)).unwrap_err();
+    assert!(refused.to_string().contains(&number.to_string()) && refused.to_string().contains("number 7"), "{refused}");
+    drop(registry);
+    assert_eq!(open(folder.path()).node_number().unwrap(), Some(number));
+    assert_eq!(check_file(&folder.path().join("registry.sqlite")).unwrap().node_number, Some(number));
 }

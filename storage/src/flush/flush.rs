@@ -4,13 +4,17 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use zonelake_parquet::{DataFile, SortInput, delete_files, write_sorted};
+use futures::future::BoxFuture;
+use zonelake_parquet::{ChunkOrigins, DataFile, SortInput, delete_files, write_sorted};
 use zonelake_schemas::Lsn;
 use zonelake_tablelog::{AppId, LogCommit, TableLogError};
 
 use crate::flush::error::FlushError;
+use crate::last::last_rows::LastRowsState;
 use crate::store::Store;
+use crate::table::doubt::CommitInDoubt;
 use crate::table::table::{Committed, FlushBatch, Table};
+use crate::table::view::TableView;
 
 /// Result of a flush.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,14 +43,16 @@ impl Store {
     ///
     /// # Errors
     /// [`FlushError`]; the rows stay live and the next flush takes them again.
-    pub async fn flush(&self, table: &Table) -> Result<Flushed, FlushError> {
-        let mut in_doubt = table.flush.lock().await;
-        let Some(batch) = table.begin_flush(self.options().flush_bytes_max) else { return Ok(Flushed::default()) };
-        let result = self.flush_batch(table, &batch, &mut in_doubt).await;
-        if result.is_err() {
-            table.fail_flush(self.clock().monotonic());
-        }
-        result
+    pub fn flush<'a>(&'a self, table: &'a Table) -> BoxFuture<'a, Result<Flushed, FlushError>> {
+        Box::pin(async move {
+            let mut in_doubt = table.flush.lock().await;
+            let Some(batch) = table.begin_flush(self.options().flush_bytes_max) else { return Ok(Flushed::default()) };
+            let result = self.flush_batch(table, &batch, &mut in_doubt).await;
+            if result.is_err() {
+                table.fail_flush(self.clock().monotonic());
+            }
+            result
+        })
     }
 
     /// Writes and commits frozen rows. A commit that is reported as failed may have landed, so the table log decides,
@@ -55,21 +61,28 @@ impl Store {
         &self,
         table: &Table,
         batch: &FlushBatch,
-        in_doubt: &mut Option<Vec<Arc<DataFile>>>,
+        in_doubt: &mut Option<CommitInDoubt>,
     ) -> Result<Flushed, FlushError> {
-        if let Some(files) = in_doubt.as_ref() {
+        self.settle_exchange(table, in_doubt).await?;
+        if let Some(CommitInDoubt::Flush(files)) = in_doubt.as_ref() {
+            let flushed = Flushed::from_files(files);
             let landed = self.resolve_commit(table, batch, files).await?;
-            let files = in_doubt.take().unwrap_or_default();
+            *in_doubt = None;
             if landed {
-                return Ok(Flushed::from_files(&files));
+                return Ok(flushed);
             }
         }
         let files = self.write(table, batch).await?;
+        self.write_last_rows(table, batch, &files);
+        // What leaves memory is in the windows; where it is not, they begin anew with the commit.
+        if let Err(error) = self.fold_windows(table) {
+            tracing::error!(table = table.name(), "windows are lost and are read anew: {error}");
+        }
         let commit = LogCommit {
             base_version: table.view().log_version,
             adds: files.clone(),
-            removes: Vec::new(),
             txns: self.txns(batch),
+            ..LogCommit::default()
         };
         let error = match table.log.commit(commit).await {
             Ok(version) => {
@@ -84,7 +97,7 @@ impl Store {
             Ok(false) => Err(error.into()),
             Err(unknown) => {
                 tracing::warn!(table = table.name(), "whether a commit has landed is not known yet: {unknown}");
-                *in_doubt = Some(files);
+                *in_doubt = Some(CommitInDoubt::Flush(files));
                 Err(error.into())
             }
         }
@@ -92,13 +105,52 @@ impl Store {
 
     async fn write(&self, table: &Table, batch: &FlushBatch) -> Result<Vec<Arc<DataFile>>, FlushError> {
         let rows: Vec<RecordBatch> = batch.chunks.iter().map(|chunk| chunk.rows.clone()).collect();
-        let registered = &table.registered;
+        let origins = batch.chunks.iter().map(|chunk| ChunkOrigins::new(chunk.shard_number, chunk.origins.clone()));
+        let origins: Vec<ChunkOrigins> = origins.collect();
+        let schemas = &table.registered.schemas;
         let locations = self.registry().locations();
-        let input = SortInput { schemas: &registered.schemas, chunks: &rows, locations: &locations };
+        let on_repeat = table.registered.def.on_repeat;
+        let input = SortInput { schemas, chunks: &rows, origins: &origins, locations: &locations, on_repeat };
         let files = write_sorted(input, Arc::clone(self.object_store()), table.root(), &self.options().parquet)
             .await
             .map_err(|source| FlushError::Write { table: table.name().into(), source })?;
         Ok(files.into_iter().map(Arc::new).collect())
+    }
+
+    /// Writes the checkpoint of the last rows, before a commit moves rows to files: what a restart reads of it is never behind
+    /// the files. Where it cannot be written, the flush goes on, and the next start reads the last rows from the files.
+    fn write_last_rows(&self, table: &Table, batch: &FlushBatch, files: &[Arc<DataFile>]) {
+        let folded = table.fold_last_rows();
+        let view = table.view();
+        let is_usable = folded.is_ok()
+            && view.last.state() == LastRowsState::Complete
+            && view.last.covers(&batch.last_lsns)
+            && table.keeps_last_rows();
+        if !is_usable {
+            return;
+        }
+        let added: u64 = files.iter().map(|file| file.rows).sum();
+        self.write_checkpoint_of(table, &view, (view.file_rows(), view.file_rows() + added));
+    }
+
+    /// `rows` are those of the files before and after the commit that follows.
+    pub(crate) fn write_checkpoint_of(&self, table: &Table, view: &TableView, rows: (u64, u64)) {
+        if let Err(error) = self.last.write(table.name(), &table.registered.schemas, &view.last, rows) {
+            tracing::warn!(
+                table = table.name(),
+                "the checkpoint of the last rows of its devices cannot be written; the next start reads its files: {error}"
+            );
+        }
+    }
+
+    /// Forgets the last rows of a table's devices, which are read from its files anew.
+    ///
+    /// # Errors
+    /// The checkpoint cannot be removed: a restart would bring back what it has.
+    pub fn forget_last_rows(&self, table: &Table) -> std::io::Result<()> {
+        self.last.remove(table.name())?;
+        table.forget_last_rows();
+        Ok(())
     }
 
     fn txns(&self, batch: &FlushBatch) -> Vec<(AppId, i64)> {
@@ -147,12 +199,18 @@ impl Store {
     pub async fn flush_due(&self) -> Vec<(Arc<Table>, Result<Flushed, FlushError>)> {
         let mut done = Vec::new();
         for table in self.tables().values() {
-            let options = self.options();
-            if table.flush_is_due(options.flush_bytes_max, options.flush_age_max, self.clock().monotonic()) {
-                done.push((Arc::clone(table), self.flush(table).await));
+            if let Some(flushed) = self.flush_if_due(table).await {
+                done.push((Arc::clone(table), flushed));
             }
         }
         done
+    }
+
+    /// Flushes a table where it is due by size, age or demand.
+    pub async fn flush_if_due(&self, table: &Table) -> Option<Result<Flushed, FlushError>> {
+        let options = self.options();
+        let is_due = table.flush_is_due(options.flush_bytes_max, options.flush_age_max, self.clock().monotonic());
+        if is_due { Some(self.flush(table).await) } else { None }
     }
 
     /// Flushes until nothing is live.

@@ -1,5 +1,6 @@
 //! Flushes over a Delta log whose commits fail before and after they have landed.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,15 +10,18 @@ use arrow::array::{
 };
 use async_trait::async_trait;
 use tempfile::TempDir;
-use zonelake_parquet::ParquetOptions;
+use zonelake_parquet::{DataFile, ParquetOptions};
 use zonelake_schemas::clock::{Clock, SystemClock};
-use zonelake_schemas::{Lsn, ShardId, TableDef};
+use zonelake_schemas::{GroupSequence, Lsn, ShardId, ShardNumber, TableDef};
 use zonelake_tablelog::{LogCommit, LogSnapshot, TableLog, TableLogError, delta_table};
 use zonelake_wal::RealDisk;
 
 use crate::table::chunks::Chunk;
 use crate::table::table::Table;
-use crate::{Store, StoreArgs, StoreOptions};
+use crate::{
+    CompactionError, CompactionOptions, DeletionOrder, MergeControl, RuleError, Selection, Store, StoreArgs,
+    StoreOptions,
+};
 
 /// What goes wrong with the next commit or look at the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +84,7 @@ impl TableLog for FaultyLog {
 struct Bench {
     folder: TempDir,
     store: Arc<Store>,
-    table: Table,
+    table: Arc<Table>,
     faults: Arc<Mutex<Vec<Fault>>>,
     next_lsn: u64,
 }
@@ -104,7 +108,8 @@ impl Bench {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let declared = vec![def.clone()];
         let args = StoreArgs { options, declared, clock: Arc::clone(&clock), disk: Arc::new(RealDisk) };
-        let (store, _, _) = Store::open(args).await.unwrap();
+        let (mut store, shards, _) = Store::open(args).await.unwrap();
+        drop(shards);
         let own = &store.tables()["air"];
         let url = store.store_url().join(&format!("{}/", own.root())).unwrap();
         let inner = Box::new(delta_table(Arc::clone(store.object_store()), &url, clock).unwrap());
@@ -113,6 +118,9 @@ impl Bench {
         let log = FaultyLog { inner, faults: Arc::clone(&faults) };
         let table = Table::new(Arc::clone(&own.registered), own.root().clone(), Box::new(log));
         table.load(snapshot, |_| None);
+        let table = Arc::new(table);
+        let of_store = Arc::get_mut(&mut store).expect("nobody else has it");
+        of_store.tables.insert("air".into(), Arc::clone(&table));
         Self { folder, store, table, faults, next_lsn: 1 }
     }
 
@@ -133,7 +141,8 @@ impl Bench {
             Arc::new(Float64Array::from_value(1.0, rows)),
         ];
         let rows = RecordBatch::try_new(Arc::clone(&self.table.registered.schemas.live), columns).unwrap();
-        let chunk = Chunk::new(rows, ShardId(0), Lsn(self.next_lsn));
+        let sequence = GroupSequence(self.next_lsn);
+        let chunk = Chunk::new(rows, (ShardId(0), ShardNumber(65_536)), Lsn(self.next_lsn), sequence);
         self.next_lsn += 1;
         self.table.publish(vec![chunk], Duration::from_secs(1)).unwrap();
     }
@@ -216,4 +225,124 @@ async fn a_table_that_another_program_has_changed_goes_on_from_its_version() {
     assert_eq!(bench.counts().await, (3, 0, 0, 0));
     assert_eq!(bench.store.flush(&bench.table).await.unwrap().rows, 3);
     assert_eq!(bench.counts().await, (0, 3, 3, 1));
+}
+
+impl Bench {
+    /// Flushes three files of one row each.
+    async fn add_three_files(&mut self) {
+        for _ in 0..3 {
+            self.add(1);
+            assert_eq!(self.store.flush(&self.table).await.unwrap().rows, 1);
+        }
+    }
+
+    /// Merges the files of the table into one; false where there was nothing to do.
+    async fn merge(&self) -> Result<bool, CompactionError> {
+        let options = CompactionOptions { files_max: 2, keep_removed: Duration::ZERO, ..CompactionOptions::default() };
+        let (skipped, is_stopping) = (HashSet::new(), Arc::default());
+        let control = MergeControl { options: &options, skipped: &skipped, is_stopping: &is_stopping };
+        let merged = self.store.compact(&self.table, control).await?;
+        self.store.delete_retired(&self.table, &options).await;
+        Ok(merged.is_some())
+    }
+
+    /// Takes hidden rows out until nothing is left to do.
+    async fn erase(&self) -> Result<(), RuleError> {
+        let (options, is_stopping) = (CompactionOptions::default(), Arc::default());
+        while self.store.erase_hidden(&self.table, &options, &is_stopping).await?.is_some() {}
+        self.store.confirm_erased().await
+    }
+
+    /// Deletes all rows that are there now.
+    async fn delete(&self) -> Result<u64, RuleError> {
+        let selection = Selection { from_us: Some(0), until_us: Some(i64::MAX), ..Selection::default() };
+        let order = DeletionOrder { table: "air".into(), selection, who: "tester".into(), why: "a test".into() };
+        self.store.delete_rows(order).await.map(|deletion| deletion.rows)
+    }
+
+    /// Rows of the view that statements see.
+    fn visible_rows(&self) -> u64 {
+        let view = self.table.view();
+        // Deletions take all rows here.
+        let seen = |file: &&Arc<DataFile>| view.hidden.in_file(file).is_none();
+        view.files.iter().filter(seen).map(|file| file.rows).sum::<u64>() + view.live_rows() as u64
+    }
+}
+
+/// Ways in which the outcome of a change of files is not known at its end: whether it has landed, and what goes wrong.
+const DOUBTS: [(bool, &[Fault]); 4] = [
+    (true, &[Fault::Landed, Fault::Unread]),
+    (true, &[Fault::Landed, Fault::Lost]),
+    (true, &[Fault::Landed, Fault::Landed]),
+    (false, &[Fault::Lost, Fault::Unread]),
+];
+
+#[tokio::test]
+async fn a_merge_of_unknown_fate_is_looked_into_before_the_next_flush_which_does_not_fail() {
+    for (landed, faults) in DOUBTS {
+        let mut bench = Bench::new().await;
+        bench.add_three_files().await;
+        bench.fail(faults);
+        assert!(bench.merge().await.is_err(), "{faults:?}");
+        assert_eq!(bench.visible_rows(), 3, "{faults:?}");
+        bench.add(2);
+        assert_eq!(bench.store.flush(&bench.table).await.unwrap().rows, 2, "{faults:?}");
+        let (live, in_view, logged, _) = bench.counts().await;
+        assert_eq!((live, in_view, logged), (0, 5, 5), "{faults:?}");
+        let files = if landed { 2 } else { 4 };
+        assert_eq!(bench.table.view().files.len(), files, "{faults:?}");
+        // What is left over of it goes: the inputs of what has landed, the output of what has not.
+        bench.merge().await.unwrap();
+        bench.merge().await.unwrap();
+        assert_eq!(bench.files_on_disk(), bench.table.view().files.len(), "{faults:?}");
+        assert_eq!(bench.visible_rows(), 5);
+    }
+}
+
+#[tokio::test]
+async fn a_merge_of_unknown_fate_is_looked_into_before_the_next_merge() {
+    for (landed, faults) in DOUBTS {
+        let mut bench = Bench::new().await;
+        bench.add_three_files().await;
+        bench.fail(faults);
+        assert!(bench.merge().await.is_err(), "{faults:?}");
+        assert_eq!(bench.merge().await.unwrap(), !landed, "{faults:?}");
+        assert_eq!(bench.counts().await, (0, 3, 3, 1), "{faults:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_merge_of_unknown_fate_brings_no_row_back_that_is_deleted_meanwhile() {
+    for (_, faults) in DOUBTS {
+        let mut bench = Bench::new().await;
+        bench.add_three_files().await;
+        bench.fail(faults);
+        assert!(bench.merge().await.is_err(), "{faults:?}");
+        assert_eq!(bench.delete().await.unwrap(), 3, "{faults:?}");
+        assert_eq!(bench.visible_rows(), 0, "{faults:?}");
+        bench.add(1);
+        bench.store.flush(&bench.table).await.unwrap();
+        assert_eq!(bench.visible_rows(), 1, "{faults:?}");
+        bench.erase().await.unwrap();
+        assert_eq!(bench.counts().await.1, 1, "{faults:?}");
+        assert!(bench.store.ledger().deletions[0].pending.is_empty(), "{faults:?}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_are_taken_out_by_a_commit_of_unknown_fate_are_gone_in_the_end_and_no_flush_fails() {
+    for (_, faults) in DOUBTS {
+        let mut bench = Bench::new().await;
+        bench.add_three_files().await;
+        assert_eq!(bench.delete().await.unwrap(), 3);
+        bench.fail(faults);
+        assert!(bench.erase().await.is_err(), "{faults:?}");
+        bench.add(2);
+        assert_eq!(bench.store.flush(&bench.table).await.unwrap().rows, 2, "{faults:?}");
+        assert_eq!(bench.visible_rows(), 2, "{faults:?}");
+        bench.erase().await.unwrap();
+        let (live, in_view, logged, _) = bench.counts().await;
+        assert_eq!((live, in_view, logged), (0, 2, 2), "{faults:?}");
+        assert!(bench.store.ledger().deletions[0].pending.is_empty(), "{faults:?}");
+    }
 }

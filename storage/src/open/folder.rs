@@ -1,6 +1,7 @@
 //! The data folder: made durably, and held by one process.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::open::error::OpenError;
@@ -8,7 +9,9 @@ use crate::open::error::OpenError;
 /// Makes a folder, and those above it, durably.
 pub(super) fn create_folder(path: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Folder { path: path.into(), source };
-    let mut made = Vec::new();
+    // The last one is looked at also where it is there: a process that was killed may have left its name in memory only.
+    let is_there = path.exists();
+    let mut made = if is_there { vec![path] } else { Vec::new() };
     let mut missing = path;
     while !missing.exists() {
         made.push(missing);
@@ -19,7 +22,11 @@ pub(super) fn create_folder(path: &Path) -> Result<(), OpenError> {
     // A folder survives a power loss once the folder that holds its name is synced.
     for folder in made {
         let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
+        match File::open(parent).and_then(|parent| parent.sync_all()) {
+            // What this user may not read, somebody else has made.
+            Err(error) if is_there && error.kind() == ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(failed)?,
+        }
     }
     Ok(())
 }

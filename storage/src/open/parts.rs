@@ -4,11 +4,12 @@ use std::fmt;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use object_store::ObjectStore;
 use object_store::path::Path as ObjectPath;
 use url::Url;
-use zonelake_objects::SyncedStore;
+use zonelake_objects::{SyncedStore, remove_staged};
 use zonelake_registry::Registry;
 use zonelake_schemas::TableDef;
 use zonelake_schemas::clock::Clock;
@@ -69,6 +70,7 @@ impl StoreParts {
         // Nothing of the folder is read before the lock is held.
         let lock = lock_folder(folder)?;
         let registry = Arc::new(Registry::open(&folder.join("registry.sqlite"), Arc::clone(clock))?);
+        sweep(&tables_folder, clock);
         let synced =
             SyncedStore::new(&tables_folder).map_err(|source| OpenError::Folder { path: tables_folder, source })?;
         let (tables_root, tables_url) = (synced.root().clone(), synced.url().clone());
@@ -83,3 +85,18 @@ impl StoreParts {
         Ok(Self { registry, object_store, url, tables_root, table_log: Box::new(table_log), lock: Some(lock) })
     }
 }
+
+/// Removes what an earlier process that was killed has left in a folder that is locked. What cannot be removed harms nothing.
+fn sweep(folder: &Path, clock: &Arc<dyn Clock>) {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(clock.wall_us()).unwrap_or(0));
+    match remove_staged(folder, STAGED_AGE_MIN, now) {
+        Ok(0) => {}
+        Ok(files) => tracing::info!(files, "removed staged files of a process that was killed"),
+        Err(error) => {
+            tracing::warn!(%error, "cannot remove staged files of a process that was killed; nothing lists them")
+        }
+    }
+}
+
+/// Age from which a staged file is nobody's any more.
+const STAGED_AGE_MIN: Duration = Duration::from_secs(3_600);

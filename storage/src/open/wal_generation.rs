@@ -6,12 +6,12 @@
 //! | `wal/layout` | JSON: `{"generation": 1, "shards": 2}` |
 //! | `wal/0001/shard-0000/` | segments of shard 0 of generation 1 |
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use zonelake_schemas::ShardId;
-use zonelake_wal::{Disk, DiskFile};
+use zonelake_wal::{Disk, replaced_file};
 
 /// The set of WALs in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,14 +34,11 @@ pub struct WalGenerationError {
 }
 
 impl WalGeneration {
-    /// Reads the generation in force and makes its name durable; `None` in a folder that has none yet. A process that
-    /// was killed between naming the file and syncing the folder may have left a name that is only in memory.
+    /// Reads the generation in force and makes its name durable; `None` in a folder that has none yet.
     pub(super) fn adopt(disk: &dyn Disk, wal: &Path) -> Result<Option<Self>, WalGenerationError> {
-        let generation = Self::read(disk, wal)?;
-        if generation.is_some() {
-            disk.sync_dir(wal).map_err(|source| WalGenerationError { path: wal.into(), source })?;
-        }
-        Ok(generation)
+        let path = wal.join(FILE);
+        let bytes = replaced_file::adopt(disk, &path, FILE_BYTES_MAX);
+        Self::from_file(path, bytes)
     }
 
     /// Reads the generation in force without changing anything; `None` in a folder that has none yet.
@@ -50,27 +47,22 @@ impl WalGeneration {
     /// The file is there and cannot be read, or is not what [`WalGeneration`] writes.
     pub fn read(disk: &dyn Disk, wal: &Path) -> Result<Option<Self>, WalGenerationError> {
         let path = wal.join(FILE);
-        let failed = |source| WalGenerationError { path: path.clone(), source };
-        match read_whole(disk, &path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(error.into())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed(error)),
-        }
+        let bytes = replaced_file::read(disk, &path, FILE_BYTES_MAX);
+        Self::from_file(path, bytes)
+    }
+
+    fn from_file(path: PathBuf, read: io::Result<Option<Vec<u8>>>) -> Result<Option<Self>, WalGenerationError> {
+        let parsed = read.and_then(|bytes| Ok(bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose()?));
+        parsed.map_err(|source| WalGenerationError { path, source })
     }
 
     /// Puts this generation in force: durable when it returns.
     pub(super) fn write(&self, disk: &dyn Disk, wal: &Path) -> Result<(), WalGenerationError> {
-        // Written under another name and renamed once synced: a reader meets the old file or the new one, never half of
-        // one.
-        let written = wal.join("layout.new");
-        let result = (|| {
-            let file = disk.create(&written)?;
-            write_whole(file.as_ref(), serde_json::to_string(self)?.as_bytes())?;
-            file.sync_data()?;
-            disk.rename(&written, &wal.join(FILE))?;
-            disk.sync_dir(wal)
-        })();
-        result.map_err(|source| WalGenerationError { path: written, source })
+        let path = wal.join(FILE);
+        let written = serde_json::to_string(self).map_err(io::Error::from);
+        let written =
+            written.and_then(|json| replaced_file::replace(disk, &path, json.as_bytes()).map_err(io::Error::from));
+        written.map_err(|source| WalGenerationError { path, source })
     }
 
     /// Folder of the WALs.
@@ -99,31 +91,10 @@ impl WalGeneration {
     }
 }
 
-fn read_whole(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
-    let file = disk.open_read_only(path)?;
-    let mut bytes = vec![0; FILE_BYTES_MAX];
-    let read = file.read_at(&mut bytes, 0)?;
-    bytes.truncate(read);
-    Ok(bytes)
-}
-
-fn write_whole(file: &dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
-    let mut offset = 0;
-    while !bytes.is_empty() {
-        let written = file.write_at(&[IoSlice::new(bytes)], offset)?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        bytes = &bytes[written..];
-        offset += written as u64;
-    }
-    Ok(())
-}
-
-/// Most bytes read of the file: two numbers in JSON are far shorter.
-const FILE_BYTES_MAX: usize = 4096;
 /// Name of the file, below the folder of all WALs.
 const FILE: &str = "layout";
+/// Most bytes read of it: some numbers in JSON are far shorter.
+const FILE_BYTES_MAX: u64 = 4096;
 
 #[cfg(test)]
 mod tests {

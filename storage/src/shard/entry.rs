@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use zonelake_registry::RegisteredTable;
-use zonelake_schemas::{GatewayId, Lane};
+use zonelake_schemas::{GroupSequence, Lane, Principal};
 
-use crate::shard::record::header::{BatchHeader, RecordHeader};
+use crate::shard::record::header::{BatchHeader, RecordHeader, principal_ids};
 use crate::shard::record::rows::EncodedRows;
 use crate::shard::sequence_check::{SequenceCheck, SequencedBatch};
 use crate::table::table::Table;
@@ -35,8 +35,8 @@ impl Rows {
 pub struct Entry {
     /// Position in its stream; absent where batches are unsequenced (HTTP).
     pub sequenced: Option<SequencedBatch>,
-    /// Gateway that sent it.
-    pub gateway: GatewayId,
+    /// Who sent it.
+    pub principal: Principal,
     /// Lane that it came on.
     pub lane: Lane,
     /// Table that it is for.
@@ -60,8 +60,7 @@ impl Entry {
     }
 }
 
-/// Most bytes of one batch in the WAL. A block takes 128 MiB at most; the rest of it holds the state of all streams at
-/// the beginning of a segment.
+/// Most bytes of one batch in the WAL. A block takes 128 MiB at most, with the headers of all its batches.
 pub const BATCH_LOG_BYTES_MAX: u64 = 96 << 20;
 
 /// Outcome of an entry.
@@ -75,9 +74,19 @@ pub enum Outcome {
     Refused(SequenceCheck),
 }
 
+/// What a group is given when it is written, the same for all its batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct GroupStamp {
+    /// Time of receipt.
+    pub(super) ingested_at_us: i64,
+    /// Place among all groups of the store.
+    pub(super) sequence: GroupSequence,
+}
+
 /// The header of an entry's record.
-pub(super) fn batch_header(entry: &Entry, rejected: &RegisteredTable, ingested_at_us: i64) -> RecordHeader {
+pub(super) fn batch_header(entry: &Entry, rejected: &RegisteredTable, stamp: GroupStamp) -> RecordHeader {
     let sequenced = entry.sequenced.as_ref();
+    let (gateway, role) = principal_ids(entry.principal);
     let batch = BatchHeader {
         producer: sequenced.map_or(0, |batch| batch.producer.0),
         epoch: sequenced.map_or(0, |batch| batch.epoch.0),
@@ -85,8 +94,10 @@ pub(super) fn batch_header(entry: &Entry, rejected: &RegisteredTable, ingested_a
         lane: entry.lane as u32,
         number: sequenced.map_or(0, |batch| batch.number.0),
         digest: sequenced.map_or(0, |batch| batch.digest),
-        ingested_at_us,
-        gateway: entry.gateway.0,
+        ingested_at_us: stamp.ingested_at_us,
+        gateway,
+        role,
+        sequence: stamp.sequence.0,
         stored: entry
             .stored
             .as_ref()

@@ -1,9 +1,11 @@
 //! Failures of a shard.
 
+use std::path::PathBuf;
+
 use arrow::error::ArrowError;
 use zonelake_schemas::error::ErrorKind;
-use zonelake_schemas::{Lsn, SchemaVersion, ShardId, TableId};
-use zonelake_wal::{SegmentId, WalError};
+use zonelake_schemas::{Lsn, ShardId};
+use zonelake_wal::{Damage, ReplayedRecord, SegmentId, WalError};
 
 use crate::shard::record::error::RecordError;
 
@@ -13,31 +15,47 @@ pub enum ShardError {
     /// The WAL cannot be read or written.
     #[error(transparent)]
     Wal(#[from] WalError),
-    /// A record's checksum holds, and yet it makes no sense.
-    #[error("WAL of shard {shard}, segment {segment:?}, LSN {lsn}: {source}")]
+    /// A record's checksum holds, and yet it makes no sense, or not to this release or beside this registry.
+    #[error("WAL of shard {shard}, {}, LSN {lsn}, records of version {version}: {source}", path.display())]
     Record {
+        /// Shard.
+        shard: ShardId,
+        /// File of the segment.
+        path: PathBuf,
+        /// Record.
+        lsn: Lsn,
+        /// Version of the records of that segment.
+        version: u32,
+        /// Why.
+        source: RecordError,
+    },
+    /// The state in the checkpoint cannot be read.
+    #[error("checkpoint of shard {shard}: {source}")]
+    Checkpoint {
+        /// Shard.
+        shard: ShardId,
+        /// Why.
+        source: prost::DecodeError,
+    },
+    /// A segment was made beside a registry that had given out more than this one has.
+    #[error(
+        "WAL of shard {shard}, segment {segment}: it was made beside a registry with {unknown}: the registry is older than the WAL; restore registry.sqlite from the same backup as the WAL"
+    )]
+    OlderRegistry {
         /// Shard.
         shard: ShardId,
         /// Segment.
         segment: SegmentId,
-        /// Record.
-        lsn: Lsn,
-        /// Why.
-        source: RecordError,
+        /// What the registry does not have, in words.
+        unknown: String,
     },
-    /// A record speaks of a table that the registry does not have.
-    #[error(
-        "WAL of shard {shard}, LSN {lsn}: rows of table number {table}, version {version}, which the registry does not have; restore registry.sqlite from the same backup as the WAL"
-    )]
-    UnknownTable {
+    /// Segments and checkpoint do not join: files are missing.
+    #[error("WAL of shard {shard}: {damage}. Restore the folder wal as a whole, from one backup")]
+    State {
         /// Shard.
         shard: ShardId,
-        /// Record.
-        lsn: Lsn,
-        /// Table.
-        table: TableId,
-        /// Version of it.
-        version: SchemaVersion,
+        /// What is missing, and where.
+        damage: Box<Damage>,
     },
     /// The WAL ends before what files have of it already: segments are missing.
     #[error(
@@ -59,11 +77,22 @@ pub enum ShardError {
 }
 
 impl ShardError {
+    pub(crate) fn record(shard: ShardId, record: &ReplayedRecord<'_>, source: RecordError) -> Self {
+        let (path, lsn, version) = (record.path.to_owned(), record.lsn, record.context.record_version);
+        Self::Record { shard, path, lsn, version, source }
+    }
+
     /// Kind of the error: what the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Wal(error) => error.kind(),
-            Self::Record { .. } | Self::UnknownTable { .. } | Self::Behind { .. } => ErrorKind::Corrupt,
+            // The operator has the wrong program at hand, and nothing is damaged.
+            Self::Record { source: RecordError::UnknownKind { .. }, .. } => ErrorKind::Input,
+            Self::Record { .. }
+            | Self::Behind { .. }
+            | Self::Checkpoint { .. }
+            | Self::OlderRegistry { .. }
+            | Self::State { .. } => ErrorKind::Corrupt,
             Self::Live(_) => ErrorKind::Bug,
         }
     }

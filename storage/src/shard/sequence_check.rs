@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use zonelake_schemas::{BatchNumber, Epoch, Lane, ProducerId, StreamKey, TableId};
+use zonelake_schemas::{BatchNumber, Epoch, GroupSequence, Lane, ProducerId, StreamKey, TableId};
 
 use crate::shard::record::header::{ProducerHeader, StreamHeader, StreamsHeader};
 use crate::shard::request_keys::Keys;
-use crate::shard::routing::shard_key_of_gateway;
+use crate::shard::routing::shard_key_of;
 
 /// Result of checking a batch sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,12 @@ pub enum SequenceCheck {
     Repeated,
     /// The number was stored with other content.
     OtherContent,
+    /// The number was stored so long ago that its content is not remembered. No sender comes to it that begins behind
+    /// the last number that it was told.
+    Forgotten {
+        /// The number that would be next.
+        expected: BatchNumber,
+    },
     /// Batches in front of it are missing.
     Gap {
         /// The number that would be next.
@@ -34,8 +40,8 @@ pub enum SequenceCheck {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Streams {
     producers: BTreeMap<ProducerId, Producer>,
-    /// Keys of requests without a batch sequence number. Those of a gateway are where a producer of the gateway's
-    /// number would be.
+    /// Keys of requests without a batch sequence number. Those of a principal are where a producer of its number would
+    /// be.
     pub(crate) keys: Keys,
 }
 
@@ -83,7 +89,7 @@ impl Streams {
             .map_or(BatchNumber(0), |stream| stream.last)
     }
 
-    /// Checks a batch. A number far behind, whose digest is no longer known, counts as repeated.
+    /// Checks a batch.
     pub fn classify(&self, batch: &SequencedBatch) -> SequenceCheck {
         let last = self.last(batch.producer, batch.epoch, batch.stream);
         self.classify_after(batch, self.epoch(batch.producer), last, None)
@@ -108,11 +114,10 @@ impl Streams {
         if batch.number > last || batch.number.0 == 0 {
             return SequenceCheck::Gap { expected: BatchNumber(last.0 + 1) };
         }
-        let known = ahead.or_else(|| self.digest(batch));
-        if known.is_some_and(|digest| digest != batch.digest) {
-            SequenceCheck::OtherContent
-        } else {
-            SequenceCheck::Repeated
+        match ahead.or_else(|| self.digest(batch)) {
+            Some(digest) if digest == batch.digest => SequenceCheck::Repeated,
+            Some(_) => SequenceCheck::OtherContent,
+            None => SequenceCheck::Forgotten { expected: BatchNumber(last.0 + 1) },
         }
     }
 
@@ -147,18 +152,18 @@ impl Streams {
         }
     }
 
-    /// Forgets the digests of streams that have not advanced since the last call, so that the state of producers that
-    /// are long gone stays at some ten bytes each. Called with each new segment of the WAL.
+    /// Forgets the digests of streams that have not advanced since the last call but the last one, so that the state of
+    /// producers that are long gone stays at some twenty bytes each. Called with each new segment of the WAL.
     pub fn forget_idle_digests(&mut self) {
         for stream in self.producers.values_mut().flat_map(|producer| producer.streams.values_mut()) {
             if !stream.is_active {
-                stream.recent_digests = VecDeque::new();
+                stream.recent_digests = stream.recent_digests.back().copied().into_iter().collect();
             }
             stream.is_active = false;
         }
     }
 
-    /// Takes over a state from the WAL, which replaces what is known of its producers.
+    /// Takes over a state from the WAL or its checkpoint, which replaces what is known of its producers.
     pub fn restore(&mut self, header: &StreamsHeader) {
         self.keys.restore(&header.keys);
         for producer in &header.producers {
@@ -173,8 +178,13 @@ impl Streams {
         }
     }
 
-    /// The state as the WAL holds it, of the producers that `keep` wants.
-    pub fn header(&self, ingested_at_us: i64, keep: impl Fn(ProducerId) -> bool) -> StreamsHeader {
+    /// The state as the checkpoint holds it, of the producers that `keep` wants.
+    pub fn header(
+        &self,
+        ingested_at_us: i64,
+        sequence: GroupSequence,
+        keep: impl Fn(ProducerId) -> bool,
+    ) -> StreamsHeader {
         let producers = self.producers.iter().filter(|(id, _)| keep(**id)).map(|(id, producer)| ProducerHeader {
             producer: id.0,
             epoch: producer.epoch.0,
@@ -189,8 +199,16 @@ impl Streams {
                 })
                 .collect(),
         });
-        let keys = self.keys.headers(|gateway| keep(shard_key_of_gateway(gateway)));
-        StreamsHeader { producers: producers.collect(), ingested_at_us, keys }
+        let keys = self.keys.headers(|principal| keep(shard_key_of(principal)));
+        let producers = producers.collect();
+        StreamsHeader { producers, ingested_at_us, keys, sequence: sequence.0, asides: Vec::new() }
+    }
+
+    /// The part of the state that belongs to the producers that `keep` wants.
+    pub(crate) fn part(&self, keep: impl Fn(ProducerId) -> bool) -> Self {
+        let mut part = Self::default();
+        part.restore(&self.header(0, GroupSequence(0), keep));
+        part
     }
 
     /// Adds the producers of another shard; no producer is in both.
@@ -272,8 +290,20 @@ mod tests {
         assert_eq!(streams.classify(&batch(1, 99, 100)), SequenceCheck::OtherContent);
         assert_eq!(streams.classify(&batch(1, 69, 69)), SequenceCheck::Repeated);
         assert_eq!(streams.classify(&batch(1, 69, 0)), SequenceCheck::OtherContent);
-        assert_eq!(streams.classify(&batch(1, 1, 0)), SequenceCheck::Repeated, "its digest is forgotten");
+        let forgotten = SequenceCheck::Forgotten { expected: BatchNumber(101) };
+        assert_eq!(streams.classify(&batch(1, 68, 68)), forgotten, "32 digests are kept");
+        assert_eq!(streams.classify(&batch(1, 1, 0)), forgotten, "whatever it holds, it is not taken for known");
         assert_eq!(streams.classify(&batch(1, 102, 0)), SequenceCheck::Gap { expected: BatchNumber(101) });
+    }
+
+    #[test]
+    fn a_stream_that_is_idle_knows_the_content_of_its_last_batch() {
+        let mut streams = Streams::default();
+        (1..=5).for_each(|number| streams.advance(&batch(1, number, number)));
+        (0..3).for_each(|_| streams.forget_idle_digests());
+        assert_eq!(streams.classify(&batch(1, 5, 5)), SequenceCheck::Repeated);
+        assert_eq!(streams.classify(&batch(1, 5, 6)), SequenceCheck::OtherContent);
+        assert_eq!(streams.classify(&batch(1, 4, 4)), SequenceCheck::Forgotten { expected: BatchNumber(6) });
     }
 
     #[test]
@@ -318,8 +348,8 @@ mod tests {
             streams.advance(&batch(3, number, number * 7));
         }
         let mut restored = Streams::default();
-        restored.restore(&streams.header(5, |_| true));
+        restored.restore(&streams.header(5, GroupSequence(9), |_| true));
         assert_eq!(restored, streams);
-        assert!(streams.header(5, |_| false).producers.is_empty());
+        assert!(streams.header(5, GroupSequence(9), |_| false).producers.is_empty());
     }
 }

@@ -5,28 +5,39 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use prost::Message;
+use zonelake_registry::Registry;
 use zonelake_schemas::clock::{Clock, ForwardClock};
-use zonelake_schemas::{BatchNumber, Epoch, Lsn, ProducerId, ShardId, StreamKey, TableId};
-use zonelake_wal::{Disk, ReplayedRecord, SegmentId, Wal, WalOptions};
+use zonelake_schemas::{
+    BatchNumber, Epoch, GroupClock, GroupSequence, Lsn, ProducerId, ShardId, ShardNumber, StreamKey, TableId,
+};
+use zonelake_wal::{Checkpoint, Disk, ReplayedRecord, SegmentContext, SegmentId, Wal, WalOptions};
 
-use crate::shard::entry::{Entry, HEADER_BYTES_MAX, Outcome, batch_header};
+use crate::shard::asides::Asides;
+use crate::shard::entry::{Entry, GroupStamp, HEADER_BYTES_MAX, Outcome, batch_header};
 use crate::shard::error::ShardError;
-use crate::shard::record::header::{FenceHeader, GatewayKeysHeader, KeyHeader, RecordHeader, encode_header};
+use crate::shard::record::header::{FenceHeader, KeyHeader, KeysHeader, RecordHeader, StreamsHeader, encode_header};
+use crate::shard::record::kind::RECORD_VERSION;
 use crate::shard::replay::{Replay, Replayed};
-use crate::shard::request_keys::{KeyCheck, KeyLimits, RequestKey};
+use crate::shard::request_keys::{GroupKeys, KeyCheck, KeyLimits, RequestKey};
 use crate::shard::sequence_check::{GroupSequences, SequenceCheck, Streams};
 use crate::shard::stamped_rows::live_rows;
 use crate::table::chunks::Chunk;
+use crate::table::moments::Moments;
 use crate::table::table::Table;
 
 /// Inputs of [`Shard::open`].
 pub(crate) struct ShardArgs {
-    /// Number of the shard.
+    /// The shard within its node.
     pub shard: ShardId,
+    /// Number of the shard over all nodes.
+    pub shard_number: ShardNumber,
     /// Folder of the WAL.
     pub dir: PathBuf,
     /// Size of a segment.
     pub segment_bytes: u64,
+    /// Length of the WAL beyond which segments are released whatever a checkpoint costs.
+    pub log_bytes_max: u64,
     /// First LSN where the WAL is empty.
     pub start_lsn: Lsn,
     /// Disk below the WAL.
@@ -39,56 +50,127 @@ pub(crate) struct ShardArgs {
     pub clock: Arc<dyn Clock>,
     /// The latest `ingested_at` of all shards.
     pub forward: Arc<ForwardClock>,
+    /// Source of group sequences of all shards.
+    pub group_clock: Arc<GroupClock>,
+    /// Moments at which statements look at all tables.
+    pub moments: Arc<Moments>,
+    /// The registry, whose ids the records have.
+    pub registry: Arc<Registry>,
+}
+
+/// What became of a group, each in the order in which it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupOutcomes {
+    /// Of the batches.
+    pub batches: Vec<Outcome>,
+    /// Of the requests.
+    pub requests: Vec<Outcome>,
 }
 
 /// The writer of one shard.
 #[derive(Debug)]
 pub struct Shard {
-    shard: ShardId,
-    wal: Wal,
-    streams: Streams,
-    tables: Arc<BTreeMap<TableId, Arc<Table>>>,
+    pub(super) shard: ShardId,
+    shard_number: ShardNumber,
+    pub(super) wal: Wal,
+    pub(super) streams: Streams,
+    pub(super) tables: Arc<BTreeMap<TableId, Arc<Table>>>,
     rejected: Arc<Table>,
     /// Last LSN of each table in each segment: a segment goes when all of them are in files.
-    segment_tables: BTreeMap<SegmentId, HashMap<TableId, Lsn>>,
+    pub(super) segment_tables: BTreeMap<SegmentId, HashMap<TableId, Lsn>>,
+    /// What is set aside of earlier segments.
+    pub(super) asides: Asides,
+    /// The last record that the checkpoint covers, and the length of its state in bytes.
+    pub(super) covered: Lsn,
+    pub(super) checkpoint_bytes: u64,
+    pub(super) log_bytes_max: u64,
     disk: Arc<dyn Disk>,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     clock: Arc<dyn Clock>,
-    forward: Arc<ForwardClock>,
+    pub(super) forward: Arc<ForwardClock>,
+    pub(super) group_clock: Arc<GroupClock>,
+    moments: Arc<Moments>,
+    registry: Arc<Registry>,
     key_limits: KeyLimits,
 }
 
 impl Shard {
-    /// Opens the WAL and replays what is not in files yet.
+    /// Reads the checkpoint, then the WAL, and replays what is not in files yet.
     pub(crate) fn open(args: ShardArgs) -> Result<(Self, Replayed), ShardError> {
-        let ShardArgs { shard, dir, segment_bytes, start_lsn, disk, tables, rejected, clock, forward } = args;
+        let ShardArgs { shard, shard_number, ref dir, segment_bytes, start_lsn, ref disk, .. } = args;
+        let marks = args.registry.marks();
+        let context = SegmentContext { record_version: RECORD_VERSION, shard_number, marks };
+        let Restored { streams, asides, covered, checkpoint_bytes } = Restored::read(&args, &context)?;
         let mut replay = Replay {
             shard,
-            tables: &tables,
-            forward: &forward,
-            streams: Streams::default(),
+            shard_number,
+            tables: &args.tables,
+            marks,
+            forward: &args.forward,
+            group_clock: &args.group_clock,
+            streams,
+            covered,
             segment_tables: BTreeMap::new(),
+            asides: Asides::default(),
             found: Replayed::default(),
-            now: clock.monotonic(),
+            now: args.clock.monotonic(),
         };
-        let options = WalOptions { start_lsn, segment_bytes, ..WalOptions::new(&dir, shard) };
-        let (wal, summary) =
-            Wal::open(Arc::clone(&disk), options, &mut |record: ReplayedRecord<'_>| replay.handle_record(&record))?;
-        let Replay { streams, segment_tables, mut found, .. } = replay;
+        replay.read_asides(disk.as_ref(), dir, &context, &asides)?;
+        let options = WalOptions { start_lsn, segment_bytes, context, ..WalOptions::new(dir, shard) };
+        let (mut wal, summary) =
+            Wal::open(Arc::clone(disk), options, &mut |record: ReplayedRecord<'_>| replay.handle_record(&record))?;
+        let Replay { streams, segment_tables, asides, mut found, .. } = replay;
+        wal.keep_asides(&|id| asides.contains(id))?;
         found.torn = summary.torn;
-        for table in tables.values() {
-            let (next, committed) = (wal.next_lsn(), table.committed(shard));
-            if committed >= next {
-                return Err(ShardError::Behind { shard, next, table: table.name().into(), committed });
-            }
-        }
-        let key_limits = KeyLimits::default();
-        let shard =
-            Self { shard, wal, streams, tables, rejected, segment_tables, disk, dir, clock, forward, key_limits };
+        check_segments(&wal, covered, &args)?;
+        args.tables.values().for_each(|table| table.check_last_rows(shard, wal.next_lsn()));
+        let ShardArgs {
+            dir,
+            disk,
+            tables,
+            rejected,
+            clock,
+            forward,
+            group_clock,
+            registry,
+            log_bytes_max,
+            moments,
+            ..
+        } = args;
+        let shard = Self {
+            shard,
+            shard_number,
+            wal,
+            streams,
+            tables,
+            rejected,
+            segment_tables,
+            asides,
+            covered,
+            checkpoint_bytes,
+            log_bytes_max,
+            disk,
+            dir,
+            clock,
+            forward,
+            group_clock,
+            moments,
+            registry,
+            key_limits: KeyLimits::default(),
+        };
         Ok((shard, found))
     }
 
-    /// Number of the shard.
+    /// Leaves a segment of an earlier format behind, so that from now on records are written as this release does, and
+    /// an earlier release knows that it must not read them.
+    pub(crate) fn leave_earlier_format(&mut self) -> Result<(), ShardError> {
+        if self.wal.current_segment().is_of_earlier_format() {
+            self.wal.roll()?;
+        }
+        Ok(())
+    }
+
+    /// The shard within its node.
     pub fn id(&self) -> ShardId {
         self.shard
     }
@@ -96,6 +178,11 @@ impl Shard {
     /// Limits the keys of requests that are remembered from now on.
     pub fn limit_keys(&mut self, limits: KeyLimits) {
         self.key_limits = limits;
+    }
+
+    /// Number of the shard over all nodes.
+    pub fn number(&self) -> ShardNumber {
+        self.shard_number
     }
 
     /// LSN that the next record gets.
@@ -142,86 +229,76 @@ impl Shard {
     /// call may succeed. After any other error the WAL takes nothing more: only a restart, which replays it, tells what
     /// is durable.
     pub fn append(&mut self, entries: &[Entry]) -> Result<Vec<Outcome>, ShardError> {
-        self.roll_for(HEADER_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
-        let ingested_at_us = self.forward.stamp(self.clock.as_ref());
+        Ok(self.append_group(entries, &[])?.batches)
+    }
+
+    /// Makes a group of batches and of requests durable with one sync; of each request all batches or none, unless a
+    /// request of its key is stored already, or stands before it in the group. Then publishes their rows.
+    ///
+    /// # Errors
+    /// As [`Shard::append`].
+    pub fn append_group(
+        &mut self,
+        entries: &[Entry],
+        requests: &[(RequestKey, &[Entry])],
+    ) -> Result<GroupOutcomes, ShardError> {
+        let of_requests = requests.iter().map(|(_, entries)| HEADER_BYTES_MAX + log_bytes(entries)).sum::<u64>();
+        self.roll_for(HEADER_BYTES_MAX + log_bytes(entries) + of_requests)?;
+        let ingested_at_us = self.stamp();
         // Checked next to the state, which changes only once the group is durable: a group that finds no disk space has
         // changed nothing, and its batches are the next ones when they come again.
         let mut group = GroupSequences::default();
-        let outcomes: Vec<Outcome> = entries.iter().map(|entry| self.classify(&mut group, entry)).collect();
-        let stored = entries.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Stored);
-        let stored: Vec<&Entry> = stored.map(|(entry, _)| entry).collect();
-        if !stored.is_empty() {
-            self.write(&stored, None, ingested_at_us)?;
+        let batches: Vec<Outcome> = entries.iter().map(|entry| self.classify(&mut group, entry)).collect();
+        let mut keys = GroupKeys::default();
+        let checks = requests.iter().map(|(request, _)| {
+            match keys.classify(&self.streams.keys, request, &self.key_limits, ingested_at_us) {
+                KeyCheck::New => Outcome::Stored,
+                KeyCheck::Repeated => Outcome::Repeated,
+                KeyCheck::OtherContent => Outcome::Refused(SequenceCheck::OtherContent),
+            }
+        });
+        let outcomes = GroupOutcomes { requests: checks.collect(), batches };
+        let stored = entries.iter().zip(&outcomes.batches).filter(|(_, outcome)| **outcome == Outcome::Stored);
+        let of_requests = requests.iter().zip(&outcomes.requests).filter(|(_, outcome)| **outcome == Outcome::Stored);
+        let of_requests = of_requests.flat_map(|((_, entries), _)| entries.iter());
+        let stored: Vec<&Entry> = stored.map(|(entry, _)| entry).chain(of_requests).collect();
+        // Batches and keys are one block of the WAL: after a crash both are there or neither.
+        let headers: Vec<Vec<u8>> = keys.taken().map(|request| request_header(request, ingested_at_us)).collect();
+        if !stored.is_empty() || !headers.is_empty() {
+            self.write(&stored, &headers, ingested_at_us)?;
             // Durable now, so the state may say so.
             group.apply(&mut self.streams);
+            keys.apply(&mut self.streams.keys, &self.key_limits, ingested_at_us);
         }
         Ok(outcomes)
     }
 
-    /// Makes the batches of a request durable with one sync, all or none, unless a request of its key is stored
-    /// already; then publishes their rows.
+    /// Makes the batches of one request durable as [`Shard::append_group`] does.
     ///
     /// # Errors
     /// As [`Shard::append`].
     pub fn append_request(&mut self, request: &RequestKey, entries: &[Entry]) -> Result<Outcome, ShardError> {
-        let ingested_at_us = self.forward.stamp(self.clock.as_ref());
-        match self.streams.keys.classify(request, &self.key_limits, ingested_at_us) {
-            KeyCheck::New => {}
-            KeyCheck::Repeated => return Ok(Outcome::Repeated),
-            KeyCheck::OtherContent => return Ok(Outcome::Refused(SequenceCheck::OtherContent)),
-        }
-        self.roll_for(2 * HEADER_BYTES_MAX + entries.iter().map(Entry::log_bytes).sum::<u64>())?;
-        let key = KeyHeader::new(request.key, request.digest, ingested_at_us);
-        let keys = GatewayKeysHeader { gateway: request.gateway.0, keys: vec![key] };
-        let header = encode_header(&RecordHeader { request: Some(keys), ..Default::default() });
-        self.write(&entries.iter().collect::<Vec<_>>(), Some(&header), ingested_at_us)?;
-        // Batches and key are one block of the WAL: after a crash both are there or neither.
-        self.streams.keys.remember(request, &self.key_limits, ingested_at_us);
-        Ok(Outcome::Stored)
+        let outcomes = self.append_group(&[], &[(*request, entries)])?;
+        Ok(outcomes.requests.first().copied().expect("there is one outcome for each request"))
     }
 
-    /// Writes batches as one group, with `last` as one more record behind them, and publishes their rows.
-    fn write(&mut self, entries: &[&Entry], last: Option<&[u8]>, ingested_at_us: i64) -> Result<(), ShardError> {
-        // The first record of a segment is the state of all streams, so that segments before it can be released.
-        let streams_header = self.wal.current_segment().is_empty().then(|| self.streams_record());
-        let header = |entry| encode_header(&batch_header(entry, &self.rejected.registered, ingested_at_us));
+    /// Writes batches as one group, with `last` as records behind them, and publishes their rows.
+    fn write(&mut self, entries: &[&Entry], last: &[Vec<u8>], ingested_at_us: i64) -> Result<(), ShardError> {
+        // A group that cannot be written leaves a gap, which means nothing.
+        let stamp = GroupStamp { ingested_at_us, sequence: self.group_clock.next() };
+        let header = |entry| encode_header(&batch_header(entry, &self.rejected.registered, stamp));
         let headers: Vec<(Vec<u8>, &Entry)> = entries.iter().map(|entry| (header(entry), *entry)).collect();
-        let parts: Vec<Vec<&[u8]>> = streams_header
+        let parts: Vec<Vec<&[u8]>> = headers
             .iter()
-            .map(|header| vec![header.as_slice()])
-            .chain(headers.iter().map(|(header, entry)| {
+            .map(|(header, entry)| {
                 let rows = [&entry.stored, &entry.rejected].into_iter().flatten();
                 std::iter::once(header.as_slice()).chain(rows.flat_map(|rows| rows.encoded.parts())).collect()
-            }))
-            .chain(last.map(|header| vec![header]))
+            })
+            .chain(last.iter().map(|header| vec![header.as_slice()]))
             .collect();
         let records: Vec<&[&[u8]]> = parts.iter().map(Vec::as_slice).collect();
         let first = self.wal.append(&records)?;
-        let first = Lsn(first.0 + u64::from(streams_header.is_some()));
-        self.publish(entries.iter().copied(), first, ingested_at_us)
-    }
-
-    /// Releases the segments whose rows are all in files.
-    ///
-    /// # Errors
-    /// A segment cannot be recycled or deleted.
-    pub fn release(&mut self) -> Result<(), ShardError> {
-        let current = self.wal.current_segment();
-        if current.is_empty() {
-            // The current segment has no state of the streams yet, so the one before it is still needed for it.
-            return Ok(());
-        }
-        let done = self
-            .wal
-            .segments()
-            .map(|segment| segment.id)
-            .take_while(|&id| id != current.id && self.is_committed(id))
-            .last();
-        if let Some(id) = done {
-            self.wal.release_through(id)?;
-            self.segment_tables = self.segment_tables.split_off(&SegmentId(id.0 + 1));
-        }
-        Ok(())
+        self.publish(entries.iter().copied(), first, stamp)
     }
 
     /// Free bytes of the disk that the WAL is on.
@@ -230,31 +307,6 @@ impl Shard {
     /// The system does not tell.
     pub fn free_bytes(&self) -> std::io::Result<u64> {
         self.disk.free_bytes(&self.dir)
-    }
-
-    /// Bytes of the WAL on disk.
-    pub fn log_bytes(&self) -> u64 {
-        self.wal.segments().map(|segment| segment.bytes).sum()
-    }
-
-    /// Tables that keep the oldest segment from being released.
-    pub fn tables_that_hold_the_wal(&self) -> Vec<Arc<Table>> {
-        let Some((_, tables)) = self.segment_tables.first_key_value() else { return Vec::new() };
-        tables
-            .iter()
-            .filter_map(|(id, &last)| Some((self.tables.get(id)?, last)))
-            .filter(|(table, last)| table.committed(self.shard) < *last)
-            .map(|(table, _)| Arc::clone(table))
-            .collect()
-    }
-
-    /// Writes the state of all streams, with which a new generation of WALs begins.
-    pub(crate) fn write_streams(&mut self, streams: Streams) -> Result<(), ShardError> {
-        assert!(self.wal.current_segment().is_empty(), "a new WAL begins with the state of its streams");
-        self.streams = streams;
-        let record = self.streams_record();
-        self.wal.append(&[&[&record]])?;
-        Ok(())
     }
 
     fn classify(&self, group: &mut GroupSequences, entry: &Entry) -> Outcome {
@@ -270,7 +322,7 @@ impl Shard {
         &mut self,
         entries: impl Iterator<Item = &'a Entry>,
         first: Lsn,
-        ingested_at_us: i64,
+        stamp: GroupStamp,
     ) -> Result<(), ShardError> {
         let segment = self.wal.current_segment().id;
         let in_segment = self.segment_tables.entry(segment).or_default();
@@ -281,47 +333,106 @@ impl Shard {
             for (table, rows) in entry.stored.as_ref().map(|rows| (&entry.table, rows)).into_iter().chain(rejected) {
                 let id = table.registered.id;
                 in_segment.insert(id, lsn);
-                let live = live_rows(&table.registered, &rows.rows, ingested_at_us)?;
+                let live = live_rows(&table.registered, &rows.rows, stamp.ingested_at_us)?;
+                let chunk = Chunk::new(live, (self.shard, self.shard_number), lsn, stamp.sequence);
+                table.note_event_times(&self.forward, chunk.time_us.1);
                 let (_, of_table) = chunks.entry(id).or_insert_with(|| (Arc::clone(table), Vec::new()));
-                of_table.push(Chunk::new(live, self.shard, lsn));
+                of_table.push(chunk);
             }
         }
         let now = self.clock.monotonic();
+        let _nobody_looks_in_between = self.moments.publishing();
         for (table, chunks) in chunks.into_values() {
             table.publish(chunks, now)?;
         }
         Ok(())
     }
 
+    /// The time of receipt of what is written now.
+    fn stamp(&self) -> i64 {
+        let stamp = self.forward.stamp(self.clock.as_ref());
+        if let Some(us) = stamp.stepped_back_us {
+            tracing::error!(
+                seconds = us / 1_000_000,
+                "the clock has stepped back: ingested_at of rows from before is that far ahead of the clock. From now on it follows the clock; event times are not concerned"
+            );
+        }
+        stamp.us
+    }
+
     fn append_header(&mut self, header: &RecordHeader) -> Result<(), ShardError> {
         let header = encode_header(header);
         self.roll_for(header.len() as u64 + HEADER_BYTES_MAX)?;
-        let streams = self.wal.current_segment().is_empty().then(|| self.streams_record());
-        match &streams {
-            Some(streams) => self.wal.append(&[&[streams], &[&header]])?,
-            None => self.wal.append(&[&[&header]])?,
-        };
+        self.wal.append(&[&[&header]])?;
         Ok(())
     }
 
     fn roll_for(&mut self, bytes: u64) -> Result<(), ShardError> {
         if self.wal.must_roll(bytes) {
+            self.wal.set_marks(self.registry.marks());
             self.wal.roll()?;
             self.streams.forget_idle_digests();
         }
         Ok(())
     }
+}
 
-    fn streams_record(&self) -> Vec<u8> {
-        let streams = self.streams.header(self.forward.last_us(), |_| true);
-        encode_header(&RecordHeader { streams: Some(streams), ..Default::default() })
-    }
+/// What a checkpoint gives back.
+#[derive(Default)]
+struct Restored {
+    streams: Streams,
+    /// Segments of which records are set aside.
+    asides: Vec<u64>,
+    covered: Lsn,
+    checkpoint_bytes: u64,
+}
 
-    fn is_committed(&self, segment: SegmentId) -> bool {
-        self.segment_tables.get(&segment).is_none_or(|tables| {
-            tables
-                .iter()
-                .all(|(id, &last)| self.tables.get(id).is_some_and(|table| table.committed(self.shard) >= last))
-        })
+impl Restored {
+    fn read(args: &ShardArgs, context: &SegmentContext) -> Result<Self, ShardError> {
+        let (shard, dir) = (args.shard, &args.dir);
+        let Some(checkpoint) = Checkpoint::adopt(args.disk.as_ref(), dir)? else { return Ok(Self::default()) };
+        checkpoint.check(dir, context)?;
+        let state = StreamsHeader::decode(checkpoint.state.as_slice());
+        let state = state.map_err(|source| ShardError::Checkpoint { shard, source })?;
+        let mut streams = Streams::default();
+        streams.restore(&state);
+        args.forward.at_least(state.ingested_at_us);
+        args.group_clock.at_least(GroupSequence(state.sequence));
+        let checkpoint_bytes = checkpoint.state.len() as u64;
+        Ok(Self { streams, asides: state.asides, covered: checkpoint.lsn, checkpoint_bytes })
     }
+}
+
+/// Refuses a WAL whose segments do not join the checkpoint, end before what files have of them, or were made beside a
+/// registry that had given out more than this one.
+fn check_segments(wal: &Wal, covered: Lsn, args: &ShardArgs) -> Result<(), ShardError> {
+    let shard = args.shard;
+    let marks = args.registry.marks();
+    for segment in wal.segments() {
+        if let Some(unknown) = marks.first_unknown(&segment.context.marks) {
+            return Err(ShardError::OlderRegistry { shard, segment: segment.id, unknown });
+        }
+    }
+    for table in args.tables.values() {
+        let (next, committed) = (wal.next_lsn(), table.committed(shard));
+        if committed >= next {
+            return Err(ShardError::Behind { shard, next, table: table.name().into(), committed });
+        }
+    }
+    // A new WAL begins at its first LSN, and gets the state before that in a moment.
+    match wal.missing_state(covered.max(Lsn(args.start_lsn.0 - 1))) {
+        Some(damage) => Err(ShardError::State { shard, damage: Box::new(damage) }),
+        None => Ok(()),
+    }
+}
+
+fn log_bytes(entries: &[Entry]) -> u64 {
+    entries.iter().map(Entry::log_bytes).sum()
+}
+
+/// The record of a request's key, behind its batches.
+fn request_header(request: &RequestKey, ingested_at_us: i64) -> Vec<u8> {
+    let key = KeyHeader::new(request.key, request.digest, ingested_at_us);
+    let keys = KeysHeader::new(request.principal, vec![key]);
+    encode_header(&RecordHeader { request: Some(keys), ..Default::default() })
 }

@@ -1,6 +1,6 @@
 //! One table: its declaration, its log of files, and the view of files and live rows that queries read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -8,13 +8,20 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use arrow::error::ArrowError;
 use object_store::path::Path;
-use zonelake_parquet::DataFile;
+use zonelake_parquet::{DataFile, StatValue};
 use zonelake_registry::RegisteredTable;
+use zonelake_schemas::alerts::is_written_by_server;
+use zonelake_schemas::clock::ForwardClock;
 use zonelake_schemas::{Lsn, ShardId};
 use zonelake_tablelog::{LogSnapshot, TableLog};
 
+use crate::compact::retired::Retired;
+use crate::last::last_rows::{LastRows, LastRowsState};
+use crate::rules::hidden::Hidden;
 use crate::table::chunks::Chunk;
+use crate::table::doubt::CommitInDoubt;
 use crate::table::view::TableView;
+use crate::windows::layout::WindowLayout;
 
 /// A table of the store.
 #[derive(Debug)]
@@ -22,13 +29,22 @@ pub struct Table {
     /// Declaration as the registry has it.
     pub registered: Arc<RegisteredTable>,
     pub(crate) log: Box<dyn TableLog>,
-    /// Lock that lets one flush run at a time. It holds the files of a commit whose outcome is not known, which the
-    /// next flush resolves first.
-    pub(crate) flush: tokio::sync::Mutex<Option<Vec<Arc<DataFile>>>>,
+    /// Lock that lets one flush run, and one commit be made, at a time. It holds the commit whose outcome is not known, which is
+    /// found out before anything is committed or written again.
+    pub(crate) flush: tokio::sync::Mutex<Option<CommitInDoubt>>,
+    /// When files of a date were merged last because of repeats, by the monotonic clock.
+    pub(crate) repeats_merged: Mutex<BTreeMap<i32, Duration>>,
+    /// Files that merges have removed, until they are deleted.
+    pub(crate) retired: Retired,
     root: Path,
     view: ArcSwap<TableView>,
     /// Held for the moment in which a new view is made from the old one; readers never take it.
     publish: Mutex<()>,
+    /// Held while last rows are folded, so that no two do the same work. Taken before `publish`.
+    folding: Mutex<()>,
+    /// The same for windows.
+    pub(crate) windowing: Mutex<()>,
+    pub(crate) layout: Arc<WindowLayout>,
     committed: RwLock<BTreeMap<ShardId, Lsn>>,
     live_bytes: AtomicUsize,
     /// Monotonic time, ms and at least 1, since which rows wait for a flush; 0: none wait.
@@ -36,6 +52,7 @@ pub struct Table {
     /// A flush was asked for, whatever size and age say.
     forced: AtomicBool,
     freed: tokio::sync::Notify,
+    pub(crate) merge_backlog: AtomicUsize,
 }
 
 /// Frozen rows that one flush writes: a prefix of each shard's rows of this table.
@@ -43,6 +60,13 @@ pub struct Table {
 pub(crate) struct FlushBatch {
     pub chunks: Arc<Vec<Arc<Chunk>>>,
     pub last_lsns: BTreeMap<ShardId, Lsn>,
+}
+
+impl FlushBatch {
+    /// Rows of it.
+    pub(crate) fn rows(&self) -> u64 {
+        self.chunks.iter().map(|chunk| chunk.rows.num_rows() as u64).sum()
+    }
 }
 
 /// Files that the table log lists after a commit.
@@ -56,18 +80,25 @@ pub(crate) enum Committed {
 
 impl Table {
     pub(crate) fn new(registered: Arc<RegisteredTable>, root: Path, log: Box<dyn TableLog>) -> Self {
+        let layout = Arc::new(WindowLayout::new(&registered.def, &registered.schemas));
         Self {
             registered,
             log,
             flush: tokio::sync::Mutex::default(),
+            repeats_merged: Mutex::default(),
+            retired: Retired::default(),
             root,
             view: ArcSwap::default(),
             publish: Mutex::default(),
+            folding: Mutex::default(),
+            windowing: Mutex::default(),
+            layout,
             committed: RwLock::default(),
             live_bytes: AtomicUsize::new(0),
             waiting_since_ms: AtomicU64::new(0),
             forced: AtomicBool::new(false),
             freed: tokio::sync::Notify::new(),
+            merge_backlog: AtomicUsize::new(0),
         }
     }
 
@@ -90,6 +121,17 @@ impl Table {
     pub fn live_bytes(&self) -> usize {
         // A measure for back-pressure and metrics: no other memory is read on the strength of it.
         self.live_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How long the oldest rows have waited for a flush, at a monotonic time; `None` where none wait.
+    pub fn waiting_for(&self, now: Duration) -> Option<Duration> {
+        let since = self.waiting_since_ms.load(Ordering::Relaxed);
+        (since != 0).then(|| now.saturating_sub(Duration::from_millis(since)))
+    }
+
+    /// Files that are to be merged, as the last look at the table has found.
+    pub fn merge_backlog(&self) -> usize {
+        self.merge_backlog.load(Ordering::Relaxed)
     }
 
     /// Asks for a flush.
@@ -123,8 +165,28 @@ impl Table {
             .iter()
             .filter_map(|(app, &lsn)| Some((shard_of(app)?, Lsn(u64::try_from(lsn).ok()?))))
             .collect();
+        self.retired.recall(snapshot.removed);
         let files = Arc::new(snapshot.files);
-        self.view.store(Arc::new(TableView { log_version: snapshot.version, files, ..Default::default() }));
+        let mut view = TableView::of_files(snapshot.version, files);
+        view.flushed = self.all_committed();
+        self.view.store(Arc::new(view));
+    }
+
+    /// Tells which event time was accepted last. In the tables that the server writes it says nothing: the time of receipt, or a time that was
+    /// accepted before.
+    pub(crate) fn note_event_times(&self, receipts: &ForwardClock, latest_us: i64) {
+        if !is_written_by_server(&self.registered.def) {
+            receipts.accepted(latest_us);
+        }
+    }
+
+    /// Tells it of the rows in files.
+    pub(crate) fn note_event_times_of_files(&self, receipts: &ForwardClock) {
+        for file in self.view().files.iter() {
+            if let Some(StatValue::Integer(us)) = file.stats.get("time").and_then(|stats| stats.max.as_ref()) {
+                self.note_event_times(receipts, *us);
+            }
+        }
     }
 
     /// Publishes new rows of one shard: they are visible to every query that starts from now on.
@@ -189,13 +251,28 @@ impl Table {
             let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
             let mut view = TableView::clone(&self.view.load());
             assert!(Arc::ptr_eq(&view.flushing, &batch.chunks), "one flush at a time");
-            view.files = Arc::new(match committed {
+            // Rows that their repeats leave without effect are not in the files.
+            let rows_added = match &committed {
+                Committed::Added(added) => added.iter().map(|file| file.rows).sum(),
+                Committed::All(_) => batch.rows(),
+            };
+            let rows_expected = view.file_rows() + rows_added;
+            self.cover(&mut view, batch);
+            let files = match committed {
                 Committed::Added(added) => view.files.iter().cloned().chain(added).collect(),
-                Committed::All(files) => files,
-            });
+                Committed::All(files) => known_files(&view.files, files),
+            };
+            view.set_files(Arc::new(files));
+            view.flushed.extend(&batch.last_lsns);
             // Files in and rows out with one store of the view: no query sees a row twice, or not at all.
             view.flushing = Arc::default();
             view.log_version = log_version;
+            if view.file_rows() != rows_expected {
+                self.begin_last_rows_anew(&mut view, &batch.last_lsns);
+            } else if !view.windows.covers(&batch.last_lsns) && self.keeps_last_rows() {
+                // They are folded before each commit, so that this is what an error has left.
+                self.begin_windows_anew(&mut view, &batch.last_lsns);
+            }
             let live = view.chunks().map(|chunk| chunk.bytes).sum();
             self.view.store(Arc::new(view));
             self.live_bytes.store(live, Ordering::Relaxed);
@@ -214,9 +291,177 @@ impl Table {
     pub(crate) fn rebase(&self, snapshot: LogSnapshot) {
         let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
         let mut view = TableView::clone(&self.view.load());
-        view.files = Arc::new(snapshot.files);
+        let rows_before = view.file_rows();
+        view.set_files(Arc::new(known_files(&view.files, snapshot.files)));
         view.log_version = snapshot.version;
+        if view.file_rows() != rows_before {
+            self.begin_last_rows_anew(&mut view, &BTreeMap::new());
+        }
         self.view.store(Arc::new(view));
+    }
+
+    /// Takes live rows into the last rows of their devices. True where there were any.
+    ///
+    /// # Errors
+    /// For rows that are not in the live schema.
+    pub fn fold_last_rows(&self) -> Result<bool, ArrowError> {
+        if !self.keeps_last_rows() {
+            return Ok(false);
+        }
+        let _one_folder = self.folding.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view();
+        let Some(folded) = view.last.folded(view.chunks())? else { return Ok(false) };
+        if folded.state() == LastRowsState::TooLarge && view.last.state() != LastRowsState::TooLarge {
+            tracing::warn!(
+                table = self.name(),
+                "the last rows of its devices take too much memory and are not kept; statements read the table's rows"
+            );
+        }
+        self.store_last_rows(&view.last, folded);
+        Ok(true)
+    }
+
+    /// False for the tables that the server writes, whose rows have no last one, and for tables in which a row may take another one's place: the value
+    /// that a field had before is not known to the last rows.
+    pub fn keeps_last_rows(&self) -> bool {
+        !is_written_by_server(&self.registered.def) && self.registered.def.on_repeat.keeps_all()
+    }
+
+    /// Takes the last rows that a checkpoint had, or none.
+    pub(crate) fn restore_last_rows(&self, restored: Option<LastRows>) {
+        let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut view = TableView::clone(&self.view.load());
+        view.last = Arc::new(restored.unwrap_or_else(|| {
+            let is_complete = view.files.is_empty() && self.keeps_last_rows();
+            LastRows::empty(is_complete, self.all_committed(), 0)
+        }));
+        self.begin_windows_anew(&mut view, &BTreeMap::new());
+        self.view.store(Arc::new(view));
+    }
+
+    /// Last LSNs of all shards whose rows of this table are in files.
+    pub(crate) fn all_committed(&self) -> BTreeMap<ShardId, Lsn> {
+        self.committed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Joins last rows that were read from the files of a view that had `since`. False where they have begun anew meanwhile.
+    pub(crate) fn complete_last_rows(&self, since: &LastRows, of_files: &LastRows) -> bool {
+        let _one_folder = self.folding.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let now = Arc::clone(&self.view.load().last);
+            if now.generation != since.generation || now.state() != LastRowsState::Filling {
+                return false;
+            }
+            // A flush that ends in between has covered more: then once more, which a flush does not hold up.
+            if self.store_last_rows(&now, now.completed_by(of_files)) {
+                return true;
+            }
+        }
+    }
+
+    /// Begins the last rows anew, from the files and then the live rows: rows of files have gone or changed.
+    pub(crate) fn forget_last_rows(&self) {
+        let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut view = TableView::clone(&self.view.load());
+        self.begin_last_rows_anew(&mut view, &BTreeMap::new());
+        self.view.store(Arc::new(view));
+    }
+
+    /// Begins the last rows anew where they have records that the WAL of a shard has not: those of a folder into which an older backup was
+    /// put back.
+    pub(crate) fn check_last_rows(&self, shard: ShardId, next: Lsn) {
+        if self.view().last.covered().get(&shard).is_some_and(|covered| *covered >= next) {
+            tracing::warn!(
+                table = self.name(),
+                "the checkpoint of the last rows of its devices is ahead of the WAL and is not used"
+            );
+            self.forget_last_rows();
+        }
+    }
+
+    /// Begins last rows and windows anew in a view. `lsns` are in files too, beside what is committed.
+    fn begin_last_rows_anew(&self, view: &mut TableView, lsns: &BTreeMap<ShardId, Lsn>) {
+        let mut covered = self.all_committed();
+        covered.extend(lsns);
+        let is_complete = view.files.is_empty() && self.keeps_last_rows();
+        view.last = Arc::new(LastRows::empty(is_complete, covered, view.last.generation + 1));
+        self.begin_windows_anew(view, lsns);
+    }
+
+    /// Publishes last rows that were made of `before`, unless those have been begun anew since.
+    fn store_last_rows(&self, before: &LastRows, made: LastRows) -> bool {
+        let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut view = TableView::clone(&self.view.load());
+        // What a flush has covered meanwhile would be uncovered again.
+        if view.last.generation != before.generation || !made.covers(view.last.covered()) {
+            return false;
+        }
+        view.last = Arc::new(made);
+        self.view.store(Arc::new(view));
+        true
+    }
+
+    /// Rows that leave memory are in the last rows, whatever was folded before.
+    fn cover(&self, view: &mut TableView, batch: &FlushBatch) {
+        if !self.keeps_last_rows() {
+            return;
+        }
+        match view.last.folded(batch.chunks.iter()) {
+            Ok(Some(folded)) => view.last = Arc::new(folded),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(
+                    table = self.name(),
+                    "the last rows of its devices are lost and are read anew: {error}"
+                );
+                self.begin_last_rows_anew(view, &batch.last_lsns);
+            }
+        }
+    }
+
+    /// Replaces files by what was made of them, in one step.
+    pub(crate) fn replace_files(&self, removed: &[Arc<DataFile>], added: Option<Arc<DataFile>>, log_version: i64) {
+        let removed: HashSet<&str> = removed.iter().map(|file| file.path.as_str()).collect();
+        let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut view = TableView::clone(&self.view.load());
+        // Where the first of them was: later files stay behind it, so that equal rows keep their order in the next merge.
+        let at = view.files.iter().position(|file| removed.contains(file.path.as_str())).unwrap_or_default();
+        let rows_before = view.file_rows();
+        let kept = view.files.iter().filter(|file| !removed.contains(file.path.as_str())).cloned();
+        let mut files: Vec<_> = kept.collect();
+        // Files in front of it stay where they were.
+        let at = at.min(files.len());
+        if let Some(added) = added {
+            files.insert(at, added);
+        }
+        view.set_files(Arc::new(files));
+        view.log_version = log_version;
+        // A last row may be among those that have gone.
+        if view.file_rows() != rows_before {
+            self.begin_last_rows_anew(&mut view, &BTreeMap::new());
+        }
+        self.view.store(Arc::new(view));
+    }
+
+    /// Changes what statements that begin from now on do not see.
+    pub(crate) fn change_hidden(&self, change: impl FnOnce(&TableView) -> Hidden) {
+        self.change_view(|view| {
+            let hidden = Arc::new(change(view));
+            view.set_hidden(hidden);
+        });
+    }
+
+    /// Changes what statements that begin from now on see.
+    pub(crate) fn change_view(&self, change: impl FnOnce(&mut TableView)) {
+        let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut view = TableView::clone(&self.view.load());
+        change(&mut view);
+        self.view.store(Arc::new(view));
+    }
+
+    /// Files that merges have removed and that are still on disk.
+    pub fn retired_files(&self) -> usize {
+        self.retired.len()
     }
 
     /// Ends a flush that has failed: its rows stay frozen and the next flush takes them.
@@ -225,4 +470,15 @@ impl Table {
         self.waiting_since_ms.store(since, Ordering::Relaxed);
         self.force_flush();
     }
+}
+
+/// Files of a table log that was read again, as a view has them already: one file is one value, and its references are those of
+/// all views.
+fn known_files(known: &[Arc<DataFile>], read: Vec<Arc<DataFile>>) -> Vec<Arc<DataFile>> {
+    let known: HashMap<&str, &Arc<DataFile>> = known.iter().map(|file| (file.path.as_str(), file)).collect();
+    let as_known = |file: Arc<DataFile>| match known.get(file.path.as_str()) {
+        Some(known) if **known == file => Arc::clone(known),
+        _ => file,
+    };
+    read.into_iter().map(as_known).collect()
 }

@@ -132,6 +132,7 @@ impl TableLog for MemoryLog {
         }
         if fault != Some(CommitFault::Lost) {
             snapshot.version += 1;
+            snapshot.removed.extend(commit.removes.iter().map(|removed| removed.path.clone()));
             snapshot.files.retain(|file| commit.removes.iter().all(|removed| removed.path != file.path));
             snapshot.files.extend(commit.adds);
             snapshot.txns.extend(commit.txns);
@@ -151,12 +152,20 @@ impl TableLog for MemoryLog {
 
 #[cfg(test)]
 mod tests {
+    use zonelake_schemas::OnRepeat;
+
     use super::*;
 
     #[tokio::test]
     async fn a_fault_strikes_once_and_leaves_what_it_says() {
         let log = MemoryLog::new("air");
-        let table = TableDef { name: "air".into(), description: String::new(), fields: Vec::new() };
+        let table = TableDef {
+            name: "air".into(),
+            description: String::new(),
+            rights_by: Vec::new(),
+            on_repeat: OnRepeat::KeepAll,
+            fields: Vec::new(),
+        };
         log.open(&table).await.unwrap();
         let commit = || LogCommit { txns: vec![("shard".into(), 7)], ..LogCommit::default() };
         for (fault, landed) in [(CommitFault::Lost, false), (CommitFault::Landed, true)] {
@@ -172,7 +181,13 @@ mod tests {
     async fn an_unsynced_commit_goes_with_the_power_unless_somebody_has_read_it() {
         for is_read in [false, true] {
             let log = MemoryLog::new("air");
-            let table = TableDef { name: "air".into(), description: String::new(), fields: Vec::new() };
+            let table = TableDef {
+                name: "air".into(),
+                description: String::new(),
+                rights_by: Vec::new(),
+                on_repeat: OnRepeat::KeepAll,
+                fields: Vec::new(),
+            };
             log.open(&table).await.unwrap();
             log.fail_next_commit(CommitFault::NotSynced);
             assert!(log.commit(LogCommit::default()).await.is_err());

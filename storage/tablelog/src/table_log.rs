@@ -21,6 +21,8 @@ pub struct LogSnapshot {
     pub files: Vec<Arc<DataFile>>,
     /// Last LSN by application.
     pub txns: HashMap<AppId, i64>,
+    /// Paths of files that earlier versions had, as far back as the log tells. They may still be on disk.
+    pub removed: Vec<String>,
 }
 
 /// One atomic change of a table.
@@ -31,8 +33,10 @@ pub struct LogCommit {
     /// Files to add; they and their folders are synced already.
     pub adds: Vec<Arc<DataFile>>,
     /// Files to remove from the table; they stay in the store for readers of older versions. A commit that both adds
-    /// and removes holds the same rows before and after it (compaction).
+    /// and removes holds the same rows before and after it (compaction), unless it drops some.
     pub removes: Vec<Arc<DataFile>>,
+    /// True where the added files lack rows that the removed ones have (deletion).
+    pub drops_rows: bool,
     /// Last LSN by application, for each application that contributed.
     pub txns: Vec<(AppId, i64)>,
 }

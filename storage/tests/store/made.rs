@@ -13,8 +13,9 @@ use arrow::datatypes::{Float64Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 use zonelake_parquet::ParquetOptions;
+use zonelake_registry::Registry;
 use zonelake_schemas::clock::Clock;
-use zonelake_schemas::{BatchNumber, Epoch, GatewayId, Lane, ProducerId, StreamKey, TableDef};
+use zonelake_schemas::{BatchNumber, Epoch, GatewayId, Lane, Principal, ProducerId, StreamKey, TableDef};
 use zonelake_storage::{Entry, Recovered, Rows, SequencedBatch, Shard, Store, StoreArgs, StoreOptions, Table};
 use zonelake_wal::{Disk, RealDisk};
 
@@ -98,11 +99,26 @@ impl Folder {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         let args = StoreArgs { options, declared, clock, disk: Arc::clone(&self.disk) };
         let (store, shards, recovered) = Store::open(args).await?;
+        register(store.registry());
         Ok(Opened { store, shards, recovered })
     }
 
     pub(crate) fn data(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
+    }
+}
+
+/// Registers the gateways and producers 1 to 9 that tests send as, where that has not been done.
+fn register(registry: &Registry) {
+    if !registry.gateways().unwrap().is_empty() {
+        return;
+    }
+    for gateway in 1..=3 {
+        registry.add_gateway(&format!("g{gateway}"), "vung-ang").unwrap();
+    }
+    for producer in 1..=9 {
+        let id = registry.producer(GatewayId(1), &format!("p{producer}")).unwrap();
+        assert_eq!(id, ProducerId(producer));
     }
 }
 
@@ -164,12 +180,13 @@ pub(crate) fn instants(table: &Table, column: &str) -> Vec<i64> {
     all
 }
 
-pub(crate) fn entry(table: &Arc<Table>, producer: u32, number: u64, values: &[f64]) -> Entry {
+/// Rows in the log schema of a table, of one device.
+pub(crate) fn log_rows(table: &Table, number: u64, values: &[f64], device_key: u32) -> RecordBatch {
     let n = values.len();
     let time = (0..n as i64).map(|i| START_US + number as i64 * 1_000_000 + i);
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(TimestampMicrosecondArray::from_iter_values(time).with_timezone("UTC")),
-        Arc::new(UInt32Array::from_value(1, n)),
+        Arc::new(UInt32Array::from_value(device_key, n)),
         Arc::new(UInt8Array::from_value(0, n)),
         Arc::new(BooleanArray::from(vec![false; n])),
         Arc::new(Float64Array::from(values.to_vec())),
@@ -178,7 +195,11 @@ pub(crate) fn entry(table: &Arc<Table>, producer: u32, number: u64, values: &[f6
     for field in &schema.fields()[columns.len()..] {
         columns.push(arrow::array::new_null_array(field.data_type(), n));
     }
-    let rows = RecordBatch::try_new(schema, columns).unwrap();
+    RecordBatch::try_new(schema, columns).unwrap()
+}
+
+pub(crate) fn entry(table: &Arc<Table>, producer: u32, number: u64, values: &[f64]) -> Entry {
+    let rows = log_rows(table, number, values, 1);
     let stream = StreamKey { table: table.registered.id, lane: Lane::Live };
     let digest = values.iter().map(|value| value.to_bits()).fold(0, u64::wrapping_add);
     Entry {
@@ -189,7 +210,7 @@ pub(crate) fn entry(table: &Arc<Table>, producer: u32, number: u64, values: &[f6
             number: BatchNumber(number),
             digest,
         }),
-        gateway: GatewayId(1),
+        principal: Principal::Gateway(GatewayId(1)),
         lane: Lane::Live,
         table: Arc::clone(table),
         stored: Some(Rows::new(rows).unwrap()),

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zonelake_schemas::{ErrorKind, Lsn, ShardId};
+use zonelake_schemas::{ErrorKind, Lsn, ShardId, ShardNumber};
 
 use crate::segment_id::SegmentId;
 
@@ -46,6 +46,30 @@ pub enum WalError {
         /// Shard that wrote it.
         found: ShardId,
     },
+    /// The folder holds a segment of another node's shard.
+    #[error(
+        "{} belongs to shard number {found}, and the shard of this data folder has number {expected}: restore the folder wal as a whole, from one backup", path.display()
+    )]
+    WrongNode {
+        /// File of the segment.
+        path: PathBuf,
+        /// Number of the shard whose folder it should be.
+        expected: ShardNumber,
+        /// Number of the shard that wrote it.
+        found: ShardNumber,
+    },
+    /// The records of the segment were written by a newer release.
+    #[error(
+        "{} has records of version {found}, and this release reads versions up to {known}: start the newer release", path.display()
+    )]
+    NewerRecords {
+        /// File of the segment.
+        path: PathBuf,
+        /// Version of the records.
+        found: u32,
+        /// Newest version that this release reads.
+        known: u32,
+    },
     /// The segment was written by a newer release.
     #[error(
         "{} has WAL format version {found}, and this release reads versions up to {known}: start the newer release", path.display()
@@ -75,6 +99,14 @@ pub enum WalError {
         /// Length of the group's block.
         bytes: u64,
         /// [`WalOptions::block_bytes_max`](crate::WalOptions::block_bytes_max).
+        limit_bytes: u64,
+    },
+    /// The state is larger than any checkpoint may be. Nothing was written, and the WAL goes on.
+    #[error("a checkpoint of {bytes} bytes is over the limit of {limit_bytes} bytes")]
+    CheckpointTooLarge {
+        /// Length of the checkpoint.
+        bytes: u64,
+        /// [`CHECKPOINT_BYTES_MAX`](crate::CHECKPOINT_BYTES_MAX).
         limit_bytes: u64,
     },
     /// The group does not fit into the current segment: the caller has to roll. Nothing was written.
@@ -110,10 +142,13 @@ impl WalError {
             Self::Io { .. } | Self::NoSpace { .. } => ErrorKind::Retry,
             Self::Damaged(_) => ErrorKind::Corrupt,
             Self::WrongShard { .. }
+            | Self::WrongNode { .. }
+            | Self::NewerRecords { .. }
             | Self::NewerVersion { .. }
             | Self::Setting { .. }
             | Self::EmptyGroup
             | Self::GroupTooLarge { .. }
+            | Self::CheckpointTooLarge { .. }
             | Self::SegmentFull { .. } => ErrorKind::Input,
             Self::Refused { .. } => ErrorKind::Corrupt,
             Self::Poisoned { first } => first.kind(),
@@ -178,6 +213,22 @@ pub enum DamageKind {
     },
     /// A block is not whole although what stands behind it was written later.
     Block(BlockFault),
+    /// The checkpoint is not as it was written.
+    Checkpoint,
+    /// Records that are set aside are not as they were written.
+    Aside,
+    /// Records that are set aside are missing.
+    AsideMissing,
+    /// The state of the records before the oldest segment is missing: there is no checkpoint, or an earlier one.
+    StateMissing {
+        /// Last record that the checkpoint covers; 0 where there is none.
+        covered: Lsn,
+    },
+    /// The checkpoint covers records that no segment has: segments behind the last one are missing.
+    StateAhead {
+        /// Last record that the checkpoint covers.
+        covered: Lsn,
+    },
 }
 
 impl fmt::Display for DamageKind {
@@ -190,6 +241,18 @@ impl fmt::Display for DamageKind {
             Self::SegmentsMissing { first, last } => write!(f, "segments {first} to {last} are missing"),
             Self::FirstLsn { found } => write!(f, "the segment starts with LSN {found}"),
             Self::Block(fault) => write!(f, "{fault}"),
+            Self::Checkpoint => f.write_str("the checkpoint is not as it was written"),
+            Self::Aside => f.write_str("records that are set aside are not as they were written"),
+            Self::AsideMissing => f.write_str("the file of records that are set aside is missing"),
+            Self::StateMissing { covered: Lsn(0) } => f.write_str(
+                "the segments before this one were released, and the checkpoint that has their state is missing",
+            ),
+            Self::StateMissing { covered } => {
+                write!(f, "the checkpoint has the state up to LSN {covered} only: it is older than this segment")
+            }
+            Self::StateAhead { covered } => {
+                write!(f, "the checkpoint has the state up to LSN {covered}: segments behind this one are missing")
+            }
         }
     }
 }

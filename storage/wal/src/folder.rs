@@ -5,7 +5,11 @@
 //! | `segment-<id>.wal` | a segment; its header is durable before it has this name |
 //! | `segment-<id>.new` | a segment being made; worthless after a crash, and removed by the next open |
 //! | `spare-<id>.new` | a spare being made ahead of its use; the same |
+//! | `state.checkpoint` | the state that the caller keeps beside its records |
+//! | `state.new` | a checkpoint being written; worthless after a crash, and removed by the next open |
 //! | `spare-<id>.wal` | a released segment, kept with its space for later use; its content is worthless |
+//! | `aside-<id>.wal` | records that are set aside of a segment, where the caller's checkpoint names it; else left over |
+//! | `aside-<id>.new` | the same being written; worthless after a crash, and removed by the next open |
 //!
 //! Ids are written with 20 decimal digits. Files of other names are ignored.
 
@@ -18,8 +22,9 @@ use zonelake_schemas::{Lsn, ShardId};
 
 use crate::disk::{Disk, DiskFile, is_no_space};
 use crate::error::WalError;
-use crate::format::{BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::format::{BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, VERSION};
 use crate::segment::{LogFile, OpenSegment};
+use crate::segment_context::SegmentContext;
 use crate::segment_id::SegmentId;
 
 /// Role of a file in the folder, by its name.
@@ -28,6 +33,8 @@ enum FileRole {
     Segment(SegmentId),
     Unfinished,
     Spare(SegmentId),
+    Aside(SegmentId),
+    Checkpoint,
     Unknown,
 }
 
@@ -54,7 +61,19 @@ impl FileRole {
                 return Self::Unfinished;
             }
         }
-        Self::Unknown
+        if let Some(rest) = name.strip_prefix("aside-") {
+            if let Some(found) = rest.strip_suffix(".wal").and_then(id) {
+                return Self::Aside(found);
+            }
+            if rest.strip_suffix(".new").and_then(id).is_some() {
+                return Self::Unfinished;
+            }
+        }
+        match name {
+            CHECKPOINT_FILE => Self::Checkpoint,
+            CHECKPOINT_NEW_FILE => Self::Unfinished,
+            _ => Self::Unknown,
+        }
     }
 }
 
@@ -65,6 +84,8 @@ pub(crate) struct Listing {
     pub(crate) segments: Vec<LogFile>,
     /// Spares by id.
     pub(crate) spares: Vec<LogFile>,
+    /// Files of records that are set aside, by id.
+    pub(crate) asides: Vec<LogFile>,
     pub(crate) unfinished: Vec<PathBuf>,
     /// Names that are not the WAL's.
     pub(crate) unknown: Vec<String>,
@@ -81,13 +102,26 @@ impl Listing {
             match FileRole::from_name(&entry.name) {
                 FileRole::Segment(id) => listing.segments.push(LogFile { id, path, bytes: entry.bytes }),
                 FileRole::Spare(id) => listing.spares.push(LogFile { id, path, bytes: entry.bytes }),
+                FileRole::Aside(id) => listing.asides.push(LogFile { id, path, bytes: entry.bytes }),
                 FileRole::Unfinished => listing.unfinished.push(path),
+                FileRole::Checkpoint => {}
                 FileRole::Unknown => listing.unknown.push(entry.name),
             }
         }
         Ok(listing)
     }
 }
+
+/// Name of the checkpoint, in the folder of its WAL.
+pub const CHECKPOINT_FILE: &str = "state.checkpoint";
+
+/// Name of the file of the records that are set aside of a segment, in the folder of its WAL.
+pub fn aside_file(id: SegmentId) -> String {
+    format!("aside-{:020}.wal", id.0)
+}
+
+/// Name of a checkpoint that is being written.
+pub(crate) const CHECKPOINT_NEW_FILE: &str = "state.new";
 
 /// Minimum length that is prepared ahead: a shorter file is made as fast as it is prepared.
 const PREPARED_BYTES_MIN: u64 = 1 << 20;
@@ -101,6 +135,8 @@ pub(crate) struct Folder {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dir: PathBuf,
     pub(crate) shard: ShardId,
+    /// What the header of the next segment says of its records.
+    pub(crate) context: SegmentContext,
     pub(crate) segment_bytes: u64,
     pub(crate) spare_segments_max: usize,
     /// Spares, oldest first.
@@ -143,7 +179,8 @@ impl Folder {
     pub(crate) fn start_segment(&mut self, id: SegmentId, first_lsn: Lsn) -> Result<OpenSegment, WalError> {
         // A new salt for each life of a file: blocks of the earlier life are then not taken for blocks of this one.
         let salt = self.disk.random().map_err(|error| WalError::io("draw a salt for", &self.dir, error))?;
-        let header = SegmentHeader { id, first_lsn, salt, shard: self.shard };
+        let (shard, context) = (self.shard, self.context);
+        let header = SegmentHeader { version: VERSION, id, first_lsn, salt, shard, context };
         let path = self.segment_path(id);
         let (file, present_path) = match self.take_spare()? {
             Some(spare) => spare,

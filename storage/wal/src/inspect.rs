@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 
 use zonelake_schemas::{Lsn, ShardId};
 
+use crate::aside::{Aside, read_aside};
+use crate::checkpoint::{Checkpoint, missing_state};
 use crate::disk::Disk;
 use crate::error::{Damage, DamageKind, WalError};
 use crate::folder::Listing;
 use crate::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::replay::{Header, Tail, TornTail, check_successor, classify_tail, missing_between, read_header};
+use crate::replay::{
+    Header, ReplayedRecord, Tail, TornTail, check_successor, classify_tail, missing_between, read_header,
+};
 use crate::segment::{LogFile, SegmentInfo};
 use crate::segment_id::SegmentId;
 use crate::walk::SegmentReader;
@@ -22,6 +26,10 @@ pub struct WalReport {
     pub damages: Vec<Damage>,
     /// Rest of a group that was never acknowledged. That is no damage: the next start drops it.
     pub torn_tail: Option<TornTail>,
+    /// The caller's state, and the last record that it covers.
+    pub checkpoint: Option<Checkpoint>,
+    /// Records that are set aside, by the segments that they are of.
+    pub asides: Vec<Aside>,
     /// Files kept for recycling.
     pub spare_files: u64,
     /// Length of these files.
@@ -36,9 +44,18 @@ impl WalReport {
         self.damages.is_empty()
     }
 
+    /// The damage of a WAL whose caller releases nothing that its checkpoint does not cover, and whose segments do not
+    /// join the checkpoint.
+    pub fn missing_state(&self) -> Option<Damage> {
+        let covered = self.checkpoint.as_ref().map_or(Lsn(0), |checkpoint| checkpoint.lsn);
+        let (oldest, newest) = (self.segments.first()?, self.segments.last()?);
+        missing_state(covered, (&oldest.info, &oldest.path), (&newest.info, &newest.path))
+    }
+
     /// Number of records that can be read.
     pub fn records(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.records).sum()
+        let set_aside: u64 = self.asides.iter().map(|aside| aside.records).sum();
+        set_aside + self.segments.iter().map(|segment| segment.records).sum::<u64>()
     }
 
     /// LSN that the next record would get; `None` where there is no segment.
@@ -70,6 +87,18 @@ pub struct SegmentReport {
 /// # Errors
 /// [`WalError::Io`] where the folder or a file cannot be read, and [`WalError::NewerVersion`].
 pub fn inspect(disk: &dyn Disk, dir: &Path) -> Result<WalReport, WalError> {
+    inspect_records(disk, dir, &mut |_| {})
+}
+
+/// As [`inspect`], and hands on every record that can be read.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn inspect_records(
+    disk: &dyn Disk,
+    dir: &Path,
+    each: &mut dyn FnMut(ReplayedRecord<'_>),
+) -> Result<WalReport, WalError> {
     let listing = Listing::read(disk, dir)?;
     let mut report = WalReport {
         spare_files: listing.spares.len() as u64,
@@ -77,6 +106,9 @@ pub fn inspect(disk: &dyn Disk, dir: &Path) -> Result<WalReport, WalError> {
         unknown_files: listing.unknown,
         ..WalReport::default()
     };
+    for file in &listing.asides {
+        report.read_aside(disk, dir, file.id, each)?;
+    }
     let mut headers = Vec::with_capacity(listing.segments.len());
     for file in &listing.segments {
         // All headers first: whether the end of a segment is torn or damaged depends on the next one.
@@ -99,14 +131,47 @@ pub fn inspect(disk: &dyn Disk, dir: &Path) -> Result<WalReport, WalError> {
         let shard = report.segments.first().map_or(header.shard, |first| first.shard);
         let foreign = (header.shard != shard).then_some(DamageKind::ForeignShard { found: header.shard });
         report.add_damage(file, 0, header.first_lsn, foreign);
-        report.read_segment(disk, file, header, next)?;
+        report.read_segment(disk, file, header, next, each)?;
     }
+    report.read_checkpoint(disk, dir)?;
     Ok(report)
 }
 
 impl WalReport {
     fn add_damage(&mut self, file: &LogFile, offset: u64, lsn: Lsn, kind: Option<DamageKind>) {
         self.damages.extend(kind.map(|kind| Damage { path: file.path.clone(), offset, lsn, kind }));
+    }
+
+    /// Reads the records that are set aside of a segment.
+    fn read_aside(
+        &mut self,
+        disk: &dyn Disk,
+        dir: &Path,
+        id: SegmentId,
+        each: &mut dyn FnMut(ReplayedRecord<'_>),
+    ) -> Result<(), WalError> {
+        let read = read_aside(disk, dir, id, &mut |record| {
+            each(record);
+            Ok(())
+        });
+        match read {
+            Ok(aside) => self.asides.push(aside),
+            // A server that runs has removed it since the folder was listed: it was not needed any more.
+            Err(WalError::Damaged(damage)) if damage.kind == DamageKind::AsideMissing => {}
+            Err(WalError::Damaged(damage)) => self.damages.push(*damage),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Reads the checkpoint.
+    fn read_checkpoint(&mut self, disk: &dyn Disk, dir: &Path) -> Result<(), WalError> {
+        match Checkpoint::read(disk, dir) {
+            Ok(checkpoint) => self.checkpoint = checkpoint,
+            Err(WalError::Damaged(damage)) => self.damages.push(*damage),
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Reads a segment to its end, over all its damage.
@@ -116,6 +181,7 @@ impl WalReport {
         file: &LogFile,
         header: &SegmentHeader,
         next: Option<&(&LogFile, Header)>,
+        each: &mut dyn FnMut(ReplayedRecord<'_>),
     ) -> Result<(), WalError> {
         let opened = disk.open_read_only(&file.path).map_err(|error| WalError::io("open", &file.path, error))?;
         let mut reader = SegmentReader::new(&*opened, &file.path)?;
@@ -125,6 +191,10 @@ impl WalReport {
             let end = reader.read_chain(&header.seal(), from.0, from.1, &mut |block| {
                 records += block.payloads.len() as u64;
                 payload_bytes += block.payloads.iter().map(|payload| payload.len() as u64).sum::<u64>();
+                for (lsn, payload) in (block.first_lsn.0..).map(Lsn).zip(block.payloads) {
+                    let (segment, path, context) = (header.id, file.path.as_path(), &header.context);
+                    each(ReplayedRecord { lsn, segment, path, context, payload });
+                }
                 Ok(())
             })?;
             // A chain may be found in several parts, with damage between them.
@@ -153,8 +223,7 @@ impl WalReport {
             }
             break end;
         };
-        let last_lsn = Lsn(end.next_lsn.0 - 1);
-        let info = SegmentInfo { id: header.id, first_lsn: header.first_lsn, last_lsn, bytes: end.offset };
+        let info = SegmentInfo::read(header, end.next_lsn, end.offset);
         let (path, shard) = (file.path.clone(), header.shard);
         self.segments.push(SegmentReport { path, shard, info, blocks, records, payload_bytes });
         Ok(())

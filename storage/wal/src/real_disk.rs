@@ -27,10 +27,15 @@ pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        if dir.is_dir() {
-            return Ok(());
-        }
         let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if dir.is_dir() {
+            // A process that was killed between making it and syncing its parent has left its name in memory only.
+            return match self.sync_dir(parent.unwrap_or(Path::new("."))) {
+                // What this user may not read, somebody else has made.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+                synced => synced,
+            };
+        }
         if let Some(parent) = parent {
             self.create_dir_all(parent)?;
         }

@@ -11,13 +11,14 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zonelake_schemas::Lsn;
+use zonelake_schemas::{Lsn, ShardNumber};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::{BlockFault, Damage, DamageKind, WalError};
 use crate::folder::{Folder, Listing, write_all_at};
 use crate::format::{SEGMENT_HEADER_BYTES, SegmentHeader, SegmentHeaderFault, VERSION};
 use crate::segment::{HeldSegment, LogFile, OpenSegment, SegmentInfo};
+use crate::segment_context::SegmentContext;
 use crate::segment_id::SegmentId;
 use crate::walk::{ChainEnd, SegmentReader};
 
@@ -31,6 +32,10 @@ pub struct ReplayedRecord<'a> {
     pub lsn: Lsn,
     /// Segment that holds the record.
     pub segment: SegmentId,
+    /// File of that segment.
+    pub path: &'a Path,
+    /// What the segment's header says of its records.
+    pub context: &'a SegmentContext,
     /// Payload as it was appended, in one piece that starts at a multiple of 8 bytes in memory.
     pub payload: &'a [u8],
 }
@@ -197,6 +202,7 @@ fn check_headers(folder: &Folder, listing: &Listing) -> Result<Vec<SegmentHeader
             let path = file.path.clone();
             return Err(WalError::WrongShard { path, expected: folder.shard, found: header.shard });
         }
+        check_context(folder, file, &header)?;
         if let Some(missing) = previous.and_then(|previous| missing_between(previous, file.id)) {
             return Err(WalError::damaged(&file.path, 0, header.first_lsn, missing));
         }
@@ -204,6 +210,21 @@ fn check_headers(folder: &Folder, listing: &Listing) -> Result<Vec<SegmentHeader
         headers.push(header);
     }
     Ok(headers)
+}
+
+/// Refuses a segment whose records are of another node, or newer than what the caller reads.
+fn check_context(folder: &Folder, file: &LogFile, header: &SegmentHeader) -> Result<(), WalError> {
+    let (found, own) = (&header.context, &folder.context);
+    if found.record_version > own.record_version {
+        let (found, known) = (found.record_version, own.record_version);
+        return Err(WalError::NewerRecords { path: file.path.clone(), found, known });
+    }
+    // A segment of the first version names no node.
+    if found.shard_number != ShardNumber(0) && found.shard_number != own.shard_number {
+        let (found, expected) = (found.shard_number, own.shard_number);
+        return Err(WalError::WrongNode { path: file.path.clone(), expected, found });
+    }
+    Ok(())
 }
 
 /// The damage of segments that are missing between two that follow each other in the folder.
@@ -244,16 +265,15 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
         // The blocks of a segment are handed on while it is read: a replay holds one block in memory, and not the
         // segment.
         let each = &mut self.each;
-        let end = reader.read_chain(&header.seal(), SEGMENT_HEADER_BYTES as u64, header.first_lsn, &mut |block| {
-            for (lsn, payload) in (block.first_lsn.0..).map(Lsn).zip(block.payloads) {
-                each(ReplayedRecord { lsn, segment: header.id, payload }).map_err(|error| WalError::Refused {
-                    lsn,
-                    segment: header.id,
-                    cause: Arc::from(error.into()),
-                })?;
-            }
-            Ok(())
-        })?;
+        let end =
+            reader.read_chain(&header.seal(), SEGMENT_HEADER_BYTES as u64, header.first_lsn, &mut |block| {
+                for (lsn, payload) in (block.first_lsn.0..).map(Lsn).zip(block.payloads) {
+                    let (segment, path, context) = (header.id, file.path.as_path(), &header.context);
+                    each(ReplayedRecord { lsn, segment, path, context, payload })
+                        .map_err(|error| WalError::Refused { lsn, segment, cause: Arc::from(error.into()) })?;
+                }
+                Ok(())
+            })?;
         // Earlier segments were released, so the first LSN is that of the oldest one left.
         if self.segments.is_empty() {
             self.summary.first_lsn = header.first_lsn;
@@ -262,8 +282,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Replay<'_, E> {
         self.summary.blocks += end.blocks;
         self.summary.records += end.next_lsn.0 - header.first_lsn.0;
         self.summary.next_lsn = end.next_lsn;
-        let (first_lsn, last_lsn) = (header.first_lsn, Lsn(end.next_lsn.0 - 1));
-        let info = SegmentInfo { id: header.id, first_lsn, last_lsn, bytes: end.offset };
+        let info = SegmentInfo::read(header, end.next_lsn, end.offset);
         self.segments.push(HeldSegment { info, file: file.clone() });
         Ok(end)
     }

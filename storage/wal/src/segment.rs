@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use zonelake_schemas::Lsn;
 
 use crate::disk::DiskFile;
-use crate::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::format::{SEGMENT_HEADER_BYTES, SegmentHeader, VERSION};
+use crate::segment_context::SegmentContext;
 use crate::segment_id::SegmentId;
 
 /// Content of a segment.
@@ -19,12 +20,28 @@ pub struct SegmentInfo {
     pub last_lsn: Lsn,
     /// Bytes of header and blocks: what a replay reads. The file may be longer.
     pub bytes: u64,
+    /// Version of the format that the segment has.
+    pub version: u32,
+    /// What its header says of its records.
+    pub context: SegmentContext,
 }
 
 impl SegmentInfo {
     /// True where the segment holds no record.
     pub fn is_empty(&self) -> bool {
         self.last_lsn < self.first_lsn
+    }
+
+    /// True for a segment of an earlier format: it is read, and nothing is added to it.
+    pub fn is_of_earlier_format(&self) -> bool {
+        self.version < VERSION
+    }
+
+    /// What is in a segment up to the end of its chain of blocks.
+    pub(crate) fn read(header: &SegmentHeader, next_lsn: Lsn, bytes: u64) -> Self {
+        let SegmentHeader { version, id, first_lsn, context, .. } = *header;
+        // One less than the first LSN where there is no record: then the last one is below the first.
+        Self { id, first_lsn, last_lsn: Lsn(next_lsn.0 - 1), bytes, version, context }
     }
 }
 
@@ -55,11 +72,9 @@ pub(crate) struct HeldSegment {
 
 impl HeldSegment {
     pub(crate) fn empty(open: &OpenSegment) -> Self {
-        // The LSN before the first: a last LSN below the first one says that there is no record.
         let (id, first_lsn) = (open.header.id, open.header.first_lsn);
-        let bytes = SEGMENT_HEADER_BYTES as u64;
         Self {
-            info: SegmentInfo { id, first_lsn, last_lsn: Lsn(first_lsn.0 - 1), bytes },
+            info: SegmentInfo::read(&open.header, first_lsn, SEGMENT_HEADER_BYTES as u64),
             file: LogFile { id, path: open.path.clone(), bytes: open.file_bytes },
         }
     }

@@ -6,16 +6,19 @@ use std::io::IoSlice;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use zonelake_schemas::{Lsn, ShardId};
+use zonelake_schemas::{Lsn, RegistryMarks, ShardId};
 
+use crate::aside::Aside;
+use crate::checkpoint::{Checkpoint, missing_state};
 use crate::disk::Disk;
-use crate::error::WalError;
+use crate::error::{Damage, WalError};
 use crate::folder::{Folder, write_all_at};
 use crate::format::{
     ALIGN_BYTES, BLOCK_HEADER_BYTES, BlockHeader, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, record_bytes,
 };
 use crate::replay::{ReplaySummary, Replayed, ReplayedRecord, replay};
 use crate::segment::{HeldSegment, OpenSegment, SegmentInfo};
+use crate::segment_context::SegmentContext;
 use crate::segment_id::SegmentId;
 
 /// The payload of a record, in pieces that are written one behind the other, so that nobody has to copy them together.
@@ -31,6 +34,9 @@ pub struct WalOptions {
     pub dir: PathBuf,
     /// Shard that the WAL belongs to; another shard's folder is refused.
     pub shard: ShardId,
+    /// What the header of the next segment says of its records. Segments and checkpoints of another shard number or of
+    /// newer records are refused.
+    pub context: SegmentContext,
     /// Length of a segment's file in bytes, at least 8 KiB. A long segment rolls seldom; a short one frees its space
     /// sooner. A group that is longer than this gets a segment of its own length.
     pub segment_bytes: u64,
@@ -52,11 +58,12 @@ impl WalOptions {
     /// Default of [`Self::block_bytes_max`].
     pub const BLOCK_BYTES_MAX: u64 = 128 << 20;
 
-    /// The defaults for a shard, starting at LSN 1.
+    /// The defaults for a shard, starting at LSN 1, with a context that says nothing.
     pub fn new(dir: impl Into<PathBuf>, shard: ShardId) -> Self {
         Self {
             dir: dir.into(),
             shard,
+            context: SegmentContext::FIRST_VERSION,
             segment_bytes: Self::SEGMENT_BYTES,
             start_lsn: Lsn(1),
             spare_segments: Self::SPARE_SEGMENTS,
@@ -123,6 +130,7 @@ impl Wal {
             disk,
             dir: options.dir,
             shard: options.shard,
+            context: options.context,
             segment_bytes: options.segment_bytes,
             spare_segments_max: options.spare_segments,
             spares: Vec::new(),
@@ -154,18 +162,23 @@ impl Wal {
     }
 
     /// True where a group of this size, as [`Self::group_bytes`] counts it, needs a new segment. An empty segment takes any
-    /// group.
+    /// group; one of an earlier format takes none.
     pub fn must_roll(&self, group_bytes: u64) -> bool {
-        !self.current_segment().is_empty() && group_bytes > self.left_bytes()
+        let current = self.current_segment();
+        current.is_of_earlier_format() || !current.is_empty() && group_bytes > self.left_bytes()
     }
 
-    /// The segment that the next group goes to. Where it is empty, the caller's state belongs first into that group.
+    /// Sets the marks that the header of the next segment has.
+    pub fn set_marks(&mut self, marks: RegistryMarks) {
+        self.folder.context.marks = marks;
+    }
+
+    /// The segment that the next group goes to.
     pub fn current_segment(&self) -> &SegmentInfo {
         &self.segments.back().expect("a WAL always has a current segment").info
     }
 
-    /// Starts a new segment, durably; the caller then puts its state first into the next group. An empty current segment
-    /// is as good as new and stays.
+    /// Starts a new segment, durably. An empty current segment of this format is as good as new and stays.
     ///
     /// # Errors
     /// [`WalError::NoSpace`], after which the WAL goes on with the current segment; [`WalError::Io`], which poisons;
@@ -173,7 +186,7 @@ impl Wal {
     pub fn roll(&mut self) -> Result<SegmentId, WalError> {
         self.check_usable()?;
         let current = self.current_segment();
-        if current.is_empty() {
+        if current.is_empty() && !current.is_of_earlier_format() {
             return Ok(current.id);
         }
         let id = current.id.next();
@@ -218,6 +231,14 @@ impl Wal {
         self.segments.iter().map(|segment| &segment.info)
     }
 
+    /// Names of the segments' files in the folder, oldest first, each with the bytes up to the end of its last durable block.
+    pub fn segment_files(&self) -> impl Iterator<Item = (String, u64)> + '_ {
+        self.segments.iter().map(|segment| {
+            let name = segment.file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (name, segment.info.bytes)
+        })
+    }
+
     /// Releases the segments up to this one, oldest first, each durably. Their files are kept for recycling, or removed.
     /// The current segment always stays.
     ///
@@ -235,9 +256,61 @@ impl Wal {
         Ok(())
     }
 
+    /// Replaces the checkpoint by the caller's state as of the last record, in one step. When this returns, it survives a
+    /// process crash and a power loss, and segments up to that record may be released.
+    ///
+    /// # Errors
+    /// [`WalError::NoSpace`] and [`WalError::CheckpointTooLarge`], after which the earlier one is in force;
+    /// [`WalError::Io`], which poisons; [`WalError::Poisoned`].
+    pub fn write_checkpoint(&mut self, state: Vec<u8>) -> Result<Lsn, WalError> {
+        self.check_usable()?;
+        let SegmentContext { record_version, shard_number, .. } = self.folder.context;
+        let lsn = Lsn(self.next_lsn.0 - 1);
+        let replaced = self.folder.replace_checkpoint(&Checkpoint { record_version, shard_number, lsn, state });
+        replaced.map_err(|error| self.fail(error))?;
+        Ok(lsn)
+    }
+
+    /// Copies the records of a segment that `keep` wants into a file of their own, durably. The segment stays until it is
+    /// released; which of these files count after the next open is up to the caller's checkpoint.
+    ///
+    /// # Errors
+    /// [`WalError::NoSpace`], [`WalError::Damaged`], [`WalError::NewerVersion`] and [`WalError::Io`], after which the segment
+    /// is as it was and the WAL goes on; [`WalError::Poisoned`].
+    ///
+    /// # Panics
+    /// For the current segment, and for one that is not there.
+    pub fn set_aside(&mut self, id: SegmentId, keep: &mut dyn FnMut(Lsn, &[u8]) -> bool) -> Result<Aside, WalError> {
+        self.check_usable()?;
+        assert!(id != self.current_segment().id, "the current segment still grows");
+        let segment = self.segments.iter().find(|segment| segment.info.id == id).expect("the segment is held");
+        self.folder.set_aside(segment, keep)
+    }
+
+    /// Removes the files of records that are set aside, but those of segments that `keep` wants.
+    ///
+    /// # Errors
+    /// [`WalError::Io`], which poisons; [`WalError::Poisoned`].
+    pub fn keep_asides(&mut self, keep: &dyn Fn(SegmentId) -> bool) -> Result<(), WalError> {
+        self.check_usable()?;
+        let removed = self.folder.remove_asides(keep);
+        removed.map_err(|error| self.fail(error))
+    }
+
+    /// The damage of a WAL whose segments do not join a checkpoint that covers the records up to `covered`.
+    pub fn missing_state(&self, covered: Lsn) -> Option<Damage> {
+        let (oldest, newest) = (self.segments.front()?, self.segments.back()?);
+        missing_state(covered, (&oldest.info, &oldest.file.path), (&newest.info, &newest.file.path))
+    }
+
     /// Bytes left in the current segment's file.
     fn left_bytes(&self) -> u64 {
         self.current.file_bytes.saturating_sub(self.end_offset)
+    }
+
+    /// True once a failure has left it in doubt what is durable: nothing more is written until the WAL is opened again.
+    pub fn is_poisoned(&self) -> bool {
+        self.failure.is_some()
     }
 
     fn check_usable(&self) -> Result<(), WalError> {
@@ -249,7 +322,7 @@ impl Wal {
 
     /// Remembers the first failure, unless it has left nothing behind.
     fn fail(&mut self, error: WalError) -> WalError {
-        if !matches!(error, WalError::NoSpace { .. }) {
+        if !matches!(error, WalError::NoSpace { .. } | WalError::CheckpointTooLarge { .. }) {
             // After a failed sync the kernel may report success for pages that it has dropped, so nothing may be
             // written behind them.
             self.failure.get_or_insert_with(|| Arc::new(error.clone()));
@@ -265,10 +338,14 @@ impl Wal {
         if bytes > self.block_bytes_max {
             return Err(WalError::GroupTooLarge { bytes, limit_bytes: self.block_bytes_max });
         }
+        let current = self.current_segment();
+        if current.is_of_earlier_format() {
+            return Err(WalError::SegmentFull { bytes, left_bytes: 0 });
+        }
         if bytes <= self.left_bytes() {
             return Ok(());
         }
-        if !self.current_segment().is_empty() {
+        if !current.is_empty() {
             return Err(WalError::SegmentFull { bytes, left_bytes: self.left_bytes() });
         }
         // An empty segment takes any group, also one longer than a segment: it then gets the length that the group needs.

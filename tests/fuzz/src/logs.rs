@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use zonelake_schemas::{Lsn, ShardId, TableDef, TableSchemas};
+use zonelake_schemas::{GroupSequence, Lsn, ShardId, TableDef, TableSchemas};
 use zonelake_storage::Streams;
 use zonelake_storage::record::{EncodedRows, decode_header, decode_rows, encode_header};
-use zonelake_wal::{MemoryDisk, Wal, WalError, WalOptions, inspect};
+use zonelake_wal::{MemoryDisk, SegmentId, Wal, WalError, WalOptions, aside_file, inspect, read_aside};
 
 /// Opens a WAL of one segment. With an odd first byte the rest is the file; else it is changes to a good one: position
 /// (u16, little-endian, over the file and beyond) and the new byte, and what is left over cuts the file.
@@ -39,6 +39,48 @@ pub fn wal_segment(input: &[u8]) {
     assert_eq!(after[before.len()].1, b"one more");
 }
 
+/// Reads records that are set aside. With an odd first byte the rest is the file; else it is changes to a good one. What can be read
+/// to its end is found sound, and all else is damaged.
+pub fn wal_aside(input: &[u8]) {
+    let Some((mode, rest)) = input.split_first() else { return };
+    let file = if mode % 2 == 1 { rest.to_vec() } else { changed(good_aside(), rest) };
+    let disk = MemoryDisk::new(1);
+    make_folder(&disk);
+    disk.plant(&Path::new(DIR).join(aside_file(SegmentId(1))), file);
+    let (mut last, mut records) = (Lsn(0), 0);
+    let read = read_aside::<WalError>(&disk, Path::new(DIR), SegmentId(1), &mut |record| {
+        assert!(record.lsn > last, "LSNs grow");
+        (last, records) = (record.lsn, records + 1);
+        Ok(())
+    });
+    let report = inspect(&disk, Path::new(DIR));
+    match (read, report) {
+        (Ok(aside), Ok(report)) => {
+            assert_eq!((aside.records, report.asides), (records, vec![aside]));
+            assert!(report.damages.is_empty(), "what reads is not damaged");
+        }
+        (Err(WalError::Damaged(_)), Ok(report)) => assert!(!report.damages.is_empty(), "damage is reported"),
+        (Err(WalError::NewerVersion { .. }), Err(WalError::NewerVersion { .. })) => {}
+        other => panic!("one reads and the other does not: {other:?}"),
+    }
+}
+
+/// Records of every other LSN of a segment, set aside.
+pub fn good_aside() -> &'static [u8] {
+    static ASIDE: OnceLock<Vec<u8>> = OnceLock::new();
+    ASIDE.get_or_init(|| {
+        let disk = MemoryDisk::new(7);
+        let (mut wal, _) = open(&disk).expect("a new log opens");
+        let first = wal.current_segment().id;
+        for record in 1..=6u8 {
+            wal.append(&[&[&vec![record; 11 * usize::from(record)]]]).expect("the disk has room");
+        }
+        wal.roll().expect("the disk has room");
+        wal.set_aside(first, &mut |lsn, _| lsn.0 % 2 == 0).expect("the disk has room");
+        disk.read(&Path::new(DIR).join(aside_file(first))).expect("it is there")
+    })
+}
+
 /// Reads a record: its head, the state of streams in it, and its rows in the schema of a table.
 pub fn wal_record(input: &[u8]) {
     let Ok((head, mut rest)) = decode_header(input) else { return };
@@ -49,7 +91,7 @@ pub fn wal_record(input: &[u8]) {
         let mut restored = Streams::default();
         restored.restore(streams);
         let mut twice = Streams::default();
-        twice.restore(&restored.header(streams.ingested_at_us, |_| true));
+        twice.restore(&restored.header(streams.ingested_at_us, GroupSequence(streams.sequence), |_| true));
         assert_eq!(twice, restored);
     }
     let batch = head.batch.unwrap_or_default();
@@ -107,7 +149,8 @@ pub fn good_segment() -> &'static [u8] {
     })
 }
 
-fn changed(good: &[u8], mut changes: &[u8]) -> Vec<u8> {
+/// A good file with changes: position (u16, little-endian, over the file and beyond) and the new byte; what is left over cuts it.
+pub(crate) fn changed(good: &[u8], mut changes: &[u8]) -> Vec<u8> {
     let mut file = good.to_vec();
     while let [low, high, byte, rest @ ..] = changes {
         let at = usize::from(u16::from_le_bytes([*low, *high]));

@@ -1,11 +1,14 @@
 //! Payloads of batches: a stream of Arrow messages, and a block of lines, through the decoders of a server.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use zonelake_ingest::{ArrowDecoder, BatchContext, DecodeLimits, DecodedBatch, LineDecoder, Precision, Refusal};
+use zonelake_ingest::{
+    ArrowDecoder, BatchContext, DecodeLimits, DecodedBatch, LineDecoder, LinesArgs, Precision, Refusal, decode_lines,
+};
 use zonelake_registry::{Gateway, RegisteredTable, Registry};
 use zonelake_schemas::clock::Clock;
 use zonelake_schemas::reject::{REJECTED, rejected_table};
@@ -47,6 +50,36 @@ pub fn line(input: &[u8]) {
     }
 }
 
+/// Takes the body of one HTTP request: lines of many tables, cut into batches of so few rows and devices that short bodies
+/// have many.
+pub fn request(input: &[u8]) {
+    let server = Server::get();
+    let tables: BTreeMap<_, _> =
+        [&server.table, &server.rejected].map(|table| (table.def.name.clone(), Arc::clone(table))).into();
+    let limits = DecodeLimits {
+        batch_rows_max: 4,
+        batch_devices_max: 3,
+        dictionary_values_max: 4,
+        rejected_rows_max: 2,
+        ..server.limits.clone()
+    };
+    let args = LinesArgs {
+        registry: &server.registry,
+        tables: &tables,
+        rejected: &server.rejected,
+        gateway: &server.gateway,
+        limits: &limits,
+        tags: &zonelake_ingest::TagRules::NONE,
+        precision: Precision::Nanoseconds,
+        now_us: NOW_US,
+    };
+    let Ok(decoded) = decode_lines(input, &args, &mut |_bytes| Ok(())) else { return };
+    for (_, batch) in decoded.batches {
+        assert!(batch.rows + batch.rejected_rows <= 4, "a batch within its limit");
+        check(batch);
+    }
+}
+
 /// Decodes one block of lines as a server does.
 ///
 /// # Errors
@@ -81,8 +114,9 @@ struct Server {
     _folder: TempDir,
 }
 
+/// Clock that stands at [`NOW_US`].
 #[derive(Debug)]
-struct StoppedClock;
+pub struct StoppedClock;
 
 impl Clock for StoppedClock {
     fn wall_us(&self) -> i64 {
@@ -143,33 +177,4 @@ impl Server {
 pub const NOW_US: i64 = 1_735_689_600_000_000;
 
 /// A table with every kind of field.
-pub const TABLE: &str = r#"
-name = "t"
-[[field]]
-name = "pm"
-type = "double"
-min = 0.0
-max = 1000.0
-decimals = 2
-[[field]]
-name = "wide"
-type = "double"
-decimals = 4
-digits = 15
-[[field]]
-name = "raw"
-type = "double"
-[[field]]
-name = "count"
-type = "bigint"
-min = 0.0
-[[field]]
-name = "on"
-type = "boolean"
-[[field]]
-name = "note"
-type = "text"
-[[field]]
-name = "at"
-type = "timestamp"
-"#;
+pub const TABLE: &str = include_str!("../../../ingest/tests/fixture/table.toml");

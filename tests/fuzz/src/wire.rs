@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use prost::Message;
-use zonelake_schemas::wire::control::{Ack, Open, Opened, Refused};
+use zonelake_schemas::wire::control::{Ack, Open, Opened, Pushed, Pushes, Refused};
 use zonelake_schemas::wire::frame::{FrameHeader, FrameKind, HEADER_BYTES, batch_prefix, control_frame, split_batch};
 
 /// Cuts bytes into frames and reads control messages and numbers of batches.
@@ -17,6 +17,8 @@ pub fn frames(mut input: &[u8]) {
             FrameKind::Opened => message::<Opened>(body),
             FrameKind::Refused => message::<Refused>(body),
             FrameKind::Ack => message::<Ack>(body),
+            FrameKind::Pushes => message::<Pushes>(body),
+            FrameKind::Pushed => message::<Pushed>(body),
             FrameKind::Batch => {
                 if let Ok((number, payload)) = split_batch(body) {
                     assert_eq!(batch_prefix(number, payload.len())[..], input[..HEADER_BYTES + 8]);
@@ -31,11 +33,13 @@ pub fn frames(mut input: &[u8]) {
 /// Reads a control message.
 pub fn control(input: &[u8]) {
     let Some((kind, body)) = input.split_first() else { return };
-    match kind % 4 {
+    match kind % 6 {
         0 => message::<Open>(body),
         1 => message::<Opened>(body),
         2 => message::<Refused>(body),
-        _ => message::<Ack>(body),
+        3 => message::<Ack>(body),
+        4 => message::<Pushes>(body),
+        _ => message::<Pushed>(body),
     }
 }
 

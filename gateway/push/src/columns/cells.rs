@@ -12,13 +12,15 @@ use arrow::error::ArrowError;
 use zonelake_schemas::columns::timestamp;
 
 use crate::columns::instant::TimeReader;
-use crate::mapping::Mapping;
-use crate::time_mapping::TimeMapping;
+use crate::columns::number::{NumberForm, whole};
+use crate::columns::units::Linear;
+use crate::mapping::declaration::Mapping;
+use crate::mapping::time::TimeMapping;
 
 /// Kind of value that a column becomes.
 #[derive(Debug, Clone)]
 pub(crate) enum CellKind {
-    Double { scale: f64 },
+    Double(Linear),
     Bigint,
     Boolean,
     Text,
@@ -35,9 +37,9 @@ pub(crate) struct BadCell {
 
 impl CellKind {
     /// Kind of the values of a wire type; `None` for a type that the wire does not have.
-    pub(crate) fn of(wire: &DataType, scale: f64) -> Option<Self> {
+    pub(crate) fn of(wire: &DataType, linear: Linear) -> Option<Self> {
         Some(match wire {
-            DataType::Float64 | DataType::Decimal32(..) | DataType::Decimal64(..) => Self::Double { scale },
+            DataType::Float64 | DataType::Decimal32(..) | DataType::Decimal64(..) => Self::Double(linear),
             DataType::Int64 => Self::Bigint,
             DataType::Boolean => Self::Boolean,
             DataType::Utf8 => Self::Text,
@@ -52,7 +54,7 @@ impl CellKind {
     /// value that does not fit is rejected by the server, and kept by it with its reason.
     pub(crate) fn wire_type(&self) -> DataType {
         match self {
-            Self::Double { .. } => DataType::Float64,
+            Self::Double(_) => DataType::Float64,
             Self::Bigint => DataType::Int64,
             Self::Boolean => DataType::Boolean,
             Self::Text => DataType::Utf8,
@@ -60,58 +62,64 @@ impl CellKind {
         }
     }
 
+    /// Whether a cell that cannot be read leaves the rest of its row, and is sent as the text that it is: the server keeps it with
+    /// its reason.
+    pub(crate) fn may_be_text(&self) -> bool {
+        matches!(self, Self::Double(_) | Self::Bigint | Self::Boolean)
+    }
+
     /// Reads a column of texts, or casts a typed one. Bad cells are null and told.
     pub(crate) fn read(
         &self,
         column: &ArrayRef,
-        mapping: &Mapping,
+        form: &CellForm<'_>,
         bad: &mut Vec<BadCell>,
     ) -> Result<ArrayRef, ArrowError> {
         match texts(column)? {
-            Some(texts) => Ok(self.read_texts(&texts, mapping, bad)),
-            None => self.cast(column, bad),
+            Some(texts) => Ok(self.read_texts(&texts, form, bad)),
+            None => self.cast(column, form.numbers, bad),
         }
     }
 
-    fn read_texts(&self, texts: &StringArray, mapping: &Mapping, bad: &mut Vec<BadCell>) -> ArrayRef {
-        let cells = Cells { texts, mapping };
+    fn read_texts(&self, texts: &StringArray, form: &CellForm<'_>, bad: &mut Vec<BadCell>) -> ArrayRef {
+        let cells = Cells { texts, mapping: form.mapping };
         match self {
-            Self::Double { scale } => {
+            Self::Double(linear) => {
                 let mut values = Float64Builder::with_capacity(texts.len());
-                cells.each(bad, |text| double(text, mapping.decimal_comma), |value| values.append_option(value));
-                scaled(values.finish(), *scale)
+                cells.each(bad, |text| form.numbers.read(text), |value| values.append_option(value));
+                converted(values.finish(), *linear)
             }
             Self::Bigint => {
                 let mut values = Int64Builder::with_capacity(texts.len());
-                cells.each(bad, bigint, |value| values.append_option(value));
+                cells.each(bad, |text| form.numbers.read_whole(text), |value| values.append_option(value));
                 Arc::new(values.finish())
             }
             Self::Boolean => {
                 let mut values = BooleanBuilder::with_capacity(texts.len());
-                cells.each(bad, boolean, |value| values.append_option(value));
+                cells.each(bad, |text| boolean(text).map(Some), |value| values.append_option(value));
                 Arc::new(values.finish())
             }
             Self::Text => {
                 let mut values = StringBuilder::new();
-                cells.each(bad, |text| Ok(text.to_owned()), |value| values.append_option(value));
+                cells.each(bad, |text| Ok(Some(text.to_owned())), |value| values.append_option(value));
                 Arc::new(values.finish())
             }
             Self::Timestamp(reader) => {
                 let mut values = TimestampMicrosecondBuilder::with_capacity(texts.len()).with_timezone("UTC");
-                cells.each(bad, |text| reader.read(text), |value| values.append_option(value));
+                cells.each(bad, |text| reader.read(text, None).map(Some), |value| values.append_option(value));
                 Arc::new(values.finish())
             }
         }
     }
 
-    fn cast(&self, column: &ArrayRef, bad: &mut Vec<BadCell>) -> Result<ArrayRef, ArrowError> {
+    fn cast(&self, column: &ArrayRef, numbers: &NumberForm, bad: &mut Vec<BadCell>) -> Result<ArrayRef, ArrowError> {
         let from = column.data_type();
         if matches!(self, Self::Bigint) && from.is_floating() {
             let doubles = cast_strictly(column, &DataType::Float64)?;
             return Ok(whole_numbers(doubles.as_primitive::<Float64Type>(), bad));
         }
         let fits = match self {
-            Self::Double { .. } => from.is_numeric(),
+            Self::Double(_) => from.is_numeric(),
             Self::Bigint => from.is_integer(),
             Self::Boolean => *from == DataType::Boolean,
             Self::Text => true,
@@ -122,7 +130,10 @@ impl CellKind {
         }
         let values = cast_strictly(column, &self.wire_type())?;
         match self {
-            Self::Double { scale } => Ok(scaled(values.as_primitive::<Float64Type>().clone(), *scale)),
+            Self::Double(linear) => {
+                let values = values.as_primitive::<Float64Type>();
+                Ok(converted(numbers.without_sentinels(values), *linear))
+            }
             _ => Ok(values),
         }
     }
@@ -156,6 +167,13 @@ pub(crate) fn cast_strictly(column: &ArrayRef, to: &DataType) -> Result<ArrayRef
     cast_with_options(column, to, &CastOptions { safe: false, ..CastOptions::default() })
 }
 
+/// Form of the cells of a source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CellForm<'a> {
+    pub(crate) mapping: &'a Mapping,
+    pub(crate) numbers: &'a NumberForm,
+}
+
 struct Cells<'a> {
     texts: &'a StringArray,
     mapping: &'a Mapping,
@@ -165,7 +183,7 @@ impl Cells<'_> {
     fn each<T>(
         &self,
         bad: &mut Vec<BadCell>,
-        read: impl Fn(&str) -> Result<T, String>,
+        read: impl Fn(&str) -> Result<Option<T>, String>,
         mut take: impl FnMut(Option<T>),
     ) {
         for (row, text) in self.texts.iter().enumerate() {
@@ -176,7 +194,7 @@ impl Cells<'_> {
                 continue;
             }
             match read(trimmed) {
-                Ok(value) => take(Some(value)),
+                Ok(value) => take(value),
                 Err(reason) => {
                     bad.push(BadCell { row, value: text.to_owned(), reason });
                     take(None);
@@ -184,26 +202,6 @@ impl Cells<'_> {
             }
         }
     }
-}
-
-fn double(text: &str, decimal_comma: bool) -> Result<f64, String> {
-    let read = if decimal_comma { text.replace(',', ".").parse() } else { text.parse() };
-    read.map_err(|_word| "it is no number".into())
-}
-
-/// A whole number; also as 12.0, since many programs write whole numbers so once a column has gaps.
-fn bigint(text: &str) -> Result<i64, String> {
-    if let Ok(value) = text.parse() {
-        return Ok(value);
-    }
-    let value: f64 = text.parse().map_err(|_word| "it is no whole number".to_owned())?;
-    whole(value).ok_or_else(|| "it is no whole number".into())
-}
-
-fn whole(value: f64) -> Option<i64> {
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    #[expect(clippy::cast_possible_truncation, reason = "it is whole and below 2^53")]
-    (value.fract() == 0.0 && value.abs() <= EXACT_MAX).then_some(value as i64)
 }
 
 fn whole_numbers(doubles: &Float64Array, bad: &mut Vec<BadCell>) -> ArrayRef {
@@ -224,6 +222,15 @@ fn boolean(text: &str) -> Result<bool, String> {
         "false" | "f" | "no" | "0" | "0.0" => Ok(false),
         _ => Err("it is neither true nor false".into()),
     }
+}
+
+/// The values in the unit of their field.
+fn converted(values: Float64Array, linear: Linear) -> ArrayRef {
+    if linear.offset.to_bits() == 0.0f64.to_bits() {
+        return scaled(values, linear.scale);
+    }
+    // Offsets are those of temperatures: what a conversion adds to their digits is below any sensor's resolution.
+    Arc::new(values.unary::<_, Float64Type>(|value| ((value * linear.scale + linear.offset) * 1e9).round() / 1e9))
 }
 
 /// The values times the scale. A scale of 1/10, 1/100 and so on divides: 1.5 / 10 is the nearest double to 0.15, and
@@ -253,14 +260,15 @@ mod tests {
 
     fn read(kind: &CellKind, texts: &[&str]) -> (ArrayRef, Vec<BadCell>) {
         let mapping = Mapping { nulls: Some(vec!["NA".into()]), ..Mapping::default() };
+        let numbers = mapping.number_form().unwrap();
         let column: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
         let mut bad = Vec::new();
-        (kind.read(&column, &mapping, &mut bad).unwrap(), bad)
+        (kind.read(&column, &CellForm { mapping: &mapping, numbers: &numbers }, &mut bad).unwrap(), bad)
     }
 
     #[test]
     fn nulls_are_null_and_what_cannot_be_read_is_told_by_row_and_value() {
-        let (values, bad) = read(&CellKind::Double { scale: 1.0 }, &["1.5", "NA", "", " 2 ", "two"]);
+        let (values, bad) = read(&CellKind::Double(Linear::SAME), &["1.5", "NA", "", " 2 ", "two"]);
         assert_eq!(values.as_ref(), &Float64Array::from(vec![Some(1.5), None, None, Some(2.0), None]));
         assert_eq!(bad, [BadCell { row: 4, value: "two".into(), reason: "it is no number".into() }]);
     }
@@ -274,22 +282,24 @@ mod tests {
 
     #[test]
     fn a_scale_of_a_tenth_divides_so_that_decimals_stay_exact() {
-        let (values, _) = read(&CellKind::Double { scale: 0.001 }, &["7", "251152", "1.5"]);
+        let (values, _) = read(&CellKind::Double(Linear::scaled(0.001)), &["7", "251152", "1.5"]);
         assert_eq!(values.as_primitive::<Float64Type>().values()[..], [0.007, 251.152, 0.0015]);
-        let (values, _) = read(&CellKind::Double { scale: 0.06 }, &["100"]);
+        let (values, _) = read(&CellKind::Double(Linear::scaled(0.06)), &["100"]);
         assert_eq!(values.as_primitive::<Float64Type>().values()[..], [6.0]);
     }
 
     #[test]
     fn typed_columns_are_cast_only_where_nothing_is_lost() {
-        let mapping = Mapping::default();
-        let integers: ArrayRef = Arc::new(Int32Array::from(vec![Some(3), None]));
+        let mapping = Mapping { sentinels: vec![-9_999.0], ..Mapping::default() };
+        let numbers = mapping.number_form().unwrap();
+        let form = CellForm { mapping: &mapping, numbers: &numbers };
+        let integers: ArrayRef = Arc::new(Int32Array::from(vec![Some(3), None, Some(-9_999)]));
         let doubles: ArrayRef = Arc::new(Float64Array::from(vec![3.0, 3.5]));
         let mut bad = Vec::new();
-        let cast = CellKind::Double { scale: 1.0 }.read(&integers, &mapping, &mut bad).unwrap();
-        assert_eq!(cast.as_ref(), &Float64Array::from(vec![Some(3.0), None]));
-        CellKind::Bigint.read(&doubles, &mapping, &mut bad).unwrap();
+        let cast = CellKind::Double(Linear::SAME).read(&integers, &form, &mut bad).unwrap();
+        assert_eq!(cast.as_ref(), &Float64Array::from(vec![Some(3.0), None, None]));
+        CellKind::Bigint.read(&doubles, &form, &mut bad).unwrap();
         assert_eq!(bad, [BadCell { row: 1, value: "3.5".into(), reason: "it is no whole number".into() }]);
-        assert!(CellKind::Boolean.read(&doubles, &mapping, &mut bad).is_err());
+        assert!(CellKind::Boolean.read(&doubles, &form, &mut bad).is_err());
     }
 }

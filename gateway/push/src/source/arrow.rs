@@ -1,7 +1,7 @@
 //! Rows of Parquet and Arrow IPC, cut into chunks of one size whatever the batches of the source are.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Seek};
+use std::io::{Cursor, Read};
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -10,10 +10,12 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
+use parquet::file::reader::ChunkReader;
 
-use crate::columns::rows::{Positions, RawRows};
+use crate::columns::position::Positions;
+use crate::columns::rows::RawRows;
 use crate::error::PushError;
-use crate::source::open::{OpenSource, PushFormat, Seekable};
+use crate::source::open::{OpenSource, PushFormat};
 use crate::source::rows::RowSource;
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>> + Send>;
@@ -94,17 +96,9 @@ impl RowSource for ArrowRows {
     }
 }
 
-fn parquet_batches(content: Seekable) -> Result<(SchemaRef, Batches), ParquetError> {
-    match content {
-        Seekable::File(file) => {
-            let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
-            Ok((builder.schema().clone(), Box::new(builder.build()?)))
-        }
-        Seekable::Bytes(bytes) => {
-            let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
-            Ok((builder.schema().clone(), Box::new(builder.build()?)))
-        }
-    }
+fn parquet_batches(content: impl ChunkReader + 'static) -> Result<(SchemaRef, Batches), ParquetError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(content)?;
+    Ok((builder.schema().clone(), Box::new(builder.build()?)))
 }
 
 fn ipc_batches(source: &OpenSource) -> Result<(SchemaRef, Batches), PushError> {
@@ -117,23 +111,7 @@ fn ipc_batches(source: &OpenSource) -> Result<(SchemaRef, Batches), PushError> {
         let stream = StreamReader::try_new(whole, None).map_err(wrong)?;
         return Ok((stream.schema(), Box::new(stream)));
     }
-    if source.is_file() {
-        let Seekable::File(mut file) = source.seekable()? else {
-            return Err(PushError::Source {
-                file: source.name.clone(),
-                reason: "it cannot be read from its end".into(),
-            });
-        };
-        file.rewind().map_err(|error| PushError::from_source(&source.name, &error))?;
-        let file = FileReader::try_new_buffered(file, None).map_err(wrong)?;
-        return Ok((file.schema(), Box::new(file)));
-    }
-    // An Arrow file that comes through a pipe: the magic has been taken from it already.
-    let Seekable::Bytes(rest) = source.seekable()? else {
-        return Err(PushError::Source { file: source.name.clone(), reason: "it cannot be held in memory".into() });
-    };
-    let whole = [&magic[..], &rest[..]].concat();
-    let file = FileReader::try_new(Cursor::new(whole), None).map_err(wrong)?;
+    let file = FileReader::try_new_buffered(source.seekable()?, None).map_err(wrong)?;
     Ok((file.schema(), Box::new(file)))
 }
 

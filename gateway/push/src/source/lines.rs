@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 
-use crate::columns::rows::{BadRow, Position};
+use crate::columns::position::{BadRow, Position};
 use crate::error::PushError;
-use crate::mapping::BATCH_ROWS;
-use crate::time_mapping::Epoch;
+use crate::ledger::selection::Selection;
+use crate::mapping::declaration::BATCH_ROWS;
+use crate::mapping::time::Epoch;
 
 /// A block of lines of one table.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(crate) struct LineBlock {
     pub(crate) table: String,
     pub(crate) lines: Vec<u8>,
     pub(crate) rows: u64,
+    /// Where each line stands in the source.
+    pub(crate) positions: Vec<Position>,
 }
 
 /// Reads line protocol. Blank lines and comments are left out; times become nanoseconds, as the wire has them.
@@ -24,7 +27,25 @@ pub(crate) struct Lines {
     zeros: &'static str,
     line_number: u64,
     open: BTreeMap<String, LineBlock>,
+    wanted: Option<WantedLines>,
     ended: bool,
+}
+
+/// The only lines that blocks have.
+#[derive(Debug)]
+struct WantedLines {
+    table: String,
+    selection: Selection,
+}
+
+/// One line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) table: String,
+    /// As it is sent: without blanks around it, its time in nanoseconds.
+    pub(crate) text: Vec<u8>,
+    /// Its first line in the source.
+    number: u64,
 }
 
 impl Lines {
@@ -42,34 +63,59 @@ impl Lines {
             },
             line_number: 0,
             open: BTreeMap::new(),
+            wanted: None,
             ended: false,
+        }
+    }
+
+    /// Blocks have the lines of a table that a selection has, and no others.
+    pub(crate) fn wanting(self, table: &str, selection: Selection) -> Self {
+        Self { wanted: Some(WantedLines { table: table.to_owned(), selection }), ..self }
+    }
+
+    /// The next line that is neither blank nor a comment.
+    pub(crate) fn next_line(&mut self) -> Result<Option<Line>, PushError> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let number = self.line_number + 1;
+            if !self.read_whole_line(&mut line)? {
+                return Ok(None);
+            }
+            let Some(parts) = LineParts::of(&line) else { continue };
+            let table = parts.table().map_err(|reason| self.bad(number, &line, reason))?;
+            if self.only_table.as_ref().is_some_and(|only| *only != table) {
+                let reason = format!("it is of table {table:?}");
+                return Err(self.bad(number, &line, reason));
+            }
+            let mut text = parts.text.to_vec();
+            if parts.has_time {
+                text.extend_from_slice(self.zeros.as_bytes());
+            }
+            return Ok(Some(Line { table, text, number }));
         }
     }
 
     /// The next full block; at the end of the content, what is left, by table.
     pub(crate) fn next_block(&mut self) -> Result<Option<LineBlock>, PushError> {
-        let mut line = Vec::new();
         while !self.ended {
-            line.clear();
-            let first_line = self.line_number + 1;
-            if !self.read_whole_line(&mut line)? {
+            let Some(line) = self.next_line()? else {
                 self.ended = true;
                 break;
+            };
+            if self.wanted.as_mut().is_some_and(|wanted| !wanted.takes(&line)) {
+                continue;
             }
-            let Some(parts) = Parts::of(&line) else { continue };
-            let table = parts.table().map_err(|reason| self.bad(first_line, &line, reason))?;
-            if self.only_table.as_ref().is_some_and(|only| *only != table) {
-                let reason = format!("it is of table {table:?}");
-                return Err(self.bad(first_line, &line, reason));
-            }
-            let block =
-                self.open.entry(table.clone()).or_insert_with(|| LineBlock { table, lines: Vec::new(), rows: 0 });
-            block.lines.extend_from_slice(parts.text);
-            if parts.has_time {
-                block.lines.extend_from_slice(self.zeros.as_bytes());
-            }
+            let block = self.open.entry(line.table.clone()).or_insert_with(|| LineBlock {
+                table: line.table,
+                lines: Vec::new(),
+                rows: 0,
+                positions: Vec::new(),
+            });
+            block.lines.extend_from_slice(&line.text);
             block.lines.push(b'\n');
             block.rows += 1;
+            block.positions.push(Position::Line(line.number));
             if block.rows == BATCH_ROWS as u64 {
                 let table = block.table.clone();
                 return Ok(self.open.remove(&table));
@@ -97,7 +143,7 @@ impl Lines {
                     format!("it is longer than {LINE_BYTES_MAX} bytes"),
                 ));
             }
-            if line.trim_ascii_start().starts_with(b"#") || !Scan::of(line).in_text {
+            if !LineParts::goes_on(line) {
                 return Ok(true);
             }
         }
@@ -105,8 +151,14 @@ impl Lines {
 
     fn bad(&self, line: u64, text: &[u8], reason: String) -> PushError {
         let value = String::from_utf8_lossy(text).trim_end().chars().take(200).collect();
-        let bad = BadRow { position: Position::Line(line), column: String::new(), value, reason };
-        PushError::BadRow { file: self.file.clone(), bad }
+        let bad = BadRow::of_row(Position::Line(line), "", value, reason);
+        PushError::BadRow { file: self.file.clone(), bad: Box::new(bad), others: 0 }
+    }
+}
+
+impl WantedLines {
+    fn takes(&mut self, line: &Line) -> bool {
+        line.table == self.table && self.selection.takes_next()
     }
 }
 
@@ -114,15 +166,18 @@ impl Lines {
 const LINE_BYTES_MAX: u64 = 1 << 20;
 
 /// A line without its end, with what has to be known of it here; the server reads the rest.
-struct Parts<'a> {
-    text: &'a [u8],
+#[derive(Debug)]
+pub struct LineParts<'a> {
+    /// The line without blanks around it.
+    pub text: &'a [u8],
     name_end: usize,
-    has_time: bool,
+    /// True where it ends with a time.
+    pub has_time: bool,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> LineParts<'a> {
     /// `None` for blank lines and comments.
-    fn of(line: &'a [u8]) -> Option<Self> {
+    pub fn of(line: &'a [u8]) -> Option<Self> {
         let text = line.trim_ascii();
         if text.is_empty() || text[0] == b'#' {
             return None;
@@ -131,8 +186,16 @@ impl<'a> Parts<'a> {
         Some(Self { text, name_end: scan.name_end, has_time: scan.sections == 3 })
     }
 
+    /// True where a text value of the line is open at its end: the line goes on behind the line feed.
+    pub fn goes_on(line: &[u8]) -> bool {
+        !line.trim_ascii_start().starts_with(b"#") && Scan::of(line).in_text
+    }
+
     /// The measurement, without its escapes: the name of the table.
-    fn table(&self) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// Where there is none, in words.
+    pub fn table(&self) -> Result<String, String> {
         let mut name = Vec::new();
         let mut bytes = self.text[..self.name_end].iter();
         while let Some(byte) = bytes.next() {

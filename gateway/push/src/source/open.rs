@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use bytes::Bytes;
-
 use crate::error::PushError;
+use crate::source::compressed::decompressed;
 
 /// Source of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +20,9 @@ pub enum PushInput {
         /// Format; `None`: as the extension says.
         format: Option<PushFormat>,
     },
-    /// Standard input. It cannot be read twice, so the caller names it: the same name means the same content.
+    /// Standard input. It is held in a file without a name until it is stored, since all of it is read before anything is sent.
     Stdin {
-        /// Name, in the place of the content's hash.
+        /// Name for messages, and for what takes the name of a file.
         name: String,
         /// Format of the content.
         format: PushFormat,
@@ -33,8 +32,10 @@ pub enum PushInput {
 /// Form of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushFormat {
-    /// Text with columns: `.csv`, `.tsv`, `.txt`.
+    /// Text with columns: `.csv`, `.tsv`, `.txt`, `.dat`; also compressed, with `.gz` or `.zst` behind that.
     Csv,
+    /// Excel: `.xlsx`, `.xlsm`.
+    Excel,
     /// Apache Parquet: `.parquet`.
     Parquet,
     /// Arrow IPC, file or stream: `.arrow`, `.arrows`, `.ipc`, `.feather`.
@@ -48,12 +49,19 @@ impl PushFormat {
     pub fn from_path(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         Some(match extension.as_str() {
-            "csv" | "tsv" | "txt" => Self::Csv,
+            "gz" | "zst" => return Self::from_path(&path.with_extension("")).filter(|format| format.is_text()),
+            "csv" | "tsv" | "txt" | "dat" => Self::Csv,
+            "xlsx" | "xlsm" => Self::Excel,
             "parquet" => Self::Parquet,
             "arrow" | "arrows" | "ipc" | "feather" => Self::Arrow,
             "lp" | "line" | "influx" => Self::Line,
             _ => return None,
         })
+    }
+
+    /// True for what may be compressed as a whole.
+    fn is_text(self) -> bool {
+        matches!(self, Self::Csv | Self::Line)
     }
 }
 
@@ -67,13 +75,9 @@ pub(crate) struct OpenSource {
     pub(crate) bytes_total: Option<u64>,
     /// Bytes read so far.
     pub(crate) bytes_read: Arc<AtomicU64>,
-    content: Content,
-}
-
-#[derive(Debug)]
-enum Content {
-    File { path: PathBuf, file: File, stamp: Stamp },
-    Stdin,
+    file: File,
+    /// Path and state of a file that others may change.
+    path: Option<(PathBuf, Stamp)>,
 }
 
 /// Length and time of change, by which a change while reading is noticed.
@@ -84,17 +88,23 @@ struct Stamp {
 }
 
 impl OpenSource {
-    /// Opens a source.
+    /// Opens a source; standard input is read to its end.
     pub(crate) fn open(input: &PushInput) -> Result<Self, PushError> {
         match input {
-            PushInput::Stdin { name, format } => Ok(Self {
-                name: format!("standard input ({name})"),
-                stem: name.clone(),
-                format: *format,
-                bytes_total: None,
-                bytes_read: Arc::default(),
-                content: Content::Stdin,
-            }),
+            PushInput::Stdin { name, format } => {
+                let shown = format!("standard input ({name})");
+                let (file, length) =
+                    held(&mut std::io::stdin()).map_err(|error| PushError::from_source(&shown, &error))?;
+                Ok(Self {
+                    name: shown,
+                    stem: name.clone(),
+                    format: *format,
+                    bytes_total: Some(length),
+                    bytes_read: Arc::default(),
+                    file,
+                    path: None,
+                })
+            }
             PushInput::File { path, format } => {
                 let name = path.display().to_string();
                 let format = format
@@ -103,80 +113,61 @@ impl OpenSource {
                 let file = File::open(path).map_err(|error| PushError::from_source(&name, &error))?;
                 let stamp = Stamp::of(&file).map_err(|error| PushError::from_source(&name, &error))?;
                 Ok(Self {
-                    stem: path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default(),
+                    stem: stem_of(path),
                     format,
                     bytes_total: Some(stamp.length),
                     bytes_read: Arc::default(),
-                    content: Content::File { path: path.clone(), file, stamp },
+                    file,
+                    path: Some((path.clone(), stamp)),
                     name,
                 })
             }
         }
     }
 
-    /// Feeds the content, or its name where it cannot be read twice, to `take`.
+    /// Feeds the content to `take`.
     pub(crate) fn feed(&mut self, mut take: impl FnMut(&[u8])) -> Result<(), PushError> {
-        match &mut self.content {
-            Content::Stdin => take(self.stem.as_bytes()),
-            Content::File { file, .. } => {
-                let mut buffer = vec![0; 1 << 20];
-                let fed = loop {
-                    match file.read(&mut buffer) {
-                        Ok(0) => break file.seek(SeekFrom::Start(0)).map(drop),
-                        Ok(length) => take(&buffer[..length]),
-                        Err(error) => break Err(error),
-                    }
-                };
-                fed.map_err(|error| PushError::from_source(&self.name, &error))?;
+        let mut content = self.seekable()?;
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            match content.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(length) => take(&buffer[..length]),
+                Err(error) => return Err(PushError::from_source(&self.name, &error)),
             }
         }
-        Ok(())
     }
 
-    /// True for a file, false for a stream under a name.
+    /// True for a file, false for standard input.
     pub(crate) fn is_file(&self) -> bool {
-        matches!(self.content, Content::File { .. })
+        self.path.is_some()
     }
 
-    /// The content from its beginning, counted as it is read.
+    /// The content from its beginning, counted as it is read. Only one reader is in use at a time.
     pub(crate) fn reader(&self) -> Result<Box<dyn Read + Send>, PushError> {
-        let counted = self.bytes_read.clone();
-        match &self.content {
-            Content::Stdin => Ok(Box::new(Counted { inner: std::io::stdin(), counted })),
-            Content::File { file, .. } => {
-                let file = file.try_clone().map_err(|error| PushError::from_source(&self.name, &error))?;
-                Ok(Box::new(BufReader::with_capacity(1 << 18, Counted { inner: file, counted })))
-            }
+        self.bytes_read.store(0, Ordering::Relaxed);
+        let counted = Counted { inner: self.seekable()?, counted: self.bytes_read.clone() };
+        let content: Box<dyn Read + Send> = Box::new(BufReader::with_capacity(1 << 18, counted));
+        if self.format.is_text() {
+            return decompressed(content).map_err(|error| PushError::from_source(&self.name, &error));
         }
+        Ok(content)
     }
 
-    /// The content for formats that are read from their end.
-    pub(crate) fn seekable(&self) -> Result<Seekable, PushError> {
-        match &self.content {
-            Content::File { file, .. } => {
-                file.try_clone().map(Seekable::File).map_err(|error| PushError::from_source(&self.name, &error))
-            }
-            Content::Stdin => {
-                let mut bytes = Vec::new();
-                std::io::stdin()
-                    .take(STDIN_HELD_BYTES_MAX + 1)
-                    .read_to_end(&mut bytes)
-                    .map_err(|error| PushError::from_source(&self.name, &error))?;
-                if bytes.len() as u64 > STDIN_HELD_BYTES_MAX {
-                    let reason = format!(
-                        "this format is read from its end, and more than {STDIN_HELD_BYTES_MAX} bytes are not held in memory: push it as a file"
-                    );
-                    return Err(PushError::Source { file: self.name.clone(), reason });
-                }
-                Ok(Seekable::Bytes(bytes.into()))
-            }
-        }
+    /// The file at its beginning, for formats that are read from their end.
+    pub(crate) fn seekable(&self) -> Result<File, PushError> {
+        let at_start = || {
+            let mut file = self.file.try_clone()?;
+            file.seek(SeekFrom::Start(0))?;
+            Ok(file)
+        };
+        at_start().map_err(|error: std::io::Error| PushError::from_source(&self.name, &error))
     }
 
     /// Refuses a file that was changed since it was opened: its hash would name other rows.
     pub(crate) fn check_unchanged(&self) -> Result<(), PushError> {
-        let Content::File { path, file, stamp } = &self.content else { return Ok(()) };
-        let own = Stamp::of(file).map_err(|error| PushError::from_source(&self.name, &error))?;
+        let Some((path, stamp)) = &self.path else { return Ok(()) };
+        let own = Stamp::of(&self.file).map_err(|error| PushError::from_source(&self.name, &error))?;
         let there = File::open(path).and_then(|file| Stamp::of(&file)).ok();
         if own == *stamp && there == Some(*stamp) {
             return Ok(());
@@ -185,15 +176,19 @@ impl OpenSource {
     }
 }
 
-/// Content that can be read from anywhere.
-#[derive(Debug)]
-pub(crate) enum Seekable {
-    File(File),
-    Bytes(Bytes),
+/// Name of a file without its extension, and without that of its compression.
+fn stem_of(path: &Path) -> String {
+    let is_compressed = path.extension().is_some_and(|extension| extension == "gz" || extension == "zst");
+    let plain = if is_compressed { path.with_extension("") } else { path.to_owned() };
+    plain.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Most bytes of standard input that are held in memory.
-const STDIN_HELD_BYTES_MAX: u64 = 1 << 30;
+/// Content that cannot be read twice, in a file that has no name and is gone with this process.
+fn held(content: &mut dyn Read) -> std::io::Result<(File, u64)> {
+    let mut file = tempfile::tempfile()?;
+    let length = std::io::copy(content, &mut file)?;
+    Ok((file, length))
+}
 
 impl Stamp {
     fn of(file: &File) -> std::io::Result<Self> {

@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, IntervalMonthDayNano, Time64NanosecondType, Tim
 use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_err};
 
 use crate::functions::function::{Call, TimeFunction};
+use crate::functions::ordering::any_time;
 use crate::time::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US};
 use crate::time::columns::{
     constant_text, from_us, instant_type, interval_type, is_instant, is_text, local_type, to_intervals, to_us,
@@ -20,7 +21,7 @@ pub(crate) fn functions() -> Vec<TimeFunction> {
         TimeFunction::new("date_trunc", trunc_typing, trunc)
             .depending_on_session()
             .with_aliases(&["datetrunc"])
-            .ordered_by(1),
+            .ordered_by(1, any_time),
         TimeFunction::new("date_part", part_typing, part)
             .depending_on_session()
             .with_aliases(&["datepart"])

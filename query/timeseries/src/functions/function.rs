@@ -45,6 +45,9 @@ impl Call<'_> {
     }
 }
 
+/// Whether a function keeps the order of an argument of this type.
+type IsOrdered = fn(&DataType) -> bool;
+
 /// A function.
 #[derive(Clone)]
 pub(crate) struct TimeFunction {
@@ -53,7 +56,7 @@ pub(crate) struct TimeFunction {
     signature: Signature,
     typing: Typing,
     run: fn(&Call<'_>) -> Result<ArrayRef>,
-    ordered_by: Option<usize>,
+    ordered_by: Option<(usize, IsOrdered)>,
     result_by_constant: Option<fn(&str) -> Result<DataType>>,
 }
 
@@ -90,9 +93,10 @@ impl TimeFunction {
         self
     }
 
-    /// Declares that the result never falls while the argument at `at` grows and the others stay the same.
-    pub(crate) fn ordered_by(mut self, at: usize) -> Self {
-        self.ordered_by = Some(at);
+    /// Declares that the result never falls while the argument at `at` grows and the others stay the same, where that argument is of a type
+    /// that `keeps_order`.
+    pub(crate) fn ordered_by(mut self, at: usize, keeps_order: fn(&DataType) -> bool) -> Self {
+        self.ordered_by = Some((at, keeps_order));
         self
     }
 
@@ -166,7 +170,7 @@ impl ScalarUDFImpl for TimeFunction {
     }
 
     fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
-        Ok(self.ordered_by.map_or(SortProperties::Unordered, |at| time_order(inputs, at)))
+        Ok(self.ordered_by.map_or(SortProperties::Unordered, |(at, keeps_order)| time_order(inputs, at, keeps_order)))
     }
 
     fn preserves_lex_ordering(&self, inputs: &[ExprProperties]) -> Result<bool> {

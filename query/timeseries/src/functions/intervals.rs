@@ -21,8 +21,8 @@ pub(crate) fn functions() -> Vec<TimeFunction> {
         TimeFunction::new(MINUS, add_interval_typing, minus).depending_on_session(),
         TimeFunction::new(BETWEEN, between_typing, between).depending_on_session(),
         TimeFunction::new(LENGTH, length_typing, length),
-        TimeFunction::new(MULTIPLY, multiply_typing, |call| multiply_interval(call, |factor| factor)),
-        TimeFunction::new(DIVIDE, multiply_typing, |call| multiply_interval(call, |divisor| 1.0 / divisor)),
+        TimeFunction::new(MULTIPLY, multiply_typing, |call| scale_interval(call, |part, factor| part * factor)),
+        TimeFunction::new(DIVIDE, multiply_typing, |call| scale_interval(call, |part, divisor| part / divisor)),
         TimeFunction::new("age", between_typing, age).depending_on_session(),
         TimeFunction::new("justify_days", justify_typing, |call| justify(call, justify_days)),
         TimeFunction::new("justify_hours", justify_typing, |call| justify(call, justify_hours)),
@@ -167,16 +167,16 @@ fn multiply_typing(given: &[DataType]) -> Typed {
     }
 }
 
-/// An interval by a factor. Fractions of a month or a day become days and time, a month as 30 days. (PostgreSQL's
-/// `interval_mul`.)
-fn multiply_interval(call: &Call<'_>, factor_of: fn(f64) -> f64) -> Result<ArrayRef> {
+/// An interval by a factor or a divisor. Fractions of a month or a day become days and time, a month as 30 days. (PostgreSQL's
+/// `interval_mul` and `interval_div`: each part is divided itself, since 49 by a 49th is not a whole number.)
+fn scale_interval(call: &Call<'_>, scaled: fn(f64, f64) -> f64) -> Result<ArrayRef> {
     let (intervals, factors) = (to_intervals(&call.array(0)?)?, call.array(1)?);
     let factors = factors.as_primitive::<Float64Type>();
     // To the nearest millionth, as PostgreSQL does, so that 0.1 of a day is no sum of rounding errors.
     let round = |value: f64| (value * 1e6).round() / 1e6;
     let product_of = |interval: IntervalMonthDayNano, factor: f64| -> Option<IntervalMonthDayNano> {
-        let (months, days) = (f64::from(interval.months) * factor, f64::from(interval.days) * factor);
-        let us = (interval.nanoseconds / 1_000) as f64 * factor;
+        let (months, days) = (scaled(interval.months.into(), factor), scaled(interval.days.into(), factor));
+        let us = scaled((interval.nanoseconds / 1_000) as f64, factor);
         // Negated, so that NaN, which compares as false, is out of range too.
         if !(months.abs() < 2e9 && days.abs() < 2e9 && us.abs() < 9e15) {
             return None;
@@ -194,8 +194,8 @@ fn multiply_interval(call: &Call<'_>, factor_of: fn(f64) -> f64) -> Result<Array
     };
     let products = intervals.iter().zip(factors).map(|(interval, factor)| match interval.zip(factor) {
         None => Ok(None),
-        Some((_, factor)) if !factor_of(factor).is_finite() => exec_err!("an interval is not divided by zero"),
-        Some((interval, factor)) => match product_of(interval, factor_of(factor)) {
+        Some((_, factor)) if !scaled(1.0, factor).is_finite() => exec_err!("an interval is not divided by zero"),
+        Some((interval, factor)) => match product_of(interval, factor) {
             Some(product) => Ok(Some(product)),
             None => exec_err!("interval out of range"),
         },

@@ -6,13 +6,14 @@
 //! - [`date_trunc`]: `date_trunc` and `date_part`
 //! - [`timestamps`]: instants, local times and text made from each other
 //! - [`intervals`]: arithmetic with intervals
-//! - [`to_char`]: times in patterns
+//! - [`to_char`], [`number_chars`]: times and numbers in patterns
 //! - [`now`]: the time of the statement
 
 pub(crate) mod date_trunc;
 pub(crate) mod function;
 pub(crate) mod intervals;
 pub(crate) mod now;
+pub(crate) mod number_chars;
 pub(crate) mod ordering;
 pub(crate) mod time_bucket;
 pub(crate) mod timestamps;

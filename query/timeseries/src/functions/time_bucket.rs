@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use crate::functions::ordering::time_order;
+use crate::functions::ordering::{any_time, time_order};
 use crate::time::bucket::Buckets;
 use crate::time::columns::{
     all_constant, column_result, constant_interval, constant_us, from_us, instant_type, interval_type, is_instant,
@@ -154,10 +154,10 @@ impl ScalarUDFImpl for TimeBucket {
     }
 
     fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
-        Ok(time_order(inputs, 1))
+        Ok(time_order(inputs, 1, any_time))
     }
 
     fn preserves_lex_ordering(&self, inputs: &[ExprProperties]) -> Result<bool> {
-        Ok(time_order(inputs, 1) != SortProperties::Unordered)
+        Ok(time_order(inputs, 1, any_time) != SortProperties::Unordered)
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::ColumnarValue;
 
 use crate::functions::function::{Call, TimeFunction};
+use crate::functions::ordering::instant_or_day;
 use crate::time::calendar::{Day, HOUR_US, MINUTE_US};
 use crate::time::columns::{
     constant_text, from_us, instant_type, interval_type, is_instant, is_local, is_text, local_type, map_us,
@@ -17,13 +18,15 @@ use crate::time::columns::{
 };
 use crate::time::interval_text::interval_text;
 use crate::time::rounding::round_i64;
-use crate::time::text::{instant_text, local_text, parse_instant, parse_local};
+use crate::time::text::{instant_text, local_text, parse_day, parse_instant, parse_local};
 use crate::time::zone::Zone;
 
 /// The functions of this module.
 pub(crate) fn functions() -> Vec<TimeFunction> {
     vec![
-        TimeFunction::new("timestamptz", to_instant_typing, to_instant).depending_on_session().ordered_by(0),
+        TimeFunction::new("timestamptz", to_instant_typing, to_instant)
+            .depending_on_session()
+            .ordered_by(0, instant_or_day),
         TimeFunction::new("timestamp", to_local_typing, to_local).depending_on_session(),
         TimeFunction::new("date", date_typing, date).depending_on_session(),
         TimeFunction::new("text", text_typing, text).depending_on_session(),
@@ -99,7 +102,12 @@ fn date_typing(given: &[DataType]) -> Typed {
 }
 
 fn date(call: &Call<'_>) -> Result<ArrayRef> {
-    from_us(local_times(&call.array(0)?, call.zone()?)?, &DataType::Date32)
+    let array = call.array(0)?;
+    let days = match array.data_type() {
+        DataType::Utf8 => parse_each(array.as_string(), parse_day)?,
+        _ => local_times(&array, call.zone()?)?,
+    };
+    from_us(days, &DataType::Date32)
 }
 
 fn text_typing(given: &[DataType]) -> Typed {
@@ -108,19 +116,32 @@ fn text_typing(given: &[DataType]) -> Typed {
         DataType::Interval(_) | DataType::Duration(_) => Some(interval_type()),
         _ => None,
     };
-    one(given, wanted, DataType::Utf8)
+    match given {
+        [DataType::List(item)] if wanted(item.data_type()).is_some() => {
+            Ok((given.to_vec(), DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)))))
+        }
+        _ => one(given, wanted, DataType::Utf8),
+    }
 }
 
 fn text(call: &Call<'_>) -> Result<ArrayRef> {
     let (array, zone) = (call.array(0)?, call.zone()?);
-    let texts: StringArray = if *array.data_type() == interval_type() {
-        to_intervals(&array)?.iter().map(|interval| interval.map(interval_text)).collect()
-    } else {
-        let aware = is_instant(array.data_type());
-        let written = |time: i64| if aware { instant_text(time, zone) } else { local_text(time) };
-        to_us(&array)?.iter().map(|time| time.map(written)).collect()
+    let (Some(lists), DataType::List(item)) = (array.as_list_opt::<i32>(), call.result) else {
+        return Ok(Arc::new(texts(&array, zone)?));
     };
-    Ok(Arc::new(texts))
+    let (offsets, nulls) = (lists.offsets().clone(), lists.nulls().cloned());
+    let items = Arc::new(texts(lists.values(), zone)?);
+    Ok(Arc::new(ListArray::try_new(Arc::clone(item), offsets, items, nulls)?))
+}
+
+/// Times or intervals as texts.
+fn texts(values: &ArrayRef, zone: Zone) -> Result<StringArray> {
+    if matches!(values.data_type(), DataType::Interval(_) | DataType::Duration(_)) {
+        return Ok(to_intervals(values)?.iter().map(|interval| interval.map(interval_text)).collect());
+    }
+    let aware = is_instant(values.data_type());
+    let written = |time: i64| if aware { instant_text(time, zone) } else { local_text(time) };
+    Ok(to_us(values)?.iter().map(|time| time.map(written)).collect())
 }
 
 fn timezone_typing(given: &[DataType]) -> Typed {

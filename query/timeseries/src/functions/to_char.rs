@@ -1,4 +1,4 @@
-//! `to_char` of times, with PostgreSQL's patterns. A pattern that has a `%` is one of strftime's.
+//! `to_char` of times and numbers, with PostgreSQL's patterns. A pattern of times that has a `%` is one of strftime's.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use chrono::{DateTime, FixedOffset, TimeZone};
 use datafusion::common::{Result, exec_err, plan_err};
 
 use crate::functions::function::{Call, TimeFunction};
+use crate::functions::number_chars::{NumberPattern, digits_of};
 use crate::time::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US};
 use crate::time::columns::{is_instant, is_text, local_type, to_us};
 use crate::time::text::{month_name, push_offset, weekday_name};
@@ -28,12 +29,16 @@ fn typing(given: &[DataType]) -> Result<(Vec<DataType>, DataType)> {
         DataType::Timestamp(..) | DataType::Date32 => Ok((vec![time.clone(), DataType::Utf8], DataType::Utf8)),
         DataType::Date64 => Ok((vec![DataType::Date32, DataType::Utf8], DataType::Utf8)),
         DataType::Null => Ok((vec![local_type(), DataType::Utf8], DataType::Utf8)),
-        _ => plan_err!("to_char takes a time, and not {time}"),
+        number if number.is_numeric() => Ok((vec![number.clone(), DataType::Utf8], DataType::Utf8)),
+        _ => plan_err!("to_char takes a time or a number, and not {time}"),
     }
 }
 
 fn to_char(call: &Call<'_>) -> Result<ArrayRef> {
     let (array, patterns) = (call.array(0)?, call.array(1)?);
+    if array.data_type().is_numeric() {
+        return numbers(&array, patterns.as_string());
+    }
     let zone = if is_instant(array.data_type()) { Some(call.zone()?) } else { None };
     let (times, patterns) = (to_us(&array)?, patterns.as_string::<i32>());
     // The pattern is nearly always a constant, and parsing it costs more than writing a row.
@@ -54,6 +59,28 @@ fn to_char(call: &Call<'_>) -> Result<ArrayRef> {
         }
         let pieces = parsed.as_ref().map_or(&[][..], |(_, pieces)| pieces);
         Ok(Some(write(&Moment::new(times.value(row), zone), pieces)))
+    });
+    Ok(Arc::new(texts.collect::<Result<StringArray>>()?))
+}
+
+/// Numbers as texts.
+fn numbers(values: &ArrayRef, patterns: &StringArray) -> Result<ArrayRef> {
+    let mut parsed: Option<(String, NumberPattern)> = None;
+    let texts = (0..values.len()).map(|row| {
+        if values.is_null(row) || patterns.is_null(row) {
+            return Ok(None);
+        }
+        let pattern = patterns.value(row);
+        if pattern.len() > PATTERN_BYTES_MAX {
+            return exec_err!("a pattern of to_char has at most {PATTERN_BYTES_MAX} bytes");
+        }
+        if parsed.as_ref().is_none_or(|(known, _)| known != pattern) {
+            parsed = Some((pattern.to_owned(), NumberPattern::read(pattern)?));
+        }
+        match &parsed {
+            Some((_, read)) => Ok(Some(read.write(&digits_of(values, row, read.behind)?))),
+            None => Ok(None),
+        }
     });
     Ok(Arc::new(texts.collect::<Result<StringArray>>()?))
 }

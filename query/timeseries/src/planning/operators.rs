@@ -9,13 +9,13 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, IntervalMonthDayNano};
 use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{Between, BinaryExpr, Cast, InList, ScalarFunction};
-use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, cast, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, Sort, cast, lit};
 
 use crate::functions::intervals::{BETWEEN, DIVIDE, LENGTH, MINUS, MULTIPLY, PLUS};
 use crate::time::calendar::DAY_US;
 use crate::time::columns::{interval_type, is_instant, is_local, is_text, local_type};
 use crate::time::interval_text::parse_interval;
-use crate::time::text::{parse_instant, parse_local};
+use crate::time::text::{parse_day, parse_instant, parse_local};
 use crate::time::zone::Zone;
 
 /// The functions that expressions become.
@@ -84,6 +84,16 @@ impl Rewriter<'_> {
             _ if arithmetic => self.arithmetic((left, &left_type), op, (right, &right_type))?,
             _ => self.coerce_pair(left, &left_type, right, &right_type)?.map(|(left, right)| binary(left, op, right)),
         })
+    }
+
+    /// An order by intervals as one by their lengths, by which they are compared.
+    pub(crate) fn sort_spans(&self, mut sort: Sort) -> Sort {
+        for by in &mut sort.expr {
+            if self.type_of(&by.expr).is_some_and(|of| is_span(&of)) {
+                by.expr = self.functions.call(LENGTH, vec![by.expr.clone()]);
+            }
+        }
+        sort
     }
 
     fn multiply_interval(&self, left: &Expr, op: Operator, right: &Expr) -> Option<Expr> {
@@ -257,7 +267,10 @@ impl Rewriter<'_> {
             (from, DataType::Date32) if is_text(from) || is_instant(from) => self.date(expr)?,
             (from, DataType::Time32(_) | DataType::Time64(_)) if is_instant(from) => self.local(expr)?,
             (from, DataType::Interval(_)) if is_text(from) && constant_text(expr).is_some() => interval(expr)?,
-            (DataType::Timestamp(..) | DataType::Interval(_) | DataType::Duration(_), text) if is_text(text) => {
+            (of, text) if is_time_or_span(of) && is_text(text) => self.functions.call("text", vec![expr.clone()]),
+            (DataType::List(of), DataType::List(text))
+                if is_time_or_span(of.data_type()) && is_text(text.data_type()) =>
+            {
                 self.functions.call("text", vec![expr.clone()])
             }
             _ => return Ok(None),
@@ -329,7 +342,7 @@ impl Rewriter<'_> {
         let Some(text) = constant_text(expr) else { return Ok(self.functions.call("date", vec![expr.clone()])) };
         Ok(match self.special_instant(text) {
             Some(instant) => self.functions.call("date", vec![instant]),
-            None => lit(ScalarValue::Date32(i32::try_from(parse_local(text)?.div_euclid(DAY_US)).ok())),
+            None => lit(ScalarValue::Date32(i32::try_from(parse_day(text)?.div_euclid(DAY_US)).ok())),
         })
     }
 
@@ -384,6 +397,10 @@ fn is_comparison(op: Operator) -> bool {
 
 fn is_temporal(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(..) | DataType::Date32) || is_span(data_type)
+}
+
+fn is_time_or_span(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(..)) || is_span(data_type)
 }
 
 fn is_span(data_type: &DataType) -> bool {

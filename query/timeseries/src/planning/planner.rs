@@ -124,6 +124,10 @@ impl TimeRules {
             Ok(rewritten.update_data(|expr| name.restore(expr)))
         })?;
         // Types may have changed below even where no expression of this node has.
-        plan.map_data(LogicalPlan::recompute_schema)
+        let plan = plan.map_data(LogicalPlan::recompute_schema)?;
+        Ok(plan.update_data(|plan| match plan {
+            LogicalPlan::Sort(sort) => LogicalPlan::Sort(rewriter.sort_spans(sort)),
+            other => other,
+        }))
     }
 }

@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use crate::planning::visit::{SyntaxVisitorMut, visit_statement_mut};
 use crate::relations::latest::expand_latest;
+use crate::relations::live_windows::expand_live_windows;
 use crate::time::calendar::negated;
 use crate::time::interval_text::parse_interval;
 
@@ -19,7 +20,7 @@ use crate::time::interval_text::parse_interval;
 ///
 /// - `x AT TIME ZONE z` becomes `timezone(z, x)`.
 /// - A table with `ASOF JOIN`s is put in parentheses, where a planner of relations finds it.
-/// - `latest(table)` becomes the query that it abbreviates.
+/// - `latest(table)` becomes the query that it abbreviates, and `live_windows(table, window)` one that stands for it.
 /// - Intervals are written in units that DataFusion reads.
 /// - Casts that would have one name get names of their own.
 pub fn prepare(statement: &mut Statement) {
@@ -49,7 +50,7 @@ impl SyntaxVisitorMut for SyntaxRewriter {
     }
 
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
-        if let Some(rows) = expand_latest(relation) {
+        if let Some(rows) = expand_latest(relation).or_else(|| expand_live_windows(relation)) {
             *relation = rows;
         }
         ControlFlow::Continue(())

@@ -126,6 +126,13 @@ pub fn visit_expressions_mut(
     visit_statement_mut(statement, &mut ExpressionsMut(function))
 }
 
+/// Calls a function with an expression and all within it, inner ones before outer ones, but with none within its subqueries: names there are
+/// looked up among their own tables.
+pub fn visit_own_expressions_mut(expr: &mut Expr, function: &mut dyn FnMut(&mut Expr)) {
+    let walk = visit_expr_mut(expr, &mut OwnExpressionsMut { function, subqueries: 0 });
+    debug_assert!(walk.is_continue(), "nothing ends the walk");
+}
+
 /// The one reader that sqlparser's walk is compiled for.
 struct Dispatch<'v>(&'v mut dyn SyntaxVisitor);
 
@@ -205,5 +212,30 @@ struct ExpressionsMut<'f>(&'f mut dyn FnMut(&mut Expr) -> ControlFlow<()>);
 impl SyntaxVisitorMut for ExpressionsMut<'_> {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         (self.0)(expr)
+    }
+}
+
+struct OwnExpressionsMut<'f> {
+    function: &'f mut dyn FnMut(&mut Expr),
+    /// Subqueries around the expression.
+    subqueries: usize,
+}
+
+impl SyntaxVisitorMut for OwnExpressionsMut<'_> {
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.subqueries += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.subqueries -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if self.subqueries == 0 {
+            (self.function)(expr);
+        }
+        ControlFlow::Continue(())
     }
 }

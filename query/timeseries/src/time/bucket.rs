@@ -40,7 +40,13 @@ impl Buckets {
         offset: Option<IntervalMonthDayNano>,
         zone: Zone,
     ) -> Result<Self> {
-        let fixed_us = i64::from(width.days) * DAY_US + width.nanoseconds / 1_000;
+        let days_us = i64::from(width.days).checked_mul(DAY_US);
+        let Some(fixed_us) = days_us.and_then(|days_us| days_us.checked_add(width.nanoseconds / 1_000)) else {
+            return exec_err!(
+                "a bucket of {} days is wider than time itself: at most 106,751,991 are possible",
+                width.days
+            );
+        };
         let (width, origin) = match (i64::from(width.months), fixed_us) {
             (0, 1..) => (Width::Fixed(fixed_us), origin_us.unwrap_or(ORIGIN_US)),
             (1.., 0) => {

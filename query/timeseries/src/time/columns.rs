@@ -60,7 +60,7 @@ pub(crate) fn to_us(array: &ArrayRef) -> Result<Int64Array> {
         DataType::Timestamp(TimeUnit::Second, _) => {
             array.as_primitive::<TimestampSecondType>().unary_opt(|time| time.checked_mul(1_000_000))
         }
-        DataType::Date32 => array.as_primitive::<Date32Type>().unary(|days| i64::from(days) * DAY_US),
+        DataType::Date32 => array.as_primitive::<Date32Type>().unary_opt(|days| i64::from(days).checked_mul(DAY_US)),
         DataType::Date64 => array.as_primitive::<Date64Type>().unary_opt(|time| time.checked_mul(1_000)),
         DataType::Null => Int64Array::new_null(array.len()),
         other => return exec_err!("a time was expected, and not {other}"),
@@ -154,4 +154,17 @@ pub(crate) fn constant_interval(value: &ScalarValue, what: &str) -> Result<Optio
 pub(crate) fn constant_us(value: &ScalarValue) -> Result<Option<i64>> {
     let times = to_us(&value.to_array()?)?;
     Ok(times.is_valid(0).then(|| times.value(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_beyond_microseconds_is_null_and_no_other_date() {
+        let days = Date32Array::from(vec![0, -1, 106_751_991, 106_751_992, i32::MAX, i32::MIN]);
+        let times = to_us(&(Arc::new(days) as ArrayRef)).unwrap();
+        let times: Vec<Option<i64>> = times.iter().collect();
+        assert_eq!(times, [Some(0), Some(-DAY_US), Some(106_751_991 * DAY_US), None, None, None]);
+    }
 }

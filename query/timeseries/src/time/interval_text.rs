@@ -7,7 +7,7 @@ use crate::time::rounding::round_i64;
 use crate::time::text::{fraction_us, push_time, put};
 
 /// The interval that a text means: `1 day 02:00:00`, `1.5 hours`, `2 weeks ago`, `P1DT2H`, or seconds.
-pub(crate) fn parse_interval(text: &str) -> Option<IntervalMonthDayNano> {
+pub fn parse_interval(text: &str) -> Option<IntervalMonthDayNano> {
     let text = text.trim().trim_start_matches('@').to_ascii_lowercase();
     let mut sum = Sum::default();
     if let Some(iso) = text.strip_prefix('p') {
@@ -39,7 +39,14 @@ pub(crate) fn parse_interval(text: &str) -> Option<IntervalMonthDayNano> {
         } else if word.ends_with(|letter: char| letter.is_ascii_digit()) {
             let unit =
                 words.next_if(|word| word.starts_with(|letter: char| letter.is_ascii_alphabetic()) && *word != "ago");
-            sum.add(word, unit.unwrap_or("s"))?;
+            match (unit, words.peek()) {
+                (Some(unit), _) => sum.add(word, unit)?,
+                (None, _) if word.get(1..).is_some_and(|rest| rest.contains('-')) => sum.years_and_months(word)?,
+                // `1 2:03:04`: a number in front of a time is of days.
+                (None, Some(time)) if time.contains(':') => sum.add(word, "d")?,
+                (None, None | Some(&"ago")) => sum.add(word, "s")?,
+                (None, Some(_)) => return None,
+            }
         } else {
             sum.units(word, Some)?;
         }
@@ -70,6 +77,19 @@ struct Sum {
 }
 
 impl Sum {
+    /// `1-2`: years and months, of one sign.
+    fn years_and_months(&mut self, word: &str) -> Option<()> {
+        let (sign, digits) = match word.strip_prefix(['+', '-']) {
+            Some(digits) if word.starts_with('-') => ("-", digits),
+            Some(digits) => ("", digits),
+            None => ("", word),
+        };
+        let (years, months) = digits.split_once('-')?;
+        months.parse::<i64>().ok().filter(|months| (0..12).contains(months))?;
+        self.add(&format!("{sign}{years}"), "y")?;
+        self.add(&format!("{sign}{months}"), "mon")
+    }
+
     /// `1y2d`, by units that `named` knows.
     fn units<'a>(&mut self, text: &'a str, named: impl Fn(&'a str) -> Option<&'a str>) -> Option<()> {
         let mut rest = text;
@@ -183,10 +203,18 @@ mod tests {
             ("40 days 25:01:02", "40 days 25:01:02"),
             ("-03:00", "-03:00:00"),
             ("12", "00:00:12"),
+            ("1 2:03:04", "1 day 02:03:04"),
+            ("-1 2:03:04", "-1 days +02:03:04"),
+            ("1 -2:03:04", "1 day -02:03:04"),
+            ("1-2", "1 year 2 mons"),
+            ("-1-2", "-1 years -2 mons"),
+            ("+1-2 -3 +4:05:06.7", "1 year 2 mons -3 days +04:05:06.7"),
+            ("1-2 3", "1 year 2 mons 00:00:03"),
+            ("1 month 2", "1 mon 00:00:02"),
         ] {
             assert_eq!(parse_interval(text).map(interval_text).as_deref(), Some(wanted), "{text}");
         }
-        for text in ["", "day", "1 fortnight", "1:99", "1 day day", "--1 day"] {
+        for text in ["", "day", "1 fortnight", "1:99", "1 day day", "--1 day", "2 1 day", "1-13"] {
             assert_eq!(parse_interval(text), None, "{text}");
         }
     }

@@ -8,7 +8,11 @@ use crate::time::calendar::{DAY_US, Day, HOUR_US, MINUTE_US, SECOND_US};
 use crate::time::zone::Zone;
 
 /// The instant that a text means; without a zone in it, in `zone`.
-pub(crate) fn parse_instant(text: &str, zone: Zone) -> Result<i64> {
+///
+/// # Errors
+///
+/// Fails where the text is no time, or one that PostgreSQL does not have.
+pub fn parse_instant(text: &str, zone: Zone) -> Result<i64> {
     if is_epoch(text) {
         return Ok(0);
     }
@@ -22,13 +26,32 @@ pub(crate) fn parse_instant(text: &str, zone: Zone) -> Result<i64> {
 }
 
 /// The local time that a text means. A zone in it is read and has no effect.
-pub(crate) fn parse_local(text: &str) -> Result<i64> {
+///
+/// # Errors
+///
+/// As [`parse_instant`].
+pub fn parse_local(text: &str) -> Result<i64> {
     if is_epoch(text) {
         return Ok(0);
     }
     let wrong = || exec_datafusion_err!("invalid input syntax for type timestamp: \"{text}\"");
     let fields = Fields::read(text).ok_or_else(wrong)?;
     fields.local_us().ok_or_else(|| out_of_range(text))
+}
+
+/// The day that a text means, in µs. A time in it is read and has no effect, `24:00` neither.
+///
+/// # Errors
+///
+/// As [`parse_instant`].
+pub fn parse_day(text: &str) -> Result<i64> {
+    if is_epoch(text) {
+        return Ok(0);
+    }
+    let wrong = || exec_datafusion_err!("invalid input syntax for type date: \"{text}\"");
+    let fields = Fields::read(text).ok_or_else(wrong)?;
+    // A time that does not exist is refused all the same.
+    fields.local_us().and_then(|_| fields.day_us()).ok_or_else(|| out_of_range(text))
 }
 
 fn is_epoch(text: &str) -> bool {
@@ -48,6 +71,8 @@ struct Fields {
     time_us: Option<i64>,
     afternoon: Option<bool>,
     before_christ: bool,
+    /// The year has one or two digits: it is one of this century or the last.
+    is_short_year: bool,
     zone: Option<String>,
 }
 
@@ -80,6 +105,8 @@ impl Fields {
             _ => {
                 if let Some(month) = month_of(&lower) {
                     self.month = Some(month);
+                } else if is_date_of_words(&lower) {
+                    return self.date(word);
                 } else if !is_weekday(&lower) {
                     return self.set_zone(word);
                 }
@@ -119,9 +146,21 @@ impl Fields {
         let number = |part: &str| (!part.is_empty() && part.len() <= 6).then(|| part.parse::<i64>().ok()).flatten();
         let parts: Vec<&str> = word.split(['-', '/', '.']).collect();
         match parts.as_slice() {
+            [julian] if julian.starts_with(['J', 'j']) => {
+                let days = julian[1..].parse::<i64>().ok().filter(|days| (0..=JULIAN_MAX).contains(days))?;
+                let date = Day::from_days(days - JULIAN_EPOCH);
+                self.set_date(date.year, date.month, date.day)
+            }
             [digits] if digits.len() == 8 && self.year.is_none() => {
-                let digits = number(&digits[..4]).zip(number(&digits[4..6])).zip(number(&digits[6..]))?;
+                let part = |from: usize, to: usize| digits.get(from..to).and_then(number);
+                let digits = part(0, 4).zip(part(4, 6)).zip(part(6, 8))?;
                 let ((year, month), day) = digits;
+                self.set_date(year, month, day)
+            }
+            [digits] if digits.len() == 6 && self.year.is_none() && self.month.is_none() => {
+                let part = |from: usize, to: usize| digits.get(from..to).and_then(number);
+                let ((year, month), day) = part(0, 2).zip(part(2, 4)).zip(part(4, 6))?;
+                self.is_short_year = true;
                 self.set_date(year, month, day)
             }
             [digits] if digits.len() == 6 && self.year.is_some() && self.time_us.is_none() => {
@@ -129,20 +168,26 @@ impl Fields {
             }
             [digits] if self.month.is_some() && self.day.is_some() => {
                 self.year = Some(number(digits)?);
+                self.is_short_year = digits.len() <= 2;
                 Some(())
             }
             [digits] if digits.len() <= 2 && self.day.is_none() => {
                 self.day = Some(number(digits)?);
                 Some(())
             }
-            [year, month, day] if year.len() >= 3 => {
+            [year, month, day] if year.len() >= 3 && month_of(&year.to_ascii_lowercase()).is_none() => {
                 let month = month_of(&month.to_ascii_lowercase()).or_else(|| number(month))?;
                 self.set_date(number(year)?, month, number(day)?)
             }
             [day, name, year] if month_of(&name.to_ascii_lowercase()).is_some() => {
+                self.is_short_year = year.len() <= 2;
                 self.set_date(number(year)?, month_of(&name.to_ascii_lowercase())?, number(day)?)
             }
-            [month, day, year] => self.set_date(number(year)?, number(month)?, number(day)?),
+            [month, day, year] => {
+                let month = month_of(&month.to_ascii_lowercase()).or_else(|| number(month))?;
+                self.is_short_year = year.len() <= 2;
+                self.set_date(number(year)?, month, number(day)?)
+            }
             _ => None,
         }
     }
@@ -172,8 +217,11 @@ impl Fields {
         }
     }
 
-    fn local_us(&self) -> Option<i64> {
+    fn day_us(&self) -> Option<i64> {
         let (mut year, month, day) = (self.year?, self.month?, self.day?);
+        if self.is_short_year && !self.before_christ {
+            year += if year < 70 { 2_000 } else { 1_900 };
+        }
         if self.before_christ {
             // Texts have no year 0: 1 BC comes before AD 1.
             year = 1 - year;
@@ -188,6 +236,10 @@ impl Fields {
         if day < 1 || day > date.days_in_month() {
             return None;
         }
+        date.days().checked_mul(DAY_US)
+    }
+
+    fn local_us(&self) -> Option<i64> {
         let mut time_us = self.time_us.unwrap_or(0);
         if let Some(afternoon) = self.afternoon {
             let hour = time_us / HOUR_US;
@@ -200,9 +252,14 @@ impl Fields {
                 _ => 0,
             };
         }
-        date.days().checked_mul(DAY_US)?.checked_add(time_us)
+        self.day_us()?.checked_add(time_us)
     }
 }
+
+/// The Julian day of 1970-01-01.
+const JULIAN_EPOCH: i64 = 2_440_588;
+/// That of the last day of PostgreSQL's times.
+const JULIAN_MAX: i64 = 109_203_527;
 
 /// `HH:MM`, `HH:MM:SS.ffffff` or `HHMMSS`, in µs.
 fn time_us(text: &str) -> Option<i64> {
@@ -210,7 +267,7 @@ fn time_us(text: &str) -> Option<i64> {
     let parts: Vec<&str> = match whole.contains(':') {
         true => whole.split(':').collect(),
         false if whole.len() == 6 || whole.len() == 4 || whole.len() == 2 => {
-            (0..whole.len()).step_by(2).map(|at| &whole[at..at + 2]).collect()
+            (0..whole.len()).step_by(2).map(|at| whole.get(at..at + 2)).collect::<Option<_>>()?
         }
         false => return None,
     };
@@ -234,6 +291,12 @@ pub(crate) fn fraction_us(digits: &str) -> Option<i64> {
         us = us * 10 + digits.as_bytes().get(at).map_or(0, |digit| i64::from(digit - b'0'));
     }
     Some(us + i64::from(digits.as_bytes().get(6).is_some_and(|digit| *digit >= b'5')))
+}
+
+/// True for a Julian day, `j2451187`, and for a date that begins with the name of a month, `jan-08-1999`.
+fn is_date_of_words(lower: &str) -> bool {
+    let is_julian = lower.strip_prefix('j').is_some_and(|days| days.bytes().all(|byte| byte.is_ascii_digit()));
+    is_julian || lower.split_once(['-', '/', '.']).is_some_and(|(month, _)| month_of(month).is_some())
 }
 
 const MONTHS: [&str; 12] = [
@@ -345,6 +408,7 @@ pub(crate) fn put(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::interval_text::parse_interval;
 
     #[test]
     fn a_text_with_and_without_zone_is_the_instant_that_postgresql_reads() {
@@ -362,8 +426,39 @@ mod tests {
             ("1999-Jan-08", "1999-01-07 17:00:00+00"),
             ("2026-01-01 24:00", "2026-01-01 17:00:00+00"),
             ("0044-03-15 12:00+00 BC", "0044-03-15 12:00:00+00 BC"),
+            ("8-Jan-99 07:00", "1999-01-08 00:00:00+00"),
+            ("01/02/69 07:00", "2069-01-02 00:00:00+00"),
+            // Eight hours ahead of UTC until 1975.
+            ("Jan-08-70 07:00", "1970-01-07 23:00:00+00"),
+            ("8 Jan 099 07:00+07", "0099-01-08 00:00:00+00"),
+            ("January 8, 99 00:00+00 BC", "0099-01-08 00:00:00+00 BC"),
+            ("990108 07:00", "1999-01-08 00:00:00+00"),
+            ("J2451187 07:00", "1999-01-08 00:00:00+00"),
         ] {
             assert_eq!(read(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_has_no_time() {
+        for text in ["2026-01-02", "2026-01-02 24:00:00", "2026-01-02 23:59:60", "2026-01-02 12:00+07"] {
+            assert_eq!(parse_day(text).expect(text), parse_local("2026-01-02").expect("a time"), "{text}");
+        }
+        assert!(parse_day("2026-01-02 25:00").is_err());
+    }
+
+    #[test]
+    fn a_text_with_letters_of_several_bytes_anywhere_is_refused_or_read_and_never_cut_within_one() {
+        let parts = ["", "1", "12", "é", "éé", "\u{1F600}", "2026", "-01", ":", ".5", "T", "+", "Z", " "];
+        for first in parts {
+            for (second, third) in parts.iter().flat_map(|second| parts.map(|third| (second, third))) {
+                for text in [[first, second, third].concat(), ["2026-01-01 ", first, second, third].concat()] {
+                    let read = parse_instant(&text, Zone::UTC).is_ok() || parse_local(&text).is_ok();
+                    assert!(!read || text.is_ascii(), "{text}");
+                    assert!(parse_interval(&text).is_none() || text.is_ascii(), "{text}");
+                    assert!(Zone::named(&text).is_err() || text.is_ascii(), "{text}");
+                }
+            }
         }
     }
 

@@ -23,19 +23,25 @@ impl Zone {
     /// UTC.
     pub const UTC: Self = Self::Fixed(0);
 
-    /// The zone of the session; UTC where none is set.
+    /// The zone of the session, by its [`Zone::arrow_name`]; UTC where none is set.
     ///
     /// # Errors
     ///
     /// Fails where the setting names no zone.
     pub fn from_session(config: &ConfigOptions) -> Result<Self> {
-        match config.execution.time_zone.as_deref() {
-            None | Some("+00:00" | "UTC") => Ok(Self::UTC),
-            Some(name) => match east_offset(name) {
-                Some(seconds) => Ok(Self::Fixed(seconds)),
-                None => Self::named(name),
-            },
-        }
+        let Some(name) = config.execution.time_zone.as_deref() else { return Ok(Self::UTC) };
+        Self::of_arrow_name(name).ok_or_else(|| exec_datafusion_err!("time zone \"{name}\" not recognized"))
+    }
+
+    /// The zone of an [`Zone::arrow_name`]. Names of zones alone: `CET` as an abbreviation would have no summer time.
+    pub fn of_arrow_name(name: &str) -> Option<Self> {
+        east_offset(name).map(Self::Fixed).or_else(|| Self::of_database(name))
+    }
+
+    /// The zone of this name in the IANA database, in any case.
+    pub(crate) fn of_database(name: &str) -> Option<Self> {
+        let zone = ZONES.get(&name.to_ascii_lowercase())?;
+        Some(if ALWAYS_UTC.contains(zone) { Self::UTC } else { Self::Named(*zone) })
     }
 
     /// The zone that `AT TIME ZONE` means: a name, an abbreviation, or a POSIX offset, whose sign is positive to the west.
@@ -45,8 +51,8 @@ impl Zone {
         if let Some(hours) = abbreviation(&lower) {
             return Ok(Self::Fixed(hours * 3_600));
         }
-        if let Some(zone) = ZONES.get(&lower) {
-            return Ok(if *zone == Tz::UTC { Self::UTC } else { Self::Named(*zone) });
+        if let Some(zone) = Self::of_database(&lower) {
+            return Ok(zone);
         }
         let digits = lower.find(|letter: char| !letter.is_ascii_alphabetic()).map(|at| &lower[at..]);
         match digits.and_then(offset_seconds) {
@@ -54,20 +60,6 @@ impl Zone {
             Some(west) => Ok(Self::Fixed(-west)),
             None => Err(exec_datafusion_err!("time zone \"{name}\" not recognized")),
         }
-    }
-
-    /// The zone that the setting `TimeZone` of a connection names: an IANA name in any case, or an offset as `+07:00`, east
-    /// positive. `None` where there is no such zone.
-    ///
-    /// Neither abbreviations nor seconds of an offset are accepted: the answer must have a name that Arrow knows.
-    pub fn parse(name: &str) -> Option<Self> {
-        if let Some(seconds) = setting_offset_seconds(name) {
-            return Some(Self::Fixed(seconds));
-        }
-        if ["utc", "gmt", "z", "etc/utc", "universal", "zulu"].contains(&name.to_ascii_lowercase().as_str()) {
-            return Some(Self::UTC);
-        }
-        ZONES.get(&name.to_ascii_lowercase()).copied().map(Self::Named)
     }
 
     /// The name by which Arrow and [`Zone::from_session`] know the zone.
@@ -176,6 +168,9 @@ impl Zone {
     }
 }
 
+/// Zones that never were anything but UTC; those of the time of nearly all statements need no look-up.
+const ALWAYS_UTC: [Tz; 6] = [Tz::UTC, Tz::Etc__UTC, Tz::UCT, Tz::Zulu, Tz::Universal, Tz::GMT];
+
 /// Seconds of the year -9996 and of the year 9996, between which offsets are looked up.
 const RULES_FROM_SECONDS: i64 = -377_600_000_000;
 const RULES_UNTIL_SECONDS: i64 = 253_300_000_000;
@@ -234,7 +229,8 @@ impl OffsetCursor {
     }
 }
 
-static ZONES: LazyLock<HashMap<String, Tz>> =
+/// Zones of the database by their names in lower case.
+pub(crate) static ZONES: LazyLock<HashMap<String, Tz>> =
     LazyLock::new(|| TZ_VARIANTS.iter().map(|zone| (zone.name().to_ascii_lowercase(), *zone)).collect());
 
 /// Hours east of the abbreviations that PostgreSQL knows by default and that are in use.
@@ -276,22 +272,6 @@ fn offset_seconds(text: &str) -> Option<i32> {
     let number = |at: usize| parts.get(at).map_or(Some(0), |part| part.parse::<i32>().ok());
     let (hours, minutes, seconds) = (number(0)?, number(1)?, number(2)?);
     (hours <= 167 && minutes < 60 && seconds < 60).then_some(sign * (hours * 3_600 + minutes * 60 + seconds))
-}
-
-/// Seconds of `+07`, `-3:30` or `+07:00` in the setting `TimeZone`, as ISO 8601 has them: east is positive.
-fn setting_offset_seconds(text: &str) -> Option<i32> {
-    let (sign, rest) = match text.as_bytes().first()? {
-        b'+' => (1, &text[1..]),
-        b'-' => (-1, &text[1..]),
-        _ => return None,
-    };
-    let (hours, minutes) = match rest.split_once(':') {
-        Some((hours, minutes)) => (hours, minutes.parse::<i32>().ok()?),
-        None if rest.len() == 4 => (rest.get(..2)?, rest.get(2..)?.parse::<i32>().ok()?),
-        None => (rest, 0),
-    };
-    let hours: i32 = hours.parse().ok()?;
-    ((0..=15).contains(&hours) && (0..60).contains(&minutes)).then_some(sign * (hours * 3_600 + minutes * 60))
 }
 
 fn east_offset(text: &str) -> Option<i32> {
@@ -357,13 +337,5 @@ mod tests {
                 assert_eq!(cursor.offset_us(instant), zone.offset_us(instant), "{zone:?} {instant}");
             }
         }
-    }
-
-    #[test]
-    fn unknown_zones_are_none() {
-        assert_eq!(Zone::parse("Mars/Olympus"), None);
-        assert_eq!(Zone::parse("+99:00"), None);
-        assert_eq!(Zone::parse("UTC"), Some(Zone::UTC));
-        assert_eq!(Zone::parse("Etc/UTC").map(Zone::arrow_name).as_deref(), Some("UTC"));
     }
 }

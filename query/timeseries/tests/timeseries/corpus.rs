@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::harness::Session;
+use crate::session::Session;
 
 /// A statement.
 #[derive(Debug)]
@@ -81,7 +81,8 @@ impl Corpus {
 /// Cells are the same text, or the same number.
 fn same(found: &[String], wanted: &[String]) -> bool {
     let same_cell = |(found, wanted): (&str, &str)| {
-        found == wanted || matches!((found.parse::<f64>(), wanted.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+        found == wanted
+            || matches!((found.parse::<f64>(), wanted.parse::<f64>()), (Ok(a), Ok(b)) if a == b || a.is_nan() && b.is_nan())
     };
     let same_row = |(found, wanted): (&String, &String)| {
         found.split('|').count() == wanted.split('|').count() && found.split('|').zip(wanted.split('|')).all(same_cell)

@@ -6,3 +6,6 @@ mod harness;
 mod plans;
 mod postgres;
 mod slt;
+
+// The tests of the query engine run the same files in sessions of their own.
+use harness as session;

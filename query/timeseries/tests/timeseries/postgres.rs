@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::corpus::Corpus;
-use crate::harness::readings_sql;
+use crate::session::readings_sql;
 
 /// A server of its own on a socket in a temporary folder. It refuses to run as root, so that it gets another user then.
 struct Postgres {

@@ -1,4 +1,4 @@
-//! Credentials of gateways.
+//! Gateways: who writes, and for which zone.
 
 use std::sync::Arc;
 
@@ -6,8 +6,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use zonelake_registry::Registry;
+use zonelake_registry::{Devices, GatewayInfo, Registry, RegistryError, TokenRequest, WriteGrant};
 
+use super::actor::Actor;
 use super::error::AdminError;
 use super::json::{JsonBody, json};
 
@@ -26,7 +27,7 @@ pub struct AddGateway {
 pub struct AddedGateway {
     /// Name of the gateway.
     pub name: String,
-    /// Token of the gateway, shown this once.
+    /// First token of the gateway, shown this once.
     pub token: String,
 }
 
@@ -55,28 +56,106 @@ pub struct GatewayItem {
     pub zone: String,
     /// Time of adding, microseconds since 1970, UTC.
     pub created_us: i64,
-    /// Time of revocation, microseconds since 1970, UTC; absent while the token holds.
+    /// Time of revocation, microseconds since 1970, UTC; absent while the gateway may write.
     pub revoked_us: Option<i64>,
+    /// What it may write.
+    pub grants: Vec<WriteGrantItem>,
+}
+
+/// Grant of a gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WriteGrantItem {
+    /// Table; null for all of them.
+    #[serde(default)]
+    pub table: Option<String>,
+    /// Code of the zone.
+    pub zone: String,
+    /// Devices: a name, its beginning with `*` behind it, or `*` for all, which is so without it.
+    #[serde(default)]
+    pub devices: Option<String>,
+}
+
+impl WriteGrantItem {
+    fn read(self) -> Result<WriteGrant, AdminError> {
+        let devices = self.devices.map_or(Ok(Devices::All), |devices| devices.parse())?;
+        Ok(WriteGrant { table: self.table.map(Into::into), zone: self.zone.into(), devices })
+    }
+}
+
+impl From<&WriteGrant> for WriteGrantItem {
+    fn from(grant: &WriteGrant) -> Self {
+        let devices = Some(grant.devices.to_string());
+        Self { table: grant.table.as_deref().map(str::to_owned), zone: grant.zone.to_string(), devices }
+    }
+}
+
+impl From<GatewayInfo> for GatewayItem {
+    fn from(gateway: GatewayInfo) -> Self {
+        Self {
+            grants: gateway.grants.iter().map(WriteGrantItem::from).collect(),
+            name: gateway.name,
+            province: gateway.province.to_string(),
+            zone: gateway.zone_code.to_string(),
+            created_us: gateway.created_us,
+            revoked_us: gateway.revoked_us,
+        }
+    }
 }
 
 pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Result<Response, AdminError> {
     let gateways = tokio::task::spawn_blocking(move || registry.gateways()).await??;
-    let item = |gateway: zonelake_registry::GatewayInfo| GatewayItem {
-        name: gateway.name.to_string(),
-        province: gateway.province.to_string(),
-        zone: gateway.zone_code.to_string(),
-        created_us: gateway.created_us,
-        revoked_us: gateway.revoked_us,
-    };
-    Ok(json(StatusCode::OK, &GatewayList { gateways: gateways.into_iter().map(item).collect() }))
+    let gateways = gateways.into_iter().map(GatewayItem::from).collect();
+    Ok(json(StatusCode::OK, &GatewayList { gateways }))
+}
+
+pub(super) async fn show(
+    State(registry): State<Arc<Registry>>,
+    Path(name): Path<String>,
+) -> Result<Response, AdminError> {
+    changed(registry, name, |_, _| Ok(())).await
+}
+
+pub(super) async fn grant(
+    State(registry): State<Arc<Registry>>,
+    Path(name): Path<String>,
+    JsonBody(body): JsonBody<WriteGrantItem>,
+) -> Result<Response, AdminError> {
+    let grant = body.read()?;
+    changed(registry, name, move |registry, name| registry.grant_gateway(name, &grant)).await
+}
+
+pub(super) async fn revoke_grant(
+    State(registry): State<Arc<Registry>>,
+    Path(name): Path<String>,
+    JsonBody(body): JsonBody<WriteGrantItem>,
+) -> Result<Response, AdminError> {
+    let grant = body.read()?;
+    changed(registry, name, move |registry, name| registry.revoke_gateway_grant(name, &grant)).await
+}
+
+/// The gateway as it is after a change.
+async fn changed(
+    registry: Arc<Registry>,
+    name: String,
+    change: impl FnOnce(&Registry, &str) -> Result<(), RegistryError> + Send + 'static,
+) -> Result<Response, AdminError> {
+    let gateway = tokio::task::spawn_blocking(move || {
+        change(&registry, &name)?;
+        let found = registry.gateways()?.into_iter().find(|gateway| gateway.name == name);
+        found.ok_or(RegistryError::Unknown { what: "gateway", name })
+    });
+    Ok(json(StatusCode::OK, &GatewayItem::from(gateway.await??)))
 }
 
 pub(super) async fn add(
     State(registry): State<Arc<Registry>>,
+    actor: Actor,
     JsonBody(AddGateway { name, zone }): JsonBody<AddGateway>,
 ) -> Result<Response, AdminError> {
     let named = name.clone();
-    let added = tokio::task::spawn_blocking(move || registry.add_gateway(&named, &zone)).await??;
+    let request = TokenRequest { created_by: actor.0.to_string(), ..TokenRequest::default() };
+    let added = tokio::task::spawn_blocking(move || registry.add_gateway_with(&named, &zone, &request)).await??;
     Ok(json(StatusCode::CREATED, &AddedGateway { name, token: added.token }))
 }
 

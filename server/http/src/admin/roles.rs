@@ -1,4 +1,4 @@
-//! Roles: users of SQL and their limits.
+//! Roles: users of SQL, their kinds, limits and grants.
 
 use std::sync::Arc;
 
@@ -6,9 +6,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Deserializer, Serialize};
-use zonelake_registry::{Registry, RoleLimits};
+use zonelake_registry::{Registry, RegistryError, Role, RoleKind, RoleLimits};
 
 use super::error::AdminError;
+use super::grants_json::GrantItem;
 use super::json::{JsonBody, json};
 
 /// Body of `POST /api/v1/roles`.
@@ -17,9 +18,16 @@ use super::json::{JsonBody, json};
 pub struct AddRole {
     /// Name of the role.
     pub name: String,
+    /// Kind of the role: `administrator`, `province_analyst`, `zone_operator`, `network_operator`, `auditor` or `own`, which one
+    /// without a kind is.
+    #[serde(default)]
+    pub kind: Option<String>,
     /// Limits of the role; those that are absent are the server's.
     #[serde(default)]
     pub limits: LimitChanges,
+    /// What the role may read; without grants it reads nothing but public reference data.
+    #[serde(default)]
+    pub grants: Vec<GrantItem>,
 }
 
 /// Changes of limits, the body of `PATCH /api/v1/roles/{name}`: a limit that is absent stays, null takes it away.
@@ -80,31 +88,54 @@ pub struct RoleList {
 pub struct RoleItem {
     /// Name of the role.
     pub name: String,
+    /// Kind of the role.
+    pub kind: String,
     /// Seconds from the arrival of a statement to its last row.
     pub statement_seconds_max: Option<u32>,
     /// Memory of one statement, bytes.
     pub memory_bytes_max: Option<u64>,
     /// Statements that run at the same time.
     pub running_max: Option<u32>,
+    /// What the role may read.
+    pub grants: Vec<GrantItem>,
+}
+
+impl From<&Role> for RoleItem {
+    fn from(role: &Role) -> Self {
+        Self {
+            name: role.name.to_string(),
+            kind: role.kind.name().to_owned(),
+            statement_seconds_max: role.limits.statement_seconds_max,
+            memory_bytes_max: role.limits.memory_bytes_max,
+            running_max: role.limits.running_max,
+            grants: role.grants.iter().map(GrantItem::from).collect(),
+        }
+    }
 }
 
 pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Response {
-    let item = |role: &Arc<zonelake_registry::Role>| RoleItem {
-        name: role.name.to_string(),
-        statement_seconds_max: role.limits.statement_seconds_max,
-        memory_bytes_max: role.limits.memory_bytes_max,
-        running_max: role.limits.running_max,
-    };
-    json(StatusCode::OK, &RoleList { roles: registry.roles().iter().map(item).collect() })
+    json(StatusCode::OK, &RoleList { roles: registry.roles().iter().map(|role| RoleItem::from(&**role)).collect() })
+}
+
+pub(super) async fn show(
+    State(registry): State<Arc<Registry>>,
+    Path(name): Path<String>,
+) -> Result<Response, AdminError> {
+    let unknown = RegistryError::Unknown { what: "role", name: name.clone() };
+    let role = registry.role(&name).ok_or(unknown)?;
+    Ok(json(StatusCode::OK, &RoleItem::from(&*role)))
 }
 
 pub(super) async fn add(
     State(registry): State<Arc<Registry>>,
-    JsonBody(AddRole { name, limits }): JsonBody<AddRole>,
+    JsonBody(AddRole { name, kind, limits, grants }): JsonBody<AddRole>,
 ) -> Result<Response, AdminError> {
     let named = name.clone();
     let limits = limits.applied_to(RoleLimits::default());
-    let password = tokio::task::spawn_blocking(move || registry.add_role(&named, limits)).await??;
+    let kind: RoleKind = kind.map_or(Ok(RoleKind::default()), |kind| kind.parse()).map_err(AdminError::input)?;
+    let grants = grants.iter().map(|grant| grant.read(kind)).collect::<Result<Vec<_>, _>>()?;
+    let add = move || registry.add_role_with(&named, kind, limits, &grants);
+    let password = tokio::task::spawn_blocking(add).await??;
     Ok(json(StatusCode::CREATED, &RolePassword { name, password }))
 }
 
@@ -113,10 +144,7 @@ pub(super) async fn set_limits(
     Path(name): Path<String>,
     JsonBody(changes): JsonBody<LimitChanges>,
 ) -> Result<StatusCode, AdminError> {
-    let change = move || {
-        let before = registry.role(&name).map(|role| role.limits).unwrap_or_default();
-        registry.set_role_limits(&name, changes.applied_to(before))
-    };
+    let change = move || registry.change_role_limits(&name, |before| changes.applied_to(before));
     tokio::task::spawn_blocking(change).await??;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use zonelake_net::{AuthenticationError, Authenticator, Credentials, Principal};
-use zonelake_query::{Caller, QueryError};
+use zonelake_net::{Authenticator, Credentials, Principal};
+use zonelake_query::Caller;
 
 use crate::peer::Peer;
 use crate::sql::error::HttpError;
@@ -17,17 +17,14 @@ pub(crate) async fn authenticate(
     peer: Peer,
 ) -> Result<Caller, HttpError> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(credentials) = header.and_then(Credentials::parse) else {
-        return Err(HttpError::unauthorized("send the name and password of a role by Basic authentication"));
-    };
+    let Some(credentials) = header.and_then(Credentials::parse) else { return Err(HttpError::no_credential()) };
     match authenticator.authenticate_reader(credentials, peer.0).await {
         Ok(Principal::Role(name)) => Ok(Caller { name }),
         // Clients of InfluxDB send the token of a gateway, alone or as a password.
-        Ok(Principal::Gateway(_)) => Err(HttpError::gateway()),
-        Err(AuthenticationError::WrongPassword) => Err(HttpError::unauthorized("the user name or password is wrong")),
-        Err(AuthenticationError::UnknownToken) => {
-            Err(HttpError::unauthorized("the token is not known, and tokens do not query"))
+        Ok(Principal::Gateway(gateway)) => {
+            authenticator.note_refused_gateway(&gateway.name, "statement", "sql", peer.0);
+            Err(HttpError::gateway())
         }
-        Err(AuthenticationError::NotChecked) => Err(QueryError::internal().into()),
+        Err(error) => Err(HttpError::not_authenticated(error)),
     }
 }

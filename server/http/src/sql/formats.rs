@@ -3,34 +3,35 @@
 //! | format | media type | notes |
 //! |---|---|---|
 //! | JSON | `application/json` | one object: `columns`, an array of `{"name", "type"}`, and `rows`, an array of arrays |
-//! | NDJSON | `application/x-ndjson` | a line per row, an object by column name; of two columns of one name the last is read |
+//! | NDJSON | `application/x-ndjson` | a line per row, an object by column name; a second column of a name has `_2` behind it |
 //! | CSV | `text/csv` | a header line; null is an empty cell |
 //! | Arrow | `application/vnd.apache.arrow.stream` | IPC stream, uncompressed, text as Utf8 |
-//! | Parquet | `application/vnd.apache.parquet` | ZSTD, text as Utf8 |
+//! | Parquet | `application/vnd.apache.parquet` | ZSTD, text as Utf8; a second column of a name has `_2` behind it |
 //!
 //! In JSON, NaN and infinities are null, and integers are numbers also beyond 2^53, which some readers round. In JSON and
-//! CSV an instant is RFC 3339 with microseconds and `Z` (`2026-01-01T00:00:00.000000Z`); in another time zone than UTC
-//! it has that zone's offset, and without a zone none.
+//! CSV an instant is RFC 3339 with microseconds and `Z` (`2026-01-01T00:00:00.000000Z`); in a session of another time zone than UTC
+//! it has that zone's offset, and without a zone none. In Arrow and Parquet the type of instants names the zone.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use arrow::json::StructMode;
 use arrow::json::writer::{JsonFormat, LineDelimited, WriterBuilder};
-use arrow::record_batch::RecordBatch;
-use arrow::util::display::FormatOptions;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
-use zonelake_query::{QueryError, QueryErrorCode, sql_name};
+use zonelake_query::{QueryError, QueryErrorCode, Zone, sql_name};
+
+use crate::sql::instants::{NO_ZONE_FORMAT, OFFSET_FORMAT, times_as_text};
 
 /// Format of responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,17 +103,17 @@ impl Format {
     ///
     /// # Errors
     /// For a type that the format does not have.
-    pub(crate) fn writer(self, schema: &SchemaRef) -> Result<ResponseWriter, FormatError> {
-        let writer = match self {
+    pub(crate) fn writer(self, schema: &SchemaRef, zone: Zone) -> Result<ResponseWriter, FormatError> {
+        let kind = match self {
             Self::Json => Writer::Json { schema: json_head(schema), rows: 0 },
-            Self::NdJson => Writer::NdJson,
+            Self::NdJson => Writer::NdJson { distinct: distinct_names(schema) },
             Self::Csv => Writer::Csv { header: true, schema: Arc::clone(schema) },
             Self::Arrow => {
-                let plain = plain_schema(schema);
+                let plain = plain_schema(schema, zone);
                 Writer::Arrow { writer: Box::new(StreamWriter::try_new(Vec::new(), &plain)?), plain }
             }
             Self::Parquet => {
-                let plain = plain_schema(schema);
+                let plain = plain_schema(&distinct_names(schema), zone);
                 let properties = WriterProperties::builder()
                     .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
                     .set_max_row_group_row_count(Some(PARQUET_GROUP_ROWS))
@@ -121,7 +122,7 @@ impl Format {
                 Writer::Parquet { writer: Box::new(writer), plain }
             }
         };
-        Ok(ResponseWriter(writer))
+        Ok(ResponseWriter { kind, zone })
     }
 }
 
@@ -135,17 +136,20 @@ fn matches_range(media: &str, range: &str) -> bool {
 }
 
 /// Writer of one response: each call returns the bytes to send next.
-pub(crate) struct ResponseWriter(Writer);
+pub(crate) struct ResponseWriter {
+    kind: Writer,
+    zone: Zone,
+}
 
 impl std::fmt::Debug for ResponseWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("ResponseWriter").finish_non_exhaustive()
+        f.debug_struct("ResponseWriter").finish_non_exhaustive()
     }
 }
 
 enum Writer {
     Json { schema: Vec<u8>, rows: usize },
-    NdJson,
+    NdJson { distinct: SchemaRef },
     Csv { header: bool, schema: SchemaRef },
     Arrow { writer: Box<StreamWriter<Vec<u8>>>, plain: SchemaRef },
     Parquet { writer: Box<ArrowWriter<Vec<u8>>>, plain: SchemaRef },
@@ -157,21 +161,23 @@ impl ResponseWriter {
     /// # Errors
     /// For a value that the format cannot have.
     pub(crate) fn batch(&mut self, batch: &RecordBatch) -> Result<Bytes, FormatError> {
-        Ok(match &mut self.0 {
+        let zone = self.zone;
+        Ok(match &mut self.kind {
             Writer::Json { schema, rows } => {
                 let mut out = std::mem::take(schema);
-                json_rows::<CommaBetween>(&mut out, batch, StructMode::ListOnly, *rows > 0)?;
+                json_rows::<CommaBetween>(&mut out, &times_as_text(batch, zone)?, StructMode::ListOnly, *rows > 0)?;
                 *rows += batch.num_rows();
                 out.into()
             }
-            Writer::NdJson => {
+            Writer::NdJson { distinct } => {
                 let mut out = Vec::new();
-                json_rows::<LineDelimited>(&mut out, batch, StructMode::ObjectOnly, false)?;
+                let batch = plain_batch(batch, distinct)?;
+                json_rows::<LineDelimited>(&mut out, &times_as_text(&batch, zone)?, StructMode::ObjectOnly, false)?;
                 out.into()
             }
             Writer::Csv { header, .. } => {
                 let mut out = Vec::new();
-                csv_rows(&mut out, batch, std::mem::take(header))?;
+                csv_rows(&mut out, &times_as_text(batch, zone)?, std::mem::take(header))?;
                 out.into()
             }
             Writer::Arrow { writer, plain } => {
@@ -190,12 +196,12 @@ impl ResponseWriter {
     /// # Errors
     /// As [`ResponseWriter::batch`].
     pub(crate) fn end(self) -> Result<Bytes, FormatError> {
-        Ok(match self.0 {
+        Ok(match self.kind {
             Writer::Json { mut schema, .. } => {
                 schema.extend_from_slice(b"]}\n");
                 schema.into()
             }
-            Writer::NdJson => Bytes::new(),
+            Writer::NdJson { .. } => Bytes::new(),
             Writer::Csv { header, schema } => {
                 let mut out = Vec::new();
                 if header {
@@ -262,56 +268,47 @@ fn json_rows<F: JsonFormat>(
         .with_struct_mode(mode)
         .with_timestamp_format(NO_ZONE_FORMAT.to_owned())
         .with_timestamp_tz_format(OFFSET_FORMAT.to_owned());
-    builder.build::<_, F>(out).write(&times_as_text(batch)?)
+    builder.build::<_, F>(out).write(batch)
 }
 
 fn csv_rows(out: &mut Vec<u8>, batch: &RecordBatch, header: bool) -> Result<(), ArrowError> {
-    arrow::csv::WriterBuilder::new().with_header(header).build(out).write(&times_as_text(batch)?)
+    arrow::csv::WriterBuilder::new().with_header(header).build(out).write(batch)
 }
 
-const UTC_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";
-const OFFSET_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.6f%:z";
-const NO_ZONE_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.6f";
-
-/// The batch with its instants as text.
-fn times_as_text(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    if !batch.columns().iter().any(|column| matches!(column.data_type(), DataType::Timestamp(..))) {
-        return Ok(batch.clone());
+/// The schema with names that are all different, for formats that cannot have a name twice.
+fn distinct_names(schema: &SchemaRef) -> SchemaRef {
+    let mut taken: HashSet<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    if taken.len() == schema.fields().len() {
+        return Arc::clone(schema);
     }
-    let mut fields: Vec<FieldRef> = Vec::with_capacity(batch.num_columns());
-    let mut columns: Vec<ArrayRef> = Vec::with_capacity(batch.num_columns());
-    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-        let DataType::Timestamp(_, zone) = column.data_type() else {
-            fields.push(Arc::clone(field));
-            columns.push(Arc::clone(column));
-            continue;
-        };
-        let format = match zone.as_deref() {
-            None => NO_ZONE_FORMAT,
-            Some("UTC" | "Z" | "+00" | "+00:00") => UTC_FORMAT,
-            Some(_) => OFFSET_FORMAT,
-        };
-        let format = FormatOptions::new().with_timestamp_format(Some(format)).with_timestamp_tz_format(Some(format));
-        let options = CastOptions { safe: false, format_options: format };
-        fields.push(Arc::new(Field::new(field.name(), DataType::Utf8, true)));
-        columns.push(cast_with_options(column, &DataType::Utf8, &options)?);
-    }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-}
-
-/// The schema with text and bytes in the types that every reader of Arrow has.
-fn plain_schema(schema: &Schema) -> SchemaRef {
-    let fields = schema.fields().iter().map(plain_field);
+    let mut seen = HashSet::new();
+    let fields = schema.fields().iter().map(|field| {
+        if seen.insert(field.name().clone()) {
+            return Arc::clone(field);
+        }
+        let mut names = (2..).map(|number: u64| format!("{}_{number}", field.name()));
+        let name = names.find(|name| taken.insert(name.clone())).unwrap_or_default();
+        Arc::new(Field::clone(field).with_name(name))
+    });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-fn plain_field(field: &FieldRef) -> FieldRef {
+/// The schema with text and bytes in the types that every reader of Arrow has, and instants in a zone.
+fn plain_schema(schema: &Schema, zone: Zone) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| plain_field(field, zone));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn plain_field(field: &FieldRef, zone: Zone) -> FieldRef {
     let plain = match field.data_type() {
         DataType::Utf8View => DataType::Utf8,
         DataType::BinaryView => DataType::Binary,
-        DataType::List(item) => DataType::List(plain_field(item)),
-        DataType::LargeList(item) => DataType::LargeList(plain_field(item)),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(plain_field).collect()),
+        DataType::List(item) => DataType::List(plain_field(item, zone)),
+        DataType::LargeList(item) => DataType::LargeList(plain_field(item, zone)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(|field| plain_field(field, zone)).collect()),
+        DataType::Timestamp(unit, Some(_)) if zone != Zone::UTC => {
+            DataType::Timestamp(*unit, Some(zone.arrow_name().into()))
+        }
         _ => return Arc::clone(field),
     };
     Arc::new(Field::clone(field).with_data_type(plain))
@@ -322,7 +319,7 @@ fn plain_batch(batch: &RecordBatch, plain: &SchemaRef) -> Result<RecordBatch, Ar
         if column.data_type() == field.data_type() { Ok(Arc::clone(column)) } else { cast(column, field.data_type()) }
     });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(plain), columns, &options)
 }
 

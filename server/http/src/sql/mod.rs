@@ -5,13 +5,14 @@
 //! - [`authentication`]: who sent it
 //! - [`parameters`]: values of `$1`, `$2` and so on
 //! - [`response`]: rows on their way to the client
-//! - [`formats`], [`compression`]: the bytes of a response
+//! - [`formats`], [`instants`], [`compression`]: the bytes of a response
 //! - [`error`]: responses without rows
 
-mod authentication;
+pub(crate) mod authentication;
 mod compression;
-mod error;
-mod formats;
+pub(crate) mod error;
+pub(crate) mod formats;
+mod instants;
 mod parameters;
 mod request;
 mod response;

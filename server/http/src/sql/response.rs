@@ -4,7 +4,7 @@ use arrow::record_batch::RecordBatch;
 use axum::body::Bytes;
 use futures::StreamExt;
 use tokio::sync::mpsc;
-use zonelake_query::{QueryEngine, QueryError, QueryErrorCode, QueryResult};
+use zonelake_query::{QueryEngine, QueryError, QueryErrorCode, QueryResult, Zone};
 
 use crate::sql::compression::Encoding;
 use crate::sql::formats::Format;
@@ -18,6 +18,8 @@ pub(crate) struct ResponseForm {
     pub encoding: Encoding,
     /// Rows that it may have.
     pub rows_max: Option<u64>,
+    /// Zone in which instants are written.
+    pub zone: Zone,
 }
 
 /// Pieces of a body that are made before the one that is sent.
@@ -47,7 +49,7 @@ async fn write_pieces(
     form: ResponseForm,
     to: &mpsc::Sender<Result<Bytes, QueryError>>,
 ) -> Result<(), QueryError> {
-    let mut writer = form.format.writer(&result.schema)?;
+    let mut writer = form.format.writer(&result.schema, form.zone)?;
     let mut compressor = form.encoding.encoder().map_err(not_compressed)?;
     let mut rows = 0;
     loop {

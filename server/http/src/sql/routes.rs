@@ -6,6 +6,9 @@
 //! | `POST /api/v1/sql`, any other type | the body, UTF-8 | `parameters` in the URL, a list in JSON |
 //! | `GET /api/v1/sql?q=…` | `q` | the same |
 //!
+//! `time_zone`, `search_path`, `statement_timeout` and `application_name` in the URL or in the object, and the headers
+//! `Zonelake-Time-Zone` and so on, are settings of the session. In another zone than UTC, instants are written with its offset.
+//!
 //! `max_rows` in the URL, or in the object, bounds the response. A longer one is an error with `too_large`, before its rows
 //! or amid them, and never a part that looks like the whole.
 //!
@@ -13,10 +16,12 @@
 //! gzip or zstd. The name and password of a role are sent by Basic authentication. The token of a gateway is refused with
 //! 403: it may write only.
 //!
-//! An error before the first rows is a JSON object with `code` and `message`: 400 for a statement that cannot be executed,
+//! An error before the first rows is a JSON object with `code`, `message` and `sqlstate`, and where they are known `hint` and
+//! `position` (characters of the statement, from 1): 400 for a statement that cannot be executed,
 //! 401 and 403 for the client's credentials, 413 where the statement or its intermediate results are too large, 429 where
-//! too many wait, 500, 503 when the server stops, 504 beyond the time limit. A later error ends the connection amid the
-//! body, so that no client takes a part of the rows for all of them.
+//! too many wait, 500, 503 when the server stops or cannot check the password, 504 beyond the time limit; `Retry-After`
+//! stands behind 429 and 503. A later error ends the connection amid the body, so that no client takes a part of the rows
+//! for all of them.
 
 use std::sync::Arc;
 
@@ -31,7 +36,7 @@ use axum::routing::get;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 use zonelake_net::Authenticator;
-use zonelake_query::{Caller, Interface, QueryEngine, QueryError, QueryResult, SqlSession, parameter_count};
+use zonelake_query::{Interface, QueryEngine, QueryError, QueryResult, SqlSession};
 
 use crate::peer::Peer;
 use crate::sql::authentication::authenticate;
@@ -64,7 +69,7 @@ async fn handle_get(
     headers: HeaderMap,
     url: Result<Query<UrlParameters>, QueryRejection>,
 ) -> Response {
-    respond(&state, &headers, peer, SqlRequest::from_url(url)).await.unwrap_or_else(HttpError::into_response)
+    respond(&state, &headers, peer, SqlRequest::from_url(&headers, url)).await.unwrap_or_else(HttpError::into_response)
 }
 
 async fn handle_post(
@@ -89,12 +94,18 @@ async fn respond(
     let accept = headers.get(ACCEPT).map(|value| value.to_str().unwrap_or("?"));
     let format = Format::accepted(accept).ok_or_else(HttpError::not_acceptable)?;
     let encoding = Encoding::accepted(headers);
-    let SqlRequest { sql, parameters, rows_max } = request?;
+    let SqlRequest { sql, parameters, rows_max, settings } = request?;
+    let mut session = SqlSession::new(caller, Interface::Http);
+    session.peer = peer.0;
+    for (name, text) in &settings {
+        session.set_outside_sql(name, text)?;
+    }
+    let zone = session.zone();
     let result = match parameters.is_empty() {
-        true => state.engine.execute(&sql, &caller).await?,
-        false => execute_with_values(&state.engine, &sql, &parameters, &caller).await?,
+        true => state.engine.execute_in(&sql, &session).await?,
+        false => execute_with_values(&state.engine, &sql, &parameters, &session).await?,
     };
-    let mut pieces = spawn_pieces(&state.engine, result, ResponseForm { format, encoding, rows_max });
+    let mut pieces = spawn_pieces(&state.engine, result, ResponseForm { format, encoding, rows_max, zone });
     // The status is sent when the first rows are known, so that an error before them has a status of its own.
     let first = match pieces.recv().await {
         Some(first) => first?,
@@ -120,13 +131,12 @@ async fn execute_with_values(
     engine: &QueryEngine,
     sql: &str,
     values: &[Value],
-    caller: &Caller,
+    session: &SqlSession,
 ) -> Result<QueryResult, QueryError> {
-    let session = SqlSession::new(caller.clone(), Interface::Http);
-    let statement = engine.parse_in(sql, Interface::Http.dialect())?;
+    let statement = engine.parse(sql)?;
     // No type is given: JSON says too little, so each follows from where the parameter stands.
-    let named = vec![None; parameter_count(&statement)?];
-    let types = engine.describe(statement.clone(), named, &session).await?.parameters;
+    let named = vec![None; statement.parameter_count()?];
+    let types = engine.describe(sql, statement.clone(), named, session).await?.parameters;
     let values = parameter_values(values, &types)?;
-    engine.execute_parsed(sql, statement, values, &session).await
+    engine.execute_parsed(sql, statement, values, session).await
 }

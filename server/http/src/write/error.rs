@@ -1,11 +1,11 @@
-//! Responses to requests that are not stored, or not all of them, in the words of either version of the interface.
+//! Responses to requests that are not stored, or not all of them, as either version of the interface says it.
 
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use zonelake_ingest::{FaultyLines, Refusal, WriteError};
-use zonelake_net::Cause;
+use zonelake_net::{AuthenticationError, Cause};
 
 /// Header that counts rejected rows and readings.
 pub(super) const REJECTED_HEADER: &str = "x-zonelake-rejected";
@@ -35,8 +35,7 @@ impl HttpError {
     fn new(cause: Cause, message: impl Into<String>) -> Self {
         let codes = cause.codes();
         let status = StatusCode::from_u16(codes.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // HTTP has `Retry-After` for a server that is unavailable; other statuses say by themselves what to do.
-        let retry_after_s = (codes.retry && status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S);
+        let retry_after_s = codes.retry_after_s;
         Self { status, code: code_of(status), message: message.into(), dropped: None, rejected: 0, retry_after_s }
     }
 
@@ -48,8 +47,12 @@ impl HttpError {
         Self::new(Cause::NoCredential, "the request has no token that can be read")
     }
 
-    pub(super) fn unknown_token() -> Self {
-        Self::new(Cause::UnknownToken, "the token is unknown or revoked")
+    pub(super) fn not_authenticated(error: AuthenticationError) -> Self {
+        Self::new(error.into(), error.to_string())
+    }
+
+    pub(super) fn not_supported(message: impl Into<String>) -> Self {
+        Self::new(Cause::NotSupported, message)
     }
 
     pub(super) fn too_large(limit: usize) -> Self {
@@ -124,8 +127,6 @@ impl HttpError {
     }
 }
 
-/// Seconds after which a request that found the server busy may succeed.
-const RETRY_AFTER_S: u64 = 1;
 /// Seconds that a restart of the server takes, as a rule.
 const RESTART_S: u64 = 5;
 
@@ -139,6 +140,8 @@ fn code_of(status: StatusCode) -> &'static str {
         StatusCode::PAYLOAD_TOO_LARGE => "request too large",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported media type",
         StatusCode::UNPROCESSABLE_ENTITY => "unprocessable entity",
+        StatusCode::TOO_MANY_REQUESTS => "too many requests",
+        StatusCode::NOT_IMPLEMENTED => "not implemented",
         StatusCode::SERVICE_UNAVAILABLE => "unavailable",
         _ => "internal error",
     }

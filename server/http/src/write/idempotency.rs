@@ -1,21 +1,24 @@
-//! The header `Idempotency-Key`: a client's own name for one request, so that the request is stored once however often
-//! it is repeated, also while the first one is still in flight.
+//! The key of a request, under which it is stored once however often it is repeated, also while the first one is still in flight.
 //!
-//! | what | how |
+//! | request | key |
 //! |---|---|
-//! | key | 1 to 255 visible ASCII characters, with or without double quotes around them; a UUID is a good one |
-//! | belongs to | the gateway of the token |
-//! | remembered | for `http.idempotency_seconds` and up to `http.idempotency_keys_max`, through restarts |
-//! | same key, same body and precision | the response as if it were stored now, with `Idempotency-Replayed: true` |
-//! | same key, other body or precision | 422, nothing is stored |
+//! | with the header `Idempotency-Key` | the header and the content: 1 to 255 visible ASCII characters, with or without double quotes |
+//! | without it, where each line has a time | the content: the same lines again are the same rows |
+//! | without it, where a line takes the server's time | none: each request is rows of its own |
 //!
-//! A request with a key is stored in one step, all its tables or none. After any response but 204 and 400, or none,
-//! nothing is known to be stored, and the same request may be repeated under the same key. After 400 the good lines are
-//! stored; the fixed ones are a new request, with a key of its own.
+//! The content is the lines after decompression, the precision, and the rules for tags. So a header that never changes, which is all that some
+//! clients can set, does no harm. A key belongs to the gateway of the token, and is remembered for `http.idempotency_seconds` and up to
+//! `http.idempotency_keys_max`, through restarts. A repeated request is answered as if it were stored now, with `Idempotency-Replayed: true`.
+//!
+//! A request with a key is stored in one step, all its tables or none. After any response but 204 and 400, or none, nothing is known to be
+//! stored, and the same request may be repeated. After 400 the good lines are stored; the fixed ones are another request. A request without the
+//! header that is too large for one step is stored table by table, and has no key.
 
 use axum::http::HeaderMap;
 use twox_hash::{XxHash3_64, XxHash3_128};
-use zonelake_ingest::Precision;
+use zonelake_ingest::{Precision, TagRules};
+use zonelake_schemas::{GatewayId, Principal};
+use zonelake_storage::RequestKey;
 
 use super::error::HttpError;
 
@@ -39,9 +42,23 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<u128>, HttpError> {
     Ok(Some(XxHash3_128::oneshot(key)))
 }
 
-/// Digest of what was sent, after decompression: a repeated request may be compressed in another way.
-pub(super) fn digest(lines: &[u8], precision: Precision) -> u64 {
-    XxHash3_64::oneshot_with_seed(precision as u64, lines)
+/// The key of a request's content, after decompression: a repeated request may be compressed in another way. `header` is the hash of the
+/// header, where it has one.
+pub(super) fn of_content(
+    gateway: GatewayId,
+    header: Option<u128>,
+    lines: &[u8],
+    precision: Precision,
+    tags: &TagRules,
+) -> RequestKey {
+    let mut hasher = XxHash3_128::with_seed(precision as u64);
+    // Each part has a length that is known, or stands last.
+    hasher.write(&header.map_or(0, |_| 1u64).to_le_bytes());
+    hasher.write(&header.unwrap_or(0).to_le_bytes());
+    hasher.write(&XxHash3_64::oneshot(tags.canonical().as_bytes()).to_le_bytes());
+    hasher.write(lines);
+    let digest = XxHash3_64::oneshot_with_seed(precision as u64, lines);
+    RequestKey { principal: Principal::Gateway(gateway), key: hasher.finish_128(), digest }
 }
 
 #[cfg(test)]
@@ -70,9 +87,21 @@ mod tests {
     }
 
     #[test]
-    fn the_precision_counts_into_the_digest() {
-        assert_eq!(digest(b"x", Precision::Seconds), digest(b"x", Precision::Seconds));
-        assert_ne!(digest(b"x", Precision::Seconds), digest(b"x", Precision::Hours));
-        assert_ne!(digest(b"x", Precision::Seconds), digest(b"y", Precision::Seconds));
+    fn precision_header_rules_gateway_and_lines_count_into_the_key() {
+        let key = |gateway, header, lines: &str, precision, ignored: &str| {
+            let tags = TagRules::for_senders(ignored, "").unwrap();
+            of_content(GatewayId(gateway), header, lines.as_bytes(), precision, &tags)
+        };
+        let first = key(1, None, "x", Precision::Seconds, "");
+        assert_eq!(key(1, None, "x", Precision::Seconds, ""), first);
+        for other in [
+            key(2, None, "x", Precision::Seconds, ""),
+            key(1, Some(0), "x", Precision::Seconds, ""),
+            key(1, None, "y", Precision::Seconds, ""),
+            key(1, None, "x", Precision::Hours, ""),
+            key(1, None, "x", Precision::Seconds, "host"),
+        ] {
+            assert_ne!(other, first);
+        }
     }
 }

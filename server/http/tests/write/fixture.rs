@@ -2,6 +2,7 @@
 //! threads, for what only they do.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,42 +37,7 @@ impl Clock for StoppedClock {
     }
 }
 
-const TABLE: &str = r#"
-name = "t"
-[[field]]
-name = "pm"
-type = "double"
-unit = "µg/m³"
-min = 0.0
-max = 1000.0
-decimals = 2
-[[field]]
-name = "wide"
-type = "double"
-decimals = 4
-digits = 15
-[[field]]
-name = "raw"
-type = "double"
-[[field]]
-name = "ratio"
-type = "double"
-min = 0.0
-max = 1.0
-[[field]]
-name = "count"
-type = "bigint"
-min = 0.0
-[[field]]
-name = "on"
-type = "boolean"
-[[field]]
-name = "note"
-type = "text"
-[[field]]
-name = "at"
-type = "timestamp"
-"#;
+const TABLE: &str = include_str!("../../../../ingest/tests/fixture/table.toml");
 
 pub(crate) struct Fixture {
     pub registry: Arc<Registry>,
@@ -79,7 +45,7 @@ pub(crate) struct Fixture {
     pub table: Arc<RegisteredTable>,
     pub other: Arc<RegisteredTable>,
     pub rejected: Arc<RegisteredTable>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Fixture {
@@ -97,8 +63,19 @@ impl Fixture {
             other: named("other"),
             rejected: named(REJECTED),
             registry: Arc::new(registry),
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// The registry's file.
+    pub(crate) fn registry_file(&self) -> PathBuf {
+        self.folder.path().join("registry.sqlite")
+    }
+
+    /// The key of a device of the gateway's zone.
+    pub(crate) fn key(&self, device: &str) -> Option<zonelake_schemas::DeviceKey> {
+        let zone = self.registry.authenticate_gateway(&self.token).unwrap().zone;
+        self.registry.device(zone, device)
     }
 
     /// A stored field's values as text, nulls as "-".
@@ -128,9 +105,14 @@ impl Setting {
         Self { folder: TempDir::new().unwrap(), free_bytes_min: 0 }
     }
 
+    /// The data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     pub(crate) async fn start(&self) -> Running {
         let options = StoreOptions {
-            folder: self.folder.path().join("data"),
+            folder: self.data(),
             node: "node-1".into(),
             shards: 2,
             segment_bytes: 8 << 20,
@@ -158,6 +140,14 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub(crate) fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
     pub(crate) fn token(&self, gateway: &str, zone: &str) -> String {
         self.store.registry().add_gateway(gateway, zone).unwrap().token
     }
@@ -173,11 +163,12 @@ impl Running {
             registry: Arc::clone(self.store.registry()),
             tables: Arc::new(tables.collect::<BTreeMap<_, _>>()),
             rejected: Arc::clone(&self.store.rejected().registered),
-            sink: Arc::clone(&self.pipeline),
+            sink: Arc::<Pipeline>::clone(&self.pipeline),
             clock: Arc::clone(self.store.clock()),
             limits: DecodeLimits::default(),
             body_budget: Arc::new(Semaphore::new(64 << 10)),
             gateway_quota: GatewayQuota::new(64 << 20, 1 << 20),
+            decoders: Arc::clone(self.pipeline.decoders()),
         };
         write_routes(Arc::new(state), authenticator)
     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{DataFusionError, Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-use crate::catalog::objects::Objects;
+use zonelake_query::{QueryError, QueryErrorCode};
+
+use crate::catalog::objects::{DATABASE_DESCRIPTION, DATABASE_OID, Objects};
 use crate::session::variables::Variables;
 
 /// Subject of a look-up.
@@ -16,12 +18,12 @@ use crate::session::variables::Variables;
 enum LookUp {
     /// Description of an object: `obj_description(oid [, 'pg_class'])`.
     Object,
+    /// Description of a shared object, of which the database has one: `shobj_description(oid, 'pg_database')`.
+    Shared,
     /// Description of a column: `col_description(oid, number)`.
     Column,
     /// A variable: `current_setting(name [, missing_ok])`.
     Setting,
-    /// `set_config(name, value, is_local)`, which sets nothing and returns the value.
-    SetConfig,
 }
 
 #[derive(Debug)]
@@ -51,9 +53,9 @@ impl std::hash::Hash for LookUpFunction {
 pub(crate) fn look_ups(objects: &Arc<Objects>, variables: &Arc<Variables>) -> Vec<Arc<ScalarUDF>> {
     let all = [
         ("obj_description", LookUp::Object),
+        ("shobj_description", LookUp::Shared),
         ("col_description", LookUp::Column),
         ("current_setting", LookUp::Setting),
-        ("set_config", LookUp::SetConfig),
     ];
     let function = |(name, what)| {
         Arc::new(ScalarUDF::new_from_impl(LookUpFunction {
@@ -97,6 +99,12 @@ impl ScalarUDFImpl for LookUpFunction {
                         .collect::<StringArray>(),
                 )
             }
+            LookUp::Shared => {
+                let oids = cast(first, &DataType::Int64)?;
+                let oids = oids.as_primitive::<Int64Type>().iter();
+                let is_database = |oid: Option<i64>| oid == Some(i64::from(DATABASE_OID));
+                Arc::new(oids.map(|oid| is_database(oid).then_some(DATABASE_DESCRIPTION)).collect::<StringArray>())
+            }
             LookUp::Column => {
                 let Some(second) = arrays.get(1) else { return exec_err!("col_description takes two arguments") };
                 let (oids, numbers) = (cast(first, &DataType::Int64)?, cast(second, &DataType::Int64)?);
@@ -120,15 +128,13 @@ impl ScalarUDFImpl for LookUpFunction {
                 for name in names.as_string::<i32>() {
                     let value = name.and_then(|name| self.variables.get(name));
                     if let (None, Some(name), false) = (value, name, is_lenient) {
-                        return exec_err!("unrecognized configuration parameter \"{name}\"");
+                        let message = format!("unrecognized configuration parameter \"{name}\"");
+                        let error = QueryError::new(QueryErrorCode::Execution, message).with_sqlstate("42704");
+                        return Err(DataFusionError::External(Box::new(error)));
                     }
                     values.push(value);
                 }
                 Arc::new(StringArray::from(values))
-            }
-            LookUp::SetConfig => {
-                let Some(second) = arrays.get(1) else { return exec_err!("set_config takes three arguments") };
-                cast(second, &DataType::Utf8)?
             }
         };
         Ok(ColumnarValue::Array(result))

@@ -1,45 +1,14 @@
-//! Functions that return the same value whatever their arguments: visibility, privileges, and definitions of objects of
-//! which there are none.
+//! Functions that return the same value whatever their arguments: visibility, and definitions of objects of which there are none; and
+//! privileges, which are those of reading.
 
 use std::sync::Arc;
 
+use arrow::array::{AsArray, BooleanArray};
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
-};
-
-/// Function of one value.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Constant {
-    name: &'static str,
-    value: ScalarValue,
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for Constant {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(self.value.data_type())
-    }
-
-    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        Ok(ColumnarValue::Scalar(self.value.clone()))
-    }
-}
-
-/// Function that takes any arguments and returns `value`.
-pub(crate) fn constant(name: &'static str, value: ScalarValue) -> Arc<ScalarUDF> {
-    let signature = Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::VariadicAny], Volatility::Stable);
-    Arc::new(ScalarUDF::new_from_impl(Constant { name, value, signature }))
-}
+use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use zonelake_query::constant_function;
 
 /// Functions whose values are the same for every connection.
 pub(crate) fn constants() -> Vec<Arc<ScalarUDF>> {
@@ -53,14 +22,20 @@ pub(crate) fn constants() -> Vec<Arc<ScalarUDF>> {
         ("pg_operator_is_visible", yes()),
         ("pg_opclass_is_visible", yes()),
         ("pg_collation_is_visible", yes()),
-        ("has_table_privilege", yes()),
-        ("has_schema_privilege", yes()),
-        ("has_database_privilege", yes()),
-        ("has_column_privilege", yes()),
-        ("has_any_column_privilege", yes()),
-        ("has_function_privilege", yes()),
-        ("has_sequence_privilege", yes()),
-        ("has_type_privilege", yes()),
+        ("pg_conversion_is_visible", yes()),
+        ("pg_opfamily_is_visible", yes()),
+        ("pg_statistics_obj_is_visible", yes()),
+        ("pg_ts_config_is_visible", yes()),
+        ("pg_ts_dict_is_visible", yes()),
+        ("pg_ts_parser_is_visible", yes()),
+        ("pg_ts_template_is_visible", yes()),
+        ("pg_is_wal_replay_paused", ScalarValue::from(false)),
+        ("pg_blocking_pids", ScalarValue::List(ScalarValue::new_list_nullable(&[], &DataType::Int32))),
+        ("pg_get_function_arg_default", no_text()),
+        ("pg_get_replica_identity_index", ScalarValue::Int32(None)),
+        ("pg_describe_object", no_text()),
+        ("pg_sequence_last_value", ScalarValue::Int64(None)),
+        ("pg_current_logfile", no_text()),
         ("pg_has_role", yes()),
         ("pg_relation_is_publishable", ScalarValue::from(false)),
         ("pg_is_in_recovery", ScalarValue::from(false)),
@@ -99,5 +74,59 @@ pub(crate) fn constants() -> Vec<Arc<ScalarUDF>> {
         ("pg_postmaster_start_time", ScalarValue::TimestampMicrosecond(None, Some("UTC".into()))),
         ("pg_conf_load_time", ScalarValue::TimestampMicrosecond(None, Some("UTC".into()))),
     ];
-    all.into_iter().map(|(name, value)| constant(name, value)).collect()
+    let constants = all.into_iter().map(|(name, value)| constant_function(name, value));
+    let privileges = PRIVILEGE_FUNCTIONS.map(|name| Arc::new(ScalarUDF::new_from_impl(HasPrivilege::new(name))));
+    constants.chain(privileges).collect()
+}
+
+/// Functions that tell of privileges, the last argument.
+const PRIVILEGE_FUNCTIONS: [&str; 8] = [
+    "has_any_column_privilege",
+    "has_column_privilege",
+    "has_database_privilege",
+    "has_function_privilege",
+    "has_schema_privilege",
+    "has_sequence_privilege",
+    "has_table_privilege",
+    "has_type_privilege",
+];
+
+/// Privileges that everybody has: those of reading.
+const READING: [&str; 5] = ["select", "usage", "connect", "execute", "member"];
+
+/// `has_table_privilege('probe', 'SELECT, INSERT')`: true where one of the privileges is of reading.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct HasPrivilege {
+    name: &'static str,
+    signature: Signature,
+}
+
+impl HasPrivilege {
+    fn new(name: &'static str) -> Self {
+        Self { name, signature: Signature::variadic_any(Volatility::Stable) }
+    }
+}
+
+impl ScalarUDFImpl for HasPrivilege {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let Some(privileges) = args.args.last() else { return exec_err!("{} takes a privilege", self.name) };
+        let privileges = cast(&privileges.to_array(args.number_rows)?, &DataType::Utf8)?;
+        let reads = |privileges: &str| {
+            privileges.split(',').any(|privilege| READING.contains(&privilege.trim().to_ascii_lowercase().as_str()))
+        };
+        let known = privileges.as_string::<i32>().iter().map(|privileges| privileges.map(reads));
+        Ok(ColumnarValue::Array(Arc::new(known.collect::<BooleanArray>())))
+    }
 }

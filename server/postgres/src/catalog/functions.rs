@@ -10,18 +10,17 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 use datafusion_pg_catalog::pg_catalog::{self as pg, array_bounds_udf, format_type, pg_get_expr_udf, quote_ident_udf};
-use zonelake_query::CATALOG;
-use zonelake_query::SqlSession;
+use zonelake_query::constant_function;
 use zonelake_registry::Role;
 
 use crate::catalog::comments::look_ups;
-use crate::catalog::constants::{constant, constants};
+use crate::catalog::constants::constants;
 use crate::catalog::objects::Objects;
 use crate::catalog::oids::oid_functions;
-use crate::functions::json::BuildObject;
-use crate::functions::like_escape::LikeEscape;
-use crate::functions::text_format::TextFormat;
-use crate::session::variables::{SERVER_VERSION, Variables};
+use crate::catalog::relations::activity::end_functions;
+use crate::catalog::set_config::{PendingSettings, set_config};
+use crate::protocol::backends::{Asker, Backends};
+use crate::session::variables::Variables;
 
 /// Functions that are the same for all connections.
 static SHARED: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
@@ -37,42 +36,33 @@ static SHARED: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| {
         array_bounds_udf::create_array_lower_udf(),
         ScalarUDF::new_from_impl(SizePretty::default()),
         ScalarUDF::new_from_impl(CurrentSchemas::default()),
-        ScalarUDF::new_from_impl(LikeEscape::default()),
-        ScalarUDF::new_from_impl(TextFormat::default()),
-        ScalarUDF::new_from_impl(BuildObject::new("json_build_object")),
-        ScalarUDF::new_from_impl(BuildObject::new("jsonb_build_object")),
     ];
     let mut all: Vec<Arc<ScalarUDF>> = of_crate.into_iter().map(Arc::new).collect();
     all.extend(constants());
-    let version = format!(
-        "PostgreSQL {SERVER_VERSION} (Zonelake {}) on {}, 64-bit",
-        env!("CARGO_PKG_VERSION"),
-        std::env::consts::ARCH
-    );
-    all.push(constant("version", ScalarValue::from(version.as_str())));
-    all.push(constant("current_database", ScalarValue::from(CATALOG)));
     all
 });
 
 /// Data that the functions of a connection return.
 #[derive(Debug)]
 pub(crate) struct FunctionContext<'a> {
-    pub session: &'a SqlSession,
     pub variables: &'a Arc<Variables>,
+    pub set_config: &'a Arc<PendingSettings>,
     pub objects: &'a Arc<Objects>,
     pub roles: &'a Arc<[Arc<Role>]>,
     pub process_id: i32,
+    /// All connections.
+    pub backends: &'a Arc<Backends>,
+    /// Who may cancel and end connections by the statement.
+    pub asker: &'a Asker,
 }
 
 /// Functions of a connection.
 pub(crate) fn functions(context: &FunctionContext<'_>) -> Vec<Arc<ScalarUDF>> {
-    let FunctionContext { session, variables, objects, roles, process_id } = context;
+    let FunctionContext { variables, set_config: pending, objects, roles, process_id, backends, asker } = context;
     let mut all = SHARED.clone();
-    let user = ScalarValue::from(&*session.caller.name);
-    all.push(constant("session_user", user.clone()));
-    all.push(constant("current_user", user));
-    all.push(constant("current_schema", ScalarValue::from(&*session.schema)));
-    all.push(constant("pg_backend_pid", ScalarValue::from(*process_id)));
+    all.push(constant_function("pg_backend_pid", ScalarValue::from(*process_id)));
+    all.push(set_config(variables, pending));
+    all.extend(end_functions(backends, asker));
     all.extend(look_ups(objects, variables));
     all.extend(oid_functions(objects, roles));
     all

@@ -8,8 +8,10 @@ use arrow::datatypes::SchemaRef;
 use zonelake_query::ListedTable;
 use zonelake_registry::Role;
 
-/// OID of the database.
-pub(crate) const DATABASE_OID: i32 = 16_000;
+/// OID of the database. Those below 16,384 are of what every PostgreSQL has, and pgAdmin does not show databases among them.
+pub(crate) const DATABASE_OID: i32 = 16_384;
+/// Description of the database.
+pub(crate) const DATABASE_DESCRIPTION: &str = "Telemetry of industrial zones";
 /// OID of the administrator, who owns everything.
 pub(crate) const OWNER_OID: i32 = 10;
 /// OID from which those of all other roles count.
@@ -112,6 +114,19 @@ impl Objects {
             }
         });
         Self { tables: of_catalog.into_iter().chain(own).collect() }
+    }
+
+    /// True where these are the objects of just these tables and columns.
+    pub(crate) fn are_of(&self, listed: &[ListedTable]) -> bool {
+        // Those of the catalog have no columns; the others come in the order of the list.
+        let mut own = self.tables.iter().filter_map(|table| Some((table, table.columns.as_ref()?)));
+        let are_listed = listed.iter().all(|listed| {
+            own.next().is_some_and(|(table, columns)| {
+                (table.schema, &table.name) == (listed.schema, &listed.name)
+                    && (Arc::ptr_eq(columns, &listed.columns) || *columns == listed.columns)
+            })
+        });
+        are_listed && own.next().is_none()
     }
 
     /// Objects with the counts of rows that these tables have now.

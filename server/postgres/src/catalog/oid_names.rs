@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 
-use crate::catalog::builtin::BUILTIN_TABLES;
+use crate::catalog::relations::builtin::BUILTIN_TABLES;
 
 /// Names of functions by their OIDs.
 static FUNCTION_NAMES: LazyLock<HashMap<i32, String>> = LazyLock::new(|| {

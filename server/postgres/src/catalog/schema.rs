@@ -5,13 +5,24 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::Result;
+use datafusion::datasource::MemTable;
 use zonelake_registry::Role;
 
-use crate::catalog::builtin::BUILTIN_SCHEMA;
 use crate::catalog::objects::Objects;
-use crate::catalog::tables::{TABLES, table};
-use crate::catalog::types::pg_type;
+use crate::catalog::relations::activity::BackendList;
+use crate::catalog::relations::builtin::BUILTIN_SCHEMA;
+use crate::catalog::relations::tables::{TABLES, table};
+use crate::catalog::relations::types::pg_type;
+use crate::catalog::relations::without_rows::is_without_rows;
 use crate::session::variables::Variables;
+
+/// Name of the schema.
+pub(crate) const PG_CATALOG: &str = "pg_catalog";
+
+/// True for the name of a relation of the schema.
+pub(crate) fn is_relation(name: &str) -> bool {
+    TABLES.contains(&name) || BUILTIN_SCHEMA.as_ref().is_some_and(|builtin| builtin.table_exist(name))
+}
 
 /// Schema `pg_catalog` of a statement.
 #[derive(Debug)]
@@ -19,6 +30,8 @@ pub(crate) struct PgCatalog {
     pub objects: Arc<Objects>,
     pub variables: Arc<Variables>,
     pub roles: Arc<[Arc<Role>]>,
+    /// Connections that the statement may see.
+    pub backends: BackendList,
 }
 
 #[async_trait]
@@ -35,17 +48,22 @@ impl SchemaProvider for PgCatalog {
         if name == "pg_type" {
             return Ok(pg_type());
         }
+        if name == "pg_stat_activity" {
+            return self.backends.table(&self.roles).map(Some);
+        }
         // Tables of this server come first: the builtin ones of these names know nothing of it.
         if let Some(own) = table(name, &self.objects, &self.variables, &self.roles)? {
             return Ok(Some(own));
         }
-        match &*BUILTIN_SCHEMA {
-            Some(builtin) => builtin.table(name).await,
-            None => Ok(None),
+        let Some(builtin) = &*BUILTIN_SCHEMA else { return Ok(None) };
+        let Some(builtin) = builtin.table(name).await? else { return Ok(None) };
+        if is_without_rows(name) {
+            return Ok(Some(Arc::new(MemTable::try_new(builtin.schema(), vec![Vec::new()])?)));
         }
+        Ok(Some(builtin))
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        TABLES.contains(&name) || BUILTIN_SCHEMA.as_ref().is_some_and(|builtin| builtin.table_exist(name))
+        is_relation(name)
     }
 }

@@ -7,17 +7,17 @@ use datafusion::common::Result;
 use datafusion::logical_expr::planner::TypePlanner;
 use datafusion::sql::sqlparser::ast::DataType as SqlType;
 use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
-use zonelake_timeseries::TimeTypes;
+use zonelake_query::SqlTypes;
 
-/// Planner of the names of types that PostgreSQL has, next to those of times, which all interfaces have.
+/// Planner of the names of types that PostgreSQL has, next to those that all interfaces have.
 #[derive(Debug)]
 pub(crate) struct PgTypes;
 
 impl TypePlanner for PgTypes {
     fn plan_type_field(&self, sql_type: &SqlType) -> Result<Option<FieldRef>> {
-        // Times come first: all instants are of one type, whichever interface asks.
-        if let Some(time) = TimeTypes.plan_type_field(sql_type)? {
-            return Ok(Some(time));
+        // Types of all interfaces come first, so that a name means one type whichever interface asks.
+        if let Some(shared) = SqlTypes.plan_type_field(sql_type)? {
+            return Ok(Some(shared));
         }
         let named = match sql_type {
             SqlType::Custom(name, arguments) if arguments.is_empty() => name.0.last().and_then(|part| part.as_ident()),

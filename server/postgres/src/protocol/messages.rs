@@ -304,8 +304,25 @@ pub(crate) fn put_copy_out(out: &mut BytesMut, is_binary: bool, columns: usize) 
 
 /// Writes an error or notice with its fields: severity, SQLSTATE, message.
 pub(crate) fn put_report(out: &mut BytesMut, kind: u8, severity: &str, sqlstate: &str, message: &str) {
+    put_fields(out, kind, [severity, sqlstate, message], &[]);
+}
+
+/// Writes an error with further fields, each by its letter; those without a value are left out.
+pub(crate) fn put_report_with(
+    out: &mut BytesMut,
+    severity: &str,
+    sqlstate: &str,
+    message: &str,
+    more: &[(u8, Option<String>)],
+) {
+    put_fields(out, ERROR, [severity, sqlstate, message], more);
+}
+
+fn put_fields(out: &mut BytesMut, kind: u8, [severity, sqlstate, message]: [&str; 3], more: &[(u8, Option<String>)]) {
     put_message(out, kind, |out| {
-        for (field, value) in [(b'S', severity), (b'V', severity), (b'C', sqlstate), (b'M', message)] {
+        let fixed = [(b'S', severity), (b'V', severity), (b'C', sqlstate), (b'M', message)];
+        let more = more.iter().filter_map(|(field, value)| Some((*field, value.as_deref()?)));
+        for (field, value) in fixed.into_iter().chain(more) {
             out.put_u8(field);
             put_text(out, value);
         }

@@ -3,9 +3,9 @@
 //! - `messages`: messages as bytes
 //! - `wire`: a connection as a stream of messages
 //! - `scram`: the exchange by which a client authenticates
-//! - `cancel`: requests to cancel the statement of another connection
+//! - `backends`: open connections, and requests to cancel their statements or to end them
 
-pub(crate) mod cancel;
+pub(crate) mod backends;
 pub(crate) mod messages;
 pub(crate) mod scram;
 pub(crate) mod wire;

@@ -1,10 +1,11 @@
 //! SCRAM-SHA-256 (RFC 5802, RFC 7677), the side of the server: two messages of a client in, two responses out, without
 //! I/O. Client and server each prove that they know the password, and neither sends it. Channel binding is not offered.
-//! For an unknown user the exchange goes on to its end with decoy keys, so that nobody learns which names exist.
+//! For an unknown user the exchange goes on to its end with decoy keys, so that nobody learns which names exist. A token of the
+//! role is as good as its password: all of them have one salt, so that one exchange tries them all.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use zonelake_registry::ScramVerifier;
+use zonelake_registry::{RoleKeys, TokenId};
 
 /// Name of the mechanism.
 pub(crate) const MECHANISM: &str = "SCRAM-SHA-256";
@@ -32,7 +33,7 @@ pub(crate) struct DecoyParameters {
 /// Exchange after the client's first message.
 #[derive(Debug)]
 pub(crate) struct ScramExchange {
-    verifier: Option<ScramVerifier>,
+    keys: Vec<RoleKeys>,
     gs2_header: String,
     client_first_bare: String,
     server_first: String,
@@ -43,7 +44,7 @@ impl ScramExchange {
     /// Handles the client's first message; the second value is the response.
     pub(crate) fn begin(
         client_first: &str,
-        verifier: Option<ScramVerifier>,
+        keys: Vec<RoleKeys>,
         decoy: &DecoyParameters,
         server_nonce: [u8; NONCE_BYTES],
     ) -> Result<(Self, String), ScramError> {
@@ -61,24 +62,20 @@ impl ScramExchange {
         }
         // The server's part makes each exchange new, so a recorded proof is worth nothing.
         let nonce = format!("{client_nonce}{}", STANDARD.encode(server_nonce));
-        let (salt, iterations) = match &verifier {
-            Some(verifier) => (verifier.salt, verifier.iterations),
+        let (salt, iterations) = match keys.first() {
+            Some(first) => (first.verifier.salt, first.verifier.iterations),
             None => (decoy.salt, decoy.iterations),
         };
         let server_first = format!("r={nonce},s={},i={iterations}", STANDARD.encode(salt));
         let gs2_header = format!("{binding},{authorization},");
-        let exchange = Self {
-            verifier,
-            gs2_header,
-            client_first_bare: bare.to_owned(),
-            server_first: server_first.clone(),
-            nonce,
-        };
+        let exchange =
+            Self { keys, gs2_header, client_first_bare: bare.to_owned(), server_first: server_first.clone(), nonce };
         Ok((exchange, server_first))
     }
 
-    /// Handles the client's last message; the value is the response, by which the server proves itself.
-    pub(crate) fn finish(self, client_final: &str) -> Result<String, ScramError> {
+    /// Handles the client's last message; the value is the response, by which the server proves itself, and the token that the
+    /// client has proven to know, where it was none with the password.
+    pub(crate) fn finish(self, client_final: &str) -> Result<(String, Option<TokenId>), ScramError> {
         let (without_proof, proof) = client_final.rsplit_once(",p=").ok_or(ScramError::Malformed)?;
         let mut parts = without_proof.split(',');
         let binding = parts.next().and_then(|part| part.strip_prefix("c=")).ok_or(ScramError::Malformed)?;
@@ -91,8 +88,11 @@ impl ScramExchange {
             STANDARD.decode(proof).ok().and_then(|proof| proof.try_into().ok()).ok_or(ScramError::Malformed)?;
         let messages = format!("{},{},{without_proof}", self.client_first_bare, self.server_first);
         // The verifier compares the proof in constant time.
-        let signature = self.verifier.and_then(|verifier| verifier.server_signature(messages.as_bytes(), &proof));
-        signature.map(|signature| format!("v={}", STANDARD.encode(signature))).ok_or(ScramError::WrongPassword)
+        let proven = self.keys.iter().find_map(|keys| {
+            let signature = keys.verifier.server_signature(messages.as_bytes(), &proof)?;
+            Some((format!("v={}", STANDARD.encode(signature)), keys.token))
+        });
+        proven.ok_or(ScramError::WrongPassword)
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn an_unknown_user_is_asked_like_a_known_one_and_then_refused() {
-        let (exchange, first) = ScramExchange::begin("n,,n=,r=abc", None, &DECOY, [1; NONCE_BYTES]).unwrap();
+        let (exchange, first) = ScramExchange::begin("n,,n=,r=abc", Vec::new(), &DECOY, [1; NONCE_BYTES]).unwrap();
         assert!(first.starts_with("r=abcAQEB"), "{first}");
         assert!(first.ends_with(",i=4096"), "{first}");
         let last = format!("c=biws,r={},p={}", exchange.nonce, STANDARD.encode([0; 32]));
@@ -115,13 +115,13 @@ mod tests {
     fn messages_of_another_form_are_refused() {
         for first in ["", "n", "n,,", "n,,r=abc", "p=tls-server-end-point,,n=,r=abc", "n,,n=,r=", "x,,n=,r=a"] {
             assert_eq!(
-                ScramExchange::begin(first, None, &DECOY, [1; NONCE_BYTES]).map(|_| ()),
+                ScramExchange::begin(first, Vec::new(), &DECOY, [1; NONCE_BYTES]).map(|_| ()),
                 Err(ScramError::Malformed),
                 "{first}"
             );
         }
         for last in ["", "c=biws", "c=biws,r=other,p=AAAA", "c=eSws,r=abc,p=AAAA"] {
-            let (exchange, _) = ScramExchange::begin("n,,n=,r=abc", None, &DECOY, [1; NONCE_BYTES]).unwrap();
+            let (exchange, _) = ScramExchange::begin("n,,n=,r=abc", Vec::new(), &DECOY, [1; NONCE_BYTES]).unwrap();
             assert_eq!(exchange.finish(last), Err(ScramError::Malformed), "{last}");
         }
     }

@@ -8,30 +8,21 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 use futures::FutureExt;
 use tokio::sync::watch;
-use zonelake_query::{Caller, Description, Interface, QueryEngine, QueryError, SqlSession};
+use zonelake_net::Credential;
+use zonelake_query::{Caller, Interface, QueryEngine, QueryError, SqlSession};
 
-use crate::catalog::extension::{CatalogExtension, is_schema};
+use crate::catalog::extension::{CatalogExtension, ExtensionArgs};
+use crate::catalog::set_config::PendingSettings;
+use crate::counts::PostgresMetrics;
 use crate::error::PgError;
-use crate::metrics::PostgresMetrics;
-use crate::protocol::cancel::CancelKey;
+use crate::protocol::backends::Registration;
 use crate::protocol::messages::put_parameter_status;
-use crate::protocol::wire::Wire;
+use crate::protocol::wire::{Wire, WireError};
 use crate::rows::{ResultCursor, RowForm};
 use crate::session::outcome::SessionError;
+use crate::session::prepared::Prepared;
 use crate::session::transaction::Transaction;
 use crate::session::variables::Variables;
-use crate::statement::commands::Command;
-
-/// Prepared statement.
-#[derive(Debug, Clone)]
-pub(crate) struct Prepared {
-    /// Command; `None` is an empty text.
-    pub command: Option<Command>,
-    /// OIDs of the types of the parameters as the client declares them; 0 leaves a type open.
-    pub declared: Vec<u32>,
-    /// Parameters and columns, as planned under the variables of that epoch.
-    pub description: Option<(u64, Arc<Description>)>,
-}
 
 /// Prepared statement with its values, or a cursor, perhaps in execution.
 #[derive(Debug)]
@@ -54,8 +45,9 @@ pub(crate) struct Portal {
 pub(crate) struct ConnectionArgs {
     pub wire: Wire,
     pub engine: Arc<QueryEngine>,
-    pub key: CancelKey,
+    pub registration: Registration,
     pub user: Arc<str>,
+    pub credential: Option<Credential>,
     pub variables: Variables,
     pub metrics: Arc<PostgresMetrics>,
     pub stopping: watch::Receiver<bool>,
@@ -69,14 +61,20 @@ pub(crate) struct Connection {
     pub(crate) transaction: Transaction,
     pub(crate) statements: HashMap<String, Prepared>,
     pub(crate) portals: HashMap<String, Portal>,
-    /// Count of changes of variables, by which stale descriptions and sessions are told.
+    /// Count of changes of variables and of rights, by which stale descriptions and sessions are told.
     pub(crate) epoch: u64,
     pub(crate) stopping: watch::Receiver<bool>,
     /// True behind an error of the extended protocol: messages are skipped until Sync.
     pub(crate) is_skipping: bool,
-    key: CancelKey,
-    user: Arc<str>,
+    registration: Registration,
+    pub(crate) user: Arc<str>,
+    /// Token that the connection ends with.
+    pub(crate) credential: Option<Credential>,
     metrics: Arc<PostgresMetrics>,
+    /// Epoch of the rights that descriptions were made under.
+    rights_epoch: u64,
+    /// Settings by `set_config` in the statement that is executing.
+    pub(crate) set_config: Arc<PendingSettings>,
     /// Session of the statements of an epoch.
     session: Option<(u64, SqlSession)>,
 }
@@ -85,7 +83,7 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("user", &self.user)
-            .field("key", &self.key.process_id)
+            .field("process_id", &self.registration.own.process_id)
             .finish_non_exhaustive()
     }
 }
@@ -97,7 +95,9 @@ pub(crate) const PORTALS_MAX: usize = 1_000;
 
 impl Connection {
     pub(crate) fn new(args: ConnectionArgs) -> Self {
-        let ConnectionArgs { wire, engine, key, user, variables, metrics, stopping } = args;
+        let ConnectionArgs { wire, engine, registration, user, credential, variables, metrics, stopping } = args;
+        let rights_epoch = engine.source().registry().rights_epoch();
+        registration.own.connected(engine.source().registry().clock().wall_us());
         Self {
             wire,
             engine,
@@ -106,17 +106,36 @@ impl Connection {
             statements: HashMap::new(),
             portals: HashMap::new(),
             epoch: 0,
-            key,
+            registration,
             user,
+            credential,
             metrics,
             stopping,
+            rights_epoch,
+            set_config: Arc::default(),
             session: None,
             is_skipping: false,
         }
     }
 
+    /// Forgets what was described before rights have changed: other columns may exist since.
+    pub(crate) fn forget_other_rights(&mut self) {
+        let now = self.engine.source().registry().rights_epoch();
+        if self.rights_epoch == now {
+            return;
+        }
+        self.rights_epoch = now;
+        self.epoch += 1;
+        self.statements.values_mut().for_each(|prepared| prepared.description = None);
+        self.portals.values_mut().for_each(|portal| {
+            portal.prepared.description = None;
+            portal.described = None;
+        });
+    }
+
     /// Session of the next statement.
     pub(crate) fn session(&mut self) -> SqlSession {
+        self.forget_other_rights();
         // Built once for an epoch: its extension holds the objects of the catalog.
         if let Some((epoch, session)) = &self.session
             && *epoch == self.epoch
@@ -124,16 +143,22 @@ impl Connection {
             return session.clone();
         }
         let mut session = SqlSession::new(Caller { name: Arc::clone(&self.user) }, Interface::Postgres);
+        session.peer = Some(self.registration.own.address);
         session.application_name = self.variables.get("application_name").unwrap_or_default().into();
-        session.time_zone = self.variables.zone().arrow_name().into();
+        self.registration.own.named(&session.application_name);
+        session.set_zone(self.variables.zone());
         // The engine takes the shorter one of this limit and its own.
         session.statement_timeout = self.variables.statement_timeout();
-        if let Some(schema) = self.variables.search_path().into_iter().find(|name| is_schema(name)) {
-            session.schema = schema.into();
-        }
+        session.set_search_path(self.variables.get("search_path").unwrap_or_default());
         let registry = Arc::clone(self.engine.source().registry());
-        session.extension =
-            Some(Arc::new(CatalogExtension::new(self.variables.clone(), self.key.process_id, registry)));
+        let extension = CatalogExtension::new(ExtensionArgs {
+            variables: self.variables.clone(),
+            set_config: Arc::clone(&self.set_config),
+            backends: Arc::clone(&self.registration.all),
+            process_id: self.registration.own.process_id,
+            registry,
+        });
+        session.extension = Some(Arc::new(extension));
         self.session = Some((self.epoch, session.clone()));
         session
     }
@@ -163,18 +188,36 @@ impl Connection {
     }
 
     /// Counts a statement, and drops requests to cancel that have come before it: they meant another one.
-    pub(crate) fn begin_statement(&self) {
+    pub(crate) fn begin_statement(&self, text: &str) {
         self.metrics.count_statement();
-        while self.key.requested.notified().now_or_never().is_some() {}
+        let own = &self.registration.own;
+        own.executes(text, self.now_us());
+        while own.cancel_requested.notified().now_or_never().is_some() {}
+    }
+
+    /// Notes that the client is told that the connection is ready for its next statement.
+    pub(crate) fn end_statements(&self) {
+        self.registration.own.waits(self.transaction.status(), self.now_us());
+    }
+
+    /// Waits until another connection asks this one to end.
+    pub(crate) fn end_requested(&self) -> impl Future<Output = ()> + use<> {
+        let own = Arc::clone(&self.registration.own);
+        async move { own.end_requested.notified().await }
+    }
+
+    fn now_us(&self) -> i64 {
+        self.engine.source().registry().clock().wall_us()
     }
 
     /// Waits for work of the engine, unless the client cancels it or closes the connection.
     pub(crate) async fn wait<T>(&mut self, work: impl Future<Output = Result<T, PgError>>) -> Result<T, SessionError> {
-        let requested = Arc::clone(&self.key.requested);
+        let own = Arc::clone(&self.registration.own);
         tokio::select! {
             // In this order, so that a statement whose rows are always ready can be cancelled too.
             biased;
-            () = requested.notified() => Err(PgError::from(QueryError::cancelled()).into()),
+            () = own.end_requested.notified() => Err(WireError::Terminated.into()),
+            () = own.cancel_requested.notified() => Err(PgError::from(QueryError::cancelled()).into()),
             done = work => Ok(done?),
             error = self.wire.closed() => Err(error.into()),
         }

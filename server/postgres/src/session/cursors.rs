@@ -5,8 +5,9 @@ use datafusion::common::ScalarValue;
 use crate::error::PgError;
 use crate::protocol::messages::{TransactionStatus, put_command_complete, put_row_description};
 use crate::rows::{ResultCursor, RowForm};
-use crate::session::connection::{Connection, PORTALS_MAX, Portal, Prepared};
+use crate::session::connection::{Connection, PORTALS_MAX, Portal};
 use crate::session::outcome::{SessionError, formats_of, no_cursor};
+use crate::session::prepared::Prepared;
 use crate::statement::commands::Command;
 use crate::statement::query::Query;
 
@@ -33,8 +34,9 @@ impl Connection {
         }
         // Started now, so that the cursor shows the rows of this moment and not of its first FETCH.
         let result = self.start_query(&query, parameters, None).await?;
+        let (memory, text) = (self.engine.prepared_memory(), query.text.clone());
         let command = Command::Query(Box::new(query));
-        let prepared = Prepared { command: Some(command), declared, description: None };
+        let prepared = Prepared::new(memory, &self.user, &text, Some(command), declared)?;
         self.portals.insert(
             cursor,
             Portal {

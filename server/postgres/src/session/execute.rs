@@ -5,20 +5,20 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 
+use crate::catalog::set_config::SetConfig;
 use crate::error::PgError;
 use crate::protocol::messages::{NOTICE, TransactionStatus, put_report};
 use crate::rows::ResultCursor;
-use crate::session::connection::{Connection, Prepared, STATEMENTS_MAX};
+use crate::session::connection::{Connection, STATEMENTS_MAX};
 use crate::session::outcome::{CommandResult, DECLARED, SHOW_ALL_COLUMNS, SessionError, no_cursor, no_statement};
+use crate::session::prepared::Prepared;
 use crate::session::transaction::TransactionEnd;
 use crate::statement::commands::{Command, Discard};
 use crate::statement::query::Query;
 
 impl Connection {
     /// Refuses a command in a failed transaction, unless the command ends the transaction.
-    pub(crate) fn check_transaction(&self, command: &Command) -> Result<(), PgError> {
-        // ROLLBACK TO ends no transaction, but takes it back to a state that has not failed.
-        let ends = matches!(command, Command::Commit | Command::Rollback | Command::RollbackTo(_));
+    pub(crate) fn check_transaction(&self, ends: bool) -> Result<(), PgError> {
         if self.transaction.status() == TransactionStatus::Failed && !ends {
             return Err(PgError::failed_transaction());
         }
@@ -77,7 +77,8 @@ impl Connection {
                 "DEALLOCATE"
             }
             Command::Prepare { name, types, query } => {
-                let prepared = Prepared { command: Some(Command::Query(query)), declared: types, description: None };
+                let (memory, text) = (self.engine.prepared_memory(), query.text.clone());
+                let prepared = Prepared::new(memory, &self.user, &text, Some(Command::Query(query)), types)?;
                 self.store_statement(name, prepared)?;
                 "PREPARE"
             }
@@ -106,7 +107,6 @@ impl Connection {
         if !name.is_empty() && self.statements.contains_key(&name) {
             return Err(PgError::new("42P05", format!("prepared statement \"{name}\" already exists")));
         }
-        // Each statement holds a parsed tree, so a connection without a limit could take all memory.
         if self.statements.len() >= STATEMENTS_MAX {
             return Err(PgError::new(
                 "53400",
@@ -129,7 +129,7 @@ impl Connection {
             return Err(PgError::new("42P02", format!("there is no parameter ${}", query.parameters.len())).into());
         }
         if query.is_surely_empty
-            && let Some(names) = query.names.all()
+            && let Some(names) = query.statement.names().all()
         {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             return Ok(ResultCursor::from_texts(&names, &[], query.tag));
@@ -139,10 +139,11 @@ impl Connection {
         let engine = Arc::clone(&self.engine);
         let result = self
             .wait(async {
-                Ok(engine.execute_parsed(&query.text, query.statement.clone(), parameters, &session).await?)
+                let executed = engine.execute_parsed(&query.text, query.statement.clone(), parameters, &session).await;
+                executed.map_err(|error| PgError::from(error).behind(query.before))
             })
             .await?;
-        Ok(ResultCursor::from_engine(result, described, &query.names, query.tag, self.variables.zone())?)
+        Ok(ResultCursor::from_engine(result, described, query.tag, self.variables.zone())?)
     }
 
     /// Ends the transaction; the value is the tag. COMMIT of a failed transaction rolls it back.
@@ -161,6 +162,17 @@ impl Connection {
         }
         // The tag tells the client that COMMIT has rolled a failed transaction back.
         if commit && end != TransactionEnd::RolledBack { "COMMIT" } else { "ROLLBACK" }
+    }
+
+    /// Applies what `set_config` has set in the statement that has ended.
+    pub(crate) fn apply_set_config(&mut self) -> Result<(), PgError> {
+        for SetConfig { name, value, is_local } in self.set_config.take() {
+            // Outside of a transaction it ends with its statement, which is now.
+            if !(is_local && self.transaction.status() == TransactionStatus::Idle) {
+                self.set(&name, value.as_deref(), is_local)?;
+            }
+        }
+        Ok(())
     }
 
     fn set(&mut self, name: &str, value: Option<&str>, is_local: bool) -> Result<&'static str, PgError> {

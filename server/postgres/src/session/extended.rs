@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use postgres_types::Type;
+use zonelake_net::Cause;
 use zonelake_query::Description;
 
 use crate::error::PgError;
@@ -13,11 +14,11 @@ use crate::protocol::messages::{
     put_command_complete, put_parameter_description, put_row_description,
 };
 use crate::rows::{ResultCursor, RowForm, describe_columns, text_schema};
-use crate::session::connection::{Connection, PORTALS_MAX, Portal, Prepared};
+use crate::session::connection::{Connection, PORTALS_MAX, Portal};
 use crate::session::outcome::{
     CommandResult, DECLARED, SHOW_ALL_COLUMNS, SessionError, complete_tag, format_of, formats_of, no_statement,
 };
-use crate::statement::column_names::ColumnNames;
+use crate::session::prepared::Prepared;
 use crate::statement::commands::Command;
 use crate::statement::parameters::read_value;
 use crate::statement::parse::parse_commands;
@@ -33,23 +34,25 @@ impl Connection {
         // No command is an empty text, which may be prepared and executed too.
         let command = commands.pop();
         if let Some(command) = &command {
-            self.check_transaction(command)?;
+            self.check_transaction(command.ends_transaction())?;
         }
         // The unnamed statement is replaced by each Parse; a named one must be closed first.
         if name.is_empty() {
             self.statements.remove("");
         }
-        self.store_statement(name, Prepared { command, declared: types, description: None })?;
+        let prepared = Prepared::new(self.engine.prepared_memory(), &self.user, sql, command, types)?;
+        self.store_statement(name, prepared)?;
         put_bare(&mut self.wire.out, PARSE_COMPLETE);
         Ok(())
     }
 
     /// Handles Bind: a prepared statement gets values, and so becomes a portal.
     pub(crate) async fn handle_bind(&mut self, bind: Bind) -> Result<(), SessionError> {
+        self.forget_other_rights();
         let mut prepared =
             self.statements.get(&bind.statement).cloned().ok_or_else(|| no_statement(&bind.statement))?;
-        if let Some(command) = &prepared.command {
-            self.check_transaction(command)?;
+        if !prepared.is_empty() {
+            self.check_transaction(prepared.ends_transaction)?;
         }
         // The unnamed portal is replaced by each Bind; a named one must be closed first.
         if !bind.portal.is_empty() && self.portals.contains_key(&bind.portal) {
@@ -58,27 +61,27 @@ impl Connection {
         if self.portals.len() >= PORTALS_MAX {
             return Err(PgError::new("53400", format!("a connection has at most {PORTALS_MAX} portals")).into());
         }
-        let wanted = parameter_count(&prepared);
+        let wanted = prepared.parameters;
         if bind.values.len() != wanted {
             let given = bind.values.len();
             let message = format!("bind message supplies {given} parameters, but the statement requires {wanted}");
-            return Err(PgError::new("08P01", message).into());
+            return Err(PgError::of(Cause::Protocol, message).into());
         }
         let mut parameters = Vec::with_capacity(wanted);
         if wanted > 0 {
             let description = self.description(&bind.statement, &mut prepared).await?;
             // The zone of now, since text of a time without one is in the zone of the session.
-            let zone = self.variables.zone().arrow_name();
+            let zone = self.variables.zone();
             for (index, (value, of)) in bind.values.iter().zip(&description.parameters).enumerate() {
                 let is_binary = format_of(&bind.formats, index)? == 1;
                 let oid = parameter_oid(&prepared, index, of);
-                parameters.push(read_value(value.as_ref(), is_binary, oid, of, &zone)?);
+                parameters.push(read_value(value.as_ref(), is_binary, oid, of, zone)?);
             }
         }
         // Checked here, so that the error comes with Bind and not with the first row.
         for format in &bind.result_formats {
             if !matches!(format, 0 | 1) {
-                return Err(PgError::new("08P01", format!("there is no format {format}")).into());
+                return Err(PgError::of(Cause::Protocol, format!("there is no format {format}")).into());
             }
         }
         // Described now, a portal keeps its columns even where the variables change before Execute.
@@ -103,12 +106,12 @@ impl Connection {
             Target::Statement => {
                 let mut prepared = self.statements.get(name).cloned().ok_or_else(|| no_statement(name))?;
                 let columns = match self.columns(name, &mut prepared).await? {
-                    Columns::Of(schema, names) => Some(describe_columns(&schema, &names)),
-                    Columns::OfQuery(description, names) => Some(describe_columns(&description.schema, &names)),
+                    Columns::Of(schema) => Some(describe_columns(&schema)),
+                    Columns::OfQuery(description) => Some(describe_columns(&description.schema)),
                     Columns::None => None,
                 };
                 let mut parameters = Vec::new();
-                if parameter_count(&prepared) > 0 {
+                if prepared.parameters > 0 {
                     let description = self.description(name, &mut prepared).await?;
                     let types = description.parameters.iter().enumerate();
                     parameters.extend(types.map(|(index, of)| parameter_oid(&prepared, index, of)));
@@ -124,15 +127,15 @@ impl Connection {
                 let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
                 let (mut prepared, formats) = (portal.prepared.clone(), portal.formats.clone());
                 let described = match self.columns(NO_STATEMENT, &mut prepared).await? {
-                    Columns::Of(schema, names) => Some((schema, names)),
-                    Columns::OfQuery(description, names) => Some((Arc::clone(&description.schema), names)),
+                    Columns::Of(schema) => Some(schema),
+                    Columns::OfQuery(description) => Some(Arc::clone(&description.schema)),
                     Columns::None => None,
                 };
-                let Some((schema, names)) = described else {
+                let Some(schema) = described else {
                     put_bare(&mut self.wire.out, NO_DATA);
                     return Ok(());
                 };
-                let columns = describe_columns(&schema, &names);
+                let columns = describe_columns(&schema);
                 let formats = formats_of(&formats, columns.len())?;
                 put_row_description(&mut self.wire.out, &columns, &formats);
                 if let Some(portal) = self.portals.get_mut(name) {
@@ -146,46 +149,25 @@ impl Connection {
     /// Handles Execute: rows of a portal are sent, at most `rows_max`, where that is above 0.
     pub(crate) async fn handle_execute(&mut self, name: &str, rows_max: i32) -> Result<(), SessionError> {
         let portal = self.portals.get_mut(name).ok_or_else(|| no_portal(name))?;
-        let Some(command) = portal.prepared.command.clone() else {
+        if portal.prepared.is_empty() {
             put_bare(&mut self.wire.out, EMPTY_QUERY);
             return Ok(());
-        };
+        }
         if portal.is_done {
             let tag = portal.result.as_ref().map_or("SELECT", |result| result.tag);
             put_command_complete(&mut self.wire.out, &complete_tag(tag, 0));
             return Ok(());
         }
-        let (formats, parameters, described) =
-            (portal.formats.clone(), portal.parameters.clone(), portal.described.clone());
+        let (formats, prepared) = (portal.formats.clone(), portal.prepared.clone());
         // Taken out while rows are sent: after an error the portal has no rows to go on with.
         let started = portal.result.take();
-        self.check_transaction(&command)?;
-        self.begin_statement();
-        let mut result = match (started, command) {
-            (Some(result), _) => result,
-            (None, Command::Query(query)) => self.start_query(&query, parameters, described.as_ref()).await?,
-            (None, Command::Copy { query, format }) => {
-                self.finish_portal(name, None);
-                return self.copy(&query, format).await;
-            }
-            (None, Command::Fetch { cursor, rows, is_move }) => {
-                self.finish_portal(name, None);
-                return self.fetch(&cursor, rows, is_move, Some(&formats)).await;
-            }
-            (None, Command::Declare { cursor, is_held, query }) => {
-                let declared = self.portals.get(name).map_or_else(Vec::new, |portal| portal.prepared.declared.clone());
-                self.declare(cursor, is_held, *query, declared, parameters).await?;
-                put_command_complete(&mut self.wire.out, DECLARED);
-                self.finish_portal(name, None);
-                return Ok(());
-            }
-            (None, command) => match self.execute_command(command).await? {
-                CommandResult::Rows(result) => result,
-                CommandResult::Tag(tag) => {
-                    put_command_complete(&mut self.wire.out, &tag);
-                    self.finish_portal(name, None);
-                    return Ok(());
-                }
+        self.check_transaction(prepared.ends_transaction)?;
+        self.begin_statement(prepared.text());
+        let mut result = match started {
+            Some(result) => result,
+            None => match self.start_portal(name, &prepared).await? {
+                Some(result) => result,
+                None => return Ok(()),
             },
         };
         let formats = formats_of(&formats, result.columns.len())?;
@@ -203,6 +185,40 @@ impl Connection {
             self.finish_portal(name, Some(result));
         }
         Ok(())
+    }
+
+    /// Starts the command of a portal; without rows to send, it is complete.
+    async fn start_portal(&mut self, name: &str, prepared: &Prepared) -> Result<Option<ResultCursor>, SessionError> {
+        self.forget_other_rights();
+        let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
+        let (formats, parameters, described) =
+            (portal.formats.clone(), portal.parameters.clone(), portal.described.clone());
+        let Some(command) = prepared.command()? else { return Ok(None) };
+        match &*command {
+            Command::Query(query) => return self.start_query(query, parameters, described.as_ref()).await.map(Some),
+            Command::Copy { query, format } => {
+                self.finish_portal(name, None);
+                self.copy(query, format.clone()).await?;
+            }
+            Command::Fetch { cursor, rows, is_move } => {
+                self.finish_portal(name, None);
+                self.fetch(cursor, *rows, *is_move, Some(&formats)).await?;
+            }
+            Command::Declare { cursor, is_held, query } => {
+                let (query, declared) = (query.as_ref().clone(), prepared.declared.clone());
+                self.declare(cursor.clone(), *is_held, query, declared, parameters).await?;
+                put_command_complete(&mut self.wire.out, DECLARED);
+                self.finish_portal(name, None);
+            }
+            command => match self.execute_command(command.clone()).await? {
+                CommandResult::Rows(result) => return Ok(Some(result)),
+                CommandResult::Tag(tag) => {
+                    put_command_complete(&mut self.wire.out, &tag);
+                    self.finish_portal(name, None);
+                }
+            },
+        }
+        Ok(None)
     }
 
     fn finish_portal(&mut self, name: &str, result: Option<ResultCursor>) {
@@ -224,16 +240,18 @@ impl Connection {
 
     /// Description of a prepared statement's parameters and columns, which the engine plans where it is not known yet.
     async fn description(&mut self, name: &str, prepared: &mut Prepared) -> Result<Arc<Description>, SessionError> {
+        self.forget_other_rights();
         if let Some((epoch, description)) = &prepared.description
             && *epoch == self.epoch
         {
             return Ok(Arc::clone(description));
         }
-        let Some(query) = prepared.command.as_ref().and_then(Command::with_parameters).cloned() else {
+        let command = prepared.command()?;
+        let Some(query) = command.as_deref().and_then(Command::with_parameters) else {
             return Err(PgError::new("42P02", "this statement has no parameters").into());
         };
         let session = self.session();
-        let named = (0..parameter_count(prepared)).map(|index| {
+        let named = (0..prepared.parameters).map(|index| {
             let declared = prepared.declared.get(index).copied().unwrap_or(0);
             let in_text = query.parameters.get(index).copied().unwrap_or(0);
             [declared, in_text].iter().find_map(|oid| parameter_type(*oid))
@@ -241,7 +259,7 @@ impl Connection {
         // Types that the client declares come before those of casts in the text; the engine infers the rest.
         let named: Vec<Option<DataType>> = named.collect();
         if query.is_surely_empty
-            && let Some(names) = query.names.all()
+            && let Some(names) = query.statement.names().all()
         {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let parameters = named.into_iter().map(|of| of.unwrap_or(DataType::Utf8)).collect();
@@ -249,8 +267,11 @@ impl Connection {
         }
         let engine = Arc::clone(&self.engine);
         let statement = query.statement.clone();
-        self.begin_statement();
-        let description = self.wait(async { Ok(Arc::new(engine.describe(statement, named, &session).await?)) }).await?;
+        self.begin_statement(&query.text);
+        let describing = engine.describe(&query.text, statement, named, &session);
+        let before = query.before;
+        let described = async { describing.await.map_err(|error| PgError::from(error).behind(before)) };
+        let description = Arc::new(self.wait(described).await?);
         prepared.description = Some((self.epoch, Arc::clone(&description)));
         // The portal and the stored statement share the plan, so that Describe and Bind plan once.
         if let Some(stored) = self.statements.get_mut(name) {
@@ -261,21 +282,18 @@ impl Connection {
 
     /// Columns of the result that a statement will have.
     async fn columns(&mut self, name: &str, prepared: &mut Prepared) -> Result<Columns, SessionError> {
-        Ok(match &prepared.command {
-            Some(Command::Query(query)) => {
-                let names = query.names.clone();
-                Columns::OfQuery(self.description(name, prepared).await?, names)
-            }
-            Some(Command::Show(variable)) => Columns::Of(text_schema(&[variable]), ColumnNames::default()),
-            Some(Command::ShowAll) => Columns::Of(text_schema(&SHOW_ALL_COLUMNS), ColumnNames::default()),
+        let command = prepared.command()?;
+        Ok(match command.as_deref() {
+            Some(Command::Query(_)) => Columns::OfQuery(self.description(name, prepared).await?),
+            Some(Command::Show(variable)) => Columns::Of(text_schema(&[variable])),
+            Some(Command::ShowAll) => Columns::Of(text_schema(&SHOW_ALL_COLUMNS)),
             Some(Command::Fetch { cursor, is_move: false, .. }) => {
                 let of_cursor = self.portals.get(cursor).map(|portal| portal.prepared.clone());
                 match of_cursor {
-                    Some(mut prepared) => match &prepared.command {
-                        Some(Command::Query(query)) => {
-                            let names = query.names.clone();
+                    Some(mut prepared) => match prepared.command()?.as_deref() {
+                        Some(Command::Query(_)) => {
                             let description = self.description(NO_STATEMENT, &mut prepared).await?;
-                            Columns::Of(Arc::clone(&description.schema), names)
+                            Columns::Of(Arc::clone(&description.schema))
                         }
                         _ => Columns::None,
                     },
@@ -293,14 +311,8 @@ const NO_STATEMENT: &str = "\0";
 /// Columns of a result, before they are described.
 enum Columns {
     None,
-    Of(SchemaRef, ColumnNames),
-    OfQuery(Arc<Description>, ColumnNames),
-}
-
-/// Count of the parameters that a statement takes.
-fn parameter_count(prepared: &Prepared) -> usize {
-    let in_text = prepared.command.as_ref().and_then(Command::with_parameters);
-    in_text.map_or(0, |query| query.parameters.len()).max(prepared.declared.len())
+    Of(SchemaRef),
+    OfQuery(Arc<Description>),
 }
 
 /// OID of a parameter's type, as the client declares it or, where it leaves it open, as the engine infers it.

@@ -2,6 +2,7 @@
 //!
 //! - `startup`: encryption, authentication, and the variables that a client begins with
 //! - `connection`: the state of a connection
+//! - `prepared`: prepared statements, and their memory
 //! - `serve`: the loop over its messages
 //! - `simple`, `extended`: the two query protocols
 //! - `execute`, `cursors`, `copy`: execution of commands, for both of them
@@ -14,6 +15,7 @@ mod cursors;
 mod execute;
 mod extended;
 mod outcome;
+pub(crate) mod prepared;
 mod serve;
 mod simple;
 pub(crate) mod startup;

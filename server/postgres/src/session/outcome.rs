@@ -1,5 +1,7 @@
 //! Results of commands, errors of messages, and what both query protocols say of them.
 
+use zonelake_net::Cause;
+
 use crate::error::PgError;
 use crate::protocol::wire::WireError;
 use crate::rows::ResultCursor;
@@ -47,7 +49,7 @@ pub(crate) const SHOW_ALL_COLUMNS: [&str; 3] = ["name", "setting", "description"
 
 /// Error of a prepared statement that does not exist.
 pub(crate) fn no_statement(name: &str) -> PgError {
-    PgError::new("26000", format!("prepared statement \"{name}\" does not exist"))
+    PgError::of(Cause::UnknownStatement, format!("prepared statement \"{name}\" does not exist"))
 }
 
 /// Error of a cursor that does not exist.
@@ -60,11 +62,11 @@ pub(crate) fn format_of(formats: &[i16], index: usize) -> Result<i16, PgError> {
     let format = match formats {
         [] => 0,
         [one] => *one,
-        many => *many.get(index).ok_or_else(|| PgError::new("08P01", "there are too few formats"))?,
+        many => *many.get(index).ok_or_else(|| PgError::of(Cause::Protocol, "there are too few formats"))?,
     };
     match format {
         0 | 1 => Ok(format),
-        other => Err(PgError::new("08P01", format!("there is no format {other}"))),
+        other => Err(PgError::of(Cause::Protocol, format!("there is no format {other}"))),
     }
 }
 

@@ -1,20 +1,49 @@
 //! Loop over the messages of a connection. A message that fails is answered with one error; behind an error of the
 //! extended protocol messages are skipped until Sync, as pipelines of clients expect.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+use zonelake_net::Cause;
+
 use crate::error::PgError;
 use crate::protocol::messages::{ClientMessage, TransactionStatus, put_ready};
 use crate::protocol::wire::WireError;
 use crate::session::connection::Connection;
 use crate::session::outcome::SessionError;
 
+/// Time that a client has to take the last word.
+const TELL_TIMEOUT: Duration = Duration::from_millis(500);
+
 impl Connection {
-    /// Serves the client until it or the server ends the connection.
+    /// Serves the client until it or the server ends the connection, or the token ends that it has shown.
     pub(crate) async fn run(mut self) {
+        let Some(credential) = self.credential.take() else { return self.serve().await };
+        let has_ended = tokio::select! {
+            () = self.serve() => false,
+            () = credential.ended() => true,
+        };
+        // The statement that ran has ended with the work that was dropped; rows that wait to be sent go with it.
+        if has_ended && self.wire.drop_output() {
+            let message = "terminating connection: the token was revoked or has expired";
+            PgError::of(Cause::UnknownToken, message).put_fatal(&mut self.wire.out);
+            // A client that does not read is closed without a word.
+            timeout(TELL_TIMEOUT, self.wire.flush()).await.ok();
+            timeout(TELL_TIMEOUT, self.wire.close()).await.ok();
+        }
+    }
+
+    async fn serve(&mut self) {
         match self.read_messages().await {
             Ok(()) | Err(WireError::Closed) => {}
             Err(WireError::Protocol(error)) => {
-                PgError::new("08P01", error.to_string()).put_fatal(&mut self.wire.out);
+                PgError::of(Cause::Protocol, error.to_string()).put_fatal(&mut self.wire.out);
                 // The client may have closed the connection, and the connection ends either way.
+                self.wire.flush().await.ok();
+            }
+            Err(error @ WireError::Terminated) => {
+                PgError::new("57P01", error.to_string()).put_fatal(&mut self.wire.out);
+                // As above: it ends either way.
                 self.wire.flush().await.ok();
             }
             Err(WireError::Io(error)) => tracing::debug!("a PostgreSQL connection ended: {error}"),
@@ -31,12 +60,14 @@ impl Connection {
             // Only between messages: a statement that runs may finish within the grace period.
             let mut stopping = self.stopping.clone();
             let message = tokio::select! {
+                () = self.end_requested() => return Err(WireError::Terminated),
                 message = self.wire.read() => Some(message?),
                 // A closed channel is a server that was dropped, which stops too.
                 () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => None,
             };
             let Some(message) = message else {
-                PgError::new("57P01", "terminating connection: the server is stopping").put_fatal(&mut self.wire.out);
+                PgError::of(Cause::ShuttingDown, "terminating connection: the server is stopping")
+                    .put_fatal(&mut self.wire.out);
                 return self.wire.flush().await;
             };
             if message == ClientMessage::Terminate {
@@ -54,6 +85,7 @@ impl Connection {
                 if self.transaction.status() == TransactionStatus::Idle {
                     self.drop_portals();
                 }
+                self.end_statements();
                 put_ready(&mut self.wire.out, self.transaction.status());
                 return self.wire.flush().await;
             }
@@ -75,7 +107,15 @@ impl Connection {
             }
             ClientMessage::Flush => Ok(self.wire.flush().await?),
             ClientMessage::Sync | ClientMessage::Terminate | ClientMessage::Copy => Ok(()),
-            ClientMessage::Authentication(_) => Err(PgError::new("08P01", "the user is known already").into()),
+            ClientMessage::Authentication(_) => Err(PgError::of(Cause::Protocol, "the user is known already").into()),
+        };
+        let done = match done {
+            Ok(()) => self.apply_set_config().map_err(SessionError::from),
+            Err(error) => {
+                // What a failed statement has set is undone with it.
+                drop(self.set_config.take());
+                Err(error)
+            }
         };
         match done {
             Ok(()) => {}
@@ -92,6 +132,7 @@ impl Connection {
             if self.transaction.status() == TransactionStatus::Idle {
                 self.drop_portals();
             }
+            self.end_statements();
             put_ready(&mut self.wire.out, self.transaction.status());
         }
         Ok(())

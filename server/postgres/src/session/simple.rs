@@ -18,8 +18,8 @@ impl Connection {
             put_bare(&mut self.wire.out, EMPTY_QUERY);
         }
         for command in commands {
-            self.begin_statement();
-            self.check_transaction(&command)?;
+            self.begin_statement(sql);
+            self.check_transaction(command.ends_transaction())?;
             match command {
                 Command::Copy { query, format } => self.copy(&query, format).await?,
                 Command::Fetch { cursor, rows, is_move } => self.fetch(&cursor, rows, is_move, None).await?,
@@ -28,6 +28,8 @@ impl Connection {
                     CommandResult::Rows(mut result) => self.send_all(&mut result).await?,
                 },
             }
+            // The next statement is executed under what this one has set.
+            self.apply_set_config()?;
         }
         Ok(())
     }

@@ -3,17 +3,18 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fmt, io};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use zonelake_net::{Authenticator, Cause};
+use zonelake_net::{Authenticator, Cause, Credential, StallTimeout};
 use zonelake_query::CATALOG;
 
 use crate::error::PgError;
-use crate::protocol::cancel::{CancelKey, Cancellations};
+use crate::protocol::backends::{Backends, Registration};
 use crate::protocol::messages::{
     AUTHENTICATION_BYTES_MAX, Body, ClientMessage, STARTUP_BYTES_MAX, TransactionStatus, put_message,
     put_parameter_status, put_ready, put_text,
@@ -27,10 +28,12 @@ pub(crate) struct StartupArgs {
     pub authenticator: Arc<Authenticator>,
     pub tls: Option<TlsAcceptor>,
     pub plain_beyond_loopback: bool,
-    pub cancellations: Arc<Cancellations>,
+    pub backends: Arc<Backends>,
     /// Secret of the decoy parameters of unknown users.
     pub secret: [u8; 32],
     pub message_bytes_max: usize,
+    /// Time for which a client may take nothing, or send nothing more of a message that has begun.
+    pub stall_timeout: Duration,
 }
 
 impl fmt::Debug for StartupArgs {
@@ -44,8 +47,10 @@ impl fmt::Debug for StartupArgs {
 pub(crate) struct StartedConnection {
     pub wire: Wire,
     pub user: Arc<str>,
+    /// The token that the client has shown in the place of a password.
+    pub credential: Option<Credential>,
     pub variables: Variables,
-    pub key: CancelKey,
+    pub registration: Registration,
 }
 
 /// Reason that a connection does not start.
@@ -84,7 +89,7 @@ pub(crate) async fn start_connection(
     stream: TcpStream,
     from: IpAddr,
 ) -> Result<Option<StartedConnection>, StartupError> {
-    let mut stream: Box<dyn Transport> = Box::new(stream);
+    let mut stream: Box<dyn Transport> = Box::new(StallTimeout::new(stream, args.stall_timeout));
     let mut is_encrypted = false;
     // Clients try GSS and TLS one after the other and go on in plain text where both are declined.
     for _ in 0..REQUESTS_MAX {
@@ -109,7 +114,7 @@ pub(crate) async fn start_connection(
             }
             CANCEL_REQUEST => {
                 if let (Some(process_id), Some(secret)) = (body.i32(), body.i32()) {
-                    args.cancellations.cancel(process_id, secret);
+                    args.backends.cancel(process_id, secret);
                 }
                 // Without an orderly end of TLS the client takes its request for failed. It may have stopped listening
                 // already.
@@ -117,15 +122,15 @@ pub(crate) async fn start_connection(
                 return Ok(None);
             }
             code => {
-                let mut wire = Wire::new(stream, AUTHENTICATION_BYTES_MAX);
+                let mut wire = Wire::new(stream, AUTHENTICATION_BYTES_MAX, args.stall_timeout);
                 // Passwords never cross the wire under SCRAM, but rows do.
                 let allowed = is_encrypted || from.is_loopback() || args.plain_beyond_loopback;
                 let started = open_session(args, &mut wire, StartupMessage { code, body }, from, allowed).await;
                 return match started {
-                    Ok((user, variables, key)) => {
+                    Ok((Authenticated { user, credential }, variables, registration)) => {
                         // Only an authenticated client may send messages that take much memory.
                         wire.message_bytes_max = args.message_bytes_max;
-                        Ok(Some(StartedConnection { wire, user, variables, key }))
+                        Ok(Some(StartedConnection { wire, user, credential, variables, registration }))
                     }
                     Err(StartupError::Refused(error)) => {
                         error.put_fatal(&mut wire.out);
@@ -138,7 +143,7 @@ pub(crate) async fn start_connection(
             }
         }
     }
-    Err(StartupError::Refused(PgError::new("08P01", "too many requests for encryption")))
+    Err(StartupError::Refused(PgError::of(Cause::Protocol, "too many requests for encryption")))
 }
 
 /// Reads the first message: its code, and the body behind it. Not a byte more is read: what a client sends in plain
@@ -150,7 +155,7 @@ async fn read_first(stream: &mut dyn Transport) -> Result<(i32, Body), StartupEr
     let (length, code) = (header.get_i32(), header.get_i32());
     let rest = usize::try_from(length).ok().filter(|length| (8..=STARTUP_BYTES_MAX).contains(length));
     let Some(length) = rest else {
-        return Err(StartupError::Refused(PgError::new("08P01", "this is not PostgreSQL's protocol")));
+        return Err(StartupError::Refused(PgError::of(Cause::Protocol, "this is not PostgreSQL's protocol")));
     };
     let mut body = vec![0; length - 8];
     stream.read_exact(&mut body).await?;
@@ -182,15 +187,15 @@ async fn open_session(
     message: StartupMessage,
     from: IpAddr,
     is_allowed: bool,
-) -> Result<(Arc<str>, Variables, CancelKey), StartupError> {
+) -> Result<(Authenticated, Variables, Registration), StartupError> {
     let StartupMessage { code, body } = message;
     let refused = |error: PgError| StartupError::Refused(error);
     if code >> 16 != 3 {
         let message = format!("unsupported frontend protocol {}.{}: 3.0 is spoken here", code >> 16, code & 0xffff);
         return Err(refused(PgError::unsupported(message)));
     }
-    let parameters =
-        read_parameters(body).ok_or_else(|| refused(PgError::new("08P01", "the first message cannot be read")))?;
+    let parameters = read_parameters(body)
+        .ok_or_else(|| refused(PgError::of(Cause::Protocol, "the first message cannot be read")))?;
     // Before authentication, as the protocol has it: the client chooses by it how to go on.
     if code & 0xffff != 0 || parameters.iter().any(|(name, _)| name.starts_with("_pq_.")) {
         negotiate(wire, &parameters);
@@ -199,37 +204,37 @@ async fn open_session(
     if !is_allowed {
         let message =
             "no encryption: passwords and rows do not cross the network readable; connect with sslmode=require";
-        return Err(refused(PgError::new("28000", message)));
+        return Err(refused(PgError::of(Cause::NoCredential, message)));
     }
     let of = |wanted: &str| parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
-    let user = of("user").ok_or_else(|| refused(PgError::new("28000", "no user name was given")))?;
+    let user = of("user").ok_or_else(|| refused(PgError::of(Cause::NoCredential, "no user name was given")))?;
     if let Some("true" | "on" | "yes" | "1" | "database") = of("replication").as_deref() {
         return Err(refused(PgError::unsupported("there is no replication over this protocol")));
     }
     // The name of the database is checked behind the password, so that an unauthenticated client learns nothing of it.
-    let role = authenticate(args, wire, &user, from).await?;
+    let authenticated = authenticate(args, wire, &user, from).await?;
     let database = of("database").unwrap_or_else(|| user.clone());
-    // libpq takes the name of the user for the database where none is given.
-    if database != CATALOG && database != user {
+    // libpq takes the name of the user for the database where none is given, and tools of administration take `postgres`.
+    if database != CATALOG && database != user && database != "postgres" {
         let message = format!("database \"{database}\" does not exist: the one that there is is \"{CATALOG}\"");
-        return Err(refused(PgError::new("3D000", message)));
+        return Err(refused(PgError::of(Cause::UnknownDatabase, message)));
     }
     let mut variables = start_variables(&parameters).map_err(refused)?;
     variables.set_user(&user);
     let mut secret = [0; 4];
     getrandom::fill(&mut secret).map_err(StartupError::Random)?;
     // Registered last: a connection that fails before has nothing to cancel.
-    let key = args.cancellations.register(i32::from_be_bytes(secret));
+    let registration = args.backends.register(i32::from_be_bytes(secret), Arc::clone(&authenticated.user), from);
     for (name, value) in variables.reported() {
         put_parameter_status(&mut wire.out, name, value);
     }
     put_message(&mut wire.out, b'K', |out| {
-        out.put_i32(key.process_id);
-        out.put_i32(key.secret);
+        out.put_i32(registration.own.process_id);
+        out.put_i32(registration.own.secret);
     });
     put_ready(&mut wire.out, TransactionStatus::Idle);
     wire.flush().await?;
-    Ok((role, variables, key))
+    Ok((authenticated, variables, registration))
 }
 
 /// Tells a client of a newer protocol that 3.0 is spoken, and which of its options are unknown.
@@ -276,26 +281,39 @@ fn read_options(options: &str) -> Result<Vec<(String, String)>, PgError> {
             word => word
                 .strip_prefix("-c")
                 .or_else(|| word.strip_prefix("--"))
-                .ok_or_else(|| PgError::new("08P01", format!("the option {word} is not known")))?
+                .ok_or_else(|| PgError::of(Cause::Protocol, format!("the option {word} is not known")))?
                 .to_owned(),
         };
-        let (name, value) =
-            pair.split_once('=').ok_or_else(|| PgError::new("08P01", format!("the option {pair} has no value")))?;
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| PgError::of(Cause::Protocol, format!("the option {pair} has no value")))?;
         pairs.push((name.replace('-', "_"), value.to_owned()));
     }
     Ok(pairs)
 }
 
+/// Client that has proven who it is.
+struct Authenticated {
+    user: Arc<str>,
+    credential: Option<Credential>,
+}
+
 /// Authenticates the client as that user, by SCRAM-SHA-256.
-async fn authenticate(args: &StartupArgs, wire: &mut Wire, user: &str, from: IpAddr) -> Result<Arc<str>, StartupError> {
+async fn authenticate(
+    args: &StartupArgs,
+    wire: &mut Wire,
+    user: &str,
+    from: IpAddr,
+) -> Result<Authenticated, StartupError> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(StartupError::Random)?;
-    let verifier = args.authenticator.scram_verifier(user).await;
+    let keys = args.authenticator.role_keys(user, Some(from)).await;
+    let keys = keys.map_err(|error| StartupError::Refused(PgError::of(error.into(), error.to_string())))?;
     // The password hash of such a role is of another scheme, from which no SCRAM keys can be made.
-    if verifier.is_none() && args.authenticator.registry().role(user).is_some() {
+    if keys.is_empty() && args.authenticator.registry().role(user).is_some() {
         let message = "the password of this user was set before this protocol was spoken: use it once over HTTP \
                        (zonelake sql), or set it again, and connect again";
-        return Err(StartupError::Refused(PgError::new("28000", message)));
+        return Err(StartupError::Refused(PgError::of(Cause::NoCredential, message)));
     }
     // From here on an unknown user gets the same messages as a known one.
     put_authentication(wire, SASL, |out| {
@@ -303,12 +321,15 @@ async fn authenticate(args: &StartupArgs, wire: &mut Wire, user: &str, from: IpA
         out.put_u8(0);
     });
     wire.flush().await?;
-    let malformed = || StartupError::Refused(PgError::new("08P01", "malformed SCRAM message"));
+    let malformed = || StartupError::Refused(PgError::of(Cause::Protocol, "malformed SCRAM message"));
     let first = read_authentication(wire).await?;
     let mut first = Body(first);
     let mechanism = first.text().ok_or_else(malformed)?;
     if mechanism != MECHANISM {
-        return Err(StartupError::Refused(PgError::new("28000", format!("{MECHANISM} is the one mechanism"))));
+        return Err(StartupError::Refused(PgError::of(
+            Cause::NoCredential,
+            format!("{MECHANISM} is the one mechanism"),
+        )));
     }
     let length = first.i32().and_then(|length| usize::try_from(length).ok()).ok_or_else(malformed)?;
     // The response must fill the message: bytes behind it would belong to no part of the exchange.
@@ -318,26 +339,30 @@ async fn authenticate(args: &StartupArgs, wire: &mut Wire, user: &str, from: IpA
     let decoy = decoy_parameters(args, user);
     // The causes are dropped: who probes the exchange learns that a message is malformed and not where.
     let first = std::str::from_utf8(&first.0).map_err(|_cause| malformed())?;
-    let (exchange, response) = ScramExchange::begin(first, verifier, &decoy, nonce).map_err(|_cause| malformed())?;
+    let (exchange, response) = ScramExchange::begin(first, keys, &decoy, nonce).map_err(|_cause| malformed())?;
     put_authentication(wire, SASL_CONTINUE, |out| out.put_slice(response.as_bytes()));
     wire.flush().await?;
     let last = read_authentication(wire).await?;
     let last = std::str::from_utf8(&last).map_err(|_cause| malformed())?;
     match exchange.finish(last) {
-        Ok(response) => {
+        Ok((response, token)) => {
             put_authentication(wire, SASL_FINAL, |out| out.put_slice(response.as_bytes()));
             put_authentication(wire, AUTHENTICATED, |_| {});
             let proven = args.authenticator.handle_scram_ended(user, true, Some(from));
-            proven.map_err(|error| {
-                StartupError::Refused(PgError::new(Cause::WrongPassword.codes().sqlstate, error.to_string()))
-            })
+            let user =
+                proven.map_err(|error| StartupError::Refused(PgError::of(Cause::WrongPassword, error.to_string())))?;
+            let credential = token.map(|token| {
+                args.authenticator.registry().note_token_use(token);
+                args.authenticator.credential_of(token)
+            });
+            Ok(Authenticated { user, credential })
         }
         Err(ScramError::Malformed) => Err(malformed()),
         Err(ScramError::WrongPassword) => {
             // Counted; what the client is told is PostgreSQL's own text.
             args.authenticator.handle_scram_ended(user, false, Some(from)).err();
             let message = format!("password authentication failed for user \"{user}\"");
-            Err(StartupError::Refused(PgError::new(Cause::WrongPassword.codes().sqlstate, message)))
+            Err(StartupError::Refused(PgError::of(Cause::WrongPassword, message)))
         }
     }
 }
@@ -352,7 +377,7 @@ fn decoy_parameters(args: &StartupArgs, user: &str) -> DecoyParameters {
 async fn read_authentication(wire: &mut Wire) -> Result<Bytes, StartupError> {
     match wire.read().await? {
         ClientMessage::Authentication(body) => Ok(body),
-        _ => Err(StartupError::Refused(PgError::new("08P01", "a password is expected"))),
+        _ => Err(StartupError::Refused(PgError::of(Cause::Protocol, "a password is expected"))),
     }
 }
 

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zonelake_query::{POSTGRES_VERSION, milliseconds};
+
 use crate::error::PgError;
 use crate::values::datetime::Zone;
 
@@ -17,6 +19,8 @@ enum Values {
     Any,
     /// One of these, in any case, each with its other spellings; the first is the one that is shown.
     OneOf(&'static [&'static [&'static str]]),
+    /// An encoding, which is UTF-8 alone.
+    Encoding,
     /// On or off.
     Boolean,
     /// Time in milliseconds, with a unit or without.
@@ -44,13 +48,10 @@ const fn reported(name: &'static str, default: &'static str, values: Values, des
     Variable { name, default, values, is_reported: true, description }
 }
 
-/// Version of PostgreSQL whose catalog and protocol this interface follows.
-pub(crate) const SERVER_VERSION: &str = "15.0";
-
 /// All variables of PostgreSQL that clients use.
 const VARIABLES: &[Variable] = &[
     reported("application_name", "", Values::Any, "Name of the client's program"),
-    reported("client_encoding", "UTF8", Values::OneOf(&[&["UTF8", "utf-8", "unicode"]]), "Encoding of text"),
+    reported("client_encoding", "UTF8", Values::Encoding, "Encoding of text"),
     reported("DateStyle", "ISO, MDY", Values::DateStyle, "Form of dates"),
     reported("default_transaction_read_only", "on", Values::Boolean, "Transactions read only"),
     reported("in_hot_standby", "off", Values::Fixed, "Whether this server follows another one"),
@@ -58,7 +59,7 @@ const VARIABLES: &[Variable] = &[
     reported("IntervalStyle", "postgres", Values::OneOf(&[&["postgres"]]), "Form of intervals"),
     reported("is_superuser", "off", Values::Fixed, "Whether the user may do everything"),
     reported("server_encoding", "UTF8", Values::Fixed, "Encoding of text"),
-    reported("server_version", SERVER_VERSION, Values::Fixed, "Version of PostgreSQL that clients may expect"),
+    reported("server_version", POSTGRES_VERSION, Values::Fixed, "Version of PostgreSQL that clients may expect"),
     reported("session_authorization", "admin", Values::Fixed, "The user"),
     reported(
         "standard_conforming_strings",
@@ -239,20 +240,13 @@ impl Variables {
 
     /// Time zone of the connection.
     pub(crate) fn zone(&self) -> Zone {
-        self.get("timezone").and_then(Zone::parse).unwrap_or(Zone::UTC)
+        self.get("timezone").and_then(Zone::of_setting).map_or(Zone::UTC, |(zone, _)| zone)
     }
 
     /// Limit of a statement's time, where there is one.
     pub(crate) fn statement_timeout(&self) -> Option<Duration> {
         let value = self.get("statement_timeout").and_then(milliseconds)?;
         (value > 0).then(|| Duration::from_millis(value))
-    }
-
-    /// Names in the search path, in their order.
-    pub(crate) fn search_path(&self) -> Vec<String> {
-        let path = self.get("search_path").unwrap_or_default();
-        // Names of schemas here have no commas and no quotes within, so no parser is needed.
-        path.split(',').map(|name| name.trim().trim_matches('"').to_owned()).filter(|name| !name.is_empty()).collect()
     }
 }
 
@@ -291,10 +285,18 @@ fn accepted(known: &Variable, value: &str) -> Result<String, PgError> {
             Some(ms) => Ok(format!("{ms}ms")),
             None => refuse(""),
         },
-        Values::Zone => match Zone::parse(value) {
-            Some(zone) => Ok(zone.arrow_name()),
+        Values::Zone => match Zone::of_setting(value) {
+            Some((_, shown)) => Ok(shown),
             None => refuse(""),
         },
+        // asyncpg sends quotes around it; PostgreSQL drops whatever is no letter and no digit.
+        Values::Encoding => {
+            let letters = value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+            match letters.as_str() {
+                "utf8" | "unicode" => Ok(known.default.to_owned()),
+                _ => refuse("; only UTF8 is possible"),
+            }
+        }
         Values::DateStyle => {
             let words: Vec<String> = value.split(',').map(|word| word.trim().to_ascii_uppercase()).collect();
             let order = words.iter().find(|word| matches!(word.as_str(), "MDY" | "DMY" | "YMD"));
@@ -307,23 +309,6 @@ fn accepted(known: &Variable, value: &str) -> Result<String, PgError> {
     }
 }
 
-/// Milliseconds of a time with its unit, or without one in milliseconds.
-fn milliseconds(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let number: u64 = text[..digits].parse().ok()?;
-    let factor = match text[digits..].trim() {
-        "" | "ms" => 1,
-        "s" => 1_000,
-        "min" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    // PostgreSQL keeps these in 32 bits with a sign, and refuses what is longer.
-    number.checked_mul(factor).filter(|ms| *ms <= u64::from(i32::MAX.unsigned_abs()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,7 +319,10 @@ mod tests {
         for (name, value, shown) in [
             ("timezone", "asia/ho_chi_minh", "Asia/Ho_Chi_Minh"),
             ("TimeZone", "+07:00", "+07:00"),
+            ("TimeZone", "-3.5", "<-03:30>+03:30"),
+            ("TimeZone", "UTC-7", "UTC-7"),
             ("client_encoding", "utf-8", "UTF8"),
+            ("client_encoding", "'utf-8'", "UTF8"),
             ("datestyle", "iso, dmy", "ISO, DMY"),
             ("statement_timeout", "1500", "1500ms"),
             ("statement_timeout", "2min", "120s"),
@@ -345,9 +333,11 @@ mod tests {
             assert_eq!(variables.show(name).unwrap(), shown, "{name}");
         }
         assert_eq!(variables.statement_timeout(), Some(Duration::from_secs(120)));
+        // Both are hours west, as in PostgreSQL.
+        variables.set("timezone", "+07:00").unwrap();
+        assert_eq!(variables.zone(), Zone::Fixed(-25_200));
         variables.reset_all();
         assert_eq!((variables.zone(), variables.statement_timeout()), (Zone::UTC, None));
-        assert_eq!(variables.search_path(), ["$user", "public"]);
     }
 
     #[test]

@@ -6,20 +6,21 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, LimitClause,
-    ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableAlias, TableAliasColumnDef,
-    TableFactor, Value,
+    CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, LimitClause, ObjectName, Query, SelectItem, SetExpr,
+    Statement, TableAlias, TableAliasColumnDef, TableFactor, Value,
 };
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_pg_catalog::sql::rules::{
     AliasDuplicatedProjectionRewrite, ResolveUnqualifiedIdentifier, SqlStatementRewriteRule,
 };
-use zonelake_timeseries::{SyntaxVisitor, SyntaxVisitorMut, visit_statement, visit_statement_mut};
+use zonelake_query::dialect::{Correlation, call, calls_aggregate, correlation, is_grouped, template};
+use zonelake_timeseries::{SyntaxVisitor, SyntaxVisitorMut, visit_query, visit_statement, visit_statement_mut};
 
-use crate::statement::build::{call, literal, query_template, rule_by_rule};
-use crate::statement::correlation::{Correlation, correlation};
-use crate::statement::empty_relations::{expr_is_aggregate, replace_empty_subqueries};
-use crate::statement::in_subquery::rewrite_in_subqueries;
+use crate::catalog::relations::without_rows::is_without_rows;
+use crate::catalog::schema::{PG_CATALOG, is_relation};
+use crate::statement::build::{literal, rule_by_rule};
+use crate::statement::empty_relations::replace_empty_subqueries;
+use crate::statement::with_names::names_of_with;
 
 /// Catalog queries of clients that sqlparser cannot parse, by their whole text.
 static BY_TEXT: LazyLock<PostgresCompatibilityParser> = LazyLock::new(PostgresCompatibilityParser::new);
@@ -39,79 +40,101 @@ pub(crate) fn statement_by_text(text: &str) -> Option<Statement> {
 pub(crate) fn rewrite_catalog_query(statement: &mut Statement) {
     // Subqueries without rows go first: DataFusion could not plan what is left of some of them.
     replace_empty_subqueries(statement);
-    rewrite_in_subqueries(statement);
-    let walk = visit_statement_mut(statement, &mut ScalarSubqueries);
+    let named = names_of_with(statement);
+    let walk = visit_statement_mut(statement, &mut ScalarSubqueries { named });
     debug_assert!(walk.is_continue(), "all subqueries are rewritten");
     rule_by_rule(statement, &RULES);
 }
 
-/// True where a statement reads only PostgreSQL's catalog and the information schema.
+/// True where a statement reads PostgreSQL's catalog or the information schema, and no other relation. A statement of functions
+/// alone is none: what it means is the engine's to say.
 pub(crate) fn is_catalog_query(statement: &Statement) -> bool {
-    let mut relations = CatalogRelations { named: HashSet::new() };
+    let mut relations = Relations { named: names_of_with(statement), of_catalog: false };
     let walk = visit_statement(statement, &mut relations);
-    walk.is_continue() && mentions_catalog(statement)
+    walk.is_continue() && relations.of_catalog
 }
 
-/// Ends the walk at the first relation that is not of the catalog.
-struct CatalogRelations {
-    /// Names of the subqueries of WITH, in lower case.
+/// Kind of a relation by its name.
+enum Kind {
+    /// Of the catalog or the information schema.
+    Catalog,
+    /// A query of WITH.
+    With,
+    /// Any other.
+    Other,
+}
+
+fn kind_of(name: &ObjectName, named: &HashSet<String>) -> Kind {
+    let parts: Vec<String> = name.0.iter().map(|part| part.to_string().trim_matches('"').to_lowercase()).collect();
+    match parts.as_slice() {
+        [.., schema, _] if schema == PG_CATALOG || schema == "information_schema" => Kind::Catalog,
+        [table] if named.contains(table) => Kind::With,
+        [table] if is_relation(table) || is_without_rows(table) => Kind::Catalog,
+        _ => Kind::Other,
+    }
+}
+
+/// Ends the walk at the first relation that is neither of the catalog nor of WITH.
+struct Relations {
     named: HashSet<String>,
+    of_catalog: bool,
 }
 
-impl SyntaxVisitor for CatalogRelations {
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        // Before the relations of the query are met, so that they are known as subqueries.
-        let with = query.with.iter().flat_map(|with| &with.cte_tables);
-        self.named.extend(with.map(|part| part.alias.name.value.to_lowercase()));
+impl SyntaxVisitor for Relations {
+    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<()> {
+        let TableFactor::Table { name, args, .. } = table else { return ControlFlow::Continue(()) };
+        if args.is_some() {
+            self.of_catalog |= relation_of_function(name).is_some();
+            return ControlFlow::Continue(());
+        }
+        match kind_of(name, &self.named) {
+            Kind::Catalog => self.of_catalog = true,
+            Kind::With => {}
+            Kind::Other => return ControlFlow::Break(()),
+        }
         ControlFlow::Continue(())
     }
+}
 
+/// Ends the walk at a relation of the catalog: at any, or at one of these names.
+struct ReadsCatalog<'a> {
+    named: &'a HashSet<String>,
+    names: Option<&'a [&'a str]>,
+}
+
+impl SyntaxVisitor for ReadsCatalog<'_> {
     fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<()> {
         let TableFactor::Table { name, args: None, .. } = table else { return ControlFlow::Continue(()) };
-        let parts: Vec<String> = name.0.iter().map(|part| part.to_string().trim_matches('"').to_lowercase()).collect();
-        let is_of_catalog = match parts.as_slice() {
-            [.., schema, _] => schema == "pg_catalog" || schema == "information_schema",
-            [table] => table.starts_with("pg_") || self.named.contains(table),
-            [] => false,
-        };
-        if is_of_catalog { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        let last = name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.to_lowercase());
+        let is_named = self.names.is_none_or(|names| last.is_some_and(|last| names.contains(&last.as_str())));
+        match kind_of(name, self.named) {
+            Kind::Catalog if is_named => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
     }
 }
 
-/// True where a statement names a function, type or relation of the catalog. `SELECT 1` names none, and is no catalog
-/// query.
-fn mentions_catalog(statement: &Statement) -> bool {
-    let text = statement.to_string().to_lowercase();
-    ["pg_", "regclass", "regtype", "regproc", "regnamespace", "information_schema", "current_", "format_type"]
-        .iter()
-        .any(|word| text.contains(word))
-}
+/// Relations of which a row that differs from what is asked for does not exist here: every text has the collation of its type.
+const WITHOUT_DIFFERENCE: [&str; 1] = ["pg_collation"];
 
-/// Rewrites subqueries that stand for a value, arrays of rows, and functions that stand for a relation.
-struct ScalarSubqueries;
+/// Rewrites subqueries that stand for a value, and functions that stand for a relation.
+struct ScalarSubqueries {
+    /// Names of the queries of WITH, in lower case.
+    named: HashSet<String>,
+}
 
 impl SyntaxVisitorMut for ScalarSubqueries {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if let Expr::Subquery(query) = expr {
+            let reads = |names| visit_query(query, &mut ReadsCatalog { named: &self.named, names }).is_break();
+            let is_of_catalog = reads(None);
             match correlation(query) {
-                Correlation::None | Correlation::Equality => one_row(query),
-                // DataFusion cannot plan it. Clients look for collations and the like in this way, of which there are
-                // none.
-                Correlation::Other => *expr = literal(Value::Null),
+                // DataFusion cannot plan these. Whatever else reads the query around it is refused there.
+                Correlation::Other if reads(Some(&WITHOUT_DIFFERENCE)) => *expr = literal(Value::Null),
+                Correlation::Other => {}
+                Correlation::None | Correlation::Equality if is_of_catalog => one_row(query),
+                Correlation::None | Correlation::Equality => {}
             }
-        }
-        if let Expr::Function(function) = expr
-            && function.args == FunctionArguments::None
-            && function.name.to_string().eq_ignore_ascii_case("user")
-        {
-            *expr = call("session_user", Vec::new());
-        }
-        // `ARRAY(SELECT …)` lists what this catalog has none of: roles of roles, columns of keys.
-        if let Expr::Function(function) = expr
-            && function.name.to_string().eq_ignore_ascii_case("array")
-            && matches!(function.args, FunctionArguments::Subquery(_))
-        {
-            *expr = literal(Value::SingleQuotedString("{}".to_owned()));
         }
         ControlFlow::Continue(())
     }
@@ -119,18 +142,14 @@ impl SyntaxVisitorMut for ScalarSubqueries {
     fn post_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<()> {
         if let TableFactor::Table { name, args, .. } = table
             && args.is_some()
-            && let Some(last) = name.0.last().cloned()
-            && last.to_string().eq_ignore_ascii_case("pg_get_keywords")
+            && let Some(relation) = relation_of_function(name)
         {
-            *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::new("pg_catalog")), last]);
+            *name = ObjectName::from(vec![Ident::new(PG_CATALOG), Ident::new(relation)]);
             *args = None;
         }
         if let TableFactor::Table { name, args: Some(arguments), alias: Some(alias), .. } = table
             && let Some(function) = name.0.last().and_then(|part| part.as_ident())
         {
-            if function.value.eq_ignore_ascii_case("generate_series") {
-                arguments.args.iter_mut().for_each(as_bigint);
-            }
             // PostgreSQL gives the one column of a function's relation the name of the relation.
             if ROW_FUNCTIONS.contains(&function.value.to_lowercase().as_str()) {
                 name_column(alias);
@@ -144,9 +163,30 @@ impl SyntaxVisitorMut for ScalarSubqueries {
     }
 }
 
-/// Casts an argument to bigint, since the series of the engine take no other type.
+/// Functions of the catalog that return rows, each with the relation that has them.
+const RELATIONS: [(&str, &str); 2] = [("pg_get_keywords", "pg_get_keywords"), ("pg_show_all_settings", "pg_settings")];
+
+fn relation_of_function(name: &ObjectName) -> Option<&'static str> {
+    let last = name.0.last().and_then(|part| part.as_ident())?;
+    RELATIONS.iter().find(|(function, _)| last.value.eq_ignore_ascii_case(function)).map(|(_, relation)| *relation)
+}
+
+/// Casts the bounds of a series that are lengths of arrays to bigint, since the series of the engine take no other whole number.
+pub(crate) fn lengths_as_bigint(relation: &mut TableFactor) {
+    if let TableFactor::Table { name, args: Some(arguments), .. } = relation
+        && name.0.last().is_some_and(|last| last.to_string().eq_ignore_ascii_case("generate_series"))
+    {
+        arguments.args.iter_mut().for_each(as_bigint);
+    }
+}
+
 fn as_bigint(argument: &mut FunctionArg) {
-    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(value @ Expr::Function(_))) = argument {
+    if let FunctionArg::Unnamed(FunctionArgExpr::Expr(value @ Expr::Function(_))) = argument
+        && let Expr::Function(function) = &*value
+        && ["array_upper", "array_lower", "array_length", "cardinality"]
+            .iter()
+            .any(|name| function.name.0.last().is_some_and(|last| last.to_string().eq_ignore_ascii_case(name)))
+    {
         *value = Expr::Cast {
             kind: CastKind::Cast,
             expr: Box::new(value.clone()),
@@ -177,7 +217,7 @@ fn values_of(arguments: &[FunctionArg]) -> Option<Vec<Expr>> {
 /// Relation of one row and one column.
 fn one_value(value: Expr, alias: &TableAlias) -> Option<TableFactor> {
     let column = alias.columns.first().map_or_else(|| alias.name.clone(), |column| column.name.clone());
-    let mut subquery = query_template(&format!("SELECT 1 AS {column}"))?;
+    let mut subquery = template(&format!("SELECT 1 AS {column}"))?;
     if let SetExpr::Select(select) = subquery.body.as_mut()
         && let Some(SelectItem::ExprWithAlias { expr, .. }) = select.projection.first_mut()
     {
@@ -198,7 +238,7 @@ fn one_row(query: &mut Query) {
         Some(_) => return,
     };
     let SetExpr::Select(select) = query.body.as_mut() else { return };
-    if is_grouped(select) {
+    if is_grouped(select) || select.from.is_empty() {
         return;
     }
     let [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }] =
@@ -206,7 +246,7 @@ fn one_row(query: &mut Query) {
     else {
         return;
     };
-    if expr_is_aggregate(value) {
+    if calls_aggregate(value) {
         return;
     }
     *value = call("max", vec![value.clone()]);
@@ -216,8 +256,4 @@ fn one_row(query: &mut Query) {
         query.limit_clause = None;
     }
     query.order_by = None;
-}
-
-fn is_grouped(select: &Select) -> bool {
-    !matches!(&select.group_by, GroupByExpr::Expressions(all, _) if all.is_empty()) || select.from.is_empty()
 }

@@ -50,6 +50,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// True where the command takes a failed transaction to a state that has not failed, be it its end or a savepoint.
+    pub(crate) fn ends_transaction(&self) -> bool {
+        matches!(self, Self::Commit | Self::Rollback | Self::RollbackTo(_))
+    }
+
     /// Query of the command that may have parameters.
     pub(crate) fn with_parameters(&self) -> Option<&Query> {
         match self {

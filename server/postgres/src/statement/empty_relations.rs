@@ -2,73 +2,54 @@
 //! Clients read them by queries that DataFusion cannot plan, as by composite values of functions. A join with an empty
 //! relation is empty whatever its columns are, so such a query needs no plan.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, JoinOperator, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Value,
+    ArrayElemTypeDef, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
+    JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Value,
 };
-use zonelake_timeseries::{SyntaxVisitor, SyntaxVisitorMut, visit_expr, visit_statement_mut};
+use zonelake_query::dialect::calls_aggregate;
+use zonelake_timeseries::{SyntaxVisitorMut, visit_statement_mut};
 
+use crate::catalog::relations::without_rows::{is_without_rows, is_without_texts};
 use crate::statement::build::literal;
+use crate::statement::with_names::names_of_with;
 
-/// Relations of the catalog that have no rows about any table of this server.
-const EMPTY: [&str; 29] = [
-    "check_constraints",
-    "constraint_column_usage",
-    "key_column_usage",
-    "pg_attrdef",
-    "pg_auth_members",
-    "pg_constraint",
-    "pg_depend",
-    "pg_enum",
-    "pg_event_trigger",
-    "pg_extension",
-    "pg_foreign_server",
-    "pg_foreign_table",
-    "pg_index",
-    "pg_indexes",
-    "pg_inherits",
-    "pg_matviews",
-    "pg_partitioned_table",
-    "pg_policy",
-    "pg_publication",
-    "pg_publication_rel",
-    "pg_rewrite",
-    "pg_sequence",
-    "pg_sequences",
-    "pg_statistic_ext",
-    "pg_trigger",
-    "pg_user_mapping",
-    "pg_views",
-    "referential_constraints",
-    "table_constraints",
-];
-
-/// Aggregates, which make one row of no rows.
-const AGGREGATES: [&str; 9] = ["array_agg", "avg", "bool_and", "bool_or", "count", "max", "min", "string_agg", "sum"];
+/// Names of the queries of WITH that are known, in lower case: true for each that has no rows.
+type Named = HashMap<String, bool>;
 
 /// True where a catalog query has no rows for certain.
 pub(crate) fn is_surely_empty(statement: &Statement) -> bool {
     match statement {
-        Statement::Query(query) => query_is_empty(query, &HashSet::new()),
+        Statement::Query(query) => query_is_empty(query, &Named::new()),
         _ => false,
     }
 }
 
 /// Replaces each subquery without rows by its meaning: null as a value, false where a row is looked for.
 pub(crate) fn replace_empty_subqueries(statement: &mut Statement) {
-    let walk = visit_statement_mut(statement, &mut EmptySubqueries);
+    let named = names_of_with(statement).into_iter().map(|name| (name, false)).collect();
+    let walk = visit_statement_mut(statement, &mut EmptySubqueries(named));
     debug_assert!(walk.is_continue(), "all subqueries are looked at");
 }
 
-struct EmptySubqueries;
+/// Replaces subqueries; a query of WITH is taken for one with rows.
+struct EmptySubqueries(Named);
 
 impl SyntaxVisitorMut for EmptySubqueries {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let is_empty = |query: &Query| query_is_empty(query, &HashSet::new());
+        let is_empty = |query: &Query| query_is_empty(query, &self.0);
         let meaning = match expr {
             Expr::Subquery(query) if is_empty(query) => Value::Null,
+            // `ARRAY(SELECT …)`, as the constant that every type of arrays reads.
+            Expr::Function(function) => match &function.args {
+                FunctionArguments::Subquery(query) if is_empty(query) => {
+                    *expr = empty_array(query);
+                    return ControlFlow::Continue(());
+                }
+                _ => return ControlFlow::Continue(()),
+            },
             Expr::Exists { subquery, negated } | Expr::InSubquery { subquery, negated, .. } if is_empty(subquery) => {
                 Value::Boolean(*negated)
             }
@@ -79,22 +60,18 @@ impl SyntaxVisitorMut for EmptySubqueries {
     }
 }
 
-/// True where a query has no rows; `named` are the names of subqueries of WITH that have none.
-fn query_is_empty(query: &Query, named: &HashSet<String>) -> bool {
+/// True where a query has no rows.
+fn query_is_empty(query: &Query, named: &Named) -> bool {
     let mut named = named.clone();
     for part in query.with.iter().flat_map(|with| &with.cte_tables) {
-        let name = part.alias.name.value.to_lowercase();
-        if query_is_empty(&part.query, &named) {
-            named.insert(name);
-        } else {
-            // A subquery with rows hides an outer one of its name.
-            named.remove(&name);
-        }
+        let is_empty = query_is_empty(&part.query, &named);
+        // A subquery with rows hides an outer one, and a relation, of its name.
+        named.insert(part.alias.name.value.to_lowercase(), is_empty);
     }
     body_is_empty(&query.body, &named)
 }
 
-fn body_is_empty(body: &SetExpr, named: &HashSet<String>) -> bool {
+fn body_is_empty(body: &SetExpr, named: &Named) -> bool {
     match body {
         SetExpr::Select(select) => select_is_empty(select, named),
         SetExpr::Query(query) => query_is_empty(query, named),
@@ -103,7 +80,7 @@ fn body_is_empty(body: &SetExpr, named: &HashSet<String>) -> bool {
     }
 }
 
-fn select_is_empty(select: &Select, named: &HashSet<String>) -> bool {
+fn select_is_empty(select: &Select, named: &Named) -> bool {
     let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(all, _) if all.is_empty());
     // An aggregate without groups makes one row of none.
     if !is_grouped && select.projection.iter().any(is_aggregate) {
@@ -114,46 +91,12 @@ fn select_is_empty(select: &Select, named: &HashSet<String>) -> bool {
 
 fn is_aggregate(item: &SelectItem) -> bool {
     match item {
-        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => expr_is_aggregate(expr),
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => calls_aggregate(expr),
         _ => false,
     }
 }
 
-/// True where an expression calls an aggregate; those within its subqueries do not count.
-pub(crate) fn expr_is_aggregate(expr: &Expr) -> bool {
-    visit_expr(expr, &mut AggregateCalls { depth: 0 }).is_break()
-}
-
-/// Ends the walk at the first call of an aggregate.
-struct AggregateCalls {
-    /// Subqueries around the node of the walk.
-    depth: usize,
-}
-
-impl SyntaxVisitor for AggregateCalls {
-    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if self.depth == 0
-            && let Expr::Function(function) = expr
-            && let Some(name) = function.name.0.last().and_then(|part| part.as_ident())
-            && AGGREGATES.contains(&name.value.to_lowercase().as_str())
-        {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-fn tables_are_empty(tables: &TableWithJoins, named: &HashSet<String>) -> bool {
+fn tables_are_empty(tables: &TableWithJoins, named: &Named) -> bool {
     let mut is_empty = table_is_empty(&tables.relation, named);
     for join in &tables.joins {
         let other = table_is_empty(&join.relation, named);
@@ -168,19 +111,62 @@ fn tables_are_empty(tables: &TableWithJoins, named: &HashSet<String>) -> bool {
     is_empty
 }
 
-fn table_is_empty(table: &TableFactor, named: &HashSet<String>) -> bool {
+fn table_is_empty(table: &TableFactor, named: &Named) -> bool {
     match table {
         TableFactor::Table { name, args: None, .. } => {
             let last = name.0.last().and_then(|part| part.as_ident()).map(|name| name.value.to_lowercase());
             last.is_some_and(|last| match name.0.len() {
                 // A name without a schema may be of a subquery of WITH.
-                1 => named.contains(&last) || EMPTY.contains(&last.as_str()),
-                _ => EMPTY.contains(&last.as_str()),
+                1 => named.get(&last).copied().unwrap_or_else(|| is_without_rows(&last)),
+                _ => is_without_rows(&last),
             })
         }
+        TableFactor::Table { name, args: Some(_), .. } => {
+            // Of access lists there are none, so their items have no rows.
+            is_call_of(name, "aclexplode") || is_unnest_of_no_texts(table)
+        }
+        TableFactor::UNNEST { .. } => is_unnest_of_no_texts(table),
         TableFactor::Derived { subquery, .. } => query_is_empty(subquery, named),
         TableFactor::NestedJoin { table_with_joins, .. } => tables_are_empty(table_with_joins, named),
         _ => false,
+    }
+}
+
+/// `unnest` of a list of the catalog that is null in every row, as `unnest(c.reloptions)`.
+fn is_unnest_of_no_texts(table: &TableFactor) -> bool {
+    let argument = match table {
+        TableFactor::UNNEST { array_exprs, .. } => array_exprs.first().filter(|_| array_exprs.len() == 1),
+        TableFactor::Table { name, args: Some(arguments), .. } => match arguments.args.as_slice() {
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] if is_call_of(name, "unnest") => Some(argument),
+            _ => None,
+        },
+        _ => None,
+    };
+    let column = match argument {
+        Some(Expr::Identifier(column)) => Some(column),
+        Some(Expr::CompoundIdentifier(names)) => names.last(),
+        _ => None,
+    };
+    column.is_some_and(|column| is_without_texts(&column.value.to_lowercase()))
+}
+
+fn is_call_of(name: &ObjectName, function: &str) -> bool {
+    name.0.last().is_some_and(|last| last.to_string().eq_ignore_ascii_case(function))
+}
+
+/// The array of a query without rows: of texts where it is made of a list of texts, since `||` has to know.
+fn empty_array(query: &Query) -> Expr {
+    let empty = literal(Value::SingleQuotedString("{}".to_owned()));
+    let SetExpr::Select(select) = query.body.as_ref() else { return empty };
+    match select.from.iter().any(|tables| is_unnest_of_no_texts(&tables.relation)) {
+        true => Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(empty),
+            data_type: DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(DataType::Text), None)),
+            array: false,
+            format: None,
+        },
+        false => empty,
     }
 }
 
@@ -207,8 +193,12 @@ mod tests {
             ("select 1 from (select unnest(conkey) from pg_constraint) c", true),
             ("with k as (select 1 from pg_constraint) select * from k join pg_class on true", true),
             ("with pg_index as (select 1) select 1 from pg_index_of_mine", false),
+            ("with pg_index as (select 1) select 1 from pg_index", false),
             ("select 1 from pg_index union select 1 from pg_class", false),
             ("select 1 where exists (select 1 from pg_index)", false),
+            ("select x from pg_class c, unnest(c.reloptions) x", true),
+            ("select x from pg_class c, unnest(c.relname) x", false),
+            ("select x from pg_class c left join unnest(c.relacl) x on true", false),
         ] {
             let statement = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0);
             assert_eq!(is_surely_empty(&statement), is_empty, "{sql}");

@@ -7,9 +7,10 @@ use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit, TimeUnit};
 use arrow::util::display::FormatOptions;
 use bytes::{Buf, Bytes};
 use data_encoding::HEXLOWER_PERMISSIVE;
-use datafusion::common::ScalarValue;
+use datafusion::common::{DataFusionError, ScalarValue};
 use postgres_types::Type;
 use uuid::Uuid;
+use zonelake_timeseries::{Zone, parse_day, parse_instant, parse_interval, parse_local};
 
 use crate::error::PgError;
 use crate::values::array::read_array_text;
@@ -23,7 +24,7 @@ pub(crate) fn read_value(
     is_binary: bool,
     oid: u32,
     of: &DataType,
-    zone: &str,
+    zone: Zone,
 ) -> Result<ScalarValue, PgError> {
     let Some(bytes) = bytes else {
         return ScalarValue::try_from(of).map_err(|error| PgError::new("22P02", error.to_string()));
@@ -44,7 +45,7 @@ pub(crate) fn read_value(
 }
 
 /// Reads a value from text.
-fn read_text(text: &str, of: &DataType, zone: &str) -> Result<ScalarValue, PgError> {
+fn read_text(text: &str, of: &DataType, zone: Zone) -> Result<ScalarValue, PgError> {
     match of {
         DataType::List(item) => {
             let items = read_array_text(text).ok_or_else(|| invalid(of, text))?;
@@ -60,13 +61,34 @@ fn read_text(text: &str, of: &DataType, zone: &str) -> Result<ScalarValue, PgErr
             convert(ScalarValue::Binary(Some(bytes)), of)
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => convert(ScalarValue::from(text), of),
-        DataType::Timestamp(unit, Some(_)) => {
-            // Arrow reads text without a zone in the zone of the type.
-            let in_zone = DataType::Timestamp(*unit, Some(zone.into()));
-            convert(convert(ScalarValue::from(text.trim()), &in_zone)?, of)
+        // The one reader of times and intervals: that of constants in SQL.
+        DataType::Timestamp(_, Some(_)) => {
+            let us = parse_instant(text, zone).map_err(|error| not_a_time(of, text, &error))?;
+            convert(ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into())), of)
+        }
+        DataType::Timestamp(_, None) | DataType::Date32 => {
+            let read = if *of == DataType::Date32 { parse_day(text) } else { parse_local(text) };
+            let us = read.map_err(|error| not_a_time(of, text, &error))?;
+            convert(ScalarValue::TimestampMicrosecond(Some(us), None), of)
+        }
+        DataType::Interval(IntervalUnit::MonthDayNano) => {
+            let interval = parse_interval(text).ok_or_else(|| invalid(of, text))?;
+            Ok(ScalarValue::IntervalMonthDayNano(Some(interval)))
         }
         _ => convert(ScalarValue::from(text.trim()), of),
     }
+}
+
+/// Error of a text of a time: out of range, or none.
+fn not_a_time(of: &DataType, text: &str, error: &DataFusionError) -> PgError {
+    if error.to_string().contains("out of range") {
+        return PgError::new("22008", format!("date/time field value out of range: \"{}\"", shortened(text)));
+    }
+    invalid(of, text)
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(SHOWN_CHARACTERS_MAX).collect()
 }
 
 fn read_bytea(text: &str) -> Option<Vec<u8>> {
@@ -174,11 +196,10 @@ fn convert(value: ScalarValue, of: &DataType) -> Result<ScalarValue, PgError> {
 
 fn invalid(of: &DataType, text: &str) -> PgError {
     let sqlstate = match of {
-        DataType::Date32 | DataType::Timestamp(..) | DataType::Time64(_) => "22007",
+        DataType::Date32 | DataType::Timestamp(..) | DataType::Time64(_) | DataType::Interval(_) => "22007",
         _ => "22P02",
     };
-    let shown: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
-    PgError::new(sqlstate, format!("invalid input syntax for type {}: \"{shown}\"", name_of(of)))
+    PgError::new(sqlstate, format!("invalid input syntax for type {}: \"{}\"", name_of(of), shortened(text)))
 }
 
 /// Characters of a value in a message: a value may be as long as a message of the protocol.
@@ -210,7 +231,7 @@ mod tests {
 
     fn text(text: &'static str, of: &Type) -> Result<ScalarValue, PgError> {
         let data_type = parameter_type(of.oid()).unwrap();
-        read_value(Some(&Bytes::from_static(text.as_bytes())), false, of.oid(), &data_type, "Asia/Ho_Chi_Minh")
+        read_value(Some(&Bytes::from_static(text.as_bytes())), false, of.oid(), &data_type, Zone::Fixed(7 * 3_600))
     }
 
     #[test]
@@ -226,6 +247,17 @@ mod tests {
         assert_eq!(us(text("2025-11-25 08:00:00", &Type::TIMESTAMPTZ).unwrap()), Some(1_764_032_400_000_000));
         assert_eq!(us(text("2025-11-25 08:00:00+00", &Type::TIMESTAMPTZ).unwrap()), Some(1_764_057_600_000_000));
         assert_eq!(us(text("2025-11-25 08:00:00", &Type::TIMESTAMP).unwrap()), Some(1_764_057_600_000_000));
+        assert_eq!(us(text("2026-01-01 00:00", &Type::TIMESTAMP).unwrap()), Some(1_767_225_600_000_000));
+        assert_eq!(text("1/2/2026", &Type::DATE).unwrap(), ScalarValue::Date32(Some(20_455)));
+        let span =
+            |months, days, ns| ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(months, days, ns)));
+        for (value, interval) in [
+            ("1 day 02:00:00", span(0, 1, 7_200_000_000_000)),
+            ("P1DT2H", span(0, 1, 7_200_000_000_000)),
+            ("1 mon", span(1, 0, 0)),
+        ] {
+            assert_eq!(text(value, &Type::INTERVAL).unwrap(), interval, "{value}");
+        }
         let list = text("{1,NULL}", &Type::INT4_ARRAY).unwrap();
         assert_eq!(list.to_string(), "[1, ]");
     }
@@ -236,14 +268,16 @@ mod tests {
             ("x", Type::INT4, "22P02"),
             ("99999999999", Type::INT4, "22P02"),
             ("yesterday", Type::DATE, "22007"),
+            ("2026-02-30", Type::DATE, "22008"),
+            ("soon", Type::INTERVAL, "22007"),
             ("\\x0", Type::BYTEA, "22P02"),
             ("{1", Type::INT4_ARRAY, "22P02"),
         ] {
             assert_eq!(text(value, &of).unwrap_err().sqlstate, sqlstate, "{value}");
         }
-        let short = read_value(Some(&Bytes::from_static(&[0, 1])), true, Type::INT4.oid(), &DataType::Int32, "UTC");
+        let short = read_value(Some(&Bytes::from_static(&[0, 1])), true, Type::INT4.oid(), &DataType::Int32, Zone::UTC);
         assert_eq!(short.unwrap_err().sqlstate, "22P03");
-        let long = read_value(Some(&Bytes::from_static(&[0; 5])), true, Type::INT4.oid(), &DataType::Int32, "UTC");
+        let long = read_value(Some(&Bytes::from_static(&[0; 5])), true, Type::INT4.oid(), &DataType::Int32, Zone::UTC);
         assert_eq!(long.unwrap_err().sqlstate, "22P03");
     }
 }

@@ -2,6 +2,7 @@
 //! which sqlparser parses.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
+use zonelake_timeseries::{Zone, parse_interval};
 
 use crate::error::PgError;
 use crate::statement::commands::{Command, Discard};
@@ -142,6 +143,9 @@ fn parse_set(tokens: &mut TokenCursor) -> Result<Command, PgError> {
     if !is_zone && !is_names && !tokens.take_token(&Token::Eq) && !tokens.take_word("to") {
         return Err(PgError::syntax(format!("SET {name} is followed by = or TO")));
     }
+    if is_zone && tokens.take_word("interval") {
+        return Ok(Command::Set { name, value: Some(parse_zone_interval(tokens)?), is_local });
+    }
     let value = parse_value(tokens)?;
     // SET TIME ZONE LOCAL is the zone at the start of the connection.
     let value = value.filter(|value| !(is_zone && value.eq_ignore_ascii_case("local")));
@@ -153,8 +157,6 @@ fn parse_value(tokens: &mut TokenCursor) -> Result<Option<String>, PgError> {
     if tokens.take_word("default") {
         return Ok(None);
     }
-    // `SET TIME ZONE INTERVAL '+07:00'` is possible too.
-    tokens.take_word("interval");
     let mut value = String::new();
     while let Some(token) = tokens.next_token() {
         match token {
@@ -168,6 +170,30 @@ fn parse_value(tokens: &mut TokenCursor) -> Result<Option<String>, PgError> {
         }
     }
     Ok(Some(value))
+}
+
+/// Parses `'+07:00' HOUR TO MINUTE` behind `SET TIME ZONE INTERVAL`, as the zone of so many hours east. The fields change nothing of
+/// an interval that is written with a colon or a unit.
+fn parse_zone_interval(tokens: &mut TokenCursor) -> Result<String, PgError> {
+    let refused = |text: &str, why: &str| {
+        PgError::new("22023", format!("invalid value for parameter \"TimeZone\": INTERVAL '{text}'{why}"))
+    };
+    let text = tokens.name()?;
+    let interval = parse_interval(&text).ok_or_else(|| refused(&text, ""))?;
+    if interval.months != 0 || interval.days != 0 {
+        return Err(refused(&text, ", a time zone interval has no months and no days"));
+    }
+    while tokens.peek_word().is_some_and(|word| ["hour", "minute", "second", "to"].contains(&word.as_str())) {
+        tokens.next_word();
+    }
+    if let Some(token) = tokens.next_token() {
+        return Err(PgError::syntax(format!("syntax error at or near \"{token}\"")));
+    }
+    let minutes = interval.nanoseconds / 60_000_000_000;
+    // Whole minutes of less than a day, or no zone: exact as a double.
+    let hours = i32::try_from(minutes).ok().filter(|_| interval.nanoseconds % 60_000_000_000 == 0);
+    let zone = hours.and_then(|minutes| Zone::of_hours_east(f64::from(minutes) / 60.0));
+    zone.map(|(_, shown)| shown).ok_or_else(|| refused(&text, ""))
 }
 
 fn parse_show(mut tokens: TokenCursor) -> Result<Command, PgError> {
@@ -273,6 +299,12 @@ mod tests {
         assert_eq!(set("set application_name to 'a b'"), ("application_name".into(), some("a b")));
         assert_eq!(set("SET TIME ZONE 'Asia/Ho_Chi_Minh'"), ("TimeZone".into(), some("Asia/Ho_Chi_Minh")));
         assert_eq!(set("SET SESSION TIME ZONE DEFAULT"), ("TimeZone".into(), None));
+        assert_eq!(set("SET TIME ZONE -3.5"), ("TimeZone".into(), some("-3.5")));
+        assert_eq!(set("SET TIME ZONE INTERVAL '7 hours'"), ("TimeZone".into(), some("<+07>-07")));
+        let hanoi = set("SET TIME ZONE INTERVAL '+07:00' HOUR TO MINUTE");
+        assert_eq!(hanoi, ("TimeZone".into(), some("<+07>-07")));
+        let newfoundland = set("SET TIME ZONE INTERVAL '-03:30' HOUR TO MINUTE");
+        assert_eq!(newfoundland, ("TimeZone".into(), some("<-03:30>+03:30")));
         assert_eq!(set("SET DateStyle = ISO, DMY"), ("datestyle".into(), some("ISO, DMY")));
         assert_eq!(set("SET NAMES 'UTF8'"), ("client_encoding".into(), some("UTF8")));
         assert_eq!(set("SET app.user = 'x'"), ("app.user".into(), some("x")));
@@ -304,6 +336,7 @@ mod tests {
             ("select 'a", "42601"),
             ("FETCH BACKWARD 1 FROM c", "0A000"),
             ("SET ROLE other", "42501"),
+            ("SET TIME ZONE INTERVAL '1 month'", "22023"),
         ] {
             assert_eq!(parse_commands(sql).unwrap_err().sqlstate, sqlstate, "{sql}");
         }

@@ -10,12 +10,12 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use postgres_types::Type;
-use zonelake_query::dialect::{Dialect, parse_text, parse_tokens};
+use zonelake_query::ReadStatement;
+use zonelake_query::dialect::{parse_text, parse_tokens};
 use zonelake_timeseries::{SyntaxVisitor, visit_statement};
 
 use crate::error::PgError;
 use crate::statement::catalog_query::{is_catalog_query, rewrite_catalog_query, statement_by_text};
-use crate::statement::column_names::{ColumnNames, name_columns};
 use crate::statement::empty_relations::is_surely_empty;
 use crate::statement::rewrite::rewrite;
 use crate::statement::tokens::TokenCursor;
@@ -27,15 +27,15 @@ pub(crate) struct Query {
     /// Text as the client sent it, for the list of statements.
     pub text: String,
     /// Statement as the engine takes it.
-    pub statement: Statement,
+    pub statement: ReadStatement,
     /// OIDs of the types that the text gives its parameters; 0 where it gives none.
     pub parameters: Vec<u32>,
-    /// Names of the columns.
-    pub names: ColumnNames,
     /// Tag of CommandComplete.
     pub tag: &'static str,
     /// True for a catalog query that has no rows, which is answered without being planned.
     pub is_surely_empty: bool,
+    /// Characters of the client's text in front of this statement.
+    pub before: usize,
 }
 
 /// Highest parameter, since Bind counts its values in 16 bits.
@@ -44,7 +44,7 @@ const PARAMETERS_MAX: usize = 65_535;
 impl Query {
     /// Parses the tokens that are left of a statement.
     pub(crate) fn parse(tokens: TokenCursor) -> Result<Self, PgError> {
-        let (tokens, text) = tokens.rest();
+        let (tokens, text, before) = tokens.rest();
         let numbers = tokens.iter().filter_map(|token| match &token.token {
             Token::Placeholder(name) => Some(name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok())),
             _ => None,
@@ -60,11 +60,12 @@ impl Query {
         if let "insert" | "update" | "delete" | "merge" | "create" | "drop" | "alter" | "truncate" = first.as_str() {
             return Err(PgError::writes(&first.to_uppercase()));
         }
-        match first.as_str() {
+        let query = match first.as_str() {
             "explain" => Self::parse_explain(text, count),
             "describe" | "desc" => Self::from_statement(parse_datafusion(&text)?, text, count, "SELECT"),
             _ => Self::parse_sql(tokens, text, count),
-        }
+        };
+        Ok(Self { before, ..query? })
     }
 
     fn parse_explain(text: String, count: usize) -> Result<Self, PgError> {
@@ -72,36 +73,24 @@ impl Query {
         if let Statement::Explain(explain) = &mut statement
             && let Statement::Statement(inner) = explain.statement.as_mut()
         {
-            rewrite(inner);
+            rewrite(inner, false);
         }
         Self::from_statement(statement, text, count, "EXPLAIN")
     }
 
     fn from_statement(statement: Statement, text: String, count: usize, tag: &'static str) -> Result<Self, PgError> {
-        Ok(Self {
-            text,
-            statement,
-            parameters: vec![0; count],
-            names: ColumnNames::default(),
-            tag,
-            is_surely_empty: false,
-        })
+        let statement = ReadStatement::new(statement)?;
+        Ok(Self { text, statement, parameters: vec![0; count], tag, is_surely_empty: false, before: 0 })
     }
 
     fn parse_sql(tokens: Vec<TokenWithSpan>, text: String, count: usize) -> Result<Self, PgError> {
-        let parsed = parse_tokens(tokens, Dialect::Postgres);
+        let parsed = parse_tokens(tokens);
         let is_catalog_query = parsed.as_ref().is_ok_and(is_catalog_query);
         // Judged before rewriting, which replaces the empty subqueries that it depends on.
         let is_empty = parsed.as_ref().is_ok_and(|parsed| is_catalog_query && is_surely_empty(parsed));
-        // From a copy, since naming columns may change the statement.
-        let original = parsed.as_ref().ok().map(|parsed| name_columns(&mut parsed.clone()));
-        let mut statement = match parsed {
-            Ok(mut statement) => {
-                if is_catalog_query {
-                    rewrite_catalog_query(&mut statement);
-                }
-                statement
-            }
+        let statement = match parsed {
+            Ok(statement) => statement,
+            Err(error) if error.narrow_sqlstate().is_some() => return Err(error.into()),
             // Some catalog queries of clients are beyond this parser, and are known by their whole text.
             Err(error) => statement_by_text(&text).ok_or_else(|| PgError::syntax(format!("syntax error: {error}")))?,
         };
@@ -111,15 +100,17 @@ impl Query {
         {
             return Err(PgError::writes("INSERT, UPDATE or DELETE"));
         }
-        // Behind the rewriting of catalog queries, whose results have PostgreSQL's types and functions still.
-        rewrite(&mut statement);
-        let names = name_columns(&mut statement);
-        // Rewriting changes expressions and so their names; those of the client's own text come first.
-        let names = original.filter(|original| original.has_shape_of(&names)).unwrap_or(names);
-        let is_surely_empty = is_empty && names.all().is_some();
-        let parameters = types_in_text(&statement, count);
-        let statement = Statement::Statement(Box::new(statement));
-        Ok(Self { text, statement, parameters, names, tag: "SELECT", is_surely_empty })
+        let mut parameters = Vec::new();
+        let statement = ReadStatement::rewritten(statement, |statement| {
+            if is_catalog_query {
+                rewrite_catalog_query(statement);
+            }
+            // Behind the rewriting of catalog queries, whose results have PostgreSQL's types and functions still.
+            rewrite(statement, is_catalog_query);
+            parameters = types_in_text(statement, count);
+        })?;
+        let is_surely_empty = is_empty && statement.names().all().is_some();
+        Ok(Self { text, statement, parameters, tag: "SELECT", is_surely_empty, before: 0 })
     }
 }
 
@@ -136,7 +127,7 @@ const RECURSION_MAX: usize = 50;
 
 /// Parses what DataFusion has and PostgreSQL has not, or has in another form.
 fn parse_datafusion(text: &str) -> Result<Statement, PgError> {
-    let mut statements = parse_text(text, Dialect::Postgres, RECURSION_MAX)?;
+    let mut statements = parse_text(text, RECURSION_MAX)?;
     statements.pop_front().ok_or_else(|| PgError::syntax("there is no statement"))
 }
 
@@ -171,7 +162,7 @@ impl SyntaxVisitor for TypesInText {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         if let Expr::Cast { expr, data_type, .. } = expr
-            && let Some(oid) = oid_of_name(&data_type.to_string().replace(" PRECISION", ""))
+            && let Some(oid) = oid_of_name(&data_type.to_string())
         {
             self.note(expr, oid);
         }

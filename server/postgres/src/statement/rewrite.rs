@@ -1,61 +1,69 @@
-//! PostgreSQL's syntax rewritten as DataFusion SQL. The parsed statement is rewritten and never its text, so that text
-//! in quotes stays as it is.
+//! Names of the catalog in a statement: OIDs by name, relations of `pg_catalog` without their schema, and what clients write around
+//! its functions. The language itself is that of all interfaces (`zonelake_query::dialect`).
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
-use datafusion::sql::sqlparser::ast::{DataType, Expr, Ident, Statement, Value};
+use datafusion::sql::sqlparser::ast::{Expr, Ident, ObjectNamePart, Statement, TableFactor, Value};
 use datafusion_pg_catalog::sql::rules::{
-    CurrentUserVariableToSessionUserFunctionCall, FixArrayLiteral, PrependUnqualifiedPgTableName,
-    RewriteArrayAnyAllOperation, RewritePgCatalogOperator, SqlStatementRewriteRule, StripCallableQualifier,
-    StripCollate,
+    RewritePgCatalogOperator, SqlStatementRewriteRule, StripCallableQualifier, StripCollate,
 };
-use zonelake_timeseries::visit_expressions_mut;
+use zonelake_query::dialect::call;
+use zonelake_timeseries::{SyntaxVisitorMut, visit_expressions_mut, visit_statement_mut};
 
 use crate::catalog::oids::{OBJECT_NAME, OID_TYPES};
-use crate::catalog::types::FUNCTION_COLUMNS;
-use crate::functions::like_escape::rewrite_escape;
-use crate::functions::templates::rewrite_template;
-use crate::statement::build::{call, literal, rule_by_rule, type_name};
+use crate::catalog::relations::types::FUNCTION_COLUMNS;
+use crate::catalog::schema::{PG_CATALOG, is_relation};
+use crate::statement::build::{literal, rule_by_rule, type_name};
+use crate::statement::catalog_query::lengths_as_bigint;
+use crate::statement::with_names::names_of_with;
 
 /// Rules for any statement; each keeps the meaning of the statement.
-static RULES: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> = LazyLock::new(|| {
-    vec![
-        Box::new(RewriteArrayAnyAllOperation),
-        Box::new(PrependUnqualifiedPgTableName),
-        Box::new(StripCallableQualifier),
-        Box::new(FixArrayLiteral),
-        Box::new(CurrentUserVariableToSessionUserFunctionCall),
-        Box::new(StripCollate),
-        Box::new(RewritePgCatalogOperator),
-    ]
-});
+static RULES: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> =
+    LazyLock::new(|| vec![Box::new(StripCallableQualifier), Box::new(RewritePgCatalogOperator)]);
 
-/// Rewrites any statement as DataFusion SQL.
-pub(crate) fn rewrite(statement: &mut Statement) {
-    // Separate walks, since each rewrite expects the whole statement as the one before it has left it.
-    for rewrite_expr in [rewrite_hex_bytes, rewrite_oid_cast, rewrite_escape, rewrite_template] {
-        every_expr(statement, rewrite_expr);
-    }
-    rule_by_rule(statement, &RULES);
-}
+/// Rules for catalog queries, whose collations are names of the catalog and no orders.
+static CATALOG_RULES: LazyLock<Vec<Box<dyn SqlStatementRewriteRule>>> = LazyLock::new(|| vec![Box::new(StripCollate)]);
 
-fn every_expr(statement: &mut Statement, rewrite_expr: fn(&mut Expr)) {
+/// Rewrites the names of the catalog in a statement.
+pub(crate) fn rewrite(statement: &mut Statement, is_catalog_query: bool) {
     let walk = visit_expressions_mut(statement, &mut |expr| {
-        rewrite_expr(expr);
+        rewrite_oid_cast(expr);
         ControlFlow::Continue(())
     });
     debug_assert!(walk.is_continue(), "no rewrite ends the walk");
+    qualify_catalog_relations(statement);
+    rule_by_rule(statement, &RULES);
+    if is_catalog_query {
+        rule_by_rule(statement, &CATALOG_RULES);
+    }
 }
 
-/// `'\x00ff'::bytea`: the bytes that the digits stand for, where DataFusion would take the characters.
-fn rewrite_hex_bytes(expr: &mut Expr) {
-    if let Expr::Cast { expr: inner, data_type: DataType::Bytea, .. } = expr
-        && let Expr::Value(value) = inner.as_mut()
-        && let Value::SingleQuotedString(text) = &value.value
-        && let Some(digits) = text.strip_prefix("\\x")
-    {
-        value.value = Value::HexStringLiteral(digits.to_owned());
+/// `pg_class` as `pg_catalog.pg_class`, unless a query of WITH has that name.
+fn qualify_catalog_relations(statement: &mut Statement) {
+    let mut relations = CatalogNames { named: names_of_with(statement) };
+    let walk = visit_statement_mut(statement, &mut relations);
+    debug_assert!(walk.is_continue(), "nothing ends the walk");
+}
+
+struct CatalogNames {
+    /// Names of the queries of WITH, in lower case.
+    named: HashSet<String>,
+}
+
+impl SyntaxVisitorMut for CatalogNames {
+    fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
+        lengths_as_bigint(relation);
+        if let TableFactor::Table { name, args: None, .. } = relation
+            && let [part] = name.0.as_slice()
+            && let Some(last) = part.as_ident().map(|name| name.value.to_lowercase())
+            && !self.named.contains(&last)
+            && is_relation(&last)
+        {
+            name.0.insert(0, ObjectNamePart::Identifier(Ident::new(PG_CATALOG)));
+        }
+        ControlFlow::Continue(())
     }
 }
 

@@ -129,18 +129,19 @@ impl TokenCursor {
         self.peek().is_none()
     }
 
-    /// Tokens that are still to be read, and their text.
-    pub(crate) fn rest(mut self) -> (Vec<TokenWithSpan>, String) {
+    /// Tokens that are still to be read, their text, and the characters in front of it.
+    pub(crate) fn rest(mut self) -> (Vec<TokenWithSpan>, String, usize) {
         self.skip();
         let tokens = self.tokens.split_off(self.at.min(self.tokens.len()));
-        let text = match (tokens.first(), tokens.last()) {
+        let (text, before) = match (tokens.first(), tokens.last()) {
             (Some(first), Some(last)) => {
                 let (start, end) = (offset(&self.source, first.span.start), offset(&self.source, last.span.end));
-                self.source.get(start..end).unwrap_or_default().trim_end().to_owned()
+                let before = self.source.get(..start).unwrap_or_default().chars().count();
+                (self.source.get(start..end).unwrap_or_default().trim_end().to_owned(), before)
             }
-            _ => String::new(),
+            _ => (String::new(), 0),
         };
-        (tokens, text)
+        (tokens, text, before)
     }
 }
 

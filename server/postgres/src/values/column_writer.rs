@@ -291,7 +291,7 @@ mod tests {
 
     fn shown(array: impl Array + 'static) -> Vec<String> {
         let array: ArrayRef = Arc::new(array);
-        let column = Column::new(&array, Zone::parse("Asia/Ho_Chi_Minh").unwrap()).unwrap();
+        let column = Column::new(&array, Zone::of_setting("Asia/Ho_Chi_Minh").unwrap().0).unwrap();
         let text = |row| {
             if column.is_null(row) {
                 return "null".to_owned();

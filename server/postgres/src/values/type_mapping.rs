@@ -112,6 +112,9 @@ pub(crate) fn parameter_type(oid: u32) -> Option<DataType> {
         Type::TEXT_ARRAY | Type::VARCHAR_ARRAY | Type::NAME_ARRAY | Type::BPCHAR_ARRAY | Type::CHAR_ARRAY => {
             array_type(DataType::Utf8)
         }
+        Type::DATE_ARRAY => array_type(DataType::Date32),
+        Type::TIMESTAMP_ARRAY => array_type(DataType::Timestamp(TimeUnit::Microsecond, None)),
+        Type::TIMESTAMPTZ_ARRAY => array_type(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
         _ => return None,
     })
 }
@@ -127,21 +130,24 @@ const NUMERIC_SCALE: i8 = 18;
 
 /// OID of a type by its name in SQL.
 pub(crate) fn oid_of_name(name: &str) -> Option<u32> {
+    if let Some(item) = name.strip_suffix("[]") {
+        return Some(array_of(&Type::from_oid(oid_of_name(item)?)?).oid());
+    }
     let of = match name.to_ascii_lowercase().as_str() {
         "bool" | "boolean" => Type::BOOL,
         "int2" | "smallint" => Type::INT2,
         "int4" | "int" | "integer" => Type::INT4,
         "int8" | "bigint" => Type::INT8,
         "float4" | "real" => Type::FLOAT4,
-        "float8" | "double" | "float" => Type::FLOAT8,
+        "float8" | "double" | "double precision" | "float" => Type::FLOAT8,
         "numeric" | "decimal" => Type::NUMERIC,
         "text" => Type::TEXT,
-        "varchar" => Type::VARCHAR,
+        "varchar" | "character varying" => Type::VARCHAR,
         "bytea" => Type::BYTEA,
         "date" => Type::DATE,
         "time" => Type::TIME,
-        "timestamp" => Type::TIMESTAMP,
-        "timestamptz" => Type::TIMESTAMPTZ,
+        "timestamp" | "timestamp without time zone" => Type::TIMESTAMP,
+        "timestamptz" | "timestamp with time zone" => Type::TIMESTAMPTZ,
         "interval" => Type::INTERVAL,
         "unknown" => Type::UNKNOWN,
         _ => return None,

@@ -31,6 +31,45 @@ async fn psql_lists_and_describes() {
 }
 
 #[tokio::test]
+async fn nothing_of_another_database_is_shown() {
+    let server = TestServer::start().await;
+    let client = server.client().await;
+    // Each has rows in the database that the library of the catalog was made of.
+    for table in [
+        "pg_statistic",
+        "pg_depend",
+        "pg_shdepend",
+        "pg_constraint",
+        "pg_index",
+        "pg_rewrite",
+        "pg_auth_members",
+        "pg_authid",
+        "pg_init_privs",
+    ] {
+        let counted = texts(&client, &format!("select count(*) from pg_catalog.{table}")).await;
+        assert_eq!(counted, ["0"], "{table}");
+        texts(&client, &format!("select * from {table}")).await;
+    }
+    // Lists of texts of the catalog have no values, whatever is made of them.
+    for (column, of) in [
+        ("relacl", "pg_class"),
+        ("reloptions", "pg_class"),
+        ("attacl", "pg_attribute"),
+        ("attoptions", "pg_attribute"),
+        ("attfdwoptions", "pg_attribute"),
+        ("nspacl", "pg_namespace"),
+    ] {
+        assert_eq!(texts(&client, &format!("select count({column}) from {of}")).await, ["0"], "{column}");
+        let sql = format!(
+            "select distinct pg_catalog.array_to_string(t.{column} || array(select 'x.' || o from \
+             pg_catalog.unnest(t.{column}) o), ', ') from pg_catalog.{of} t"
+        );
+        let told = texts(&client, &sql).await;
+        assert!(told == ["∅"] || told == [""], "{column}: {told:?}");
+    }
+}
+
+#[tokio::test]
 async fn comments_carry_unit_and_description() {
     let server = TestServer::start().await;
     let client = server.client().await;
@@ -76,7 +115,7 @@ async fn functions_of_a_connection_answer() {
     assert!(version[0].starts_with("PostgreSQL 15.0 (Zonelake "), "{version:?}");
     let settings = texts(&client, "select setting from pg_settings where name = 'server_version_num'").await;
     assert_eq!(settings, ["150000"]);
-    assert_eq!(failure(&client, "select current_setting('nothing')").await, "22000");
+    assert_eq!(failure(&client, "select current_setting('nothing')").await, "42704");
 }
 
 #[tokio::test]

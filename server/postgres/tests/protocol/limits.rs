@@ -7,7 +7,7 @@ use tokio_postgres::NoTls;
 use crate::server::{TestServer, connect, failure, sqlstate, texts};
 
 /// A statement that takes longer than any test.
-const LONG: &str = "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b \
+pub(crate) const LONG: &str = "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b \
                     where sqrt(a.value) + sqrt(b.value) < -1";
 
 #[tokio::test]
@@ -112,6 +112,31 @@ async fn too_many_statements_and_too_many_connections_are_told_so() {
     let _third = server.client().await;
     let refused = connect(&server.config()).await.expect_err("a fourth connection is one too many");
     assert_eq!(sqlstate(&refused), "53300");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_none_of_its_rows_ends_and_its_statement_with_it() {
+    let server = TestServer::start().await;
+    let (client, connection) = server.config().connect(NoTls).await.unwrap();
+    let mut connection = Box::pin(connection);
+    // The connection is driven until the statement runs, and then not any more: nothing is read from its socket.
+    let sql = "select value, 'a text of some length, so that the buffers are full' from generate_series(1, 100000000)";
+    let mut rows = Box::pin(client.simple_query(sql));
+    while server.engine.admission().running() == 0 {
+        tokio::select! {
+            _ = &mut rows => panic!("so many rows take longer"),
+            _ = &mut connection => panic!("the connection ended early"),
+            () = tokio::time::sleep(Duration::from_millis(1)) => {}
+        }
+    }
+    for _ in 0..1_000 {
+        if server.engine.admission().running() == 0 {
+            assert_eq!(texts(&server.client().await, "select 1").await, ["1"]);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the statement waits for its client");
 }
 
 #[tokio::test]

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
-use zonelake_net::{Authenticator, ConnectionLimits, Listener, WhenFull};
+use zonelake_net::{Authenticator, ConnectionLimits, Listener};
 use zonelake_parquet::ParquetOptions;
 use zonelake_postgres::{PostgresArgs, PostgresServer};
 use zonelake_query::{QueryEngine, QueryOptions};
+use zonelake_schemas::audit::AuditTrail;
 
 use crate::harness::{HOUR_US, Harness, NEW_YEAR_US, ProbeRow, probe_batch};
 
@@ -39,21 +40,35 @@ impl TestServer {
         bed.add_live("probe", vec![probe_batch(bed.schemas("probe"), second)]);
         let mut options = bed.options();
         change(&mut options);
+        Self::over(bed, options, connections_max).await
+    }
+
+    /// A server over a bed.
+    pub(crate) async fn over(bed: Arc<Harness>, options: QueryOptions, connections_max: usize) -> Self {
+        Self::recording(bed, options, connections_max, None).await
+    }
+
+    /// A server over a bed, which records what is to be.
+    pub(crate) async fn recording(
+        bed: Arc<Harness>,
+        options: QueryOptions,
+        connections_max: usize,
+        audit: Option<Arc<dyn AuditTrail>>,
+    ) -> Self {
         let engine = bed.engine_with(options);
+        let mut authenticator = Authenticator::new(Arc::clone(engine.source().registry()));
+        if let Some(audit) = audit {
+            engine.record_in(Arc::clone(&audit));
+            authenticator = authenticator.recording(audit);
+        }
         let local = "127.0.0.1:0".parse().unwrap();
         let server = PostgresServer::start(PostgresArgs {
-            listener: Listener::bind(
-                "the test",
-                local,
-                ConnectionLimits::new(connections_max, 1_000),
-                WhenFull::Refuse,
-            )
-            .await
-            .unwrap(),
+            listener: Listener::bind("the test", local, ConnectionLimits::new(connections_max, 1_000)).await.unwrap(),
             tls: None,
             plain_beyond_loopback: false,
             startup_timeout: Duration::from_secs(5),
-            authenticator: Arc::new(Authenticator::new(Arc::clone(engine.source().registry()))),
+            stall_timeout: Duration::from_secs(1),
+            authenticator: authenticator.on("postgresql"),
             engine: Arc::clone(&engine),
         })
         .unwrap();

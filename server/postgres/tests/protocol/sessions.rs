@@ -2,7 +2,7 @@
 
 use tokio_postgres::error::SqlState;
 
-use zonelake_registry::RoleLimits;
+use zonelake_registry::{Grant, Place, RoleLimits, Visibility};
 
 use crate::server::{TestServer, connect, failure, shown, sqlstate, texts};
 
@@ -11,6 +11,8 @@ async fn a_role_connects_with_its_own_password_until_it_is_removed() {
     let server = TestServer::start().await;
     let registry = server.bed.registry_arc();
     let password = registry.add_role("grafana", RoleLimits::default()).unwrap();
+    registry.grant("grafana", &Grant::all_tables(Place::Everywhere, Visibility::Shown)).unwrap();
+    registry.add_role("unseen", RoleLimits::default()).unwrap();
     let mut config = server.config();
     let refused = connect(config.user("grafana")).await.expect_err("the administrator's password is not its own");
     assert_eq!(sqlstate(&refused), "28P01");

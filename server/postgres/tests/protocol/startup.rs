@@ -45,6 +45,9 @@ async fn only_who_knows_the_password_comes_in_and_to_the_one_database() {
     config.options("-c TimeZone=Asia/Ho_Chi_Minh -c statement_timeout=5s");
     let client = connect(&config).await.unwrap();
     assert_eq!(texts(&client, "show timezone").await, ["Asia/Ho_Chi_Minh"]);
+    // The database of tools of administration is the one that there is.
+    let client = connect(server.config().dbname("postgres")).await.unwrap();
+    assert_eq!(texts(&client, "select current_database()").await, ["zonelake"]);
     assert_eq!(server.server.metrics().refused(), 4);
 }
 

@@ -10,7 +10,7 @@ use arrow::array::{
 use arrow::datatypes::{Field, Int32Type, Schema};
 use prost::Message;
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
+use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream, TransportConfig};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
@@ -39,11 +39,16 @@ pub(crate) struct Setting {
     pub handshakes_max: usize,
     pub handshakes_per_second_max: u32,
     pub idle_timeout: Duration,
+    /// Time for the next part of a frame that has begun.
+    pub frame_timeout: Duration,
+    /// Bytes of large receive windows, of all connections together.
+    pub receive_windows_bytes_max: u64,
     pub live_bytes_max: usize,
     pub decode: DecodeLimits,
     pub pipeline: PipelineOptions,
     /// Disk below the logs.
     pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
     pub declared: Vec<TableDef>,
 }
 
@@ -57,10 +62,13 @@ impl Setting {
             handshakes_max: 256,
             handshakes_per_second_max: 256,
             idle_timeout: Duration::from_secs(10),
+            frame_timeout: Duration::from_secs(1),
+            receive_windows_bytes_max: 16 << 20,
             live_bytes_max: 256 << 20,
             decode: DecodeLimits { frame_bytes_max: FRAME_BYTES_MAX, ..DecodeLimits::default() },
             pipeline: PipelineOptions { buffered_bytes_max: 64 << 20, group_bytes_max: 4 << 20 },
             disk: Arc::new(RealDisk),
+            clock: Arc::new(SystemClock::default()),
             declared: builtin_tables(),
         }
     }
@@ -78,12 +86,13 @@ impl Setting {
             free_bytes_min: self.free_bytes_min,
             parquet: ParquetOptions::default(),
         };
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let clock = Arc::clone(&self.clock);
         let args = StoreArgs { options, declared: self.declared.clone(), clock, disk: Arc::clone(&self.disk) };
         let (store, shards, _) = Store::open(args).await.unwrap();
         let mut shown = prometheus_client::registry::Registry::default();
         let metrics = Arc::new(IngestMetrics::new(&mut shown));
         let pipeline = Arc::new(Pipeline::start(Arc::clone(&store), shards, &self.pipeline, metrics).unwrap());
+        pipeline.watch_clock(self.decode.future_us_max);
         let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
         let certificate = CertificateDer::from(made.cert.der().to_vec());
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -95,9 +104,10 @@ impl Setting {
             .with_single_cert(vec![certificate.clone()], key)
             .unwrap();
         let authenticator = Arc::new(Authenticator::new(Arc::clone(store.registry())));
-        let server = QuicServer::start(self.quic_options(), tls, Arc::clone(&pipeline), authenticator).unwrap();
+        let of_server = Arc::clone(&authenticator);
+        let server = QuicServer::start(self.quic_options(), tls, Arc::clone(&pipeline), of_server, None).unwrap();
         let address = server.address().unwrap();
-        Running { store, pipeline, server, address, shown, certificate }
+        Running { store, pipeline, authenticator, server, address, shown, certificate }
     }
 
     fn quic_options(&self) -> QuicOptions {
@@ -111,13 +121,13 @@ impl Setting {
             },
             streams_per_connection_max: 16,
             receive_window_bytes: 1 << 20,
-            receive_windows_bytes_max: 16 << 20,
+            receive_windows_bytes_max: self.receive_windows_bytes_max,
             idle_timeout: self.idle_timeout,
             session: SessionOptions {
                 decode: self.decode.clone(),
                 frame_bytes_max: FRAME_BYTES_MAX,
                 unacked_bytes_max: 4 << 20,
-                frame_timeout: Duration::from_secs(1),
+                frame_timeout: self.frame_timeout,
             },
         }
     }
@@ -126,6 +136,7 @@ impl Setting {
 pub(crate) struct Running {
     pub store: Arc<Store>,
     pub pipeline: Arc<Pipeline>,
+    pub authenticator: Arc<Authenticator>,
     pub server: QuicServer,
     pub address: SocketAddr,
     shown: prometheus_client::registry::Registry,
@@ -158,6 +169,12 @@ impl Running {
         self.table(name).view().live_rows()
     }
 
+    /// Stops, so that the folder can be opened again.
+    pub(crate) async fn shut_down(self) {
+        self.server.stop(Duration::from_secs(5)).await;
+        self.pipeline.stop().await;
+    }
+
     pub(crate) async fn connect(&self) -> Connection {
         self.try_connect(ALPN).await.unwrap()
     }
@@ -168,6 +185,16 @@ impl Running {
 
     /// The same by another way to the server.
     pub(crate) async fn connect_by(&self, way: SocketAddr, alpn: &[u8]) -> Result<Connection, quinn::ConnectionError> {
+        self.connect_with(way, alpn, TransportConfig::default()).await
+    }
+
+    /// The same with a transport of its own.
+    pub(crate) async fn connect_with(
+        &self,
+        way: SocketAddr,
+        alpn: &[u8],
+        transport: TransportConfig,
+    ) -> Result<Connection, quinn::ConnectionError> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -178,7 +205,9 @@ impl Running {
             .with_no_client_auth();
         tls.alpn_protocols = vec![alpn.to_vec()];
         let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-        endpoint.set_default_client_config(ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap())));
+        let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+        config.transport_config(Arc::new(transport));
+        endpoint.set_default_client_config(config);
         endpoint.connect(way, "localhost").unwrap().await
     }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use zonelake_gateway::BackoffPolicy;
 use zonelake_gateway::{
-    Connection, ConnectionOptions, EncodedBatch, ForwardOptions, Forwarder, SpoolError, StreamOptions, Trust, WhenFull,
-    line_block,
+    Connection, ConnectionOptions, EncodedBatch, ForwardOptions, Forwarder, SpoolError, SpoolSummary, StreamOptions,
+    Trust, WhenFull, line_block, retry_refused,
 };
 use zonelake_schemas::clock::{Clock, SystemClock};
 use zonelake_schemas::error::ErrorKind;
 use zonelake_schemas::wire::control::Encoding;
-use zonelake_schemas::{BatchNumber, Epoch, Lane};
+use zonelake_schemas::{BatchNumber, Epoch, FieldDef, Lane};
 
 use crate::dialogue::{Running, Setting, batch_of, doubles};
 use crate::relay::Relay;
@@ -189,14 +189,16 @@ async fn a_batch_that_the_server_refuses_is_put_aside_and_those_behind_it_go_on(
     let relay = Relay::to(server.address).await;
     let folder = tempfile::tempdir().unwrap();
     let forwarder = Forwarder::open(connection(&server, &relay), options(&token, folder.path())).await.unwrap();
-    for batch in [rows(10), batch_of("pm25", doubles(&[1.0])), rows(10), rows(101), rows(10)] {
+    let invalid = EncodedBatch { payload: "no message".into(), ..rows(1) };
+    for batch in [rows(10), invalid, rows(10), rows(101), rows(10)] {
         forwarder.send(batch).await.unwrap();
     }
     drained(&forwarder).await;
     let status = forwarder.status();
     assert_eq!((status.refused_batches, server.rows("environment")), (2, 30), "{status:?}");
-    let kept = std::fs::read_dir(folder.path().join("refused")).unwrap().count();
-    assert_eq!(kept, 2);
+    let kept = SpoolSummary::read(folder.path()).unwrap().refused;
+    assert_eq!(kept.len(), 2);
+    assert!(kept.iter().all(|batch| !batch.reason.is_empty()) && kept[1].reason.contains("101 rows"), "{kept:?}");
     forwarder.close().await;
 
     let lines = tempfile::tempdir().unwrap();
@@ -209,6 +211,90 @@ async fn a_batch_that_the_server_refuses_is_put_aside_and_those_behind_it_go_on(
     }
     drained(&forwarder).await;
     assert_eq!((forwarder.status().refused_batches, server.rows("environment")), (1, 32));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_the_table_lacks_is_waited_for_with_an_alarm_and_nothing_is_put_aside() {
+    let mut setting = Setting::new();
+    let folder = tempfile::tempdir().unwrap();
+    let server = setting.start().await;
+    let token = server.token("g", "vung-ang");
+    let relay = Relay::to(server.address).await;
+    let forwarder = Forwarder::open(connection(&server, &relay), options(&token, folder.path())).await.unwrap();
+    for batch in [rows(10), batch_of("dew_point_2", doubles(&[1.0])), rows(10)] {
+        assert_eq!(forwarder.send(batch).await.unwrap().0, Lane::Live);
+    }
+    let waits_for = async {
+        loop {
+            if let Some(what) = forwarder.status().live.waits_for {
+                break what;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let what = tokio::time::timeout(Duration::from_secs(10), waits_for).await.unwrap();
+    assert!(what.contains("dew_point_2"), "{what}");
+    assert_eq!((forwarder.status().refused_batches, server.rows("environment")), (0, 10));
+    assert!(forwarder.send(rows(1)).await.is_ok(), "batches are still taken");
+    forwarder.close().await;
+    server.shut_down().await;
+
+    let table = setting.declared.iter_mut().find(|table| table.name == "environment").unwrap();
+    let field = table.fields.iter().find(|field| field.name == "pm2_5").unwrap().clone();
+    table.fields.push(FieldDef { name: "dew_point_2".into(), ..field });
+    let server = setting.start().await;
+    let relay = Relay::to(server.address).await;
+    let forwarder = Forwarder::open(connection(&server, &relay), options(&token, folder.path())).await.unwrap();
+    drained(&forwarder).await;
+    assert_eq!(server.rows("environment"), 22);
+    assert_eq!((forwarder.status().live.waits_for, forwarder.status().refused_batches), (None, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_were_put_aside_are_sent_again_once_whatever_was_killed_meanwhile() {
+    let mut setting = Setting::new();
+    setting.decode.batch_rows_max = 100;
+    let folder = tempfile::tempdir().unwrap();
+    let server = setting.start().await;
+    let token = server.token("g", "vung-ang");
+    let relay = Relay::to(server.address).await;
+    let forwarder = Forwarder::open(connection(&server, &relay), options(&token, folder.path())).await.unwrap();
+    let invalid = EncodedBatch { payload: "no message".into(), ..rows(1) };
+    for batch in [rows(101), invalid, rows(102), rows(103)] {
+        forwarder.send(batch).await.unwrap();
+    }
+    drained(&forwarder).await;
+    assert_eq!((forwarder.status().refused_batches, server.rows("environment")), (4, 0));
+    let stream = StreamOptions::new(&token, "", "");
+    let refused = || SpoolSummary::read(folder.path()).unwrap().refused;
+    let report = retry_refused(&connection(&server, &relay), &stream, folder.path()).await.unwrap();
+    assert_eq!((report.stored, report.refused.len(), refused().len()), (0, 4, 4), "nothing is mended yet");
+    forwarder.close().await;
+    server.shut_down().await;
+
+    setting.decode.batch_rows_max = 1_000;
+    let server = setting.start().await;
+    let relay = Relay::to(server.address).await;
+    let to_server = connection(&server, &relay);
+    let named = |number: u64, name: &str| folder.path().join("refused").join(format!("{number}@{name}.batch"));
+    let first = refused()[0].clone();
+    let bytes = std::fs::read(&first.path).unwrap();
+    // Killed before it was sent: the server has no batch 5 of it.
+    std::fs::rename(&first.path, named(5, &first.name)).unwrap();
+    let report = retry_refused(&to_server, &stream, folder.path()).await.unwrap();
+    assert_eq!((report.stored, report.rows, report.refused.len()), (3, 306, 1), "{report:?}");
+    assert_eq!((server.rows("environment"), refused().len()), (306, 1));
+    // A spool that opens again keeps apart what was put aside, whatever the server takes by now.
+    let forwarder = Forwarder::open(Arc::clone(&to_server), options(&token, folder.path())).await.unwrap();
+    forwarder.send(rows(1)).await.unwrap();
+    drained(&forwarder).await;
+    assert_eq!(server.rows("environment"), 307);
+    forwarder.close().await;
+    // Killed between the acknowledgement and the removal of its file.
+    std::fs::write(named(1, &first.name), bytes).unwrap();
+    let report = retry_refused(&to_server, &stream, folder.path()).await.unwrap();
+    assert_eq!((report.stored, report.rows, report.refused.len()), (1, 0, 1), "{report:?}");
+    assert_eq!((server.rows("environment"), refused().len()), (307, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,7 @@ async fn connections_over_the_limit_in_all_are_refused_and_those_that_are_open_g
     let server = setting.start().await;
     let token = server.token("g", "vung-ang");
     let (mut good, _) = server.opened(open(&token, "p")).await;
-    let _second = server.connect().await;
+    let _second = server.opened(open(&token, "second")).await;
     let error = server.try_connect(ALPN).await.expect_err("two are allowed").to_string();
     assert!(error.contains("refused"), "{error}");
     good.send_batch(1, &batch_of("pm2_5", doubles(&[1.0]))).await;
@@ -66,7 +66,7 @@ async fn handshakes_of_senders_that_hear_no_answer_take_a_quarter_of_the_places_
         .collect();
     tokio::time::sleep(Duration::from_millis(200)).await;
     let metrics = server.pipeline.metrics();
-    assert_eq!(metrics.connections.get(), 2, "two of eight may be unproven");
+    assert_eq!(metrics.connections.get(), 2, "two of eight may have addresses that were not validated");
     assert!(metrics.handshakes_retried.get() >= 28, "{} were asked for proof", metrics.handshakes_retried.get());
     let good = tokio::time::timeout(Duration::from_secs(1), others_go_on(&server)).await;
     good.expect("a sender that answers gets in at once");
@@ -151,16 +151,15 @@ async fn a_gateway_that_makes_up_devices_is_stopped_alone_and_its_known_ones_go_
     let (mut dialogue, _) = server.opened(open(&token, "p")).await;
     dialogue.send_batch(1, &batch_of("pm2_5", doubles(&[1.0; 3]))).await;
     dialogue.acknowledged(1).await;
+    // The rows of a new device are rejected, and those of the known ones are stored.
     dialogue.send_batch(2, &batch_of("pm2_5", doubles(&[1.0; 4]))).await;
-    let refused = dialogue.answer().await.refused();
-    assert_eq!((refused.code(), refused.number), (RefusedCode::Limit, 2), "{}", refused.message);
-    assert!(refused.message.contains("limit of 3") && refused.message.contains("gateway g"), "{}", refused.message);
-    assert!(refused.retry_after_ms > 0);
+    let ack = dialogue.answer().await.ack();
+    assert_eq!((ack.rows, ack.rejected_rows), (3, 1));
+    let [rejection] = &ack.rejections[..] else { panic!("{ack:?}") };
+    assert_eq!(rejection.reason, "unknown_device");
+    assert!(rejection.first.contains("gateway g has registered as many"), "{}", rejection.first);
     assert_eq!(server.store.registry().devices().len(), 3);
-
-    let (mut dialogue, _) = server.opened(open(&token, "p")).await;
-    dialogue.send_batch(2, &batch_of("pm2_5", doubles(&[2.0; 3]))).await;
-    dialogue.acknowledged(2).await;
+    assert_eq!((server.rows("environment"), server.rows("rejected")), (6, 1));
     others_go_on(&server).await;
 }
 

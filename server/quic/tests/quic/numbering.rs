@@ -52,6 +52,29 @@ async fn a_gap_is_refused_and_so_is_a_known_number_with_other_content() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_begins_again_at_one_without_a_new_epoch_is_refused_and_loses_nothing_silently() {
+    let setting = Setting::new();
+    let server = setting.start().await;
+    let token = server.token("g", "vung-ang");
+    let (mut dialogue, _) = server.opened(open(&token, "p")).await;
+    let batch = batch_of("pm2_5", doubles(&[1.0]));
+    for number in 1..=40 {
+        dialogue.send_batch(number, &batch).await;
+    }
+    dialogue.acknowledged(40).await;
+    for number in [1, 7] {
+        let (mut dialogue, opened) = server.opened(open(&token, "p")).await;
+        assert_eq!(opened.last_number, 40);
+        dialogue.send_batch(number, &batch_of("pm2_5", doubles(&[number as f64, 9.0]))).await;
+        let refused = dialogue.answer().await.refused();
+        assert_eq!((refused.code(), refused.number), (RefusedCode::OtherContent, number), "{}", refused.message);
+        assert_eq!((refused.last_number, refused.retry_after_ms), (40, 0));
+        assert!(refused.message.contains("41 is next"), "{}", refused.message);
+    }
+    assert_eq!(server.rows("environment"), 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_number_for_other_devices_is_other_content() {
     let setting = Setting::new();
     let server = setting.start().await;

@@ -1,8 +1,11 @@
 //! Refusals of the server: the words reach the sender, nothing of it is stored, and others go on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, StringArray};
+use tokio::time::timeout;
+use zonelake_registry::{Devices, RoleLimits, TokenOwner, TokenRequest, WriteGrant};
 use zonelake_schemas::wire::control::{Encoding, Open, RefusedCode};
 use zonelake_schemas::wire::frame::{FrameKind, control_frame};
 
@@ -205,7 +208,80 @@ async fn connections_over_the_limit_of_an_address_are_refused_and_a_place_comes_
         if server.try_connect(zonelake_schemas::wire::ALPN).await.is_ok() {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("no place came free");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_stream_ends_within_a_second_of_its_tokens_end_and_one_under_another_token_goes_on() {
+    let setting = Setting::new();
+    let server = setting.start().await;
+    let registry = server.store.registry();
+    let owner = TokenOwner::Gateway("g".into());
+    let first = server.token("g", "vung-ang");
+    let add = |lifetime| {
+        let request = TokenRequest { lifetime, ..TokenRequest::default() };
+        registry.add_token(&owner, &request).unwrap()
+    };
+    let (second, short) = (add(None), add(Some(Duration::from_secs(4))));
+    let batch = batch_of("pm2_5", doubles(&[1.0]));
+    let (mut of_first, _) = server.opened(open(&first, "one")).await;
+    let (mut of_second, _) = server.opened(open(&second.token, "two")).await;
+    let (mut of_short, _) = server.opened(open(&short.token, "three")).await;
+    for dialogue in [&mut of_first, &mut of_second, &mut of_short] {
+        dialogue.send_batch(1, &batch).await;
+        dialogue.acknowledged(1).await;
+    }
+    let second_at_most = Duration::from_secs(1);
+    registry.revoke_token(&owner, "token-1").unwrap();
+    let refused = timeout(second_at_most, of_first.answer()).await.expect("nothing was sent, and it ends").refused();
+    assert_eq!((refused.code(), refused.last_number), (RefusedCode::Token, 1));
+    // Wherever the clock was when it was made, it has ended four seconds later.
+    let refused = timeout(5 * second_at_most, of_short.answer()).await.expect("it has expired").refused();
+    assert_eq!(refused.code(), RefusedCode::Token);
+    for token in [&first, &short.token] {
+        assert_eq!(server.open(open(token, "one")).await.1.refused().code(), RefusedCode::Token);
+    }
+    let role = registry.add_role("r", RoleLimits::default()).map(|_| TokenOwner::Role("r".into())).unwrap();
+    let foreign = registry.add_token(&role, &TokenRequest::default()).unwrap();
+    assert_eq!(server.open(open(&foreign.token, "one")).await.1.refused().code(), RefusedCode::Token);
+    assert_eq!(server.authenticator.failures(), 3, "each was counted");
+    of_second.send_batch(2, &batch).await;
+    of_second.acknowledged(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_not_granted_is_not_opened_and_a_right_that_is_taken_away_is_gone_with_the_next_batch() {
+    let setting = Setting::new();
+    let server = setting.start().await;
+    let registry = server.store.registry();
+    let token = server.token("g", "vung-ang");
+    let grant = |table: Option<&str>| WriteGrant {
+        table: table.map(Into::into),
+        zone: "vung-ang".into(),
+        devices: Devices::All,
+    };
+    let batch = batch_of("pm2_5", doubles(&[1.0]));
+    let (mut dialogue, _) = server.opened(open(&token, "p")).await;
+    dialogue.send_batch(1, &batch).await;
+    assert_eq!(dialogue.acknowledged(1).await.rows, 1);
+    registry.grant_gateway("g", &grant(Some("energy"))).unwrap();
+    registry.revoke_gateway_grant("g", &grant(None)).unwrap();
+    // The rows are kept, and may be stored once somebody grants them.
+    dialogue.send_batch(2, &batch).await;
+    let ack = dialogue.acknowledged(2).await;
+    assert_eq!((ack.rows, ack.rejected_rows, &*ack.rejections[0].reason), (0, 1, "no_right"));
+    let refused = server.open(open(&token, "q")).await.1.refused();
+    assert_eq!(refused.code(), RefusedCode::Right, "{}", refused.message);
+    server.opened(Open { table: "energy".into(), ..open(&token, "q") }).await;
+    registry.grant_gateway("g", &grant(Some("environment"))).unwrap();
+    dialogue.send_batch(3, &batch).await;
+    assert_eq!(dialogue.acknowledged(3).await.rows, 1);
+    for unknown in
+        [grant(Some("rejected")), grant(Some("nothing")), WriteGrant { zone: "atlantis".into(), ..grant(None) }]
+    {
+        registry.grant_gateway("g", &unknown).unwrap_err();
+    }
+    registry.grant_gateway("nobody", &grant(None)).unwrap_err();
 }

@@ -42,7 +42,7 @@ async fn a_value_that_cannot_be_a_reading_becomes_null_and_its_row_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_of_a_wrong_time_or_place_go_whole_to_rejected() {
+async fn rows_of_a_wrong_time_or_another_zone_go_whole_to_rejected() {
     let setting = Setting::new();
     let server = setting.start().await;
     let token = server.token("g", "vung-ang");
@@ -62,7 +62,7 @@ async fn rows_of_a_wrong_time_or_place_go_whole_to_rejected() {
         .await;
     let ack = dialogue.acknowledged(3).await;
     assert_eq!((ack.rows, ack.rejected_rows, ack.rejected_readings), (1, 3, 0));
-    assert_eq!(rejected(&server, "reason"), ["future_time", "bad_time", "wrong_place"]);
+    assert_eq!(rejected(&server, "reason"), ["future_time", "bad_time", "no_right"]);
     assert!(rejected(&server, "content")[2].contains("hoa-phu"));
     assert_eq!(server.rows("environment"), 1);
 }

@@ -59,7 +59,7 @@ impl StreamObserver for Breaks {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_loses_everything_or_one_direction_is_noticed_on_both_sides_and_ridden_out() {
-    // A gateway that asks for one second of patience gets it, whatever the server would allow.
+    // A gateway that asks for a limit of one second gets it, whatever the server would allow.
     let setting = Setting::new();
     let server = setting.start().await;
     let clock = SystemClock::default();

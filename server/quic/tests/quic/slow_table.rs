@@ -95,6 +95,48 @@ async fn senders_of_other_tables_go_on_while_one_table_has_no_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_whose_window_is_small_goes_on_with_its_other_tables_too() {
+    let mut setting = Setting::new();
+    setting.live_bytes_max = 128 << 10;
+    // No connection has a large window, as with many of them.
+    setting.receive_windows_bytes_max = 0;
+    let server = setting.start().await;
+    let token = server.token("g", "vung-ang");
+    let (mut full, _) = server.opened(open(&token, "p")).await;
+    full.send_batch(1, &rows(ROWS)).await;
+    full.acknowledged(1).await;
+    let connection = full.connection.clone();
+    // Both lanes of the table that has no capacity.
+    let mut backfill = Dialogue::on(connection.clone()).await;
+    backfill.open(&Open { lane: 2, ..open(&token, "p") }).await;
+    let mut held = Vec::new();
+    for (mut dialogue, first) in [(full, 2), (backfill, 1)] {
+        held.push(tokio::spawn(async move {
+            dialogue.send_batch(first, &rows(ROWS)).await;
+            dialogue.acknowledged(first).await.rows
+        }));
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(server.rows("environment"), ROWS, "the table has no capacity for more");
+
+    let mut other = Dialogue::on(connection).await;
+    other.open(&production(&token, "other")).await;
+    for number in 1..=10 {
+        other.send_batch(number, &batch_of("temperature", doubles(&[1.0]))).await;
+        assert_eq!(other.acknowledged(number).await.rows, 1);
+    }
+    let table = server.table("environment");
+    for sender in held {
+        while !sender.is_finished() {
+            server.store.flush(table).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(sender.await.unwrap(), ROWS as u64);
+    }
+    nothing_in_flight(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_batch_takes_when_it_is_decoded_counts_and_the_largest_passes_alone() {
     let mut setting = Setting::new();
     // A half of it is less than a batch takes when it is decoded: each waits until it is alone.

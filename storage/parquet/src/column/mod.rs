@@ -2,6 +2,7 @@
 //!
 //! - [`text`]: few values in long runs
 //! - [`integer`]: instants, decimals and bigints, which follow each other closely
+//! - [`runs`]: integers that mostly repeat from row to row
 //! - [`delta_binary_packed`]: the encoding of integers
 //! - [`boolean`]: one bit a value
 //! - [`chunk`]: pages put together to a column chunk
@@ -10,4 +11,5 @@ pub(crate) mod boolean;
 pub(crate) mod chunk;
 pub(crate) mod delta_binary_packed;
 pub(crate) mod integer;
+pub(crate) mod runs;
 pub(crate) mod text;

@@ -6,8 +6,12 @@ use arrow::array::{
     ArrayRef, AsArray, BooleanArray, Decimal32Array, Decimal64Array, Float64Array, Int64Array, RecordBatch,
     StringArray, TimestampMicrosecondArray, UInt8Array, UInt32Array,
 };
-use arrow::datatypes::{Decimal32Type, Decimal64Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use zonelake_schemas::{DeviceKey, Location, Locations, Quality, TableDef, TableSchemas};
+use arrow::datatypes::{Decimal32Type, Decimal64Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use zonelake_parquet::with_arrow_types;
+use zonelake_schemas::{DeviceKey, Location, Locations, Quality, TableDef, TableSchemas, identity};
 
 /// A field of every kind.
 pub(crate) fn table() -> TableDef {
@@ -128,6 +132,32 @@ pub(crate) fn in_file(row: &Row, places: &Locations) -> FileRow {
         quality: Quality::from_number(row.quality).unwrap().name().to_owned(),
         row: Row { key: 0, quality: 0, ..row.clone() },
     }
+}
+
+/// A file, opened as this program reads it.
+pub(crate) fn open(file: Bytes) -> ParquetRecordBatchReaderBuilder<Bytes> {
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+    let metadata = ArrowReaderMetadata::load(&file, options.clone()).unwrap();
+    let metadata = with_arrow_types(ParquetMetaData::clone(metadata.metadata())).unwrap();
+    let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).unwrap();
+    ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+}
+
+/// Shard number, LSN, row and sequence; all of them are there, or none.
+pub(crate) type Identity = Option<(i64, i64, i32, i64)>;
+
+/// Identities of rows read from a file.
+pub(crate) fn file_identities(batch: &RecordBatch) -> Vec<Identity> {
+    let wide = |name| batch.column_by_name(name).unwrap().as_primitive::<Int64Type>();
+    let (shard, lsn, sequence) = (wide(identity::SHARD), wide(identity::LSN), wide(identity::SEQUENCE));
+    let row = batch.column_by_name(identity::ROW).unwrap().as_primitive::<Int32Type>();
+    let all = shard.iter().zip(lsn.iter()).zip(row.iter().zip(sequence.iter()));
+    all.map(|parts| match parts {
+        ((Some(shard), Some(lsn)), (Some(row), Some(sequence))) => Some((shard, lsn, row, sequence)),
+        ((None, None), (None, None)) => None,
+        half => panic!("half an identity: {half:?}"),
+    })
+    .collect()
 }
 
 /// Rows read from a file, in the file schema.

@@ -1,5 +1,4 @@
-//! Gateways and their tokens. A token is 256 random bits as the text `zl_…`; only its SHA-256 is stored, which is enough
-//! against guessing since nobody can try 2^256 of them.
+//! Gateways: who writes, and for which zone.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +6,9 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 use zonelake_schemas::{GatewayId, ZoneId};
 
-use crate::credentials::secret::{Sha256Digest, TOKEN_PREFIX, new_token, sha256};
+use crate::access::tokens::{Token, TokenOwner, TokenRequest};
+use crate::access::write_grant::{Devices, WriteGrant};
+use crate::credentials::secret::{GATEWAY_TOKEN_PREFIX, new_token};
 use crate::error::RegistryError;
 use crate::index::gateways::{Gateway, GatewayInfo};
 use crate::names::check_name;
@@ -31,17 +32,30 @@ impl fmt::Debug for NewGateway {
 }
 
 impl Registry {
-    /// Adds a gateway to a zone and gives it a token. A revoked gateway of that name and zone comes back with a new
+    /// Adds a gateway to a zone and gives it its first token. A revoked gateway of that name and zone comes back with a new
     /// token and its old id, so that its producers go on with their batch sequence numbers.
     ///
     /// # Errors
     /// [`RegistryError::Invalid`] for a name that no gateway may have, [`RegistryError::Unknown`] for an unknown zone,
     /// [`RegistryError::Exists`], [`RegistryError::Random`], and errors of the file.
     pub fn add_gateway(&self, name: &str, zone_code: &str) -> Result<NewGateway, RegistryError> {
+        self.add_gateway_with(name, zone_code, &TokenRequest::default())
+    }
+
+    /// [`Registry::add_gateway`] with what its first token is to be.
+    ///
+    /// # Errors
+    /// Those of [`Registry::add_gateway`], and of [`Registry::add_token`].
+    pub fn add_gateway_with(
+        &self,
+        name: &str,
+        zone_code: &str,
+        request: &TokenRequest,
+    ) -> Result<NewGateway, RegistryError> {
         check_name("gateway", name)?;
-        let token = new_token()?;
-        let digest = sha256(&[token.as_bytes()]);
-        let id = self.write(&[Load::Gateways], |connection, _| {
+        let token = new_token(GATEWAY_TOKEN_PREFIX)?;
+        let owner = TokenOwner::Gateway(name.into());
+        let id = self.write(&[Load::Gateways, Load::Tokens], |connection, _| {
             let zone = self.known_zone(zone_code)?;
             let known = self.gateways.load();
             let existing = known.list().iter().find(|gateway| gateway.name == name);
@@ -49,8 +63,15 @@ impl Registry {
             if existing.is_some_and(|gateway| gateway.revoked_us.is_none() || *gateway.zone_code != *zone_code) {
                 return Err(RegistryError::Exists { what: "gateway", name: name.into() });
             }
-            upsert_gateway(connection, name, zone.id, &digest, self.clock.wall_us())
-                .map_err(|source| self.sqlite(source))
+            let id = upsert_gateway(connection, name, zone.id, self.clock.wall_us())
+                .map_err(|source| self.sqlite(source))?;
+            if !known_grants(connection, id).map_err(|source| self.sqlite(source))? {
+                // Its own zone, until somebody says otherwise. One that comes back has what it had.
+                let all = WriteGrant { table: None, zone: zone_code.into(), devices: Devices::All };
+                self.insert_write_grant(connection, id, &all)?;
+            }
+            self.insert_token(connection, &owner, &Token { text: &token, scram: None, request })?;
+            Ok(id)
         })?;
         let gateway = self
             .gateway(GatewayId(id))
@@ -67,17 +88,23 @@ impl Registry {
         Ok(self.gateways.load().list().to_vec())
     }
 
-    /// Revokes a gateway's token. It is refused immediately in this process; in others after their next
-    /// [`Registry::refresh`]. Open sessions have to ask [`Registry::gateway`].
+    /// Revokes a gateway with all its tokens. It is refused immediately in this process, and what runs under its tokens ends; in
+    /// others after their next [`Registry::refresh`].
     ///
     /// # Errors
     /// [`RegistryError::Unknown`] for an unknown or revoked gateway, and errors of the file.
     pub fn revoke_gateway(&self, name: &str) -> Result<(), RegistryError> {
-        self.write(&[Load::Gateways], |connection, _| {
+        // Memory forgets its tokens.
+        self.store_token_uses()?;
+        self.write(&[Load::Gateways, Load::Tokens], |connection, _| {
+            let now_us = self.clock.wall_us();
+            let tokens = "UPDATE tokens SET revoked_us = ?2 WHERE revoked_us IS NULL
+                          AND gateway = (SELECT id FROM gateways WHERE name = ?1 AND revoked_us IS NULL)";
+            connection.execute(tokens, params![name, now_us]).map_err(|source| self.sqlite(source))?;
             let revoked = connection
                 .execute(
                     "UPDATE gateways SET revoked_us = ?2 WHERE name = ?1 AND revoked_us IS NULL",
-                    params![name, self.clock.wall_us()],
+                    params![name, now_us],
                 )
                 .map_err(|source| self.sqlite(source))?;
             // Unknown and already revoked are the same to the caller: nothing is left to revoke.
@@ -88,14 +115,9 @@ impl Registry {
         })
     }
 
-    /// The gateway of a token, from memory; `None` where there is none or it is revoked.
+    /// The gateway of a token, from memory; `None` where the token is unknown, has expired or is revoked.
     pub fn authenticate_gateway(&self, token: &str) -> Option<Arc<Gateway>> {
-        // Passwords and other text are refused without a digest.
-        if !token.starts_with(TOKEN_PREFIX) {
-            return None;
-        }
-        let digest = sha256(&[token.as_bytes()]);
-        self.gateways.load().by_token(&digest).cloned()
+        self.gateway_token(token).map(|(gateway, _)| gateway)
     }
 
     /// The gateway of an id as it is now, from memory; `None` where there is none or it is revoked.
@@ -104,17 +126,17 @@ impl Registry {
     }
 }
 
-fn upsert_gateway(
-    connection: &Connection,
-    name: &str,
-    zone: ZoneId,
-    digest: &Sha256Digest,
-    now_us: i64,
-) -> rusqlite::Result<u32> {
+/// True where a gateway has grants.
+fn known_grants(connection: &Connection, gateway: u32) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM gateway_grants WHERE gateway = ?1)";
+    connection.query_row(sql, [gateway], |row| row.get(0))
+}
+
+fn upsert_gateway(connection: &Connection, name: &str, zone: ZoneId, now_us: i64) -> rusqlite::Result<u32> {
     connection.query_row(
-        "INSERT INTO gateways (name, zone, token_sha256, created_us) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (name) DO UPDATE SET token_sha256 = excluded.token_sha256, revoked_us = NULL RETURNING id",
-        params![name, zone.0, digest, now_us],
+        "INSERT INTO gateways (name, zone, created_us) VALUES (?1, ?2, ?3)
+         ON CONFLICT (name) DO UPDATE SET revoked_us = NULL RETURNING id",
+        params![name, zone.0, now_us],
         |row| row.get(0),
     )
 }

@@ -6,6 +6,8 @@ use std::sync::{Arc, PoisonError};
 
 use rusqlite::{Connection, params};
 
+use crate::access::grant::{Grant, RoleKind};
+use crate::access::grants::GRANTS_MAX;
 use crate::credentials::scram::ScramVerifier;
 use crate::credentials::secret::{new_password, sha256};
 use crate::error::RegistryError;
@@ -35,33 +37,53 @@ impl Registry {
             return Ok(None);
         }
         let password = new_password()?;
-        let stored = StoredPassword::from_password(&password)?;
+        let stored = StoredPassword::from_password(&password, None)?;
         let made = self.write(&[Load::Roles], |connection, _| {
-            self.insert_role(connection, ADMIN_USER, &stored, RoleLimits::default())
+            self.insert_role(connection, ADMIN_USER, RoleKind::Administrator, &stored, RoleLimits::default())
         })?;
         // Another process may have made the administrator meanwhile; its password is the valid one.
         Ok((made == 1).then_some(password))
     }
 
-    /// Adds a role and returns its random password, which is stored nowhere. A name has 1 to 63 characters of a to z, 0 to 9,
+    /// Adds a role that reads nothing yet, as [`Registry::add_role_with`] does.
+    ///
+    /// # Errors
+    /// Those of [`Registry::add_role_with`].
+    pub fn add_role(&self, name: &str, limits: RoleLimits) -> Result<String, RegistryError> {
+        self.add_role_with(name, RoleKind::Own, limits, &[])
+    }
+
+    /// Adds a role with grants and returns its random password, which is stored nowhere. A name has 1 to 63 characters of a to z, 0 to 9,
     /// "_" and "-", a letter first.
     ///
     /// # Errors
     /// [`RegistryError::Invalid`] for a name or limits that cannot be, [`RegistryError::Exists`], [`RegistryError::Limit`],
-    /// [`RegistryError::Random`], [`RegistryError::PasswordHash`], and errors of the file.
-    pub fn add_role(&self, name: &str, limits: RoleLimits) -> Result<String, RegistryError> {
+    /// [`RegistryError::Random`], [`RegistryError::PasswordHash`], those of [`Registry::grant`], and errors of the file.
+    pub fn add_role_with(
+        &self,
+        name: &str,
+        kind: RoleKind,
+        limits: RoleLimits,
+        grants: &[Grant],
+    ) -> Result<String, RegistryError> {
         check_role_name(name)?;
         limits.check(name)?;
+        if grants.len() > GRANTS_MAX {
+            return Err(RegistryError::Limit { what: "grants", name: name.into(), limit: GRANTS_MAX });
+        }
         let password = new_password()?;
-        let stored = StoredPassword::from_password(&password)?;
+        let stored = StoredPassword::from_password(&password, None)?;
         self.write(&[Load::Roles], |connection, _| {
             if self.roles.load().list().len() >= ROLES_MAX {
                 return Err(RegistryError::Limit { what: "roles", name: "this server".into(), limit: ROLES_MAX });
             }
-            match self.insert_role(connection, name, &stored, limits)? {
-                0 => Err(RegistryError::Exists { what: "role", name: name.into() }),
-                _ => Ok(()),
+            if self.insert_role(connection, name, kind, &stored, limits)? == 0 {
+                return Err(RegistryError::Exists { what: "role", name: name.into() });
             }
+            for grant in grants {
+                self.upsert_grant(connection, name, kind, grant)?;
+            }
+            self.count_rights_epoch(connection)
         })?;
         Ok(password)
     }
@@ -70,13 +92,14 @@ impl Registry {
         &self,
         connection: &Connection,
         name: &str,
+        kind: RoleKind,
         stored: &StoredPassword,
         limits: RoleLimits,
     ) -> Result<usize, RegistryError> {
         connection
             .execute(
-                "INSERT INTO roles (name, password, scram, changed_us, statement_seconds_max, memory_bytes_max, running_max)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+                "INSERT INTO roles (name, password, scram, changed_us, statement_seconds_max, memory_bytes_max, running_max, kind)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
                 params![
                     name,
                     stored.hash,
@@ -85,6 +108,7 @@ impl Registry {
                     limits.statement_seconds_max,
                     limits.memory_column(),
                     limits.running_max,
+                    kind.name(),
                 ],
             )
             .map_err(|source| self.sqlite(source))
@@ -96,12 +120,29 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Invalid`] for limits that cannot be, [`RegistryError::Unknown`], and errors of the file.
     pub fn set_role_limits(&self, name: &str, limits: RoleLimits) -> Result<(), RegistryError> {
-        limits.check(name)?;
-        self.change_role(
-            name,
-            "UPDATE roles SET statement_seconds_max = ?2, memory_bytes_max = ?3, running_max = ?4 WHERE name = ?1",
-            params![name, limits.statement_seconds_max, limits.memory_column(), limits.running_max],
-        )
+        self.change_role_limits(name, |_| limits)
+    }
+
+    /// Sets a role's limits to what `change` makes of them, in one transaction: of two changes at the same time, whoever makes them,
+    /// none is lost.
+    ///
+    /// # Errors
+    /// Those of [`Registry::set_role_limits`].
+    pub fn change_role_limits(
+        &self,
+        name: &str,
+        change: impl FnOnce(RoleLimits) -> RoleLimits,
+    ) -> Result<(), RegistryError> {
+        self.write(&[Load::Roles], |connection, _| {
+            let before = self.role(name).ok_or_else(|| RegistryError::Unknown { what: "role", name: name.into() })?;
+            let limits = change(before.limits);
+            limits.check(name)?;
+            let values = params![name, limits.statement_seconds_max, limits.memory_column(), limits.running_max];
+            let sql =
+                "UPDATE roles SET statement_seconds_max = ?2, memory_bytes_max = ?3, running_max = ?4 WHERE name = ?1";
+            connection.execute(sql, values).map_err(|source| self.sqlite(source))?;
+            Ok(())
+        })
     }
 
     /// Sets a role's password: 8 to 1,024 bytes. The old one is refused immediately in this process; in others after their
@@ -115,7 +156,7 @@ impl Registry {
             let why = "a password has 8 to 1024 bytes";
             return Err(RegistryError::Invalid { what: "password of", name: name.into(), why });
         }
-        let stored = StoredPassword::from_password(password)?;
+        let stored = StoredPassword::from_password(password, self.role_scram(name).as_ref())?;
         self.change_role(
             name,
             "UPDATE roles SET password = ?2, scram = ?3, changed_us = ?4 WHERE name = ?1",
@@ -123,11 +164,17 @@ impl Registry {
         )
     }
 
-    /// Gives a role a new random password, as [`Registry::set_password`] does, and returns it.
+    /// Gives a role a new random password, as [`Registry::set_password`] does, and returns it. The administrator is made where a
+    /// first start has failed before there was one.
     ///
     /// # Errors
     /// Those of [`Registry::set_password`].
     pub fn reset_password(&self, name: &str) -> Result<String, RegistryError> {
+        if name == ADMIN_USER
+            && let Some(first) = self.ensure_admin()?
+        {
+            return Ok(first);
+        }
         let password = new_password()?;
         self.set_password(name, &password)?;
         Ok(password)
@@ -143,7 +190,14 @@ impl Registry {
             let why = "the administrator cannot be removed";
             return Err(RegistryError::Invalid { what: "role", name: name.into(), why });
         }
-        self.change_role(name, "DELETE FROM roles WHERE name = ?1", params![name])
+        self.write(&[Load::Roles, Load::Tokens], |connection, _| {
+            // Its grants and tokens go with it.
+            let removed = connection.execute("DELETE FROM roles WHERE name = ?1", [name]);
+            match removed.map_err(|source| self.sqlite(source))? {
+                0 => Err(RegistryError::Unknown { what: "role", name: name.into() }),
+                _ => self.count_rights_epoch(connection),
+            }
+        })
     }
 
     fn change_role(&self, name: &str, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<(), RegistryError> {

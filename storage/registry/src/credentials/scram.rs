@@ -62,6 +62,16 @@ impl ScramVerifier {
         Ok(Self::derive(password, random()?, ITERATIONS))
     }
 
+    /// The keys of a password or token that is verified in one exchange with another one, under the same salt.
+    pub(crate) fn with_salt_of(password: &str, other: &Self) -> Self {
+        Self::derive(password, other.salt, other.iterations)
+    }
+
+    /// True where a client can prove itself by either in one exchange.
+    pub(crate) fn has_salt_of(&self, other: &Self) -> bool {
+        (self.salt, self.iterations) == (other.salt, other.iterations)
+    }
+
     /// The stored form.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         [&self.iterations.to_be_bytes()[..], &self.salt, &self.stored_key, &self.server_key].concat()

@@ -9,7 +9,9 @@ use subtle::ConstantTimeEq;
 use crate::error::RegistryError;
 
 /// Beginning of every gateway's token.
-pub(crate) const TOKEN_PREFIX: &str = "zl_";
+pub(crate) const GATEWAY_TOKEN_PREFIX: &str = "zl_";
+/// Beginning of every role's token.
+pub(crate) const ROLE_TOKEN_PREFIX: &str = "zr_";
 /// Random bytes in a token: 256 bits.
 const TOKEN_BYTES: usize = 32;
 /// Random bytes in a first password: 120 bits.
@@ -21,8 +23,8 @@ const ALPHABET: &str = "abcdefghijkmnpqrstuvwxyz23456789";
 pub(crate) type Sha256Digest = [u8; 32];
 
 /// A new token, as text.
-pub(crate) fn new_token() -> Result<String, RegistryError> {
-    Ok(format!("{TOKEN_PREFIX}{}", text(&random::<TOKEN_BYTES>()?)))
+pub(crate) fn new_token(prefix: &str) -> Result<String, RegistryError> {
+    Ok(format!("{prefix}{}", text(&random::<TOKEN_BYTES>()?)))
 }
 
 /// A new password of 24 characters.
@@ -67,8 +69,9 @@ mod tests {
 
     #[test]
     fn a_token_has_256_bits_in_52_letters_and_no_two_are_equal() {
-        let (one, other) = (new_token().unwrap(), new_token().unwrap());
-        assert_eq!(one.len(), TOKEN_PREFIX.len() + 52);
+        let new = || new_token(GATEWAY_TOKEN_PREFIX).unwrap();
+        let (one, other) = (new(), new());
+        assert_eq!(one.len(), GATEWAY_TOKEN_PREFIX.len() + 52);
         assert_ne!(one, other);
         assert_eq!(new_password().unwrap().len(), 24);
     }

@@ -1,12 +1,12 @@
-//! Gateways by id and by token, as one snapshot.
+//! Gateways by id, as one snapshot.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rusqlite::Connection;
 use zonelake_schemas::{DeviceKey, GatewayId, ZoneId};
 
-use crate::credentials::secret::{Sha256Digest, digests_are_equal};
+use crate::access::write_grant::{ALL, WritableZone, WriteGrant, WriteRights};
 use crate::index::zones::{Zone, ZoneIndex};
 
 /// A gateway that may write, with what a session needs of its zone.
@@ -26,6 +26,8 @@ pub struct Gateway {
     pub zone_key: DeviceKey,
     /// The zone's policy: true where unknown devices are registered.
     pub auto_register: bool,
+    /// What the gateway may write.
+    pub rights: Arc<WriteRights>,
 }
 
 /// A gateway as an operator sees it.
@@ -43,39 +45,19 @@ pub struct GatewayInfo {
     pub created_us: i64,
     /// Time of revocation, if the gateway is revoked.
     pub revoked_us: Option<i64>,
+    /// What the gateway may write, in the order of tables, zones and devices.
+    pub grants: Vec<WriteGrant>,
 }
 
 /// All gateways, as one snapshot.
 #[derive(Debug, Default)]
 pub(crate) struct GatewayIndex {
-    /// Gateways that are not revoked, by a part of the digest; the whole digest is compared in constant time.
-    by_token: HashMap<LookupPart, Credential>,
     /// Gateways that are not revoked.
     by_id: HashMap<GatewayId, Arc<Gateway>>,
     list: Vec<GatewayInfo>,
 }
 
-#[derive(Debug)]
-struct Credential {
-    digest: Sha256Digest,
-    gateway: Arc<Gateway>,
-}
-
-/// The first half of a digest: 128 bits, so that no two tokens share it.
-type LookupPart = [u8; 16];
-
-fn lookup_part(digest: &Sha256Digest) -> LookupPart {
-    *digest.first_chunk().expect("a digest is longer than its half")
-}
-
 impl GatewayIndex {
-    /// The gateway of a token's digest.
-    pub(crate) fn by_token(&self, digest: &Sha256Digest) -> Option<&Arc<Gateway>> {
-        let credential = self.by_token.get(&lookup_part(digest))?;
-        // The time of a lookup tells at most the first half; the second half is compared without telling anything.
-        digests_are_equal(&credential.digest, digest).then_some(&credential.gateway)
-    }
-
     /// The gateway of an id.
     pub(crate) fn gateway(&self, id: GatewayId) -> Option<&Arc<Gateway>> {
         self.by_id.get(&id)
@@ -86,34 +68,56 @@ impl GatewayIndex {
         &self.list
     }
 
+    /// Maximum id; gateways are never removed.
+    pub(crate) fn last(&self) -> GatewayId {
+        self.list.iter().map(|gateway| gateway.id).max().unwrap_or_default()
+    }
+
     /// Reads all gateways.
-    pub(crate) fn read(connection: &Connection, zones: &ZoneIndex) -> rusqlite::Result<Self> {
+    pub(crate) fn read(connection: &Connection, zones: &ZoneIndex, before: &Self) -> rusqlite::Result<Self> {
         let mut index = Self::default();
-        let mut statement = connection.prepare_cached(
-            "SELECT id, name, zone, token_sha256, created_us, revoked_us FROM gateways ORDER BY name",
-        )?;
+        let mut grants = read_grants(connection, zones)?;
+        let by_code: BTreeMap<&str, &Zone> = zones.zones().iter().map(|zone| (&*zone.code, &**zone)).collect();
+        let mut statement =
+            connection.prepare_cached("SELECT id, name, zone, created_us, revoked_us FROM gateways ORDER BY name")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             // A gateway refers to a zone by a foreign key, and every zone has been read.
             let Some(zone) = zones.zone(ZoneId(row.get(2)?)) else { continue };
+            let id = GatewayId(row.get(0)?);
             let info = GatewayInfo {
-                id: GatewayId(row.get(0)?),
+                id,
+                grants: grants.remove(&id).unwrap_or_default(),
                 name: row.get(1)?,
                 zone_code: Arc::clone(&zone.code),
                 province: Arc::clone(&zone.province),
-                created_us: row.get(4)?,
-                revoked_us: row.get(5)?,
+                created_us: row.get(3)?,
+                revoked_us: row.get(4)?,
             };
-            // A revoked gateway stays in the list for the operator, and has no token and no id to be found by.
+            // A revoked gateway stays in the list for the operator, and has no id to be found by.
             if info.revoked_us.is_none() {
-                index.admit(&info, zone, row.get(3)?);
+                index.admit(&info, zone, &by_code, before);
             }
             index.list.push(info);
         }
         Ok(index)
     }
 
-    fn admit(&mut self, info: &GatewayInfo, zone: &Zone, digest: Sha256Digest) {
+    fn admit(&mut self, info: &GatewayInfo, zone: &Zone, by_code: &BTreeMap<&str, &Zone>, before: &Self) {
+        let rights = WriteRights::compile(&info.grants, |code, devices| {
+            let zone = by_code.get(code)?;
+            Some(WritableZone {
+                id: zone.id,
+                code: Arc::clone(&zone.code),
+                province: Arc::clone(&zone.province),
+                key: zone.key,
+                auto_register: zone.auto_register,
+                devices,
+            })
+        });
+        // The same object as long as the rights are the same: whatever was looked up under them holds.
+        let known = before.by_id.get(&info.id).filter(|known| *known.rights == rights);
+        let rights = known.map_or_else(|| Arc::new(rights), |known| Arc::clone(&known.rights));
         let gateway = Arc::new(Gateway {
             id: info.id,
             name: info.name.clone(),
@@ -122,8 +126,29 @@ impl GatewayIndex {
             province: Arc::clone(&zone.province),
             zone_key: zone.key,
             auto_register: zone.auto_register,
+            rights,
         });
-        self.by_id.insert(gateway.id, Arc::clone(&gateway));
-        self.by_token.insert(lookup_part(&digest), Credential { digest, gateway });
+        self.by_id.insert(gateway.id, gateway);
     }
+}
+
+/// Grants by gateway, each list in its order.
+fn read_grants(connection: &Connection, zones: &ZoneIndex) -> rusqlite::Result<BTreeMap<GatewayId, Vec<WriteGrant>>> {
+    let mut statement = connection.prepare_cached("SELECT gateway, table_name, zone, devices FROM gateway_grants")?;
+    let mut rows = statement.query([])?;
+    let mut all: BTreeMap<GatewayId, Vec<WriteGrant>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let Some(zone) = zones.zone(ZoneId(row.get(2)?)) else { continue };
+        let table: String = row.get(1)?;
+        // Devices that a newer version knows are none that can be granted here.
+        let Ok(devices) = row.get::<_, String>(3)?.parse() else { continue };
+        let table = (table != ALL).then(|| table.into());
+        all.entry(GatewayId(row.get(0)?)).or_default().push(WriteGrant {
+            table,
+            zone: Arc::clone(&zone.code),
+            devices,
+        });
+    }
+    all.values_mut().for_each(|grants| grants.sort_unstable());
+    Ok(all)
 }

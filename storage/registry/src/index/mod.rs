@@ -5,13 +5,17 @@
 //! - `zones`: provinces, zones and sites
 //! - `devices`: devices by zone and name
 //! - `locations`: rows of the table `places`, the location behind each device key
-//! - `gateways`: gateways by id and by token
+//! - `gateways`: gateways by id
 //! - `producers`: named producers of each gateway
 //! - `roles`: roles, with what their passwords are verified by
+//! - `tokens`: tokens of gateways and of roles by their digest
+//! - `alert_rules`: alert rules by name
 
+pub(crate) mod alert_rules;
 pub(crate) mod devices;
 pub(crate) mod gateways;
 pub(crate) mod locations;
 pub(crate) mod producers;
 pub(crate) mod roles;
+pub(crate) mod tokens;
 pub(crate) mod zones;

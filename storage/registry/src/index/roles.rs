@@ -8,7 +8,9 @@ use arc_swap::ArcSwapOption;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use rusqlite::{Connection, Row};
+use zonelake_schemas::RoleId;
 
+use crate::access::grant::{Grant, GrantKey, OnlyRows, RoleKind};
 use crate::credentials::scram::ScramVerifier;
 use crate::credentials::secret::{Sha256Digest, digests_are_equal, random};
 use crate::error::RegistryError;
@@ -27,14 +29,25 @@ pub struct Role {
     pub id: u32,
     /// Name of the role.
     pub name: Arc<str>,
+    /// Kind of the role.
+    pub kind: RoleKind,
     /// Limits of the role's statements.
     pub limits: RoleLimits,
+    /// What is granted to the role, in the order of the keys.
+    pub grants: Arc<[Grant]>,
+    /// True where a grant of everything is from a version without rights, and nobody has changed it since.
+    pub reads_as_before: bool,
 }
 
 impl Role {
-    /// True for the administrator, who sees the statements of all roles and the server's metrics.
+    /// True for an administrator, who sees all rows, the statements of all roles and the server's metrics.
     pub fn is_admin(&self) -> bool {
-        *self.name == *ADMIN_USER
+        self.kind == RoleKind::Administrator
+    }
+
+    /// True where the role has the same rights as `other`, an earlier state of it.
+    pub fn has_rights_of(&self, other: &Self) -> bool {
+        (self.id, self.kind, &self.grants) == (other.id, other.kind, &other.grants)
     }
 }
 
@@ -86,6 +99,10 @@ pub(crate) struct RoleIndex {
     by_name: BTreeMap<Arc<str>, Arc<RoleCredential>>,
     /// Roles by name. Each statement of PostgreSQL's clients shows them, so they are gathered once.
     list: Arc<[Arc<Role>]>,
+    /// Maximum id that was ever given out; a role that was removed leaves its id unused.
+    last: RoleId,
+    /// Number of changes of rights.
+    rights_epoch: u64,
 }
 
 impl RoleIndex {
@@ -99,10 +116,21 @@ impl RoleIndex {
         self.by_name.get(name)
     }
 
+    /// Maximum id that was ever given out.
+    pub(crate) fn last(&self) -> RoleId {
+        self.last
+    }
+
+    /// Number of changes of rights, over all roles.
+    pub(crate) fn rights_epoch(&self) -> u64 {
+        self.rights_epoch
+    }
+
     /// Reads all roles. A password that was verified before is still known, as long as the role has the same one.
     pub(crate) fn read(connection: &Connection, before: &Self) -> rusqlite::Result<Self> {
+        let mut grants = read_grants(connection)?;
         let mut statement = connection.prepare_cached(
-            "SELECT id, name, password, scram, statement_seconds_max, memory_bytes_max, running_max FROM roles",
+            "SELECT id, name, kind, password, scram, statement_seconds_max, memory_bytes_max, running_max FROM roles",
         )?;
         let all = statement.query_map([], |row| {
             let name: Arc<str> = row.get::<_, String>("name")?.into();
@@ -111,15 +139,75 @@ impl RoleIndex {
             // The same hash means the same password, so that a reload costs nobody another argon2.
             let known = before.by_name.get(&name).filter(|known| known.hash == hash);
             let verified = known.and_then(|known| known.verified.load_full());
-            let role = Role { id: row.get("id")?, name: Arc::clone(&name), limits: RoleLimits::read(row)? };
+            let id = row.get("id")?;
+            // A kind that a newer version has made reads what is granted to it, and no more.
+            let kind = row.get::<_, String>("kind")?.parse().unwrap_or_default();
+            let (reads_as_before, granted) = grants.remove(&id).unwrap_or_default();
+            let limits = RoleLimits::read(row)?;
+            let role = Role { id, name: Arc::clone(&name), kind, limits, grants: granted.into(), reads_as_before };
             let scram = scram.as_deref().and_then(ScramVerifier::from_bytes);
             let verified = ArcSwapOption::new(verified);
             Ok((name, Arc::new(RoleCredential { role: Arc::new(role), hash, scram, verified })))
         })?;
         let by_name = all.collect::<rusqlite::Result<BTreeMap<_, _>>>()?;
         let list = by_name.values().map(|credential: &Arc<RoleCredential>| Arc::clone(&credential.role)).collect();
-        Ok(Self { by_name, list })
+        Ok(Self { by_name, list, last: last_role(connection)?, rights_epoch: read_epoch(connection)? })
     }
+}
+
+/// Grants by the id of their role, in the order of their keys; true where one is from a version without rights.
+fn read_grants(connection: &Connection) -> rusqlite::Result<BTreeMap<u32, (bool, Vec<Grant>)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT role, table_name, place, only_column, only_value, plate, person, position, changed_us FROM grants",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut all: BTreeMap<u32, (bool, Vec<Grant>)> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let text = |column: &str| row.get::<_, String>(column);
+        let table = text("table_name")?;
+        let (column, value) = (text("only_column")?, text("only_value")?);
+        // A place that a newer version knows is none that can be granted here.
+        let Ok(place) = text("place")?.parse() else { continue };
+        let key = GrantKey {
+            table: (table != ALL_TABLES).then(|| table.into()),
+            place,
+            only: (!column.is_empty()).then(|| OnlyRows { column: column.into(), value: value.into() }),
+        };
+        let visibility = |column: &str| Ok::<_, rusqlite::Error>(text(column)?.parse().unwrap_or_default());
+        let grant = Grant {
+            key,
+            plate: visibility("plate")?,
+            person: visibility("person")?,
+            position: visibility("position")?,
+        };
+        let (reads_as_before, of_role) = all.entry(row.get("role")?).or_default();
+        *reads_as_before |= row.get::<_, i64>("changed_us")? == 0;
+        of_role.push(grant);
+    }
+    for (_, grants) in all.values_mut() {
+        grants.sort_unstable();
+    }
+    Ok(all)
+}
+
+fn read_epoch(connection: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM facts WHERE name = 'rights_epoch'";
+    let epoch: i64 = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    Ok(epoch.unsigned_abs())
+}
+
+/// Name of all tables in the file; no table has it.
+pub(crate) const ALL_TABLES: &str = "*";
+
+/// The maximum id that SQLite has given to a role.
+pub(crate) fn last_role(connection: &Connection) -> rusqlite::Result<RoleId> {
+    // A file that had no roles yet has no such table; it is read as it is, where nothing may be changed.
+    if !connection.table_exists(None, "sqlite_sequence")? {
+        return Ok(RoleId(0));
+    }
+    let mut statement =
+        connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'roles'")?;
+    statement.query_row([], |row| row.get(0)).map(RoleId)
 }
 
 /// A role, and what its password is verified by.
@@ -172,11 +260,16 @@ impl fmt::Debug for StoredPassword {
 }
 
 impl StoredPassword {
-    /// Hashes a password under new salts. Takes tens of milliseconds.
-    pub(crate) fn from_password(password: &str) -> Result<Self, RegistryError> {
+    /// Hashes a password. Takes tens of milliseconds. Its keys of SCRAM have the salt of those before, where there are some: the
+    /// role's tokens are verified in the same exchange. The salt keeps roles and folders apart, and a role keeps its own.
+    pub(crate) fn from_password(password: &str, before: Option<&ScramVerifier>) -> Result<Self, RegistryError> {
         let hash = Argon2::default()
             .hash_password_with_salt(password.as_bytes(), &random::<SALT_BYTES>()?)
             .map_err(|error| RegistryError::PasswordHash(error.to_string()))?;
-        Ok(Self { hash: hash.to_string(), scram: ScramVerifier::from_password(password)?.to_bytes() })
+        let scram = match before {
+            Some(before) => ScramVerifier::with_salt_of(password, before),
+            None => ScramVerifier::from_password(password)?,
+        };
+        Ok(Self { hash: hash.to_string(), scram: scram.to_bytes() })
     }
 }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::RegistryError;
 
 /// Time that a call waits for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Prepared statements that are cached.
 const STATEMENTS_MAX: usize = 64;
 
@@ -23,11 +23,23 @@ pub(crate) enum Load {
     Gateways,
     Producers,
     Roles,
+    Tokens,
+    Reference,
+    AlertRules,
 }
 
 impl Load {
     /// All parts, in an order in which each finds those that it refers to.
-    pub(crate) const ALL: [Self; 5] = [Self::Zones, Self::Locations, Self::Gateways, Self::Producers, Self::Roles];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Zones,
+        Self::Locations,
+        Self::Gateways,
+        Self::Producers,
+        Self::Roles,
+        Self::Tokens,
+        Self::Reference,
+        Self::AlertRules,
+    ];
 }
 
 /// The file, open for writing.
@@ -139,7 +151,7 @@ pub(crate) fn open_connection(path: &Path) -> Result<Connection, RegistryError> 
 
 /// Makes the file where there is none, so that only its owner can read the digests of tokens in it. SQLite gives its
 /// journal the same rights.
-fn make_private(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]

@@ -6,14 +6,31 @@ use rusqlite_migration::{M, Migrations};
 /// Brings a file up to date. Another process may be doing the same simultaneously.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), rusqlite_migration::Error> {
     let migrations = Migrations::from_slice(STEPS);
+    // A table that others refer to can only be made anew without the check of each row; a migration that does so is checked as a
+    // whole.
+    connection.pragma_update(None, "foreign_keys", false)?;
     // An error may only mean that another process was faster; then nothing is pending any more.
-    migrations.to_latest(connection).or_else(|error| match migrations.pending_migrations(connection) {
+    let migrated = migrations.to_latest(connection).or_else(|error| match migrations.pending_migrations(connection) {
         Ok(0) => Ok(()),
         _ => Err(error),
-    })
+    });
+    connection.pragma_update(None, "foreign_keys", true)?;
+    migrated
 }
 
-const STEPS: &[M<'_>] = &[M::up(FIRST), M::up(SCRAM), M::up(ROLES)];
+const STEPS: &[M<'_>] = &[
+    M::up(FIRST),
+    M::up(SCRAM),
+    M::up(ROLES),
+    M::up(REFERENCE),
+    M::up(RIGHTS),
+    M::up(PUSHES),
+    M::up(TOKENS).foreign_key_check(),
+    M::up(WRITE_GRANTS),
+    M::up(PUSH_PRODUCERS),
+    M::up(ALERT_RULES),
+    M::up(ALERT_HOOKS),
+];
 
 /// `places` is append-only: its keys are 1, 2, 3 and so on without a gap, and stored rows refer to them. A row without a
 /// device stands for its zone as a whole. A device that moves gets a new row; `current` marks the one that holds.
@@ -119,6 +136,164 @@ INSERT INTO roles (name, password, scram, changed_us) SELECT name, password, scr
 DROP TABLE admins;
 ";
 
+/// Tables of reference data, each as one CSV text, and what has changed in them.
+const REFERENCE: &str = "
+CREATE TABLE reference (
+    name TEXT PRIMARY KEY,
+    csv TEXT NOT NULL,
+    changed_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE reference_changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL REFERENCES reference (name),
+    changed_us INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    added INTEGER NOT NULL,
+    removed INTEGER NOT NULL,
+    digest TEXT NOT NULL
+) STRICT;
+";
+
+/// Kinds of roles, and what is granted to them. Until here every role read everything: the roles that are there go on doing
+/// so by a grant that was changed at no time, and new ones read nothing. `*` is every table; a place has its code, and a grant
+/// of all rows no column.
+const RIGHTS: &str = "
+ALTER TABLE roles ADD COLUMN kind TEXT NOT NULL DEFAULT 'own';
+UPDATE roles SET kind = 'administrator' WHERE name = 'admin';
+CREATE TABLE grants (
+    role INTEGER NOT NULL REFERENCES roles (id) ON DELETE CASCADE,
+    table_name TEXT NOT NULL,
+    place TEXT NOT NULL,
+    only_column TEXT NOT NULL DEFAULT '',
+    only_value TEXT NOT NULL DEFAULT '',
+    plate TEXT NOT NULL CHECK (plate IN ('hidden', 'hashed', 'shown')),
+    person TEXT NOT NULL CHECK (person IN ('hidden', 'hashed', 'shown')),
+    position TEXT NOT NULL CHECK (position IN ('hidden', 'hashed', 'shown')),
+    changed_us INTEGER NOT NULL,
+    PRIMARY KEY (role, table_name, place, only_column, only_value)
+) STRICT, WITHOUT ROWID;
+INSERT INTO grants (role, table_name, place, plate, person, position, changed_us)
+    SELECT id, '*', 'everywhere', 'shown', 'shown', 'shown', 0 FROM roles WHERE kind <> 'administrator';
+INSERT INTO facts (name, value) VALUES ('rights_epoch', '0');
+";
+
+/// What gateways have pushed, as they note it. Digests are of the gateway's making; the record is `Push` of the protocol. The latest entries are
+/// kept, up to `PUSHES_KEPT_MAX`.
+const PUSHES: &str = "
+CREATE TABLE pushes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    gateway INTEGER NOT NULL REFERENCES gateways (id),
+    table_name TEXT NOT NULL,
+    lane INTEGER NOT NULL,
+    producer TEXT NOT NULL,
+    head BLOB NOT NULL,
+    rows_set BLOB NOT NULL,
+    content BLOB NOT NULL,
+    record BLOB NOT NULL,
+    begun_us INTEGER NOT NULL,
+    UNIQUE (gateway, table_name, lane, producer)
+) STRICT;
+CREATE INDEX pushes_by_head ON pushes (gateway, head);
+CREATE INDEX pushes_by_set ON pushes (gateway, rows_set);
+CREATE INDEX pushes_by_content ON pushes (gateway, content);
+";
+
+/// Tokens of gateways and roles, several of each. The one token that a gateway had is its first one.
+const TOKENS: &str = "
+CREATE TABLE tokens (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    gateway INTEGER REFERENCES gateways (id),
+    role INTEGER REFERENCES roles (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    sha256 BLOB NOT NULL UNIQUE CHECK (length(sha256) = 32),
+    scram BLOB,
+    created_us INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_us INTEGER,
+    last_used_us INTEGER,
+    revoked_us INTEGER,
+    UNIQUE (gateway, name),
+    UNIQUE (role, name),
+    CHECK ((gateway IS NULL) <> (role IS NULL))
+) STRICT;
+INSERT INTO tokens (gateway, name, sha256, created_us, created_by, revoked_us)
+    SELECT id, 'first', token_sha256, created_us, '', revoked_us FROM gateways ORDER BY id;
+CREATE TABLE gateways_without_token (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    zone INTEGER NOT NULL REFERENCES zones (id),
+    created_us INTEGER NOT NULL,
+    revoked_us INTEGER
+) STRICT;
+INSERT INTO gateways_without_token SELECT id, name, zone, created_us, revoked_us FROM gateways;
+DROP TABLE gateways;
+ALTER TABLE gateways_without_token RENAME TO gateways;
+";
+
+/// What gateways may write. Until here each wrote all tables of its zone, and goes on doing so. `*` is every table, and every device.
+const WRITE_GRANTS: &str = "
+CREATE TABLE gateway_grants (
+    gateway INTEGER NOT NULL REFERENCES gateways (id),
+    table_name TEXT NOT NULL,
+    zone INTEGER NOT NULL REFERENCES zones (id),
+    devices TEXT NOT NULL,
+    changed_us INTEGER NOT NULL,
+    PRIMARY KEY (gateway, table_name, zone, devices)
+) STRICT, WITHOUT ROWID;
+INSERT INTO gateway_grants (gateway, table_name, zone, devices, changed_us)
+    SELECT id, '*', zone, '*', created_us FROM gateways;
+";
+
+/// Producers that are lent to pushes, one after the other; `holder` is the entry of `pushes` that has one now.
+const PUSH_PRODUCERS: &str = "
+CREATE TABLE push_producers (
+    gateway INTEGER NOT NULL REFERENCES gateways (id),
+    number INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    holder TEXT,
+    PRIMARY KEY (gateway, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX push_producers_free ON push_producers (gateway, number) WHERE holder IS NULL;
+CREATE INDEX push_producers_by_holder ON push_producers (gateway, holder) WHERE holder IS NOT NULL;
+";
+
+/// Alert rules, each version of each. The latest of a name holds; one without a declaration says that the rule was removed. An author is the name of a
+/// role, or `@local`.
+const ALERT_RULES: &str = "
+CREATE TABLE alert_rules (
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    declaration TEXT,
+    enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+    changed_us INTEGER NOT NULL,
+    PRIMARY KEY (name, version)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Whom alerts are sent to, and what could not be delivered.
+const ALERT_HOOKS: &str = "
+CREATE TABLE alert_hooks (
+    name TEXT PRIMARY KEY,
+    url TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    cursor_us INTEGER NOT NULL,
+    created_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE alert_dead_letters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    hook TEXT NOT NULL REFERENCES alert_hooks (name),
+    key TEXT NOT NULL,
+    body TEXT NOT NULL,
+    error TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    at_us INTEGER NOT NULL,
+    UNIQUE (hook, key)
+) STRICT;
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +320,48 @@ mod tests {
             })
             .unwrap();
         assert_eq!(role, (1, "admin".into(), "hash".into(), vec![1], 7, None));
+    }
+
+    #[test]
+    fn the_one_token_of_a_gateway_of_an_older_file_is_its_first_and_what_refers_to_the_gateway_stays() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        Migrations::from_slice(&STEPS[..6]).to_latest(&mut connection).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO provinces VALUES ('p', 'P');
+                 INSERT INTO zones (id, code, province, kind, name, status, created_us) VALUES (1, 'z', 'p', 'k', 'Z', 's', 0);
+                 INSERT INTO gateways VALUES (3, 'g', 1, zeroblob(32), 7, NULL), (5, 'gone', 1, x'0000000000000000000000000000000000000000000000000000000000000001', 8, 9);
+                 INSERT INTO producers (gateway, name, created_us) VALUES (3, 'plc', 7);",
+            )
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let read = |sql: &str| -> Vec<String> {
+            let mut statement = connection.prepare(sql).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        let tokens = "SELECT gateway || ' ' || name || ' ' || created_us || ' ' || coalesce(revoked_us, '-') FROM tokens ORDER BY id";
+        assert_eq!(read(tokens), ["3 first 7 -", "5 first 8 9"]);
+        let grants =
+            "SELECT gateway || ' ' || table_name || ' ' || zone || ' ' || devices FROM gateway_grants ORDER BY 1";
+        assert_eq!(read(grants), ["3 * 1 *", "5 * 1 *"], "each writes what it wrote before");
+        assert_eq!(read("SELECT gateways.name FROM producers JOIN gateways ON gateways.id = gateway"), ["g"]);
+        connection.execute("INSERT INTO producers (gateway, name, created_us) VALUES (9, 'x', 7)", []).unwrap_err();
+    }
+
+    #[test]
+    fn roles_of_an_older_file_read_what_they_read_before() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        Migrations::from_slice(&STEPS[..3]).to_latest(&mut connection).unwrap();
+        let roles = "INSERT INTO roles (name, password, changed_us) VALUES ('admin', 'h', 1), ('grafana', 'h', 2)";
+        connection.execute(roles, []).unwrap();
+        migrate(&mut connection).unwrap();
+        let read = |sql: &str| -> Vec<String> {
+            let mut statement = connection.prepare(sql).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        assert_eq!(read("SELECT name || ' ' || kind FROM roles ORDER BY 1"), ["admin administrator", "grafana own"]);
+        let grants = "SELECT name || ' ' || table_name || ' ' || place || ' ' || plate || person || position \
+                      FROM grants JOIN roles ON roles.id = role";
+        assert_eq!(read(grants), ["grafana * everywhere shownshownshown"]);
     }
 }

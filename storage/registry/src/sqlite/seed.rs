@@ -1,5 +1,5 @@
-//! Reference data of a new registry: provinces, zones and sites. They are inserted once; what an operator changes
-//! afterwards stays.
+//! Reference data of a new registry: provinces, zones and sites, and the tables of dated rows. They are inserted once; what an
+//! operator changes afterwards stays.
 
 use std::path::Path;
 
@@ -10,20 +10,21 @@ use zonelake_schemas::reference::{PROVINCES, SITES, ZONES_CSV};
 use crate::error::RegistryError;
 use crate::index::locations::insert_location;
 use crate::index::zones::{NewZone, insert_province, insert_site, insert_zone};
+use crate::reference::stored::{has_all, insert_missing};
 
 /// Inserts the reference data into a file that has never had it.
 pub(crate) fn seed(connection: &mut Connection, path: &Path, now_us: i64) -> Result<(), RegistryError> {
     let sqlite = |source| RegistryError::Sqlite { path: path.into(), source };
-    if is_seeded(connection).map_err(sqlite)? {
+    if is_seeded(connection).and_then(|seeded| Ok(seeded && has_all(connection)?)).map_err(sqlite)? {
         return Ok(());
     }
     // Immediate: two processes that open a new file both want to write, and the second one waits.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
     // Another process may have been faster: only inside the transaction is the answer final.
-    if is_seeded(&transaction).map_err(sqlite)? {
-        return Ok(());
+    if !is_seeded(&transaction).map_err(sqlite)? {
+        insert_reference(&transaction, now_us).map_err(sqlite)?;
     }
-    insert_reference(&transaction, now_us).map_err(sqlite)?;
+    insert_missing(&transaction, now_us).map_err(sqlite)?;
     transaction.commit().map_err(sqlite)
 }
 

@@ -1,16 +1,19 @@
 //! Headers of records: protobuf messages behind their length.
 
 use prost::Message;
+use prost::encoding::{WireType, decode_key, decode_varint};
+use zonelake_schemas::{DeviceKey, GatewayId, Principal, ProducerId, RegistryMarks, RoleId, SchemaVersion, TableId};
 
 use crate::shard::record::error::RecordError;
+use crate::shard::record::kind::{RECORD_VERSION, RecordKind};
 
-/// Header of a record: exactly one of its parts is there.
+/// Header of a record: exactly one of its parts is there. The number of that part is the record's [`RecordKind`].
 #[derive(Clone, PartialEq, Message)]
 pub struct RecordHeader {
     /// A batch of rows.
     #[prost(message, optional, tag = "1")]
     pub batch: Option<BatchHeader>,
-    /// State of all streams of the shard: the first record of each segment, and after a change of the shard count.
+    /// State of all streams of the shard: the first record of each segment in version 1; the checkpoint has it now.
     #[prost(message, optional, tag = "2")]
     pub streams: Option<StreamsHeader>,
     /// A producer has begun a later epoch.
@@ -18,7 +21,7 @@ pub struct RecordHeader {
     pub fence: Option<FenceHeader>,
     /// The batches before it in the same block are one request, of this key.
     #[prost(message, optional, tag = "4")]
-    pub request: Option<GatewayKeysHeader>,
+    pub request: Option<KeysHeader>,
 }
 
 /// Identity of a batch, and what was decided of it once and for all.
@@ -45,7 +48,7 @@ pub struct BatchHeader {
     /// `ingested_at` of all its rows, µs since 1970.
     #[prost(int64, tag = "7")]
     pub ingested_at_us: i64,
-    /// Gateway that sent it.
+    /// Gateway that sent it; 0 where a role did.
     #[prost(uint32, tag = "8")]
     pub gateway: u32,
     /// Rows for the table.
@@ -54,6 +57,35 @@ pub struct BatchHeader {
     /// Rows for the table `rejected`.
     #[prost(message, optional, tag = "10")]
     pub rejected: Option<RowsHeader>,
+    /// Role that sent it; 0 where a gateway did, as in all records of version 1.
+    #[prost(uint32, tag = "11")]
+    pub role: u32,
+    /// Sequence of the group that it was written in; 0 in records of version 1.
+    #[prost(uint64, tag = "12")]
+    pub sequence: u64,
+}
+
+impl BatchHeader {
+    /// Who sent it.
+    pub fn principal(&self) -> Principal {
+        principal(self.gateway, self.role)
+    }
+
+    /// Tables that have rows in the record.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = TableId> + '_ {
+        [&self.stored, &self.rejected].into_iter().flatten().map(|rows| TableId(rows.table))
+    }
+
+    /// The ids that the record refers to. In version 1 rows did not say theirs.
+    pub fn marks(&self) -> RegistryMarks {
+        let rows = [&self.stored, &self.rejected].into_iter().flatten();
+        RegistryMarks {
+            device_key: DeviceKey(rows.map(|rows| rows.device_key_max).max().unwrap_or(0)),
+            producer: ProducerId(self.producer),
+            gateway: GatewayId(self.gateway),
+            role: RoleId(self.role),
+        }
+    }
 }
 
 /// Position and content of rows in a record.
@@ -74,9 +106,24 @@ pub struct RowsHeader {
     /// Positions, among the table's fields, of those that have a value in these rows; the others are not written.
     #[prost(uint32, repeated, tag = "5")]
     pub fields: Vec<u32>,
+    /// Maximum device key in them; 0 in records of version 1.
+    #[prost(uint32, tag = "6")]
+    pub device_key_max: u32,
 }
 
-/// State of every stream of a shard.
+impl RowsHeader {
+    /// Version of the table that they were written in.
+    pub(crate) fn version(&self) -> SchemaVersion {
+        SchemaVersion(self.schema_version)
+    }
+
+    /// The error where the registry does not have the table in that version.
+    pub(crate) fn unknown_table(&self) -> RecordError {
+        RecordError::UnknownTable { table: TableId(self.table), version: self.version() }
+    }
+}
+
+/// State of every stream of a shard, and of its requests' keys.
 #[derive(Clone, PartialEq, Message)]
 pub struct StreamsHeader {
     /// Producers.
@@ -85,20 +132,42 @@ pub struct StreamsHeader {
     /// The latest `ingested_at` given out, µs since 1970.
     #[prost(int64, tag = "2")]
     pub ingested_at_us: i64,
-    /// Keys of requests that are remembered, by gateway.
+    /// Keys of requests that are remembered, by principal.
     #[prost(message, repeated, tag = "3")]
-    pub keys: Vec<GatewayKeysHeader>,
+    pub keys: Vec<KeysHeader>,
+    /// The latest group sequence given out or seen; 0 in records of version 1.
+    #[prost(uint64, tag = "4")]
+    pub sequence: u64,
+    /// Segments of which records are set aside, in a file each.
+    #[prost(uint64, repeated, tag = "5")]
+    pub asides: Vec<u64>,
 }
 
-/// Keys of a gateway's requests, the newest last.
+/// Keys of a principal's requests, the newest last.
 #[derive(Clone, PartialEq, Message)]
-pub struct GatewayKeysHeader {
-    /// Gateway.
+pub struct KeysHeader {
+    /// Gateway; 0 where they are a role's.
     #[prost(uint32, tag = "1")]
     pub gateway: u32,
     /// Keys.
     #[prost(message, repeated, tag = "2")]
     pub keys: Vec<KeyHeader>,
+    /// Role; 0 where they are a gateway's, as in all records of version 1.
+    #[prost(uint32, tag = "3")]
+    pub role: u32,
+}
+
+impl KeysHeader {
+    /// Keys of a principal.
+    pub fn new(principal: Principal, keys: Vec<KeyHeader>) -> Self {
+        let (gateway, role) = principal_ids(principal);
+        Self { gateway, keys, role }
+    }
+
+    /// Whose keys they are.
+    pub fn principal(&self) -> Principal {
+        principal(self.gateway, self.role)
+    }
 }
 
 /// One key of a request.
@@ -174,6 +243,22 @@ pub struct FenceHeader {
     pub epoch: u64,
 }
 
+/// Gateway and role of a principal as headers have them: one of the two is 0.
+pub(crate) fn principal_ids(principal: Principal) -> (u32, u32) {
+    match principal {
+        Principal::Gateway(id) => (id.0, 0),
+        Principal::Role(id) => (0, id.0),
+    }
+}
+
+/// Roles are counted from 1, so that 0 leaves the gateway, which may be 0.
+fn principal(gateway: u32, role: u32) -> Principal {
+    match role {
+        0 => Principal::Gateway(GatewayId(gateway)),
+        id => Principal::Role(RoleId(id)),
+    }
+}
+
 /// Length and header, as they stand at the front of a record.
 pub fn encode_header(header: &RecordHeader) -> Vec<u8> {
     let length = header.encoded_len();
@@ -186,9 +271,11 @@ pub fn encode_header(header: &RecordHeader) -> Vec<u8> {
 /// Splits a record into header and rest.
 ///
 /// # Errors
-/// The record is shorter than its header says, or the header is not the protobuf message.
+/// The record is shorter than its header says, its kind is not one that this release reads, or the header is not the
+/// protobuf message.
 pub fn decode_header(record: &[u8]) -> Result<(RecordHeader, &[u8]), RecordError> {
     let (header, rest) = split_by_length(record)?;
+    kind_of(header)?;
     Ok((RecordHeader::decode(header)?, rest))
 }
 
@@ -198,6 +285,22 @@ pub(super) fn split_by_length(bytes: &[u8]) -> Result<(&[u8], &[u8]), RecordErro
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| short(4))?;
     let length = u32::from_le_bytes(*length) as usize;
     rest.split_at_checked(length).ok_or_else(|| short(4 + length as u64))
+}
+
+/// The kind of a header, which has exactly one part.
+fn kind_of(header: &[u8]) -> Result<RecordKind, RecordError> {
+    let mut rest = header;
+    let (number, wire_type) = decode_key(&mut rest)?;
+    let kind = RecordKind(number);
+    if !matches!(kind, RecordKind::BATCH | RecordKind::STREAMS | RecordKind::FENCE | RecordKind::REQUEST) {
+        return Err(RecordError::UnknownKind { kind, known: RECORD_VERSION });
+    }
+    let length = match wire_type {
+        WireType::LengthDelimited => decode_varint(&mut rest)?,
+        _ => return Err(RecordError::Parts),
+    };
+    // A second part would be of a meaning that this release cannot know, so that it may not be left out.
+    if length == rest.len() as u64 { Ok(kind) } else { Err(RecordError::Parts) }
 }
 
 #[cfg(test)]
@@ -212,5 +315,30 @@ mod tests {
         let (read, rest) = decode_header(&record).unwrap();
         assert_eq!((read, rest), (header, &b"rest"[..]));
         assert!(decode_header(&record[..3]).is_err());
+    }
+
+    fn framed(header: &[u8]) -> Vec<u8> {
+        [&u32::try_from(header.len()).unwrap().to_le_bytes(), header].concat()
+    }
+
+    #[test]
+    fn a_kind_that_is_not_known_is_named_and_never_skipped() {
+        // Part 5 with one byte, part 200 with none.
+        for (header, words) in [(&b"\x2a\x01\x00"[..], "kind 5 (tombstone)"), (&b"\xc2\x0c\x00"[..], "kind 200")] {
+            let error = decode_header(&framed(header)).unwrap_err();
+            assert!(matches!(error, RecordError::UnknownKind { .. }), "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_no_part_or_of_two_is_refused() {
+        let fence = RecordHeader { fence: Some(FenceHeader { producer: 1, epoch: 2 }), ..RecordHeader::default() };
+        let fence = encode_header(&fence);
+        assert!(decode_header(&fence).is_ok());
+        assert!(decode_header(&framed(b"")).is_err());
+        // A known part with an unknown one behind it.
+        let both = [&fence[4..], b"\x2a\x00"].concat();
+        assert!(matches!(decode_header(&framed(&both)), Err(RecordError::Parts)));
     }
 }

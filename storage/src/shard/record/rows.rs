@@ -5,14 +5,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::Buffer;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{SchemaRef, UInt32Type};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::read_record_batch;
 use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
-use zonelake_schemas::columns::{LOG_FIXED, is_null_column, null_column};
-use zonelake_schemas::{SchemaVersion, TableId};
+use zonelake_schemas::columns::{LOG_FIXED, is_null_column, log, null_column};
+use zonelake_schemas::{RegistryMarks, SchemaVersion, TableId};
 
 use crate::shard::record::bounds::check_bounds;
 use crate::shard::record::error::RecordError;
@@ -30,6 +30,7 @@ pub struct EncodedRows {
     body: Vec<u8>,
     rows: u64,
     fields: Vec<u32>,
+    device_key_max: u32,
 }
 
 impl EncodedRows {
@@ -66,7 +67,8 @@ impl EncodedRows {
         message.extend_from_slice(&data.ipc_message);
         let position = |index: usize| u32::try_from(index - LOG_FIXED).expect("a table has at most 1,000 fields");
         let fields = fields.into_iter().map(position).collect();
-        Ok(Self { message, body: data.arrow_data, rows: rows.num_rows() as u64, fields })
+        let device_key_max = device_key_max(rows);
+        Ok(Self { message, body: data.arrow_data, rows: rows.num_rows() as u64, fields, device_key_max })
     }
 
     /// Header of the rows.
@@ -77,6 +79,7 @@ impl EncodedRows {
             bytes: self.bytes(),
             rows: self.rows,
             fields: self.fields.clone(),
+            device_key_max: self.device_key_max,
         }
     }
 
@@ -94,6 +97,22 @@ impl EncodedRows {
     pub fn parts(&self) -> [&[u8]; 2] {
         [&self.message, &self.body]
     }
+}
+
+/// Maximum device key of rows in a log schema; 0 where there is none.
+pub(crate) fn device_key_max(rows: &RecordBatch) -> u32 {
+    rows.column(log::DEVICE_KEY).as_primitive::<UInt32Type>().values().iter().copied().max().unwrap_or(0)
+}
+
+/// Refuses what refers to ids that the registry has never given out.
+pub(crate) fn check_marks(registry: &RegistryMarks, needed: &RegistryMarks) -> Result<(), RecordError> {
+    registry.first_unknown(needed).map_or(Ok(()), |unknown| Err(RecordError::OlderRegistry(unknown)))
+}
+
+/// Splits the bytes of rows off what is left of their record.
+pub(crate) fn split_rows<'a>(rest: &'a [u8], header: &RowsHeader) -> Result<(&'a [u8], &'a [u8]), RecordError> {
+    let bytes = usize::try_from(header.bytes).unwrap_or(usize::MAX);
+    rest.split_at_checked(bytes).ok_or(RecordError::Short { need: header.bytes, have: rest.len() as u64 })
 }
 
 /// Reads rows into `schema`, the log schema of the table as it is now. Versions of a table only add fields at the end,
@@ -156,6 +175,7 @@ mod tests {
         assert_eq!(bytes.len() as u64, encoded.bytes());
         let header = encoded.header(TableId(1), SchemaVersion(1));
         assert!(header.fields.is_empty(), "columns without values are not written");
+        assert_eq!(header.device_key_max, 1);
         assert_eq!(decode_rows(&bytes, &header, &schema).unwrap(), rows);
         for end in 0..bytes.len().min(200) {
             assert!(decode_rows(&bytes[..end], &header, &schema).is_err(), "cut at {end}");

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use deltalake_core::DeltaTable;
-use deltalake_core::checkpoints::create_checkpoint;
 use deltalake_core::kernel::transaction::TransactionError;
 use deltalake_core::kernel::{Action, Add, CommitInfo, Remove, Transaction};
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, logstore_with};
@@ -20,8 +18,9 @@ use zonelake_parquet::{DataFile, date_text};
 use zonelake_schemas::TableDef;
 use zonelake_schemas::clock::Clock;
 
+use crate::delta::checkpoint::Checkpoints;
 use crate::delta::error::LogName;
-use crate::delta::format::{CHECKPOINT_COMMITS, CHECKSUM_TAG, version};
+use crate::delta::format::{CHECKSUM_TAG, version};
 use crate::delta::replay::{Replay, schema_forms};
 use crate::delta::schema::{changed_metadata, create_actions};
 use crate::delta::stats_json::{BoundForms, stats_text};
@@ -33,6 +32,7 @@ pub struct DeltaLog {
     log_store: LogStoreRef,
     name: LogName,
     clock: Arc<dyn Clock>,
+    pub(super) checkpoints: Checkpoints,
     /// The newest state that is known; absent before the first look, and where a commit's outcome is not known. It also
     /// keeps commits apart.
     known: Mutex<Option<Known>>,
@@ -56,7 +56,8 @@ struct Known {
 pub fn delta_table(store: Arc<dyn ObjectStore>, root: &Url, clock: Arc<dyn Clock>) -> Result<DeltaLog, TableLogError> {
     let name = LogName::new(root);
     let log_store = logstore_with(store, root, StorageConfig::default()).map_err(|error| name.store_error(error))?;
-    Ok(DeltaLog { log_store, name, clock, known: Mutex::new(None) })
+    let checkpoints = Checkpoints::new(Arc::clone(&log_store), name.clone(), Arc::clone(&clock));
+    Ok(DeltaLog { log_store, name, clock, checkpoints, known: Mutex::new(None) })
 }
 
 impl std::fmt::Debug for DeltaLog {
@@ -81,6 +82,7 @@ impl TableLog for DeltaLog {
             let base = replay.snapshot.version;
             replay.snapshot.version = self.append(base, "CHANGE COLUMN", vec![Action::Metadata(metadata)]).await?;
         }
+        self.checkpoints.load(replay.tail);
         *known = Some(Known { version: replay.snapshot.version, forms: Arc::new(replay.forms) });
         Ok(replay.snapshot)
     }
@@ -88,6 +90,7 @@ impl TableLog for DeltaLog {
     async fn load(&self) -> Result<LogSnapshot, TableLogError> {
         let mut known = self.known.lock().await;
         let replay = Replay::read(&self.log_store, &self.name).await?;
+        self.checkpoints.load(replay.tail);
         *known = Some(Known { version: replay.snapshot.version, forms: Arc::new(replay.forms) });
         Ok(replay.snapshot)
     }
@@ -110,9 +113,6 @@ impl TableLog for DeltaLog {
         let operation = operation(&commit);
         let version = self.append(base, operation, self.actions(commit, &forms)?).await?;
         *known = Some(Known { version, forms });
-        if version % CHECKPOINT_COMMITS == 0 {
-            self.checkpoint().await;
-        }
         Ok(version)
     }
 }
@@ -128,7 +128,7 @@ impl DeltaLog {
 
     fn actions(&self, commit: LogCommit, forms: &BoundForms) -> Result<Vec<Action>, TableLogError> {
         let now_ms = self.now_ms();
-        let data_change = commit.adds.is_empty() || commit.removes.is_empty();
+        let data_change = commit.adds.is_empty() || commit.removes.is_empty() || commit.drops_rows;
         let mut actions = Vec::with_capacity(commit.adds.len() + commit.removes.len() + commit.txns.len());
         for file in &commit.removes {
             actions.push(Action::Remove(Remove {
@@ -170,9 +170,11 @@ impl DeltaLog {
         let next = u64::try_from(base + 1).map_err(|error| self.name.corrupt(format!("version {base}: {error}")))?;
         let bytes = CommitOrBytes::LogBytes(entry.clone());
         match self.log_store.write_commit_entry(next, bytes, Uuid::new_v4()).await {
-            Ok(()) => Ok(version(next)),
-            Err(error) => self.outcome(next, &entry, error).await,
+            Ok(()) => {}
+            Err(error) => _ = self.outcome(next, &entry, error).await?,
         }
+        self.checkpoints.handle_commit(entry.len());
+        Ok(version(next))
     }
 
     /// Finds out whether an entry has landed although its write has failed.
@@ -205,17 +207,6 @@ impl DeltaLog {
         }
     }
 
-    async fn checkpoint(&self) {
-        let mut table = DeltaTable::new(Arc::clone(&self.log_store));
-        let written = async {
-            table.load().await?;
-            create_checkpoint(&table, None).await
-        };
-        if let Err(error) = written.await {
-            tracing::warn!(table = self.name.as_str(), %error, "cannot write a checkpoint; the log goes on without it");
-        }
-    }
-
     fn now_ms(&self) -> i64 {
         self.clock.wall_us().div_euclid(1_000)
     }
@@ -225,6 +216,7 @@ fn operation(commit: &LogCommit) -> &'static str {
     match (commit.adds.is_empty(), commit.removes.is_empty()) {
         (_, true) => "WRITE",
         (true, false) => "DELETE",
+        (false, false) if commit.drops_rows => "DELETE",
         (false, false) => "OPTIMIZE",
     }
 }

@@ -1,9 +1,9 @@
 //! Replay of a Delta log at its newest version: metadata, files and transactions.
 //!
-//! Files come from deltalake's replay. Transactions are read here, in one pass for all applications: from the newest
-//! checkpoint, and from the entries behind it.
+//! Files come from deltalake's replay. Transactions and removed files are read here, in one pass: from the newest checkpoint, and
+//! from the entries behind it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -12,15 +12,15 @@ use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::{EagerSnapshot, LogicalFileView, Metadata, Protocol, StructType};
 use deltalake_core::logstore::LogStoreRef;
 use futures::TryStreamExt;
-use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use serde::Deserialize;
 use zonelake_parquet::{DataFile, ObjectReader, date_from_text};
 
+use crate::delta::checkpoint::{Tail, newest_checkpoint};
 use crate::delta::error::LogName;
-use crate::delta::format::{CHECKSUM_TAG, LOG_FOLDER, READER_VERSION, WRITER_VERSION, version};
+use crate::delta::format::{CHECKSUM_TAG, READER_VERSION, WRITER_VERSION, version};
 use crate::delta::stats_json::{BoundForms, bound_forms, stats_from_text};
 use crate::error::TableLogError;
 use crate::table_log::LogSnapshot;
@@ -30,6 +30,8 @@ pub(super) struct Replay {
     pub snapshot: LogSnapshot,
     pub metadata: Metadata,
     pub forms: BoundForms,
+    /// Entries behind the newest checkpoint.
+    pub tail: Tail,
 }
 
 impl Replay {
@@ -44,10 +46,12 @@ impl Replay {
         let forms = schema_forms(&metadata).map_err(|what| name.corrupt(what))?;
         let active = eager.log_data();
         let files = active.iter().map(|view| data_file(&view, &forms).map(Arc::new));
-        let files = files.collect::<Result<_, _>>().map_err(|what| name.corrupt(what))?;
-        let txns = Txns::read(log_store, eager.version()).await;
-        let txns = txns.map_err(|error| name.corrupt(format!("cannot read its transactions: {error}")))?;
-        Ok(Self { snapshot: LogSnapshot { version: version(eager.version()), files, txns }, metadata, forms })
+        let files = files.collect::<Result<Vec<_>, _>>().map_err(|what| name.corrupt(what))?;
+        let rest = Rest::read(log_store, eager.version()).await;
+        let (rest, tail) = rest.map_err(|error| name.corrupt(format!("cannot read its transactions: {error}")))?;
+        let removed = rest.removed_beside(&files);
+        let snapshot = LogSnapshot { version: version(eager.version()), files, txns: rest.txns, removed };
+        Ok(Self { snapshot, metadata, forms, tail })
     }
 }
 
@@ -83,66 +87,101 @@ fn data_file(view: &LogicalFileView, forms: &BoundForms) -> Result<DataFile, Str
     Ok(DataFile { path: add.path, bytes, rows, date, stats, checksum })
 }
 
-/// Last version by application.
-struct Txns(HashMap<String, i64>);
+/// What the log holds beside files and metadata.
+#[derive(Default)]
+struct Rest {
+    /// Last version by application.
+    txns: HashMap<String, i64>,
+    /// Paths of all files that were removed; some may have come back.
+    removed: HashSet<String>,
+}
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
-impl Txns {
-    async fn read(log_store: &LogStoreRef, newest: u64) -> Result<HashMap<String, i64>, AnyError> {
+impl Rest {
+    async fn read(log_store: &LogStoreRef, newest: u64) -> Result<(Self, Tail), AnyError> {
         let store = log_store.object_store(None);
-        let mut txns = Self(HashMap::new());
+        let mut rest = Self::default();
         let checkpoint = newest_checkpoint(store.as_ref(), newest).await?;
+        let mut tail = Tail::behind(checkpoint.as_ref().map_or(&[], |(_, parts)| parts.as_slice()));
         if let Some((_, parts)) = &checkpoint {
             for part in parts {
-                txns.add_checkpoint(&store, part).await?;
+                rest.add_checkpoint(&store, part).await?;
             }
         }
         // Later entries override earlier ones, so the order is checkpoint, then versions upwards.
         for version in checkpoint.map_or(0, |(version, _)| version + 1)..=newest {
             let entry = log_store.read_commit_entry(version).await?;
             let entry = entry.ok_or_else(|| format!("version {version} is missing"))?;
-            txns.add_entry(&entry)?;
+            rest.add_entry(&entry)?;
+            tail.add(entry.len());
         }
-        Ok(txns.0)
+        Ok((rest, tail))
+    }
+
+    /// The removed files that the table has not.
+    fn removed_beside(&self, files: &[Arc<DataFile>]) -> Vec<String> {
+        let listed: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        let mut removed: Vec<String> =
+            self.removed.iter().filter(|path| !listed.contains(path.as_str())).cloned().collect();
+        removed.sort_unstable();
+        removed
     }
 
     async fn add_checkpoint(&mut self, store: &Arc<dyn ObjectStore>, part: &ObjectMeta) -> Result<(), AnyError> {
         let reader = ObjectReader::new(Arc::clone(store), part.location.clone(), part.size);
         let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
-        let txn_only = ProjectionMask::columns(builder.parquet_schema(), ["txn.appId", "txn.version"]);
-        let mut batches = builder.with_projection(txn_only).build()?;
+        let wanted = ProjectionMask::columns(builder.parquet_schema(), ["txn.appId", "txn.version", "remove.path"]);
+        let mut batches = builder.with_projection(wanted).build()?;
         while let Some(batch) = batches.try_next().await? {
-            self.add_batch(&batch).ok_or("the checkpoint's txn column is not as the protocol has it")?;
+            self.add_txns(&batch).ok_or("the checkpoint's txn column is not as the protocol has it")?;
+            self.add_removed(&batch).ok_or("the checkpoint's remove column is not as the protocol has it")?;
         }
         Ok(())
     }
 
-    fn add_batch(&mut self, batch: &RecordBatch) -> Option<()> {
+    fn add_txns(&mut self, batch: &RecordBatch) -> Option<()> {
         let Some(txn) = batch.column_by_name("txn") else { return Some(()) };
         let txn = txn.as_struct_opt()?;
         let apps = txn.column_by_name("appId")?.as_string_opt::<i32>()?;
         let versions = txn.column_by_name("version")?.as_primitive_opt::<Int64Type>()?;
         for row in (0..txn.len()).filter(|&row| txn.is_valid(row) && apps.is_valid(row)) {
-            self.0.insert(apps.value(row).to_owned(), versions.value(row));
+            self.txns.insert(apps.value(row).to_owned(), versions.value(row));
         }
+        Some(())
+    }
+
+    fn add_removed(&mut self, batch: &RecordBatch) -> Option<()> {
+        let Some(remove) = batch.column_by_name("remove") else { return Some(()) };
+        let remove = remove.as_struct_opt()?;
+        let paths = remove.column_by_name("path")?.as_string_opt::<i32>()?;
+        let rows = (0..remove.len()).filter(|&row| remove.is_valid(row) && paths.is_valid(row));
+        self.removed.extend(rows.map(|row| paths.value(row).to_owned()));
         Some(())
     }
 
     fn add_entry(&mut self, entry: &[u8]) -> Result<(), serde_json::Error> {
         for line in entry.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            if let Some(txn) = serde_json::from_slice::<EntryLine>(line)?.txn {
-                self.0.insert(txn.app_id, txn.version);
+            let line: EntryLine = serde_json::from_slice(line)?;
+            if let Some(txn) = line.txn {
+                self.txns.insert(txn.app_id, txn.version);
             }
+            self.removed.extend(line.remove.map(|remove| remove.path));
         }
         Ok(())
     }
 }
 
-/// The part of an action that speaks of transactions.
+/// The part of an action that speaks of transactions and removed files.
 #[derive(Deserialize)]
 struct EntryLine {
     txn: Option<TxnLine>,
+    remove: Option<RemoveLine>,
+}
+
+#[derive(Deserialize)]
+struct RemoveLine {
+    path: String,
 }
 
 #[derive(Deserialize)]
@@ -152,62 +191,16 @@ struct TxnLine {
     version: i64,
 }
 
-/// Version and files of the newest checkpoint at or before a version, where all its parts are there.
-async fn newest_checkpoint(
-    store: &dyn ObjectStore,
-    newest: u64,
-) -> Result<Option<(u64, Vec<ObjectMeta>)>, object_store::Error> {
-    let folder = Path::from(LOG_FOLDER);
-    let mut found: BTreeMap<u64, Vec<(u32, ObjectMeta)>> = BTreeMap::new();
-    let mut listed = store.list(Some(&folder));
-    while let Some(meta) = listed.try_next().await? {
-        if let Some((version, parts)) = meta.location.filename().and_then(checkpoint_name)
-            && version <= newest
-        {
-            found.entry(version).or_default().push((parts, meta));
-        }
-    }
-    let whole = found.into_iter().rev().find_map(|(version, files)| {
-        let parts = files.iter().map(|(parts, _)| *parts).max()?;
-        let files: Vec<_> = files.into_iter().filter(|(of, _)| *of == parts).map(|(_, meta)| meta).collect();
-        (files.len() == parts as usize).then_some((version, files))
-    });
-    Ok(whole)
-}
-
-/// Version and number of parts of `<version>.checkpoint.parquet` or `<version>.checkpoint.<part>.<parts>.parquet`.
-fn checkpoint_name(name: &str) -> Option<(u64, u32)> {
-    let mut words = name.split('.');
-    let version = words.next()?.parse().ok()?;
-    match (words.next()?, words.next()?, words.next(), words.next(), words.next()) {
-        ("checkpoint", "parquet", None, None, None) => Some((version, 1)),
-        ("checkpoint", part, Some(parts), Some("parquet"), None) => {
-            let (_, parts): (u32, u32) = (part.parse().ok()?, parts.parse().ok()?);
-            Some((version, parts))
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn checkpoints_are_known_by_their_names() {
-        assert_eq!(checkpoint_name("00000000000000000100.checkpoint.parquet"), Some((100, 1)));
-        assert_eq!(checkpoint_name("00000000000000000100.checkpoint.0000000002.0000000003.parquet"), Some((100, 3)));
-        for other in ["00000000000000000100.json", "_last_checkpoint", "00000000000000000100.checkpoint.a-b.parquet"] {
-            assert_eq!(checkpoint_name(other), None, "{other}");
-        }
-    }
-
-    #[test]
     fn a_later_entry_overrides_an_earlier_one() {
-        let mut txns = Txns(HashMap::new());
+        let mut txns = Rest::default();
         txns.add_entry(b"{\"txn\":{\"appId\":\"a\",\"version\":1}}\n{\"add\":{\"path\":\"txn\"}}\n").unwrap();
         txns.add_entry(b"{\"txn\":{\"appId\":\"a\",\"version\":2,\"lastUpdated\":5}}").unwrap();
-        assert_eq!(txns.0, HashMap::from([("a".to_owned(), 2)]));
+        assert_eq!(txns.txns, HashMap::from([("a".to_owned(), 2)]));
         assert!(txns.add_entry(b"{\"txn\":{\"appId\":\"a\"").is_err());
     }
 }

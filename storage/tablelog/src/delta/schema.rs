@@ -1,5 +1,5 @@
-//! The declaration of a table as Delta metadata: `date` (the partition), the columns of the file schema, then the
-//! fields. Descriptions and units are the comments of the columns.
+//! The declaration of a table as Delta metadata: `date` (the partition), the columns of the file schema, the fields, and the
+//! identity of rows. Descriptions and units are the comments of the columns.
 
 use deltalake_core::kernel::{
     Action, DataType, Metadata, MetadataExt, MetadataValue, Protocol, StructField, StructType,
@@ -7,7 +7,7 @@ use deltalake_core::kernel::{
 use serde_json::json;
 use uuid::Uuid;
 use zonelake_schemas::table::{DIGITS_32, DIGITS_64};
-use zonelake_schemas::{FieldDef, StorageType, TableDef};
+use zonelake_schemas::{FieldDef, StorageType, TableDef, identity};
 
 use crate::delta::format::{CHECKPOINT_COMMITS, READER_VERSION, WRITER_VERSION};
 
@@ -25,7 +25,8 @@ pub(super) fn create_actions(table: &TableDef, now_ms: i64) -> Result<Vec<Action
             "delta.checkpointInterval": CHECKPOINT_COMMITS.to_string(),
             // All columns have statistics, not the first 32 alone.
             "delta.dataSkippingNumIndexedCols": "-1",
-            "delta.enableExpiredLogCleanup": "false",
+            RETENTION[0].0: RETENTION[0].1,
+            RETENTION[1].0: RETENTION[1].1,
         },
         "createdTime": now_ms,
     }))
@@ -37,7 +38,7 @@ pub(super) fn create_actions(table: &TableDef, now_ms: i64) -> Result<Vec<Action
 }
 
 /// The metadata as the declaration would have it, where it differs: stored columns in their stored order, then new
-/// ones. A stored column that is declared in another type or not null any more is an error; one that is no longer
+/// ones, and the identity of rows last. A table of before gets those columns so. A stored column that is declared in another type or not null any more is an error; one that is no longer
 /// declared stays.
 pub(super) fn changed_metadata(stored: &Metadata, table: &TableDef) -> Result<Option<Metadata>, String> {
     let schema = stored.parse_schema().map_err(|error| error.to_string())?;
@@ -62,14 +63,27 @@ pub(super) fn changed_metadata(stored: &Metadata, table: &TableDef) -> Result<Op
             }
         }
     }
+    // A stable sort: all others keep their order.
+    wanted.sort_by_key(|column| identity::COLUMNS.contains(&column.name().as_str()));
     let wanted = StructType::try_new(wanted).map_err(|error| error.to_string())?;
-    let is_same = wanted == schema && stored.description() == Some(table.description.as_str());
+    let lacking = lacking_properties(stored)?;
+    let is_same = wanted == schema && stored.description() == Some(table.description.as_str()) && lacking.is_empty();
     if is_same {
         return Ok(None);
     }
-    let changed =
+    let mut changed =
         stored.clone().with_schema(&wanted).and_then(|metadata| metadata.with_description(table.description.clone()));
+    for (key, value) in lacking {
+        changed = changed.and_then(|metadata| metadata.add_config_key(key.to_owned(), value.to_owned()));
+    }
     changed.map(Some).map_err(|error| error.to_string())
+}
+
+/// Properties that a stored table lacks, or has with another value: those of the retention, which earlier versions had turned off.
+fn lacking_properties(stored: &Metadata) -> Result<Vec<(&'static str, &'static str)>, String> {
+    let stored = serde_json::to_value(stored).map_err(|error| error.to_string())?;
+    let has = |key: &str, value: &str| stored["configuration"][key] == *value;
+    Ok(RETENTION.into_iter().filter(|(key, value)| !has(key, value)).collect())
 }
 
 fn columns(table: &TableDef) -> Result<Vec<StructField>, String> {
@@ -84,10 +98,17 @@ fn columns(table: &TableDef) -> Result<Vec<StructField>, String> {
         ("quality", DataType::STRING, false, "Quality of the row: good, uncertain, or why it is bad."),
         ("backfill", DataType::BOOLEAN, false, "Whether it was sent later, on the back-fill lane."),
     ];
-    let fixed = fixed.into_iter().map(|(name, data_type, nullable, comment)| {
+    let identity = [
+        (identity::SHARD, DataType::LONG, true, "Shard that has written the row, over all nodes."),
+        (identity::LSN, DataType::LONG, true, "Record of the shard's log that the row came in."),
+        (identity::ROW, DataType::INTEGER, true, "Place of the row in that record, from 0."),
+        (identity::SEQUENCE, DataType::LONG, true, "Logical time of that record: an order of all writes."),
+    ];
+    let plain = |(name, data_type, nullable, comment): (&str, DataType, bool, &str)| {
         Ok(StructField::new(name, data_type, nullable).with_metadata([("comment", MetadataValue::from(comment))]))
-    });
-    fixed.chain(table.fields.iter().map(column)).collect()
+    };
+    let fields = table.fields.iter().map(column);
+    fixed.into_iter().map(plain).chain(fields).chain(identity.into_iter().map(plain)).collect()
 }
 
 fn column(field: &FieldDef) -> Result<StructField, String> {
@@ -114,3 +135,7 @@ fn data_type(kept: StorageType) -> Result<DataType, String> {
         StorageType::Timestamp => DataType::TIMESTAMP,
     })
 }
+
+/// Properties that say how long entries stay that a checkpoint covers: as long as this program keeps them.
+const RETENTION: [(&str, &str); 2] =
+    [("delta.enableExpiredLogCleanup", "true"), ("delta.logRetentionDuration", "interval 30 days")];

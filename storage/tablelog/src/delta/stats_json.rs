@@ -1,5 +1,8 @@
 //! Statistics of a file as the Delta log holds them: one JSON text
-//! `{"numRecords":n,"minValues":{…},"maxValues":{…},"nullCount":{…}}`.
+//! `{"numRecords":n,"tightBounds":false,"minValues":{…},"maxValues":{…},"nullCount":{…}}`.
+//!
+//! Bounds of doubles, instants and long text are rounded outwards, so they are not tight: a program that took them for the
+//! minimum itself would answer with a value that no row has.
 //!
 //! | stored as | written as | example |
 //! |---|---|---|
@@ -102,7 +105,7 @@ pub(super) fn stats_text(rows: u64, stats: &BTreeMap<String, ColumnStats>, forms
         )
     };
     format!(
-        "{{\"numRecords\":{rows},\"minValues\":{},\"maxValues\":{},\"nullCount\":{}}}",
+        "{{\"numRecords\":{rows},\"tightBounds\":false,\"minValues\":{},\"maxValues\":{},\"nullCount\":{}}}",
         bounds(|column| &column.min),
         bounds(|column| &column.max),
         object(stats.iter().map(|(name, column)| (name, column.nulls.to_string()))),
@@ -176,7 +179,7 @@ mod tests {
         let text = stats_text(9, &stats, &forms());
         assert_eq!(
             text,
-            "{\"numRecords\":9,\
+            "{\"numRecords\":9,\"tightBounds\":false,\
              \"minValues\":{\"c\":-12.50,\"s\":\"a\\\"\\u0001\",\"t\":\"1969-12-31T23:59:59.999Z\"},\
              \"maxValues\":{\"c\":0.07,\"s\":\"é\",\"t\":\"2026-01-01T00:00:00.123Z\"},\
              \"nullCount\":{\"b\":0,\"c\":3,\"s\":3,\"t\":3}}"

@@ -49,6 +49,10 @@ impl FaultyStore {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some((word, fault));
     }
 
+    fn is_to_fail(&self) -> bool {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn take(&self, path: &Path) -> Option<Fault> {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         if fault.is_some_and(|(word, _)| path.as_ref().contains(word)) {
@@ -150,6 +154,18 @@ impl Bench {
         let text = std::fs::read_to_string(self.disk(&format!("{version:020}.json"))).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
+
+    /// Versions of the checkpoints on disk.
+    fn checkpoints(&self) -> Vec<u64> {
+        let entries = std::fs::read_dir(self.disk("")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut versions: Vec<u64> = names
+            .filter(|name| name.ends_with(".checkpoint.parquet"))
+            .map(|name| name[..20].parse().unwrap())
+            .collect();
+        versions.sort_unstable();
+        versions
+    }
 }
 
 fn table() -> TableDef {
@@ -203,7 +219,7 @@ async fn the_log_is_what_delta_readers_expect() {
     let metadata = find(&created, "metaData");
     assert_eq!(metadata["partitionColumns"], json!(["date"]));
     assert_eq!(metadata["name"], "air");
-    assert_eq!(metadata["configuration"]["delta.enableExpiredLogCleanup"], "false");
+    assert_eq!(metadata["configuration"]["delta.enableExpiredLogCleanup"], "true");
     let schema: Value = serde_json::from_str(metadata["schemaString"].as_str().unwrap()).unwrap();
     let fields = schema["fields"].as_array().unwrap();
     let types: Vec<_> =
@@ -219,6 +235,10 @@ async fn the_log_is_what_delta_readers_expect() {
         ("quality", "string"),
         ("backfill", "boolean"),
         ("pm2_5", "decimal(9,2)"),
+        ("_shard", "long"),
+        ("_lsn", "long"),
+        ("_row", "integer"),
+        ("_sequence", "long"),
     ];
     assert_eq!(types, expected);
     assert_eq!(fields[9]["metadata"], json!({ "comment": "Particles. [µg/m³]", "unit": "µg/m³" }));
@@ -233,6 +253,7 @@ async fn the_log_is_what_delta_readers_expect() {
     let stats: Value = serde_json::from_str(added["stats"].as_str().unwrap()).unwrap();
     let expected = json!({
         "numRecords": 5,
+        "tightBounds": false,
         "minValues": { "time": "2026-01-01T00:00:00.000Z", "pm2_5": -0.07 },
         "maxValues": { "time": "2026-01-01T00:00:00.001Z", "pm2_5": 12.34 },
         "nullCount": { "time": 0, "pm2_5": 2 },
@@ -243,49 +264,135 @@ async fn the_log_is_what_delta_readers_expect() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_checkpoint_comes_every_hundred_commits_and_is_read_back() {
+async fn a_checkpoint_comes_with_the_bytes_of_the_entries_and_is_read_back() {
     let bench = Bench::new();
     let log = bench.log();
     log.open(&table()).await.unwrap();
-    for number in 0..103 {
+    let mut number = 0;
+    while bench.checkpoints().is_empty() {
         let mut commit = add(number);
         if number == 50 {
             commit.removes = add(10).adds;
             commit.txns.push(("zonelake/shard-0009".into(), 5));
         }
         log.commit(commit).await.unwrap();
+        log.checkpoints.written().await;
+        number += 1;
+        assert!(number < 1_000, "no checkpoint");
     }
-    assert!(bench.disk("00000000000000000100.checkpoint.parquet").exists());
+    // Not one for a hundred small commits.
+    assert!(number > 100, "{number}");
+    for _ in 0..3 {
+        log.commit(add(number)).await.unwrap();
+        number += 1;
+    }
     let before = log.load().await.unwrap();
     // What the checkpoint holds is read from it alone.
-    for version in 0..100 {
+    for version in 0..bench.checkpoints()[0] {
         std::fs::remove_file(bench.disk(&format!("{version:020}.json"))).unwrap();
     }
     let mut after = bench.log().open(&table()).await.unwrap();
-    assert_eq!((after.version, after.files.len()), (103, 102));
-    let txns = [("zonelake/shard-0003".to_owned(), 102), ("zonelake/shard-0009".to_owned(), 5)];
+    assert_eq!((after.version, after.files.len() as i64), (number, number - 1));
+    let txns = [("zonelake/shard-0003".to_owned(), number - 1), ("zonelake/shard-0009".to_owned(), 5)];
     assert_eq!(after.txns, HashMap::from(txns));
     let mut files = before.files;
     files.sort_by(|a, b| a.path.cmp(&b.path));
     after.files.sort_by(|a, b| a.path.cmp(&b.path));
     assert_eq!(after.files, files);
     assert_eq!(after.files[0], add(0).adds[0]);
+    let removed: Vec<_> = add(10).adds.iter().map(|file| file.path.clone()).collect();
+    assert_eq!((&after.removed, &before.removed), (&removed, &removed));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_checkpoint_that_cannot_be_written_hurts_nothing() {
+async fn a_checkpoint_that_cannot_be_written_hurts_nothing_and_is_tried_again() {
     let bench = Bench::new();
     let log = bench.log();
     log.open(&table()).await.unwrap();
-    for number in 0..101 {
-        if number == 99 {
-            bench.store.fail_next("checkpoint", Fault::Lost);
-        }
+    bench.store.fail_next("checkpoint", Fault::Lost);
+    let mut number = 0;
+    while bench.store.is_to_fail() {
         assert_eq!(log.commit(add(number)).await.unwrap(), number + 1);
+        log.checkpoints.written().await;
+        number += 1;
+        assert!(number < 1_000, "no checkpoint was tried");
     }
-    assert!(!bench.disk("00000000000000000100.checkpoint.parquet").exists());
-    assert!(bench.store.take(&Path::from("checkpoint")).is_none(), "the fault was met");
-    assert_eq!(bench.log().load().await.unwrap().files.len(), 101);
+    assert!(bench.checkpoints().is_empty());
+    assert_eq!(log.commit(add(number)).await.unwrap(), number + 1);
+    log.checkpoints.written().await;
+    assert_eq!(bench.checkpoints(), [u64::try_from(number + 1).unwrap()]);
+    assert_eq!(bench.log().load().await.unwrap().files.len() as i64, number + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_checkpoints_stay_and_entries_that_are_not_old_stay_too() {
+    let bench = Bench::new();
+    let log = bench.log();
+    log.open(&table()).await.unwrap();
+    let (mut number, mut seen) = (0, Vec::new());
+    while seen.len() < 3 {
+        log.commit(add(number)).await.unwrap();
+        log.checkpoints.written().await;
+        number += 1;
+        let newest = bench.checkpoints().last().copied();
+        if newest.is_some() && newest != seen.last().copied() {
+            seen.extend(newest);
+        }
+        assert!(number < 3_000, "no third checkpoint: {seen:?}");
+    }
+    assert_eq!(bench.checkpoints(), seen[1..]);
+    // They are as far from each other as each is large.
+    assert!((0..=number).all(|version| bench.disk(&format!("{version:020}.json")).exists()));
+    // A program that opens the table counts on from what it finds.
+    assert_eq!(bench.log().open(&table()).await.unwrap().files.len() as i64, number);
+}
+
+#[tokio::test]
+async fn a_table_of_before_learns_that_its_log_is_cleaned_up() {
+    let bench = Bench::new();
+    bench.log().open(&table()).await.unwrap();
+    let created = bench.disk(&format!("{:020}.json", 0));
+    let text = std::fs::read_to_string(&created).unwrap();
+    let off = text.replace("\"delta.enableExpiredLogCleanup\":\"true\"", "\"delta.enableExpiredLogCleanup\":\"false\"");
+    assert_ne!(off, text);
+    std::fs::write(&created, off).unwrap();
+    assert_eq!(bench.log().open(&table()).await.unwrap().version, 1);
+    assert!(bench.entry(1).iter().any(|action| {
+        action["metaData"]["configuration"]["delta.enableExpiredLogCleanup"] == "true"
+            && action["metaData"]["configuration"]["delta.checkpointInterval"] == "100"
+    }));
+    assert_eq!(bench.log().open(&table()).await.unwrap().version, 1, "once");
+}
+
+#[tokio::test]
+async fn a_table_of_before_gets_the_columns_of_the_identity_once_and_behind_all_fields() {
+    let bench = Bench::new();
+    bench.log().open(&table()).await.unwrap();
+    let created = bench.disk(&format!("{:020}.json", 0));
+    // As a release before the identity has made the table.
+    let of_before = bench.entry(0).into_iter().map(|mut action| {
+        if let Some(text) = action["metaData"]["schemaString"].as_str() {
+            let mut schema: Value = serde_json::from_str(text).unwrap();
+            let fields = schema["fields"].as_array_mut().unwrap();
+            fields.retain(|field| !field["name"].as_str().unwrap().starts_with('_'));
+            action["metaData"]["schemaString"] = schema.to_string().into();
+        }
+        action.to_string() + "\n"
+    });
+    std::fs::write(&created, of_before.collect::<String>()).unwrap();
+    let mut wider = table();
+    wider.fields.push(zonelake_schemas::FieldDef { name: "pm10".into(), ..wider.fields[0].clone() });
+    for (declared, fields) in [(&table(), vec!["pm2_5"]), (&wider, vec!["pm2_5", "pm10"])] {
+        let version = bench.log().open(declared).await.unwrap().version;
+        assert_eq!(bench.log().open(declared).await.unwrap().version, version, "once");
+        let metadata = &bench.entry(version.unsigned_abs())[1]["metaData"];
+        let schema: Value = serde_json::from_str(metadata["schemaString"].as_str().unwrap()).unwrap();
+        let found: Vec<_> = schema["fields"].as_array().unwrap()[9..].to_vec();
+        let names: Vec<_> = found.iter().map(|field| field["name"].as_str().unwrap()).collect();
+        assert_eq!(names, [fields, zonelake_schemas::identity::COLUMNS.to_vec()].concat());
+        assert!(found.iter().all(|field| field["nullable"] == true), "{found:?}");
+    }
+    assert_eq!(bench.log().load().await.unwrap().version, 2);
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use zonelake_schemas::error::ErrorKind;
 use zonelake_schemas::{Lsn, ShardId};
 use zonelake_wal::{BlockFault, Damage, DamageKind, Disk, MemoryDisk, SegmentId, WalError, WalOptions};
 
-use crate::fixture::{Placed, alter, append, append_groups, files, open, open_with, options, refusal, segment_path};
+use crate::fixture::{
+    Placed, alter, append, append_groups, files, open, open_with, options, refusal, seal_header, segment_path,
+};
 
 /// A disk with a log of `groups` groups of two records, and where they stand.
 fn log_of(groups: usize) -> (MemoryDisk, Vec<Placed>) {
@@ -195,12 +197,11 @@ fn a_newer_version_of_the_format_is_refused_with_words() {
     let (disk, placed) = log_of(1);
     let path = &placed[0].path;
     alter(&disk, path, |content| {
-        content[8] = 2;
-        let checksum = crc32c::crc32c_append(crc32c::crc32c(&content[..12]), &content[16..4096]);
-        content[12..16].copy_from_slice(&checksum.to_le_bytes());
+        content[8] = 3;
+        seal_header(content);
     });
     let text = refusal(&disk).to_string();
-    assert!(text.contains("WAL format version 2, and this release reads versions up to 1"), "{text}");
+    assert!(text.contains("WAL format version 3, and this release reads versions up to 2"), "{text}");
 }
 
 #[test]

@@ -89,6 +89,21 @@ pub(crate) fn alter(disk: &MemoryDisk, path: &Path, alter: impl FnOnce(&mut Vec<
     disk.plant(path, content);
 }
 
+/// Makes the checksum of a segment's header right again after a change.
+pub(crate) fn seal_header(content: &mut [u8]) {
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&content[..12]), &content[16..4096]);
+    content[12..16].copy_from_slice(&checksum.to_le_bytes());
+}
+
+/// Makes a segment one of the first version of the format: its blocks are the same, and its header says less.
+pub(crate) fn make_first_version(disk: &MemoryDisk, path: &Path) {
+    alter(disk, path, |content| {
+        content[8] = 1;
+        content[42..4096].fill(0);
+        seal_header(content);
+    });
+}
+
 /// Names and contents of all files of the log.
 pub(crate) fn files(disk: &MemoryDisk) -> Vec<(String, Vec<u8>)> {
     let mut entries = disk.list(Path::new(DIR)).expect("the folder is there");

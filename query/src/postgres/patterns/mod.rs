@@ -1,0 +1,7 @@
+//! Regular expressions of PostgreSQL in the words of the engine's.
+//!
+//! - [`translate`]: a pattern, flags, and what replaces a match
+//! - [`functions`]: the same for what is no constant
+
+pub(crate) mod functions;
+pub(crate) mod translate;

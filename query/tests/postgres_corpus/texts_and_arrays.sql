@@ -1,0 +1,24 @@
+-- Patterns, arrays and their texts.
+select 'abc' similar to 'a%', 'abc' similar to 'b', 'abc' similar to '%(b|d)%', 'abc' similar to '(b|c)%', 'abc' not similar to 'a%';
+select 'a.c' similar to 'a.c', 'abc' similar to 'a.c', 'a%c' similar to 'a\%c', 'abc' similar to 'a#%c' escape '#', 'abc' similar to '[a-c]+', 'abd' similar to '[^a]%';
+select null similar to 'a', 'a' similar to null;
+select count(*) from probe where note similar to 'note (3|6)%';
+select count(*) from probe where note not similar to 'note [0-9] %';
+select array_length(array[]::int[], 1), array_length(array[1,2], 1), array_length(array[1,2], 2), array_length(null::int[], 1);
+select (array[1,2])[1], (array[1,2])[-1], (array[1,2])[0], (array[1,2])[3], (array['a','b'])[2];
+select array['a','b']::text, array[1,2,null]::text, array['a b','c,d','e"f','']::text, array[]::text[]::text, array[true,false]::text, array[1.5::float8,2]::text;
+select array[array['a','b'],array['c','d']]::text;
+select 'a' = any (array['a','b']), 'a' <> all (array['b', null]), 'a' = any (array['b', null]), 'a' <> all (array['b','c']), null = any (array['a']), 1 < all (array[2,3]), 1 > any (array[2,null]);
+select 3 >= all (array[1,3]), 3 = all (array[3,3]), 3 <> any (array[3,3]), 3 <> any (array[3,4]), 2 = all (array[]::int[]), 2 = any (array[]::int[]), 2 = any (null::int[]);
+select 'm1' = any ('{m1,m2}'), 'm1' = any ('{m1,m2}'::text[]), 'm3' <> all ('{m1,m2}'), 2 = any ('{1,2}'), 2 = any ('{1,2}'::int[]);
+select device, count(*) from probe where device = any ('{d0,d7}'::text[]) group by device;
+select count(*) from probe where device <> all (array['d0']);
+select count(*) from probe where (pulses % 5) = any (array[1,2]);
+select count(*) from probe where (pulses % 5) > any (select 2 union all select 3);
+select '{t,f}'::bool[]::text, '{1,2,NULL}'::int[]::text, '{"a b","c,d",NULL,"NULL"}'::text[]::text, '{}'::text[]::text, '{ a , b }'::text[]::text;
+select '{a'::text[];
+select '{1,x}'::int[];
+select unnest('{m1,m2}'::text[]);
+select array_remove(array[1,2,1,3], 1)::text, array_replace(array[1,2,1], 1, 9)::text, array_remove(array['a'], 'b')::text;
+select array_length('{a,b,c}'::text[], 1), ('{a,b,c}'::text[])[2];
+select case when true then array[1] else array[2,3] end::text;

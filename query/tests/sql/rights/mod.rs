@@ -1,0 +1,13 @@
+//! Rights: what a role may not see does not exist for it.
+//!
+//! - [`world`]: stores with and without hidden rows
+//! - [`declared`]: the one declaration of who sees what
+//! - [`matrix`]: each of its cells through the engine
+//! - [`corpus`]: statements that try to see more
+//! - [`changes`]: rights that change while statements run
+
+mod changes;
+mod corpus;
+pub(crate) mod declared;
+mod matrix;
+pub(crate) mod world;

@@ -1,0 +1,63 @@
+//! Orders and rules that were not taken.
+
+use std::io;
+use std::path::PathBuf;
+
+use zonelake_parquet::ParquetFileError;
+use zonelake_schemas::ErrorKind;
+use zonelake_tablelog::TableLogError;
+
+use crate::flush::error::FlushError;
+
+/// Reasons why a rule was not changed, rows were not deleted, or hidden rows are still on disk.
+#[derive(Debug, thiserror::Error)]
+pub enum RuleError {
+    /// The rules of the folder cannot be read or written.
+    #[error("{path}: {source}")]
+    Ledger {
+        /// File.
+        path: PathBuf,
+        /// Cause.
+        source: io::Error,
+    },
+    /// A rule or an order that makes no sense; the message says why.
+    #[error("{0}")]
+    Input(String),
+    /// Rows under a legal hold are not deleted.
+    #[error("rows of this selection are under the legal hold {hold}; remove the hold first, or select others")]
+    Held {
+        /// Name of the hold.
+        hold: String,
+    },
+    /// Another command has to end first.
+    #[error("{0}")]
+    Busy(String),
+    /// Live rows could not be written to files, where alone they can be deleted.
+    #[error(transparent)]
+    Flush(#[from] FlushError),
+    /// A file could not be read, or the one in its place could not be written.
+    #[error("table {table}, file {file}: {source}")]
+    File {
+        /// Table.
+        table: String,
+        /// Path of the file.
+        file: String,
+        /// Cause.
+        source: ParquetFileError,
+    },
+    /// The change of files is not committed, or the outcome is not known.
+    #[error(transparent)]
+    Commit(#[from] TableLogError),
+}
+
+impl RuleError {
+    /// Kind of the error: what the caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Input(_) | Self::Held { .. } => ErrorKind::Input,
+            Self::Busy(_) | Self::Ledger { .. } | Self::Flush(_) => ErrorKind::Retry,
+            Self::File { .. } => ErrorKind::Corrupt,
+            Self::Commit(error) => error.kind(),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Alerts that are sent to other systems: signed, in order, until they are taken, and once more behind a kill under the same key at most.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::UNIX_EPOCH;
+
+use serde_json::Value;
+
+use crate::installation::{Installation, Server, text, wait_for};
+
+/// A request that a receiver got.
+#[derive(Debug, Clone)]
+struct Received {
+    key: String,
+    signature: String,
+    body: String,
+}
+
+/// A receiver on a port of its own, which answers with what it was told to.
+struct Receiver {
+    port: u16,
+    status: Arc<AtomicU16>,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Receiver {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = listener.local_addr().expect("it has an address").port();
+        let status = Arc::new(AtomicU16::new(200));
+        let received: Arc<Mutex<Vec<Received>>> = Arc::default();
+        let (answer, got) = (Arc::clone(&status), Arc::clone(&received));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if let Some(request) = read(&stream) {
+                    got.lock().expect("nothing panics").push(request);
+                    let status = answer.load(Ordering::Acquire);
+                    let answer = format!("HTTP/1.1 {status} S\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                    (&stream).write_all(answer.as_bytes()).ok();
+                }
+            }
+        });
+        Self { port, status, received }
+    }
+
+    fn all(&self) -> Vec<Received> {
+        self.received.lock().expect("nothing panics").clone()
+    }
+
+    /// Keys in the order in which they came first.
+    fn keys(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        self.all().into_iter().map(|one| one.key).filter(|key| seen.insert(key.clone())).collect()
+    }
+
+    fn await_keys(&self, place: &Installation, wanted: &[&str]) {
+        let seen = wait_for(|| (self.keys() == wanted).then_some(()));
+        assert!(seen.is_some(), "{:?} and not {wanted:?}\n{}", self.keys(), place.log());
+    }
+}
+
+fn read(stream: &TcpStream) -> Option<Received> {
+    let mut reader = BufReader::new(stream);
+    let (mut line, mut length) = (String::new(), 0);
+    let mut received = Received { key: String::new(), signature: String::new(), body: String::new() };
+    loop {
+        line.clear();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            if line.trim_end().is_empty() {
+                break;
+            }
+            continue;
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().ok()?,
+            "zonelake-alert" => value.clone_into(&mut received.key),
+            "zonelake-signature" => value.clone_into(&mut received.signature),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    received.body = String::from_utf8(body).ok()?;
+    Some(received)
+}
+
+/// The signature as OpenSSL computes it.
+fn openssl(secret: &str, second: &str, body: &str) -> String {
+    let mut process = Command::new("openssl")
+        .args(["dgst", "-sha256", "-hmac", secret])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("openssl is there");
+    let mut input = process.stdin.take().expect("it has one");
+    input.write_all(format!("{second}.{body}").as_bytes()).expect("it reads");
+    drop(input);
+    let said = text(&process.wait_with_output().expect("it ends").stdout);
+    said.trim().rsplit(' ').next().expect("a digest").to_owned()
+}
+
+fn now() -> u64 {
+    UNIX_EPOCH.elapsed().expect("it is later than 1970").as_secs()
+}
+
+fn place_with_rule() -> Installation {
+    let place = Installation::new().with("ZONELAKE_INGEST_FUTURE_SECONDS_MAX", 86_400);
+    let rule = "name = \"hot\"\ntable = \"environment\"\n[text]\nen = \"It is hot\"\nvi = \"Nóng\"\n\
+                [[condition]]\nfield = \"temperature\"\nabove = 50.0\n";
+    std::fs::write(place.root().join("hot.toml"), rule).expect("it can be written");
+    place
+}
+
+fn send(server: &Server<'_>, token: &str, at: u64, temperature: f64) {
+    let (status, body) = server.write(token, &format!("environment,device=kiln temperature={temperature} {at}\n"));
+    assert_eq!(status, 204, "{body}");
+}
+
+fn run(place: &Installation, arguments: &[&str]) -> String {
+    let done = place.run(arguments);
+    assert!(done.status.success(), "{arguments:?}: {}", text(&done.stderr));
+    text(&done.stdout).trim().to_owned()
+}
+
+#[test]
+fn an_alert_is_sent_signed_until_it_is_taken_and_survives_a_kill_between_the_row_and_the_delivery() {
+    let place = place_with_rule();
+    let receiver = Receiver::new();
+    let mut server = place.first_start();
+    let password = server.password().to_owned();
+    let token = place.add_gateway("g");
+    let secret = run(&place, &["hook", "add", "duty", &format!("http://127.0.0.1:{}/alerts", receiver.port)]);
+    run(&place, &["rule", "add", "hot.toml"]);
+    let begun = now() + 10;
+    send(&server, &token, begun, 60.0);
+    receiver.await_keys(&place, &["hot/vung-ang/kiln/1/1"]);
+    let first = &receiver.all()[0];
+    let body: Value = serde_json::from_str(&first.body).expect("it is JSON");
+    let words = ["state", "from_state", "rule", "zone", "device", "severity", "message_vi"];
+    let words = words.map(|name| body[name].as_str().unwrap_or_default());
+    assert_eq!(words, ["firing", "normal", "hot", "vung-ang", "kiln", "warning", "Nóng"], "{body}");
+    assert_eq!(body["value"], 60.0);
+    let (second, digest) = first.signature.split_once(",v1=").expect("two parts");
+    let second = second.strip_prefix("t=").expect("when it was signed");
+    assert_eq!(digest, openssl(&secret, second, &first.body));
+
+    // The receiver is not well: the server is killed with the row durable and the delivery not done.
+    receiver.status.store(503, Ordering::Release);
+    send(&server, &token, begun + 10, 40.0);
+    receiver.await_keys(&place, &["hot/vung-ang/kiln/1/1", "hot/vung-ang/kiln/1/2"]);
+    server.kill();
+    receiver.status.store(200, Ordering::Release);
+    let before = receiver.all().len();
+    server = place.restart(&password);
+    let again = wait_for(|| receiver.all()[before..].iter().any(|one| one.key.ends_with("/2")).then_some(()));
+    assert!(again.is_some(), "it is never delivered\n{}", place.log());
+    send(&server, &token, begun + 20, 60.0);
+    receiver.await_keys(&place, &["hot/vung-ang/kiln/1/1", "hot/vung-ang/kiln/1/2", "hot/vung-ang/kiln/1/3"]);
+    let listed = run(&place, &["hook", "list"]);
+    assert!(listed.contains("duty") && !listed.contains("not delivered") && !listed.contains(&secret), "{listed}");
+    assert!(server.terminate().success());
+}
+
+#[test]
+fn what_a_receiver_refuses_is_put_aside_and_holds_up_nothing_behind_it() {
+    let place = place_with_rule();
+    let receiver = Receiver::new();
+    receiver.status.store(410, Ordering::Release);
+    let server = place.first_start();
+    let token = place.add_gateway("g");
+    run(&place, &["hook", "add", "duty", &format!("http://127.0.0.1:{}/", receiver.port)]);
+    run(&place, &["rule", "add", "hot.toml"]);
+    let begun = now() + 10;
+    send(&server, &token, begun, 60.0);
+    let aside = wait_for(|| {
+        run(&place, &["hook", "list"]).contains("not delivered to duty: hot/vung-ang/kiln/1/1").then_some(())
+    });
+    assert!(aside.is_some(), "{}\n{}", run(&place, &["hook", "list"]), place.log());
+    receiver.status.store(200, Ordering::Release);
+    send(&server, &token, begun + 10, 40.0);
+    receiver.await_keys(&place, &["hot/vung-ang/kiln/1/1", "hot/vung-ang/kiln/1/2"]);
+    for (arguments, words) in [
+        (&["hook", "add", "duty", "http://127.0.0.1:1/"][..], "duty"),
+        (&["hook", "add", "Duty", "http://127.0.0.1:1/"], "a to z"),
+        (&["hook", "add", "file", "file:///etc/passwd"], "no address"),
+        (&["hook", "remove", "nobody"], "nobody"),
+    ] {
+        let output = place.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(words), "{arguments:?}: {}", text(&output.stderr));
+    }
+    run(&place, &["hook", "remove", "duty"]);
+    assert!(run(&place, &["hook", "list"]).is_empty());
+    assert!(server.terminate().success());
+}
