@@ -100,9 +100,12 @@ impl LiveTable {
                 tag.add(field.field.into());
                 tag.add(field.quality.into());
                 tag.add(field.order.time_us.cast_unsigned());
-                match &field.value {
-                    LastValue::Bits(bits) => tag.add(*bits),
-                    LastValue::Text(text) => tag.add_bytes(text.as_bytes()),
+                // The tag is no secret, and no keyed function either: whoever sees hashes could try values until it fits.
+                let hash = self.rights.as_ref().and_then(|rights| rights.hash(field.field.into(), &field.value));
+                match (&hash, &field.value) {
+                    (Some(hash), _) => tag.add_bytes(hash.as_bytes()),
+                    (None, LastValue::Bits(bits)) => tag.add(*bits),
+                    (None, LastValue::Text(text)) => tag.add_bytes(text.as_bytes()),
                 }
             }
         }

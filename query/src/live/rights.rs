@@ -12,6 +12,7 @@ use datafusion::logical_expr::Expr;
 use zonelake_registry::PersonalKey;
 use zonelake_schemas::DeviceKey;
 use zonelake_schemas::columns::SQL_FIXED;
+use zonelake_storage::LastValue;
 
 use crate::rights::granted_table::{GrantedColumn, granted};
 use crate::rights::personal_hash::{hashed_field, hashes};
@@ -72,6 +73,16 @@ impl LiveRights {
     /// True where the role sees a field, hashed or not.
     pub(crate) fn has_field(&self, field: usize) -> bool {
         self.columns.iter().any(|column| column.position == field + SQL_FIXED)
+    }
+
+    /// Keyed hash of a value of a field that the role sees hashed; `None` for any other field.
+    pub(crate) fn hash(&self, field: usize, value: &LastValue) -> Option<String> {
+        let column = self.columns.iter().find(|column| column.position == field + SQL_FIXED)?;
+        let kind = column.hashed?;
+        Some(match value {
+            LastValue::Bits(bits) => self.key.hash(kind, &format!("{bits:016x}")),
+            LastValue::Text(text) => self.key.hash(kind, text),
+        })
     }
 
     /// Rows with the columns as the role sees them. `field_of` says which field the column at a position has the values of.

@@ -38,6 +38,8 @@ pub(super) fn respond(
     asked: Asked,
     permit: OwnedSemaphorePermit,
 ) -> Result<Response, HttpError> {
+    // A table that the client does not see does not exist for it, whatever there is to say about it.
+    state.tables.table(&asked.table, &asked.caller).map_err(live_error)?;
     // Followed first and looked at afterwards, so that no change falls between.
     let changes = state.tables.follow(&asked.table).map_err(live_error)?;
     let follower = Follower::begin(Arc::clone(state), asked, changes, permit)?;

@@ -39,6 +39,14 @@ async fn a_role_of_one_zone_gets_its_devices_and_nothing_of_others() {
     assert_eq!(devices(path, &of_nowhere).await, ["vung-ang/d0"]);
     assert_eq!(devices("/api/v1/live/air?zone=vung-ang&device=d0", &of_zone).await, Vec::<String>::new());
 
+    // A table that it does not see is told like one that there is not, pulled or as events.
+    for accept in ["application/json", "text/event-stream"] {
+        for path in ["/api/v1/live/audit", "/api/v1/live/nothing"] {
+            let asked = [("authorization", of_zone.as_str()), ("accept", accept)];
+            assert_eq!(get(running.address(), path, &asked).await.status, 404, "{path} as {accept}");
+        }
+    }
+
     // Neither a tag nor a stream tells that others send.
     let first = get(running.address(), path, &[("authorization", &of_zone)]).await;
     let mut events = Events::open(running.address(), path, &of_zone, None).await;
@@ -90,6 +98,7 @@ async fn personal_data_are_hidden_or_hashed_as_in_sql_and_rows_by_value_are_left
         basic(name, password.as_str())
     };
     let hashed = role("hashed", Grant::new(everything.clone(), Visibility::Hashed));
+    let everywhere = everything.clone();
     let hidden = role("hidden", Grant::new(everything, Visibility::Hidden));
     let only = OnlyRows { column: "note".into(), value: "x".into() };
     let by_value = GrantKey { table: Some("air".into()), place: Place::Everywhere, only: Some(only) };
@@ -104,6 +113,11 @@ async fn personal_data_are_hidden_or_hashed_as_in_sql_and_rows_by_value_are_left
     let in_sql = array_value_to_string(in_sql.column(0), 0).unwrap();
     assert_eq!(shown.json()["rows"][0][6], in_sql.as_str());
     assert!(!shown.text().contains("51A"), "{}", shown.text());
+    // A tag over the values would let whoever sees hashes try values until it fits.
+    let reader = role("reader", Grant::new(everywhere, Visibility::Shown));
+    let plain = pull("/api/v1/live/air?field=plate", &reader).await;
+    assert!(plain.text().contains("51A-123.45"), "{}", plain.text());
+    assert_ne!(shown.headers["etag"], plain.headers["etag"]);
     assert_eq!(pull("/api/v1/live/air?field=plate", &hidden).await.status, 400, "there is no such field");
     let all = pull("/api/v1/live/air", &hidden).await;
     assert!(!all.text().contains("plate\""), "{}", all.text());
