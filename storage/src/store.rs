@@ -51,6 +51,9 @@ pub struct Store {
     pub(crate) rules: Rules,
     /// Held while views are made to hide what the rules say.
     pub(crate) refreshing: Mutex<()>,
+    /// Held from a look whether a back-up copies files until the ledger of deletions and the files are of one moment again. Taken before
+    /// the lock of a table's commits.
+    pub(crate) ledger_turn: tokio::sync::Mutex<()>,
     /// Held as long as the store is open; absent where nothing else can open it.
     pub(crate) _lock: Option<File>,
 }
@@ -116,6 +119,13 @@ impl Store {
     /// Hold of the back-up that copies the store just now.
     pub fn backup_hold(&self) -> &BackupHold {
         &self.backup_hold
+    }
+
+    /// Begins the hold of a back-up, and gives its number. Whatever was changing the ledger together with files has ended then.
+    pub async fn hold_for_backup(&self) -> u64 {
+        let hold = self.backup_hold.begin(self.clock.monotonic());
+        drop(self.ledger_turn.lock().await);
+        hold
     }
 
     /// Length of each WAL.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -24,6 +24,8 @@ struct Received {
 struct Receiver {
     port: u16,
     status: Arc<AtomicU16>,
+    /// Milliseconds before an answer.
+    delay_ms: Arc<AtomicU64>,
     received: Arc<Mutex<Vec<Received>>>,
 }
 
@@ -34,9 +36,12 @@ impl Receiver {
         let status = Arc::new(AtomicU16::new(200));
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
         let (answer, got) = (Arc::clone(&status), Arc::clone(&received));
+        let delay_ms = Arc::<AtomicU64>::default();
+        let delay = Arc::clone(&delay_ms);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if let Some(request) = read(&stream) {
+                    std::thread::sleep(Duration::from_millis(delay.load(Ordering::Acquire)));
                     got.lock().expect("nothing panics").push(request);
                     let status = answer.load(Ordering::Acquire);
                     let answer = format!("HTTP/1.1 {status} S\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -44,7 +49,7 @@ impl Receiver {
                 }
             }
         });
-        Self { port, status, received }
+        Self { port, status, delay_ms, received }
     }
 
     fn all(&self) -> Vec<Received> {
@@ -198,5 +203,36 @@ fn what_a_receiver_refuses_is_put_aside_and_holds_up_nothing_behind_it() {
     }
     run(&place, &["hook", "remove", "duty"]);
     assert!(run(&place, &["hook", "list"]).is_empty());
+    assert!(server.terminate().success());
+}
+
+/// A receiver that answers, a second late each time, with so many alerts before it that they would take it two minutes.
+#[test]
+fn a_receiver_that_answers_slowly_holds_up_no_other_one() {
+    const ALERTS: u64 = 120;
+    let place = place_with_rule();
+    let (slow, quick) = (Receiver::new(), Receiver::new());
+    slow.delay_ms.store(1_000, Ordering::Release);
+    let server = place.first_start();
+    let token = place.add_gateway("g");
+    for (name, receiver) in [("slow", &slow), ("quick", &quick)] {
+        run(&place, &["hook", "add", name, &format!("http://127.0.0.1:{}/", receiver.port)]);
+    }
+    run(&place, &["rule", "add", "hot.toml"]);
+    let at = now() + 10;
+    let lines: String =
+        (0..ALERTS).map(|device| format!("environment,device=d{device} temperature=60 {at}\n")).collect();
+    let (status, body) = server.write(&token, &lines);
+    assert_eq!(status, 204, "{body}");
+    let all = wait_for(|| (quick.keys().len() as u64 == ALERTS).then_some(()));
+    assert!(all.is_some(), "{} of {ALERTS}\n{}", quick.keys().len(), place.log());
+    send(&server, &token, at + 10, 60.0);
+    let next = wait_for(|| quick.keys().contains(&"hot/vung-ang/kiln/1/1".to_owned()).then_some(()));
+    assert!(next.is_some(), "{}", place.log());
+    assert!((slow.keys().len() as u64) < ALERTS, "the slow one has all of them already, so that this says nothing");
+    // What the slow one has not taken yet is not lost.
+    slow.delay_ms.store(0, Ordering::Release);
+    let rest = wait_for(|| (slow.keys().len() as u64 == ALERTS + 1).then_some(()));
+    assert!(rest.is_some(), "{} of {}\n{}", slow.keys().len(), ALERTS + 1, place.log());
     assert!(server.terminate().success());
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::installation::{Installation, Server, agent, text, wait_for};
+use crate::installation::{Installation, Server, agent, files_below, text, wait_for};
 
 fn now() -> u64 {
     UNIX_EPOCH.elapsed().expect("it is later than 1970").as_secs()
@@ -193,6 +193,66 @@ fn a_rule_sees_what_its_author_may_and_stops_where_the_author_loses_the_right() 
     let (status, body) = over_http(&rule("mine", "kiln", ""));
     assert!(status == 400 && body.contains("no table environment"), "{status} {body}");
     assert!(server.terminate().success());
+}
+
+/// Where its author might look is not known any more, so that no place may be told: the words of a rule are for nobody else's eyes.
+#[test]
+fn a_rule_that_was_lost_before_it_found_anything_is_told_to_no_other_zone() {
+    let place = place();
+    let server = place.first_start();
+    let password = |name: &str, zone: &str| {
+        let added = place.run(&["role", "add", name, "--kind", "zone-operator", "--zone", zone]);
+        assert!(added.status.success(), "{}", text(&added.stderr));
+        text(&added.stdout).trim().to_owned()
+    };
+    let author = password("author", "phu-vinh");
+    let neighbour = password("neighbour", "vung-ang");
+    for (name, zones) in [("anywhere", ""), ("elsewhere", "zones = [\"vung-ang\"]\n")] {
+        let declaration = rule(name, "kiln", "").replace("zones = [\"vung-ang\"]\n", zones);
+        let body = serde_json::json!({ "declaration": declaration }).to_string();
+        let request = agent().post(place.url("/api/v1/alert-rules")).content_type("application/json");
+        let answer = request.header("Authorization", basic("author", &author)).send(&body);
+        assert_eq!(answer.expect("the server answers").status().as_u16(), 200, "{name}");
+    }
+    let revoked = place.run(&["role", "revoke", "author", "--all-tables", "--zone", "phu-vinh"]);
+    assert!(revoked.status.success(), "{}", text(&revoked.stderr));
+    await_states(&place, &server, "anywhere", &["stopped"]);
+    await_states(&place, &server, "elsewhere", &["stopped"]);
+    let seen = place
+        .program()
+        .args(["sql", "--url", &place.url(""), "--format", "csv", "-c", "SELECT count(*) AS seen FROM alerts"])
+        .env("ZONELAKE_USER", "neighbour")
+        .env("ZONELAKE_PASSWORD", &neighbour)
+        .output()
+        .expect("it runs");
+    assert_eq!(text(&seen.stdout).lines().last(), Some("0"), "{}{}", text(&seen.stdout), text(&seen.stderr));
+    assert!(server.terminate().success());
+}
+
+/// A file of one table that cannot be read must not silence the rules of all others.
+#[test]
+fn rules_of_other_tables_go_on_where_the_rows_of_one_cannot_be_read() {
+    let place = place().with("ZONELAKE_FLUSH_AGE_SECONDS", 1);
+    let mut server = place.first_start();
+    let password = server.password().to_owned();
+    let token = place.add_gateway("g");
+    let of_energy = "name = \"load\"\ntable = \"energy\"\n[text]\nen = \"Load\"\nvi = \"Tải\"\n\
+                     [[condition]]\nfield = \"active_energy\"\nabove = 50.0\n";
+    add(&place, "load", of_energy);
+    add(&place, "hot", &rule("hot", "kiln", ""));
+    send(&server, &token, "kiln", now(), 40.0);
+    let files = || files_below(&place.data().join("tables/environment"), ".parquet");
+    let file = wait_for(|| files().into_iter().find(|path| path.to_string_lossy().contains("date=")));
+    let file = file.unwrap_or_else(|| panic!("it is never flushed\n{}", place.log()));
+    server.kill();
+    std::fs::write(&file, "no file of rows").expect("it can be written");
+    server = place.restart(&password);
+    let told = wait_for(|| place.log().contains("the states of its alert rules cannot be read").then_some(()));
+    assert!(told.is_some(), "{}", place.log());
+    let (status, body) = server.write(&token, &format!("energy,device=m active_energy=60 {}\n", now()));
+    assert_eq!(status, 204, "{body}");
+    await_states(&place, &server, "load", &["firing"]);
+    server.kill();
 }
 
 #[test]

@@ -199,6 +199,19 @@ fn a_stopped_server_is_backed_up_and_damage_of_a_back_up_is_named_and_never_rest
     assert!(!target.exists(), "nothing has the name of the data folder");
 }
 
+/// Names are times, and a clock that was ahead has given a later one.
+#[test]
+fn the_back_up_that_was_just_made_is_none_of_those_that_are_too_many() {
+    let (place, archives) = (Installation::new(), tempfile::tempdir().expect("a temporary folder can be made"));
+    let folder = archives.path().join("backups");
+    assert!(place.first_start().terminate().success());
+    let first = name_of(&backup(&place, &folder, &[]));
+    std::fs::rename(folder.join(first), folder.join("2099-01-01T00-00-00Z")).expect("it can be renamed");
+    let made = name_of(&backup(&place, &folder, &["--keep", "1"]));
+    let listed = text(&backup(&place, &folder, &["--list"]).stdout);
+    assert!(listed.lines().count() == 1 && listed.starts_with(&made), "{made}: {listed}");
+}
+
 #[test]
 fn a_destination_that_is_something_else_and_a_target_with_files_are_refused() {
     let (place, root) = (Installation::new(), tempfile::tempdir().expect("a temporary folder can be made"));

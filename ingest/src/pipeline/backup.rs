@@ -13,7 +13,7 @@ impl Pipeline {
     /// Where the server stops.
     pub async fn begin_backup(&self) -> Result<BackupPoint, Refusal> {
         let store = self.store();
-        let hold = store.backup_hold().begin(store.clock().monotonic());
+        let hold = store.hold_for_backup().await;
         let point = self.backup_point(hold).await;
         if point.is_err() {
             store.backup_hold().end(hold, store.clock().monotonic());

@@ -15,7 +15,7 @@ use zonelake_query::{Caller, QueryEngine};
 use zonelake_registry::{ADMIN_USER, AlertHook, DeadLetter};
 use zonelake_storage::{Store, Table};
 
-use crate::event::{Event, events_statement, read_events, signature};
+use crate::event::{EVENTS_MAX, Event, events_statement, read_events, signature};
 use crate::history::HistoryError;
 
 /// The running thread.
@@ -95,7 +95,7 @@ impl Delivery {
             let way = ways.remove(&hook.name).unwrap_or_else(|| Way { cursor_us: hook.cursor_us, ..Way::default() });
             self.deliver(hook, way)
         });
-        // A hook that does not answer holds up no other one for longer than an attempt takes.
+        // A hook that answers slowly, or not at all, holds up no other one for longer than its turn and an attempt take.
         self.ways = futures::future::join_all(work).await.into_iter().collect();
     }
 
@@ -107,7 +107,9 @@ impl Delivery {
         if self.store.clock().monotonic() < way.next || (way.seen == Some(seen) && way.attempts == 0) {
             return (name, way);
         }
-        let events = match self.events(way.cursor_us).await {
+        // Those of one receipt come by their names: where more of them are done than one statement gives, the next are behind these.
+        let events_max = EVENTS_MAX + way.done.len();
+        let events = match self.events(way.cursor_us, events_max).await {
             Ok(events) => events,
             Err(error) => {
                 tracing::warn!(hook = name, "alerts cannot be read to be delivered: {error}");
@@ -115,18 +117,20 @@ impl Delivery {
                 return (name, way);
             }
         };
-        let before_us = way.cursor_us;
+        let (before_us, began) = (way.cursor_us, self.store.clock().monotonic());
+        let mut are_all = events.len() < events_max;
         for event in events {
             if event.received_us == way.cursor_us && way.done.contains(&event.key) {
                 continue;
             }
-            if !self.deliver_one(hook, &mut way, event).await {
-                self.note(hook, before_us, &way);
-                return (name, way);
+            let is_over = self.store.clock().monotonic().saturating_sub(began) >= TURN_MAX;
+            if is_over || !self.deliver_one(hook, &mut way, event).await {
+                are_all = false;
+                break;
             }
         }
         self.note(hook, before_us, &way);
-        way.seen = Some(seen);
+        way.seen = are_all.then_some(seen);
         (name, way)
     }
 
@@ -177,9 +181,9 @@ impl Delivery {
         }
     }
 
-    async fn events(&self, from_us: i64) -> Result<Vec<Event>, HistoryError> {
+    async fn events(&self, from_us: i64, events_max: usize) -> Result<Vec<Event>, HistoryError> {
         let caller = Caller { name: ADMIN_USER.into() };
-        let mut stream = self.engine.execute(&events_statement(from_us), &caller).await?.stream;
+        let mut stream = self.engine.execute(&events_statement(from_us, events_max), &caller).await?.stream;
         let mut events = Vec::new();
         while let Some(batch) = stream.next().await {
             events.extend(read_events(&batch?)?);
@@ -251,6 +255,8 @@ fn agent(trusted: &[u8]) -> Agent {
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Time that a hook has for an answer.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time after which the other hooks have their turn, whatever there is still to deliver to one.
+const TURN_MAX: Duration = Duration::from_secs(5);
 /// Pause after a first failure; it doubles with each further one.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest pause.

@@ -23,8 +23,8 @@ pub(crate) struct Event {
 }
 
 /// Rows that people are told of: what fires, is silent, is normal again, or is not looked at any more. Not what is pending or recovering,
-/// and not what fires on.
-pub(crate) fn events_statement(from_us: i64) -> String {
+/// and not what fires on. The first `events_max` of them.
+pub(crate) fn events_statement(from_us: i64, events_max: usize) -> String {
     let from = DateTime::from_timestamp_micros(from_us.max(0)).unwrap_or_default();
     let from = from.to_rfc3339_opts(SecondsFormat::Micros, true);
     format!(
@@ -33,7 +33,7 @@ pub(crate) fn events_statement(from_us: i64) -> String {
          OR state = 'firing' AND from_state <> 'recovering' \
          OR state = 'normal' AND from_state IN ('firing', 'recovering', 'no_data') \
          OR state = 'stopped' AND from_state IN ('firing', 'recovering', 'no_data')) \
-         ORDER BY ingested_at, rule, zone, device, number LIMIT {EVENTS_MAX}",
+         ORDER BY ingested_at, rule, zone, device, number LIMIT {events_max}",
         TEXTS.join(", ")
     )
 }
@@ -103,8 +103,8 @@ const RULE: usize = 0;
 const ZONE: usize = 2;
 const DEVICE: usize = 4;
 
-/// Alerts that are read at a time: more than may be received at one instant, which are told apart by their keys.
-const EVENTS_MAX: usize = 20_000;
+/// Alerts that are read at a time.
+pub(crate) const EVENTS_MAX: usize = 20_000;
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,7 @@ use zonelake_alerts::{Cause, RuleDef, State, Transition};
 use zonelake_ingest::{Pipeline, Stopped, Worker};
 use zonelake_query::{Caller, QueryEngine};
 use zonelake_registry::{ADMIN_USER, AlertRule};
-use zonelake_schemas::{DeviceKey, Locations};
+use zonelake_schemas::DeviceKey;
 use zonelake_storage::{Store, Table};
 
 use crate::active_rule::{ActiveRule, NotActive};
@@ -44,7 +44,7 @@ impl AlertKeeper {
                 rules: BTreeMap::new(),
                 lost: Vec::new(),
                 told: BTreeSet::new(),
-                unsettled: BTreeSet::new(),
+                unsettled: BTreeMap::new(),
                 followed: BTreeMap::new(),
                 unwritten: Vec::new(),
                 has_begun: false,
@@ -79,8 +79,8 @@ struct Keeper {
     lost: Vec<(Arc<AlertRule>, RuleDef)>,
     /// Rules of which the server log has said that they are not looked at.
     told: BTreeSet<Arc<str>>,
-    /// Tables whose states are to be read anew.
-    unsettled: BTreeSet<String>,
+    /// Tables whose states are to be read anew, each with the monotonic time from which on that is tried.
+    unsettled: BTreeMap<String, Duration>,
     followed: BTreeMap<String, Followed>,
     /// What could not be written yet; nothing else is looked at meanwhile.
     unwritten: Vec<Found>,
@@ -114,22 +114,35 @@ impl Keeper {
             self.rules_at = now + EVERY_SECOND;
             self.load_rules();
         }
-        while let Some(name) = self.unsettled.first().cloned() {
+        if self.settle_all().await {
+            self.follow(now);
+            self.write().await;
+        }
+    }
+
+    /// Reads the states that are to be read anew. A table that cannot be read holds up no other one, and is tried again after as long as the try
+    /// took. False where what was found cannot be written.
+    async fn settle_all(&mut self) -> bool {
+        let now = self.store().clock().monotonic();
+        let due: Vec<String> =
+            self.unsettled.iter().filter(|(_, from)| **from <= now).map(|(name, _)| name.clone()).collect();
+        for name in due {
+            let began = self.store().clock().monotonic();
             if let Err(error) = self.settle(&name).await {
                 tracing::warn!(
                     table = name,
                     "the states of its alert rules cannot be read and are tried again: {error}"
                 );
-                self.retry_at = now + EVERY_SECOND;
-                return;
+                let ended = self.store().clock().monotonic();
+                self.unsettled.insert(name, ended + ended.saturating_sub(began).max(EVERY_SECOND));
+                continue;
             }
             self.unsettled.remove(&name);
             if !self.write().await {
-                return;
+                return false;
             }
         }
-        self.follow(now);
-        self.write().await;
+        true
     }
 
     /// Looks at what was published since, and once a second at the clock.
@@ -137,13 +150,17 @@ impl Keeper {
         let store = Arc::clone(self.store());
         let is_clock_due = now >= self.clock_at;
         for (name, followed) in &mut self.followed {
+            // What is known of it is not to be gone on from.
+            if self.unsettled.contains_key(name) {
+                continue;
+            }
             let view = followed.table.view();
             if followed.position.has_missed(&view) {
                 tracing::warn!(
                     table = name,
                     "a flush was ahead of its alert rules: their states are read from its rows"
                 );
-                self.unsettled.insert(name.clone());
+                self.unsettled.insert(name.clone(), Duration::ZERO);
                 continue;
             }
             followed.follow(&view, &store.registry().locations(), &mut self.unwritten);
@@ -208,13 +225,13 @@ impl Keeper {
         self.known = known;
         let now = self.signatures();
         let lost_tables = self.lost.iter().filter(|(rule, _)| !lost_before.contains(&rule.name));
-        self.unsettled.extend(lost_tables.map(|(_, def)| def.table.clone()));
+        self.unsettled.extend(lost_tables.map(|(_, def)| (def.table.clone(), Duration::ZERO)));
         let all = before.keys().chain(now.keys()).filter(|table| before.get(*table) != now.get(*table));
-        self.unsettled.extend(all.cloned());
+        self.unsettled.extend(all.map(|table| (table.clone(), Duration::ZERO)));
         // What an earlier run has left, of rules that are gone since.
         let view = self.alerts.view();
         if !std::mem::replace(&mut self.has_begun, true) && (view.file_rows() > 0 || view.live_rows() > 0) {
-            self.unsettled.extend(store.tables().keys().cloned());
+            self.unsettled.extend(store.tables().keys().map(|table| (table.clone(), Duration::ZERO)));
         }
     }
 
@@ -252,7 +269,7 @@ impl Keeper {
         let locations = self.store().registry().locations();
         let now_us = self.store().clock().wall_us();
         let mut found = Vec::new();
-        self.tell_lost(name, &states, &locations, now_us, &mut found);
+        self.tell_lost(name, &states, now_us, &mut found);
         let keys = current_keys(&locations, &states);
         let left = watched.restore(states, &locations, now_us, &mut found);
         let ended = left.iter().filter_map(|state| {
@@ -300,27 +317,15 @@ impl Keeper {
         is_told.then_some(cause)
     }
 
-    /// Tells of rules that were lost before they had found anything: at the first zone that they name, or at the first of all.
-    fn tell_lost(
-        &self,
-        table: &str,
-        states: &[StoredState],
-        locations: &Locations,
-        now_us: i64,
-        found: &mut Vec<Found>,
-    ) {
+    /// Tells of rules that were lost before they had found anything. Where their authors might look is not known any more, and what a rule names
+    /// need not have been theirs: these rows are of no place, so that nobody sees them who sees places alone.
+    fn tell_lost(&self, table: &str, states: &[StoredState], now_us: i64, found: &mut Vec<Found>) {
         for (stored, def) in self.lost.iter().filter(|(_, def)| def.table == table) {
             let of_rule = || states.iter().filter(move |state| state.words.name == *stored.name);
             if of_rule().any(|state| state.words.version == stored.version) {
                 continue;
             }
-            let zone = def.scope.zones.first().map(String::as_str);
-            let is_zone = |at: &zonelake_schemas::Location| {
-                at.device.is_none() && at.zone.is_some() && (zone.is_none() || at.zone.as_deref() == zone)
-            };
-            let key: Option<DeviceKey> = locations.iter().find(|(_, at)| is_zone(at)).map(|(key, _)| key);
-            let Some(device) = key else { continue };
-            let of_zone = of_rule().filter(|state| state.device.is_none()).map(|state| state.seed.number);
+            let of_no_device = of_rule().filter(|state| state.device.is_none()).map(|state| state.seed.number);
             let transition = Transition {
                 at_us: now_us,
                 from: State::Normal,
@@ -328,11 +333,11 @@ impl Keeper {
                 since_us: now_us,
                 seen_us: i64::MIN,
                 value: None,
-                number: of_zone.max().unwrap_or(0) + 1,
+                number: of_no_device.max().unwrap_or(0) + 1,
                 cause: Cause::RightLost,
             };
             let words = RuleWords::of(def, stored.version, &stored.author);
-            found.push(Found { rule: Arc::new(words), device, transition });
+            found.push(Found { rule: Arc::new(words), device: OF_NO_PLACE, transition });
         }
     }
 
@@ -344,6 +349,8 @@ impl Keeper {
 /// What of a rule has to stay the same for its machines to go on.
 type Signature = (Arc<str>, u32, Sight);
 
+/// Key of rows that are of no place.
+const OF_NO_PLACE: DeviceKey = DeviceKey(0);
 /// Interval at which live rows are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Interval at which the clock and the rules are looked at, and pause after a failure.

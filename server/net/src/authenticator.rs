@@ -301,15 +301,10 @@ impl Authenticator {
             return Ok(false);
         }
         if !Registry::is_role_token(secret) {
-            let now = self.registry.clock().monotonic();
-            if self.guesses.are_reached(user, peer, now) {
+            if self.guesses.are_reached(user, peer, self.registry.clock().monotonic()) {
                 return Err(AuthenticationError::TooManyGuesses);
             }
-            let is_right = self.check_password(user, secret).await?;
-            if !is_right {
-                self.guesses.note_failure(user, peer, now);
-            }
-            return Ok(is_right);
+            return self.check_password(user, secret, peer).await;
         }
         match self.find_role(secret).await {
             Ok(role) => Ok(*role == *user),
@@ -323,20 +318,34 @@ impl Authenticator {
         self.find_by_token(|registry| registry.role_token(token).map(|(role, _)| Arc::clone(&role.name))).await
     }
 
-    async fn check_password(&self, user: &str, password: &str) -> Result<bool, AuthenticationError> {
+    async fn check_password(
+        &self,
+        user: &str,
+        password: &str,
+        peer: Option<IpAddr>,
+    ) -> Result<bool, AuthenticationError> {
         // The semaphore is never closed.
         let permit = Arc::clone(&self.password_checks).acquire_owned().await;
         let permit = permit.map_err(|_closed| AuthenticationError::NotChecked)?;
-        let registry = Arc::clone(&self.registry);
+        // Guesses that came at once have all found room: those before this one have failed since.
+        if self.guesses.are_reached(user, peer, self.registry.clock().monotonic()) {
+            return Err(AuthenticationError::TooManyGuesses);
+        }
+        let (registry, guesses) = (Arc::clone(&self.registry), Arc::clone(&self.guesses));
         let (user, password) = (user.to_owned(), password.to_owned());
         let check = tokio::task::spawn_blocking(move || {
             let is_right = registry.authenticate(&user, &password);
-            // A client that goes away leaves its check behind: the permit ends with the check, not with the client.
-            drop(permit);
-            match is_right || is_known_or_absent(&registry, &user) {
+            let checked = match is_right || is_known_or_absent(&registry, &user) {
                 true => Ok(is_right),
                 false => Err(AuthenticationError::NotChecked),
+            };
+            // Before the next one is looked at, and also where the client has gone away.
+            if checked == Ok(false) {
+                guesses.note_failure(&user, peer, registry.clock().monotonic());
             }
+            // A client that goes away leaves its check behind: the permit ends with the check, not with the client.
+            drop(permit);
+            checked
         });
         check.await.map_err(not_checked)?
     }
@@ -461,6 +470,30 @@ mod tests {
     use zonelake_schemas::clock::SystemClock;
 
     use super::*;
+
+    #[test]
+    fn guesses_that_come_at_once_are_limited_as_those_that_come_one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = Registry::open(&folder.path().join("registry.sqlite"), Arc::new(SystemClock::default()));
+        let registry = registry.unwrap();
+        registry.add_role("reader", RoleLimits::default()).unwrap();
+        let authenticator = Authenticator::new(Arc::new(registry));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let peer: IpAddr = "192.0.2.1".parse().unwrap();
+        let guess = |guess: u32| {
+            let (user, password) = ("reader".to_owned(), format!("guess-{guess}"));
+            let authenticator = authenticator.clone();
+            let guessed = async move {
+                authenticator.authenticate_reader(Credentials::Basic { user, password }, Some(peer)).await.err()
+            };
+            runtime.spawn(guessed)
+        };
+        let guesses: Vec<_> = (0..300).map(guess).collect();
+        let answers = guesses.into_iter().map(|guessed| runtime.block_on(guessed).unwrap());
+        let refused = answers.filter(|error| *error == Some(AuthenticationError::TooManyGuesses)).count();
+        // 20 are looked at, then one each three seconds.
+        assert!(refused >= 100, "only {refused} of 300 were not looked at");
+    }
 
     #[test]
     fn a_credential_that_cannot_be_checked_is_not_called_wrong() {

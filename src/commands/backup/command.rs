@@ -67,7 +67,7 @@ pub(crate) fn run(options: &BackupOptions) -> Result<(), CliError> {
         "The back-up {name} is complete: {} files with {} bytes copied, {} files with {} bytes shared with the one before.",
         copied.files, copied.bytes, shared.files, shared.bytes
     );
-    prune(&archive, options.keep)?;
+    prune(&archive, options.keep, &name)?;
     writeln!(std::io::stdout(), "{name}").map_err(CliError::failed)
 }
 
@@ -134,10 +134,12 @@ fn remove_others<T>(partial: &Path, files: &BTreeMap<String, T>) -> Result<(), C
     Ok(())
 }
 
-fn prune(archive: &Archive, keep: Option<u32>) -> Result<(), CliError> {
+/// Removes the oldest back-ups. The one that was just made stays, whatever the clock said when the others got their names.
+fn prune(archive: &Archive, keep: Option<u32>, made: &str) -> Result<(), CliError> {
     let Some(keep) = keep else { return Ok(()) };
-    let points = archive.points()?;
-    let surplus = points.len().saturating_sub(keep as usize);
+    let mut points = archive.points()?;
+    points.retain(|name| name != made);
+    let surplus = (points.len() + 1).saturating_sub(keep.max(1) as usize);
     for name in &points[..surplus] {
         archive.remove(name)?;
         eprintln!("The back-up {name} is removed.");

@@ -131,7 +131,7 @@ impl Store {
         Ok(false)
     }
 
-    async fn take_back(&self, table: &Table, exchange: &Exchange) {
+    pub(crate) async fn take_back(&self, table: &Table, exchange: &Exchange) {
         if let Some(output) = &exchange.output {
             delete_files(self.object_store().as_ref(), table.root(), &[&output.path]).await;
         }

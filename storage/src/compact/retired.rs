@@ -1,6 +1,7 @@
 //! Files that a commit has removed. Statements that have begun before it, and other programs at an older version of the table, may still
 //! read them, so they stay on disk for a while, and as long as a view has them.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -33,9 +34,10 @@ impl Retired {
             path: file.path.clone(),
             in_views: Arc::downgrade(file),
         });
+        let own: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
         let mut known = self.lock();
         // What was taken for left over and has been in a view since is this one.
-        known.waiting.retain(|waiting| files.iter().all(|file| file.path != waiting.path));
+        known.waiting.retain(|waiting| !own.contains(waiting.path.as_str()));
         known.waiting.extend(retired);
     }
 
@@ -68,6 +70,11 @@ impl Retired {
         let is_due =
             |file: &mut RetiredFile| now.saturating_sub(file.since) >= keep && file.in_views.strong_count() == 0;
         files.waiting.extract_if(.., is_due).map(|file| file.path).collect()
+    }
+
+    /// Paths of the files that wait for their deletion.
+    pub(crate) fn paths(&self) -> HashSet<String> {
+        self.lock().waiting.iter().map(|file| file.path.clone()).collect()
     }
 
     /// Files that wait for their deletion.

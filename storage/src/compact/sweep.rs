@@ -23,7 +23,8 @@ impl Store {
         let mut due = table.retired.take_due(self.clock().monotonic(), options.keep_removed);
         // Another program may have put one back.
         let view = table.view();
-        due.retain(|path| view.files.iter().all(|file| file.path != *path));
+        let listed: HashSet<&str> = view.files.iter().map(|file| file.path.as_str()).collect();
+        due.retain(|path| !listed.contains(path.as_str()));
         let paths: Vec<&str> = due.iter().map(String::as_str).collect();
         delete_files(self.object_store().as_ref(), table.root(), &paths).await;
         due.len()

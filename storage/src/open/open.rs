@@ -108,6 +108,7 @@ impl Store {
             merges: Merges::default(),
             rules,
             refreshing: Mutex::default(),
+            ledger_turn: tokio::sync::Mutex::default(),
             _lock: lock,
         });
         store.settle_orders()?;

@@ -1,5 +1,6 @@
 //! From hidden rows to rows that are on no disk: files that have nothing else go by one commit, others are rewritten without them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -37,7 +38,7 @@ enum Rest {
 
 impl Store {
     /// Takes hidden rows out of a table: all files that have nothing else, or one that is rewritten. Returns `None` where nothing is left
-    /// to do, or the files have changed meanwhile.
+    /// to do, a back-up copies files, or they have changed meanwhile.
     ///
     /// # Errors
     /// [`RuleError`]; the table has the files that it had, and what is hidden stays so.
@@ -48,6 +49,9 @@ impl Store {
         is_stopping: &Arc<AtomicBool>,
     ) -> Result<Option<Erased>, RuleError> {
         self.settle_exchange_before(table).await?;
+        if self.backup_hold.lasts(self.clock().monotonic()) {
+            return Ok(None);
+        }
         let view = table.view();
         let due = |file: &&Arc<DataFile>| view.hidden.in_file(file).is_some_and(|rows| rows.hides_all(file));
         let whole: Vec<Arc<DataFile>> = view.files.iter().filter(due).cloned().collect();
@@ -106,7 +110,12 @@ impl Store {
     /// `Ledger`.
     pub async fn confirm_erased(&self) -> Result<(), RuleError> {
         // A full disk may have kept the ledger from what a commit has done.
+        let turn = self.ledger_turn.lock().await;
+        if self.backup_hold.lasts(self.clock().monotonic()) {
+            return Ok(());
+        }
         self.settle_orders()?;
+        drop(turn);
         for order in self.ledger().deletions.iter() {
             if order.erased_us.is_some() || !order.pending.is_empty() || !self.is_gone(order).await {
                 continue;
@@ -126,9 +135,12 @@ impl Store {
     async fn is_gone(&self, order: &Deletion) -> bool {
         let Some(table) = self.tables().get(&order.table) else { return false };
         let view = table.view();
+        // An order may be of ten thousand files, and is asked about each second until they are deleted.
+        let listed: HashSet<&str> = view.files.iter().map(|file| file.path.as_str()).collect();
+        let waiting = table.retired.paths();
         let mut is_gone = true;
         for path in &order.files {
-            if view.files.iter().any(|file| file.path == *path) {
+            if listed.contains(path.as_str()) || waiting.contains(path) {
                 is_gone = false;
                 continue;
             }
@@ -184,6 +196,12 @@ impl Store {
             rows: before - rest.as_ref().map_or(0, |rest| rest.rows),
         };
         let exchange = Exchange { inputs: files.clone(), output: rest };
+        let _turn = self.ledger_turn.lock().await;
+        // A back-up copies files of one moment, and the ledger behind them: one that calls an order done would be beside files that have its rows.
+        if self.backup_hold.lasts(self.clock().monotonic()) {
+            self.take_back(table, &exchange).await;
+            return Ok(None);
+        }
         let change = FileChange { exchange, drops_rows: true, hidden: Arc::clone(hidden) };
         if !self.commit_change(table, change).await? {
             return Ok(None);

@@ -141,6 +141,8 @@ impl Store {
         let table = Arc::clone(self.check_deletion(&order)?);
         self.flush_what_is_live(&table).await?;
         let rows = self.try_deletion(&order).await?.rows;
+        // A back-up that begins now waits until the order is in the ledger.
+        let _turn = self.ledger_turn.lock().await;
         // Nothing is flushed or merged while the files of the order are chosen.
         let mut in_doubt = table.flush.lock().await;
         // An order names the files that have its rows. One that has taken the place of others and is in no view yet must be among them, or

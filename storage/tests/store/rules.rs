@@ -219,6 +219,29 @@ async fn a_deletion_of_nothing_in_particular_or_of_held_rows_is_refused() {
     assert_eq!(visible(&opened), once([]));
 }
 
+/// A back-up copies the files of a moment, and the ledger behind them. Were an order done in between, its rows would be back in the copy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_file_is_rewritten_and_no_order_is_done_while_a_back_up_copies_files() {
+    let folder = Folder::new();
+    let mut opened = folder.open().await;
+    // On one day a file of both devices, on the other one that goes as a whole.
+    append(&mut opened, 1, Some("pump"), 0);
+    append(&mut opened, 2, Some("fan"), 0);
+    append(&mut opened, 3, Some("pump"), 1);
+    flush(&opened).await;
+    opened.store.delete_rows(order(of_device("pump"))).await.unwrap();
+    let files = || opened.air().view().files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+    let (before, pending) = (files(), opened.store.ledger().deletions[0].pending.clone());
+    let hold = opened.store.hold_for_backup().await;
+    tidy(&opened.store).await;
+    assert_eq!((files(), &opened.store.ledger().deletions[0].pending), (before, &pending));
+    assert_eq!(visible(&opened), once([2]));
+    assert!(opened.store.backup_hold().end(hold, Duration::ZERO));
+    tidy(&opened.store).await;
+    assert!(opened.store.ledger().deletions[0].pending.is_empty());
+    assert_eq!((visible(&opened), on_disk(&folder, &opened)), (once([2]), once([2])));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_merge_that_began_before_a_deletion_is_dropped_and_brings_nothing_back() {
     let folder = Folder::new();

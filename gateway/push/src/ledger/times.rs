@@ -54,22 +54,23 @@ impl RowTimes {
                 }
                 self.kept += 1;
             }
-            if self.kept == TIMES_MAX {
+            if self.kept >= TIMES_MAX {
                 self.thin_out();
             }
         }
     }
 
-    /// Forgets every second one.
+    /// Forgets every second one, counted over all devices: there may be as many devices as rows.
     fn thin_out(&mut self) {
         self.step *= 2;
+        let mut is_odd = false;
         for of_device in self.devices.values_mut() {
-            let mut is_odd = false;
             of_device.retain(|_| {
                 is_odd = !is_odd;
                 is_odd
             });
         }
+        self.devices.retain(|_, of_device| !of_device.is_empty());
         self.kept = self.devices.values().map(Vec::len).sum();
     }
 
@@ -174,6 +175,16 @@ mod tests {
         assert_eq!(instants(&questions), [("a", 1_000_000), ("b", 1_000_000), ("b", 2_000_000)]);
         let fields = times.fields();
         assert!(fields.contains(&"active_energy".to_owned()) && !fields.contains(&"co2".to_owned()), "{fields:?}");
+    }
+
+    /// A list of all devices of a province, each with one row: to forget every second time of each device forgets nothing of it.
+    #[test]
+    fn a_source_of_very_many_devices_is_asked_about_by_some_of_its_rows_too() {
+        let rows: String = (0..100_000).map(|device: u32| format!("1970-01-01T00:00:01Z,d{device:06},1\n")).collect();
+        let times = times(&format!("time,device,active_energy\n{rows}"));
+        let (_, count) = times.questions();
+        assert!((TIMES_MAX as u64 / 2..=TIMES_MAX as u64).contains(&count), "{count}");
+        assert_eq!((times.kept as u64, times.devices.len() as u64), (count, count));
     }
 
     #[test]

@@ -133,11 +133,16 @@ async fn live_batches_are_not_held_up_by_a_spool_that_drains_beside_them() {
         backlog.bytes
     );
     assert!(count >= 5, "live batches went through while the spool drained: {count}");
-    assert!(worst < Duration::from_millis(750), "{worst:?}");
+    // One that stood behind the spool would wait for all of it; on a busy machine everything takes longer.
+    assert!(worst < (took / 2).max(Duration::from_millis(750)), "{worst:?} of {took:?}");
     drained(&forwarder).await;
     assert_eq!(server.rows("environment"), spooled);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(forwarder.status().backfill.bytes < 2 << 20, "what is acknowledged leaves the disk");
+    let leaves = async {
+        while forwarder.status().backfill.bytes >= 2 << 20 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), leaves).await.expect("what is acknowledged leaves the disk");
 }
 
 #[tokio::test(flavor = "multi_thread")]

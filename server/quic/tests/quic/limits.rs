@@ -217,7 +217,7 @@ async fn what_a_stranger_can_put_into_memory_is_bounded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_gateway_that_sends_slowly_on_all_its_streams_leaves_room_for_others() {
     // A budget of two frames, and as much for what is decoded: the quota of one gateway is one of the frames.
-    let mut setting = Setting::new();
+    let mut setting = Setting { frame_timeout: Duration::from_secs(6), ..Setting::new() };
     setting.pipeline.buffered_bytes_max = 4 * FRAME_BYTES_MAX as u64;
     let server = setting.start().await;
     let token = server.token("g", "vung-ang");
@@ -232,7 +232,7 @@ async fn one_gateway_that_sends_slowly_on_all_its_streams_leaves_room_for_others
     let from = began.monotonic();
     others_go_on(&server).await;
     let took = began.monotonic() - from;
-    assert!(took < Duration::from_millis(900), "others waited {took:?} for frames that take a second to be given up");
+    assert!(took < Duration::from_secs(5), "others waited {took:?} for frames that take six seconds to be given up");
     for mut dialogue in slow {
         assert!(dialogue.answer().await.refused().message.contains("did not arrive whole"));
     }
