@@ -48,6 +48,7 @@ enum Command {
     #[command(subcommand)]
     Retention(rules::RetentionCommand),
     Delete(rules::DeleteOptions),
+    Correct(rules::CorrectOptions),
     Restore(backup::RestoreOptions),
     Completions(completions::CompletionsOptions),
     Man(man::ManOptions),
@@ -80,6 +81,7 @@ impl Cli {
             Command::Backup(options) => backup::run(&options),
             Command::Retention(command) => rules::run_retention(&command),
             Command::Delete(options) => rules::run_delete(&options),
+            Command::Correct(options) => rules::run_correct(&options),
             Command::Restore(options) => backup::run_restore(&options),
             Command::Completions(options) => completions::run(&options, &mut command()),
             Command::Man(options) => man::run(&options, command()),

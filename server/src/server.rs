@@ -287,7 +287,7 @@ fn administration(
 ) -> (axum::Router, axum::Router) {
     let routes = admin_routes(Arc::clone(store.registry()))
         .merge(rejected_routes(Arc::clone(engine), Arc::clone(write)))
-        .merge(rules_routes(Arc::clone(store)));
+        .merge(rules_routes(Arc::clone(store), Arc::clone(trail)));
     let on_this_machine = routes.clone().merge(backup_routes(Arc::clone(pipeline)));
     (audited(on_this_machine, Arc::clone(trail), "control"), audited(routes, Arc::clone(trail), "http"))
 }

@@ -17,7 +17,7 @@
 //! - [`alert_rule`], [`alert_hook`]: alert rules with tests of them over history, and whom alerts are sent to
 //! - [`config`]: the documented settings file
 //! - [`check`]: whether a data folder is sound
-//! - [`rules`]: how long rows are kept, and rows deleted
+//! - [`rules`]: how long rows are kept, rows deleted, and values corrected
 //! - [`backup`]: back-ups of a data folder, and a data folder from one
 //! - [`completions`], [`man`]: for shells and manual readers
 

@@ -11,6 +11,7 @@
 //! - [`windows`]: what places measured in each second of the last hour
 //! - [`flush`]: from live rows to committed files
 //! - [`compact`]: from small files to large ones
+//! - [`mod@correct`]: values that are corrected
 //! - [`rules`]: rows that are to go, by retention and by deletion
 //! - [`health`]: what an operator wants to know of it
 //! - [`audit`]: who has done what, as a chain of entries
@@ -19,6 +20,7 @@
 mod audit;
 mod backup;
 mod compact;
+mod correct;
 mod flush;
 mod health;
 mod last;
@@ -39,6 +41,7 @@ pub use backup::point::{BackupPoint, SegmentPoint, WalPoint};
 pub use compact::compact::{Compacted, MergeControl};
 pub use compact::error::CompactionError;
 pub use compact::options::CompactionOptions;
+pub use correct::order::{CORRECTED_VALUES_MAX, Corrected, CorrectedValue, CorrectionOrder};
 pub use flush::error::FlushError;
 pub use flush::flush::Flushed;
 pub use health::log_sizes::LogSizes;

@@ -7,6 +7,7 @@ import sys
 import time
 
 import adbc_client
+import corrections_client
 import dashboards_client
 import flight_client
 import frames_client
@@ -27,6 +28,7 @@ CLIENTS = {
     "flight": flight_client.check,
     "frames": frames_client.check,
     "jdbc": jdbc_client.check,
+    "corrections": corrections_client.check,
     "questions": questions_client.check,
     "dashboards": dashboards_client.check,
     "reports": reports_client.check,

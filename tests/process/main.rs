@@ -17,6 +17,7 @@
 //! - [`forward`]: lines of any program, by way of a spool
 //! - [`rejected`]: rows that were rejected, stored after all
 //! - [`repeats`]: tables in which rows of one device and time are one row
+//! - [`corrections`]: values corrected, under kills
 //! - [`rules`]: retention, legal holds and deletions, under kills
 //! - [`alerts`]: alert rules, under kills; [`alert_hooks`]: what is sent to other systems
 //! - [`windows`]: windows up to now, under kills
@@ -39,6 +40,7 @@ mod alerts;
 mod audit;
 mod backup;
 mod control;
+mod corrections;
 mod damage;
 mod demo;
 mod durability;

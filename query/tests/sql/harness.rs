@@ -174,6 +174,7 @@ impl Harness {
             schemas: Arc::new(of.schemas.clone()),
             files: files.clone(),
             dropped: None,
+            changed: None,
             on_repeat: of.def.on_repeat,
             group_bytes_max: 1 << 20,
             is_stopping: Arc::default(),

@@ -29,11 +29,12 @@ mod sql;
 mod write;
 
 pub use admin::{
-    AddGateway, AddLegalHold, AddRole, AddSite, AddToken, AddedGateway, AddedToken, ConcernedRows, DeleteRows,
-    GatewayItem, GatewayList, GrantItem, GrantKeyItem, HeldUntilNow, ImportReference, ImportedReference, KeptRows,
-    LimitChanges, OnlyItem, ReferenceItem, ReferenceList, ReferenceText, RejectedGroup, RejectedList, RejectedPage,
-    RejectedSelection, RoleItem, RoleList, RolePassword, SetRetention, SiteItem, SiteList, TokenItem, TokenList,
-    WriteGrantItem, admin_routes, audited, backup_routes, for_administrator, rejected_routes, rules_routes,
+    AddGateway, AddLegalHold, AddRole, AddSite, AddToken, AddedGateway, AddedToken, ConcernedRows, CorrectValues,
+    CorrectedValues, DeleteRows, GatewayItem, GatewayList, GrantItem, GrantKeyItem, HeldUntilNow, ImportReference,
+    ImportedReference, KeptRows, LimitChanges, OnlyItem, ReferenceItem, ReferenceList, ReferenceText, RejectedGroup,
+    RejectedList, RejectedPage, RejectedSelection, RoleItem, RoleList, RolePassword, SetRetention, SiteItem, SiteList,
+    TokenItem, TokenList, ValueItem, WriteGrantItem, admin_routes, audited, backup_routes, for_administrator,
+    rejected_routes, rules_routes,
 };
 pub use alerts::{
     AddAlertHook, AddedAlertHook, AlertHookItem, AlertHookList, AlertRuleItem, AlertRuleList, DeadLetterItem,

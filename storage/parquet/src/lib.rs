@@ -42,6 +42,7 @@ pub use merge::{MergeInput, merge_files};
 pub use options::ParquetOptions;
 pub use origins::ChunkOrigins;
 pub use read::arrow_types::with_arrow_types;
+pub use read::change::RowChange;
 pub use read::object_reader::ObjectReader;
 pub use read::rows::FileRows;
 pub use read::select::{RowTest, count_rows};

@@ -61,6 +61,7 @@ impl Files {
             schemas: Arc::new(TableSchemas::new(&table())),
             files: files.to_vec(),
             dropped: None,
+            changed: None,
             on_repeat: OnRepeat::KeepAll,
             group_bytes_max: 4_000,
             is_stopping: Arc::default(),

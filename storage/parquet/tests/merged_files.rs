@@ -59,6 +59,7 @@ impl Folder {
             schemas: Arc::new(TableSchemas::new(&table())),
             files: files.to_vec(),
             dropped: None,
+            changed: None,
             on_repeat: OnRepeat::KeepAll,
             group_bytes_max,
             is_stopping: Arc::default(),

@@ -1,4 +1,4 @@
-//! Files of a table exchanged for others by one commit: a merge, or rows that go.
+//! Files of a table exchanged for others by one commit: a merge, rows that go, or rows with other values.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,8 +15,6 @@ use crate::table::table::Table;
 #[derive(Debug)]
 pub(crate) struct FileChange {
     pub exchange: Exchange,
-    /// True where the output lacks rows of the inputs.
-    pub drops_rows: bool,
     /// What was hidden when the files were chosen. Where that has changed, the output may have rows that are to go.
     pub hidden: Arc<Hidden>,
 }
@@ -24,10 +22,10 @@ pub(crate) struct FileChange {
 impl Store {
     /// Commits a change; false where it came to nothing.
     ///
-    /// Where rows go, the checkpoint of the last rows goes first, durably: it has them, and a restart could take it for that of the files that are
+    /// Where rows go or change, the checkpoint of the last rows goes first, durably: it has them, and a restart could take it for that of the files that are
     /// left. What is in memory begins anew with the commit.
     pub(crate) async fn commit_change(&self, table: &Table, change: FileChange) -> Result<bool, TableLogError> {
-        let FileChange { exchange, drops_rows, hidden } = change;
+        let FileChange { exchange, hidden } = change;
         let mut in_doubt = table.flush.lock().await;
         if let Err(unknown) = self.settle_exchange(table, &mut in_doubt).await {
             self.take_back(table, &exchange).await;
@@ -42,21 +40,23 @@ impl Store {
             self.take_back(table, &exchange).await;
             return Ok(false);
         }
-        if drops_rows && let Err(error) = self.last.remove(table.name()) {
+        if exchange.changes_rows
+            && let Err(error) = self.last.remove(table.name())
+        {
             self.take_back(table, &exchange).await;
             return Err(TableLogError::Store { table: table.name().into(), source: Box::new(error) });
         }
         let commit = LogCommit {
             base_version: view.log_version,
-            adds: exchange.output.iter().cloned().collect(),
+            adds: exchange.outputs.clone(),
             removes: exchange.inputs.clone(),
-            drops_rows,
+            drops_rows: exchange.changes_rows,
             txns: Vec::new(),
         };
         let error = match table.log.commit(commit).await {
             Ok(version) => {
                 self.retire(table, &exchange);
-                table.replace_files(&exchange.inputs, exchange.output, version);
+                table.replace_files(exchange, version);
                 return Ok(true);
             }
             Err(error) => error,
@@ -114,7 +114,7 @@ impl Store {
             let confirmation = LogCommit { base_version: snapshot.version, ..LogCommit::default() };
             let version = table.log.commit(confirmation).await?;
             tracing::warn!(table = table.name(), version, "a change of files that was reported as failed has landed");
-            table.rebase(LogSnapshot { version, ..snapshot });
+            table.rebase_on(LogSnapshot { version, ..snapshot }, exchange.changes_rows);
             self.retire(table, exchange);
             return Ok(true);
         }
@@ -132,9 +132,8 @@ impl Store {
     }
 
     pub(crate) async fn take_back(&self, table: &Table, exchange: &Exchange) {
-        if let Some(output) = &exchange.output {
-            delete_files(self.object_store().as_ref(), table.root(), &[&output.path]).await;
-        }
+        let paths: Vec<&str> = exchange.outputs.iter().map(|output| output.path.as_str()).collect();
+        delete_files(self.object_store().as_ref(), table.root(), &paths).await;
     }
 
     fn retire(&self, table: &Table, exchange: &Exchange) {

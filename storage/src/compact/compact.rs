@@ -123,6 +123,7 @@ impl Store {
             schemas: Arc::new(table.registered.schemas.clone()),
             files: inputs.clone(),
             dropped: None,
+            changed: None,
             on_repeat: table.registered.def.on_repeat,
             // Beyond the second bound, Arrow could not address the text of a column.
             group_bytes_max: (control.options.memory_bytes_max / 4).min(1 << 30),
@@ -135,14 +136,14 @@ impl Store {
             inputs: inputs.iter().map(|file| file.path.clone()).collect(),
             source,
         })?;
-        let drops_rows = merged.rows < inputs.iter().map(|file| file.rows).sum::<u64>();
+        let changes_rows = merged.rows < inputs.iter().map(|file| file.rows).sum::<u64>();
         let result = Compacted {
             files: inputs.len() as u64,
             rows: inputs.iter().map(|file| file.rows).sum(),
             bytes_before: inputs.iter().map(|file| file.bytes).sum(),
             bytes_after: merged.bytes,
         };
-        let change = FileChange { exchange: Exchange { inputs, output: Some(Arc::new(merged)) }, drops_rows, hidden };
-        Ok(self.commit_change(table, change).await?.then_some(result))
+        let exchange = Exchange { inputs, outputs: vec![Arc::new(merged)], changes_rows };
+        Ok(self.commit_change(table, FileChange { exchange, hidden }).await?.then_some(result))
     }
 }

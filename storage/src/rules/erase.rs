@@ -168,6 +168,7 @@ impl Store {
             schemas: Arc::new(table.registered.schemas.clone()),
             files: vec![Arc::clone(file)],
             dropped: Some(RowTest::new(move |zone, device, time| hidden.hides(zone, device, time))),
+            changed: None,
             // Rows that go are no repeats; which of the others count is for merges.
             on_repeat: OnRepeat::KeepAll,
             group_bytes_max: options.memory_bytes_max / 4,
@@ -195,14 +196,14 @@ impl Store {
             rewritten: u64::from(rest.is_some()),
             rows: before - rest.as_ref().map_or(0, |rest| rest.rows),
         };
-        let exchange = Exchange { inputs: files.clone(), output: rest };
+        let exchange = Exchange { inputs: files.clone(), outputs: rest.into_iter().collect(), changes_rows: true };
         let _turn = self.ledger_turn.lock().await;
         // A back-up copies files of one moment, and the ledger behind them: one that calls an order done would be beside files that have its rows.
         if self.backup_hold.lasts(self.clock().monotonic()) {
             self.take_back(table, &exchange).await;
             return Ok(None);
         }
-        let change = FileChange { exchange, drops_rows: true, hidden: Arc::clone(hidden) };
+        let change = FileChange { exchange, hidden: Arc::clone(hidden) };
         if !self.commit_change(table, change).await? {
             return Ok(None);
         }
@@ -211,7 +212,7 @@ impl Store {
     }
 
     /// Takes files off the orders of a table: they are rewritten, or have none of the rows.
-    fn settle(&self, table: &Table, files: &[Arc<DataFile>], had_rows: bool) -> Result<(), RuleError> {
+    pub(crate) fn settle(&self, table: &Table, files: &[Arc<DataFile>], had_rows: bool) -> Result<(), RuleError> {
         let concerns = |order: &Deletion| {
             order.table == table.name() && files.iter().any(|file| order.pending.contains(&file.path))
         };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use zonelake_parquet::ParquetFileError;
 use zonelake_schemas::ErrorKind;
+use zonelake_schemas::audit::AuditError;
 use zonelake_tablelog::TableLogError;
 
 use crate::flush::error::FlushError;
@@ -45,6 +46,9 @@ pub enum RuleError {
         /// Cause.
         source: ParquetFileError,
     },
+    /// What is to be done could not be noted in the table of audit.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The change of files is not committed, or the outcome is not known.
     #[error(transparent)]
     Commit(#[from] TableLogError),
@@ -55,7 +59,7 @@ impl RuleError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Input(_) | Self::Held { .. } => ErrorKind::Input,
-            Self::Busy(_) | Self::Ledger { .. } | Self::Flush(_) => ErrorKind::Retry,
+            Self::Busy(_) | Self::Ledger { .. } | Self::Flush(_) | Self::Audit(_) => ErrorKind::Retry,
             Self::File { .. } => ErrorKind::Corrupt,
             Self::Commit(error) => error.kind(),
         }

@@ -266,7 +266,7 @@ impl Store {
     }
 
     /// Writes the rows to files that are live now; what comes meanwhile may stay live.
-    async fn flush_what_is_live(&self, table: &Table) -> Result<(), RuleError> {
+    pub(crate) async fn flush_what_is_live(&self, table: &Table) -> Result<(), RuleError> {
         let mut last: BTreeMap<ShardId, Lsn> = BTreeMap::new();
         for chunk in table.view().chunks() {
             let lsn = last.entry(chunk.shard).or_default();

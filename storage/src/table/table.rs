@@ -19,7 +19,7 @@ use crate::compact::retired::Retired;
 use crate::last::last_rows::{LastRows, LastRowsState};
 use crate::rules::hidden::Hidden;
 use crate::table::chunks::Chunk;
-use crate::table::doubt::CommitInDoubt;
+use crate::table::doubt::{CommitInDoubt, Exchange};
 use crate::table::view::TableView;
 use crate::windows::layout::WindowLayout;
 
@@ -289,12 +289,17 @@ impl Table {
 
     /// Takes a version of the table log that holds nothing of what is live here: another program has committed it.
     pub(crate) fn rebase(&self, snapshot: LogSnapshot) {
+        self.rebase_on(snapshot, false);
+    }
+
+    /// The same where rows of it may be others, though there are as many as before.
+    pub(crate) fn rebase_on(&self, snapshot: LogSnapshot, changes_rows: bool) {
         let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
         let mut view = TableView::clone(&self.view.load());
         let rows_before = view.file_rows();
         view.set_files(Arc::new(known_files(&view.files, snapshot.files)));
         view.log_version = snapshot.version;
-        if view.file_rows() != rows_before {
+        if changes_rows || view.file_rows() != rows_before {
             self.begin_last_rows_anew(&mut view, &BTreeMap::new());
         }
         self.view.store(Arc::new(view));
@@ -420,8 +425,9 @@ impl Table {
     }
 
     /// Replaces files by what was made of them, in one step.
-    pub(crate) fn replace_files(&self, removed: &[Arc<DataFile>], added: Option<Arc<DataFile>>, log_version: i64) {
-        let removed: HashSet<&str> = removed.iter().map(|file| file.path.as_str()).collect();
+    pub(crate) fn replace_files(&self, exchange: Exchange, log_version: i64) {
+        let Exchange { inputs, outputs, changes_rows } = exchange;
+        let removed: HashSet<&str> = inputs.iter().map(|file| file.path.as_str()).collect();
         let _one_writer = self.publish.lock().unwrap_or_else(PoisonError::into_inner);
         let mut view = TableView::clone(&self.view.load());
         // Where the first of them was: later files stay behind it, so that equal rows keep their order in the next merge.
@@ -431,13 +437,11 @@ impl Table {
         let mut files: Vec<_> = kept.collect();
         // Files in front of it stay where they were.
         let at = at.min(files.len());
-        if let Some(added) = added {
-            files.insert(at, added);
-        }
+        files.splice(at..at, outputs).for_each(drop);
         view.set_files(Arc::new(files));
         view.log_version = log_version;
-        // A last row may be among those that have gone.
-        if view.file_rows() != rows_before {
+        // A last row may be among those that have gone or changed.
+        if changes_rows || view.file_rows() != rows_before {
             self.begin_last_rows_anew(&mut view, &BTreeMap::new());
         }
         self.view.store(Arc::new(view));

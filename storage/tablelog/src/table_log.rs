@@ -33,9 +33,9 @@ pub struct LogCommit {
     /// Files to add; they and their folders are synced already.
     pub adds: Vec<Arc<DataFile>>,
     /// Files to remove from the table; they stay in the store for readers of older versions. A commit that both adds
-    /// and removes holds the same rows before and after it (compaction), unless it drops some.
+    /// and removes holds the same rows before and after it (compaction), unless it drops or changes some.
     pub removes: Vec<Arc<DataFile>>,
-    /// True where the added files lack rows that the removed ones have (deletion).
+    /// True where the added files lack rows that the removed ones have (deletion), or have other values in them (correction).
     pub drops_rows: bool,
     /// Last LSN by application, for each application that contributed.
     pub txns: Vec<(AppId, i64)>,

@@ -9,6 +9,7 @@
 mod asides;
 mod checkpoints;
 mod compaction;
+mod corrections;
 mod formats;
 mod full_disk;
 mod handover;

@@ -138,7 +138,7 @@ fn action(method: &Method, path: &str) -> String {
 }
 
 /// Actions by method and path.
-const ACTIONS: [(&str, &str, &str); 28] = [
+const ACTIONS: [(&str, &str, &str); 29] = [
     ("POST", "gateways", "gateway_add"),
     ("DELETE", "gateways/{name}", "gateway_revoke"),
     ("POST", "gateways/{name}/grants", "gateway_grant"),
@@ -160,6 +160,7 @@ const ACTIONS: [(&str, &str, &str); 28] = [
     ("POST", "legal-holds", "legal_hold_add"),
     ("DELETE", "legal-holds/{name}", "legal_hold_remove"),
     ("POST", "deletions", "delete"),
+    ("POST", "corrections", "correct"),
     ("POST", "sites", "site_add"),
     ("POST", "alert-rules", "alert_rule_set"),
     ("DELETE", "alert-rules/{name}", "alert_rule_remove"),
@@ -172,7 +173,7 @@ const ACTIONS: [(&str, &str, &str); 28] = [
 /// True for an order that changes nothing. The word alone says nothing: most routes do not read it.
 fn only_tries(path: &str, sent: &Value) -> bool {
     let path = path.strip_prefix("/api/v1/").unwrap_or(path);
-    let has_dry_run = ["reference/{name}", "retention", "deletions"].contains(&path);
+    let has_dry_run = ["reference/{name}", "retention", "deletions", "corrections"].contains(&path);
     path == "alert-rules/test" || (has_dry_run && sent["dry_run"] == Value::Bool(true))
 }
 
@@ -216,7 +217,8 @@ fn detail(sent: &Value) -> Map<String, Value> {
 }
 
 /// Members of orders that are recorded. None of them has a password or a token.
-const OF_ORDERS: [&str; 23] = [
+const OF_ORDERS: [&str; 24] = [
+    "all",
     "days",
     "devices",
     "expires_seconds",
@@ -242,7 +244,7 @@ const OF_ORDERS: [&str; 23] = [
     "zone",
 ];
 /// Members of responses that are recorded, likewise.
-const OF_RESPONSES: [&str; 8] = ["added", "digest", "done", "held", "hold", "id", "removed", "rows"];
+const OF_RESPONSES: [&str; 9] = ["added", "changed", "digest", "done", "held", "hold", "id", "removed", "rows"];
 
 fn copy(from: &Value, which: &[&str], to: &mut Map<String, Value>) {
     let Some(members) = from.as_object() else { return };

@@ -12,6 +12,7 @@
 //! - `sites`: places within zones
 //! - [`mod@reference`]: reference data as dated rows
 //! - [`rejected`]: rows that were rejected whole
+//! - [`corrections`]: other values in the place of those that rows have
 //! - [`rules`]: retention, legal holds and deletions
 //! - [`backups`]: the moment that a back-up copies
 //! - `json`, `error`: bodies, and what a client is told
@@ -19,6 +20,7 @@
 pub(crate) mod actor;
 mod audited;
 mod backups;
+mod corrections;
 pub(crate) mod error;
 mod gateways;
 mod grants;
@@ -34,6 +36,7 @@ mod tokens;
 
 pub use audited::audited;
 pub use backups::HeldUntilNow;
+pub use corrections::{CorrectValues, CorrectedValues, ValueItem};
 pub use gateways::{AddGateway, AddedGateway, GatewayItem, GatewayList, WriteGrantItem};
 pub use grants_json::{GrantItem, GrantKeyItem, OnlyItem};
 pub use reference::{ImportReference, ImportedReference, ReferenceItem, ReferenceList, ReferenceText};

@@ -36,6 +36,7 @@
 //! | `POST /api/v1/legal-holds` | [`AddLegalHold`](super::AddLegalHold) | 201 |
 //! | `DELETE /api/v1/legal-holds/{name}` | | 204 |
 //! | `POST /api/v1/deletions` | [`DeleteRows`](super::DeleteRows) | [`ConcernedRows`](super::ConcernedRows) |
+//! | `POST /api/v1/corrections` | [`CorrectValues`](super::CorrectValues) | [`CorrectedValues`](super::CorrectedValues) |
 //! | `POST /api/v1/backups` | | 201, [`BackupPoint`](zonelake_storage::BackupPoint); on the control socket only |
 //! | `POST /api/v1/backups/{hold}/end` | | [`HeldUntilNow`](super::HeldUntilNow); on the control socket only |
 //!
@@ -53,18 +54,22 @@ use zonelake_ingest::{Pipeline, WriteState};
 use zonelake_net::Authenticator;
 use zonelake_query::QueryEngine;
 use zonelake_registry::{Registry, TokenOwner};
+use zonelake_schemas::audit::AuditTrail;
 use zonelake_storage::Store;
 
 use super::actor::Actor;
+use super::corrections::CorrectionState;
 use super::error::AdminError;
 use super::rejected::orders::{self, RejectedState};
-use super::{backups, gateways, grants, reference, roles, rules, sites, tokens};
+use super::{backups, corrections, gateways, grants, reference, roles, rules, sites, tokens};
 use crate::administrator::check_administrator;
 use crate::alerts::hooks::hook_routes;
 use crate::peer::Peer;
 
 /// Bytes of a body. The largest is some names and numbers, reference data apart.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a body with values that are corrected: some hundred for each of them.
+const CORRECTIONS_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a body with the rows of a reference table, which are 8 MiB at most before they are quoted.
 const REFERENCE_BYTES_MAX: usize = 17 << 20;
 
@@ -108,8 +113,13 @@ pub fn rejected_routes(engine: Arc<QueryEngine>, write: Arc<WriteState>) -> Rout
         .with_state(Arc::new(state))
 }
 
-/// Routes over rows that are to go, which need a server that runs; for whoever can reach them, as [`admin_routes`].
-pub fn rules_routes(store: Arc<Store>) -> Router {
+/// Routes over rows that are to go or to be corrected, which need a server that runs; for whoever can reach them, as [`admin_routes`].
+pub fn rules_routes(store: Arc<Store>, trail: Arc<dyn AuditTrail>) -> Router {
+    let correcting = CorrectionState { store: Arc::clone(&store), trail, turn: Mutex::default() };
+    let corrections = Router::new()
+        .route("/api/v1/corrections", post(corrections::correct))
+        .layer(DefaultBodyLimit::max(CORRECTIONS_BYTES_MAX))
+        .with_state(Arc::new(correcting));
     Router::new()
         .route("/api/v1/rules", get(rules::list))
         .route("/api/v1/retention", post(rules::set_retention))
@@ -118,6 +128,7 @@ pub fn rules_routes(store: Arc<Store>) -> Router {
         .route("/api/v1/deletions", post(rules::delete_rows))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(store)
+        .merge(corrections)
 }
 
 /// Routes of a back-up, which copies files beside a server that runs: for the control socket alone.

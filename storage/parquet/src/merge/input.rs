@@ -17,6 +17,7 @@ use crate::error::ParquetFileError;
 use crate::file_encoder::SORTED_BY;
 use crate::merge::order::{Head, Key};
 use crate::read::arrow_types::open_file;
+use crate::read::change::RowChange;
 use crate::read::object_reader::ObjectReader;
 use crate::read::select::RowTest;
 
@@ -32,6 +33,7 @@ pub(super) struct Input {
     stream: ParquetRecordBatchStream<ObjectReader>,
     schema: SchemaRef,
     dropped: Option<RowTest>,
+    changed: Option<RowChange>,
     /// Key of the last row that was given out: a file that is not sorted would make one that is not.
     last: Option<(Option<String>, Option<String>, i64)>,
 }
@@ -87,12 +89,18 @@ impl Input {
         let builder = open_file(reader, ArrowReaderOptions::new()).await?;
         let stream = builder.with_batch_size(BATCH_ROWS).build()?;
         let (path, rows_listed) = (file.path.clone(), file.rows);
-        Ok(Self { path, rows_listed, rows_read: 0, rows_given: 0, stream, schema, dropped: None, last: None })
+        let (dropped, changed) = (None, None);
+        Ok(Self { path, rows_listed, rows_read: 0, rows_given: 0, stream, schema, dropped, changed, last: None })
     }
 
     /// The same without these rows.
     pub(super) fn without(self, dropped: Option<RowTest>) -> Self {
         Self { dropped, ..self }
+    }
+
+    /// The same with other values in some rows.
+    pub(super) fn with_values(self, changed: Option<RowChange>) -> Self {
+        Self { changed, ..self }
     }
 
     /// The next batch, with at least one row; `None` behind the last.
@@ -107,7 +115,12 @@ impl Input {
                 continue;
             }
             self.rows_given += rows.num_rows() as u64;
-            let batch = Batch::new(number, self.conformed(&rows)?, 0);
+            let rows = self.conformed(&rows)?;
+            let rows = match &self.changed {
+                Some(changed) => changed.apply(&rows)?,
+                None => rows,
+            };
+            let batch = Batch::new(number, rows, 0);
             self.check_order(&batch)?;
             return Ok(Some(batch));
         }

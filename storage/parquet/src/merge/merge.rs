@@ -22,6 +22,7 @@ use crate::merge::input::{Batch, Input};
 use crate::merge::order::next_run;
 use crate::merge::rows::GroupRows;
 use crate::options::ParquetOptions;
+use crate::read::change::RowChange;
 use crate::read::select::RowTest;
 
 /// Files to merge.
@@ -33,6 +34,8 @@ pub struct MergeInput {
     pub files: Vec<Arc<DataFile>>,
     /// Rows that the new file does not get.
     pub dropped: Option<RowTest>,
+    /// Other values that the rows get, in fields alone.
+    pub changed: Option<RowChange>,
     /// What becomes of repeats. The new file does not get rows that cannot count any more.
     pub on_repeat: OnRepeat,
     /// Memory that the batches of one row group may take, in bytes.
@@ -149,7 +152,7 @@ impl Merge {
         for file in &self.input.files {
             let schema = Arc::clone(&self.input.schemas.file);
             let input = Input::open(Arc::clone(&self.store), &self.table_root, file, schema).await?;
-            inputs.push(input.without(self.input.dropped.clone()));
+            inputs.push(input.without(self.input.dropped.clone()).with_values(self.input.changed.clone()));
         }
         Ok(inputs)
     }

@@ -9,6 +9,7 @@ use arrow::datatypes::{FieldRef, SchemaRef};
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 use object_store::path::Path;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::async_reader::{ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder};
 use zonelake_schemas::columns::{is_null_column, null_column};
 
@@ -30,7 +31,7 @@ impl fmt::Debug for FileRows {
 }
 
 impl FileRows {
-    /// Opens a file of a table, whose rows are wanted in `schema`: the table's file schema.
+    /// Opens a file of a table, whose rows are wanted in `schema`: the table's file schema, or some columns of it.
     ///
     /// # Errors
     /// The file is not there, or is no Parquet file.
@@ -42,7 +43,9 @@ impl FileRows {
     ) -> Result<Self, ParquetFileError> {
         let reader = ObjectReader::new(store, path_in_store(table_root, &file.path), file.bytes);
         let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
-        let stream = builder.with_batch_size(BATCH_ROWS).build()?;
+        let names = schema.fields().iter().map(|field| field.name().as_str());
+        let columns = ProjectionMask::columns(builder.parquet_schema(), names);
+        let stream = builder.with_projection(columns).with_batch_size(BATCH_ROWS).build()?;
         Ok(Self { path: file.path.clone(), stream, schema })
     }
 

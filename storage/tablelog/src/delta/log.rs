@@ -216,9 +216,14 @@ fn operation(commit: &LogCommit) -> &'static str {
     match (commit.adds.is_empty(), commit.removes.is_empty()) {
         (_, true) => "WRITE",
         (true, false) => "DELETE",
+        (false, false) if commit.drops_rows && rows(&commit.adds) == rows(&commit.removes) => "UPDATE",
         (false, false) if commit.drops_rows => "DELETE",
         (false, false) => "OPTIMIZE",
     }
+}
+
+fn rows(files: &[Arc<DataFile>]) -> u64 {
+    files.iter().map(|file| file.rows).sum()
 }
 
 fn entry_text(actions: &[Action]) -> Result<Bytes, serde_json::Error> {
