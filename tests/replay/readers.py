@@ -1,10 +1,17 @@
-"""Independent readers see the rows that SQL shows: Python deltalake, polars, and DuckDB over the files that the Delta
-log lists. Writes rows of every type, flushes them, and compares every column of every row.
+"""Independent readers see the rows that SQL shows: Python deltalake, polars, and DuckDB and the oldest pyarrow that is
+supported over the files that the Delta log lists. Writes rows of every type, flushes them, and compares every column of
+every row.
 
-    python tests/replay/readers.py
+    ZONELAKE_OLDEST_PYTHON=…/bin/python python tests/replay/readers.py
+
+That Python has the packages of tests/python/requirements-oldest.txt; without one, the oldest reader is left out, and the
+last line says so.
 """
 
+import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import deltalake
@@ -12,6 +19,7 @@ import duckdb
 import polars
 import pyarrow
 import pyarrow.compute
+import pyarrow.feather
 
 from server import Server
 
@@ -92,10 +100,28 @@ def read_by_polars(path: Path) -> pyarrow.Table:
     return polars.read_delta(str(path)).to_arrow()
 
 
-def read_by_duckdb(path: Path) -> pyarrow.Table:
+def files_of(path: Path) -> list[str]:
     files = [str(path / file.removeprefix(f"file://{path}/")) for file in deltalake.DeltaTable(path).file_uris()]
     assert files, "the Delta log lists files"
+    return files
+
+
+def read_by_duckdb(path: Path) -> pyarrow.Table:
+    files = files_of(path)
     return duckdb.sql(f"select * from read_parquet({files!r}, hive_partitioning = true)").to_arrow_table()
+
+
+def read_by_oldest_pyarrow(path: Path) -> pyarrow.Table:
+    """Older releases stop at types that they do not know, such as decimals of 32 bits in the metadata of Arrow."""
+    script = Path(__file__).with_name("oldest_reader.py")
+    with tempfile.TemporaryDirectory() as folder:
+        target = str(Path(folder) / "rows.arrow")
+        subprocess.run([OLDEST, str(script), str(path), target, *files_of(path)], check=True)
+        return pyarrow.feather.read_table(target, memory_map=False)
+
+
+OLDEST = os.environ.get("ZONELAKE_OLDEST_PYTHON")
+READERS = [read_by_deltalake, read_by_polars, read_by_duckdb] + ([read_by_oldest_pyarrow] if OLDEST else [])
 
 
 def compare(server: Server, table: str, expected_rows: int) -> int:
@@ -105,22 +131,22 @@ def compare(server: Server, table: str, expected_rows: int) -> int:
     wanted = same_terms(by_sql, names)
     assert len(wanted) == expected_rows, f"{table}: SQL has {len(wanted)} rows, {expected_rows} were written"
     path = server.data / "tables" / table
-    for reader in (read_by_deltalake, read_by_polars, read_by_duckdb):
+    for reader in READERS:
         found = same_terms(reader(path), names)
         assert len(found) == len(wanted), f"{table}, {reader.__name__}: {len(found)} rows, SQL has {len(wanted)}"
         for ours, theirs in zip(wanted, found):
             assert ours == theirs, f"{table}, {reader.__name__}:\n  SQL: {ours}\n  it:  {theirs}"
         print(f"  {table}: {reader.__name__}: {len(found)} rows of {len(names)} columns are the same")
-    return len(wanted) * len(names) * 3
+    return len(wanted) * len(names) * len(READERS)
 
 
 def compare_identities(server: Server, table: str) -> None:
     """Every reader shows which row of which record each row is, each once; SQL does not show it."""
     assert not set(IDENTITY) & set(server.sql(f"select * from {table} limit 1").column_names)
     path = server.data / "tables" / table
-    tables = [reader(path) for reader in (read_by_deltalake, read_by_polars, read_by_duckdb)]
+    tables = [reader(path) for reader in READERS]
     found = [sorted(zip(*(read.column(name).to_pylist() for name in IDENTITY))) for read in tables]
-    assert found[0] == found[1] == found[2], table
+    assert all(other == found[0] for other in found), table
     assert len({place[:3] for place in found[0]}) == len(found[0]), f"{table}: two rows have one identity"
 
 
@@ -147,8 +173,9 @@ def main() -> int:
         for table, expected in (("everything", 11_000), ("rejected", 3)):
             compare(server, table, expected)
             compare_identities(server, table)
-            passed += 4
-    print(f"{passed} passed, 0 failed")
+            passed += len(READERS) + 1
+    left_out = "" if OLDEST else "; the oldest reader was left out"
+    print(f"{passed} passed, 0 failed{left_out}")
     return 0
 
 
