@@ -44,7 +44,7 @@ pub struct Store {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) forward: Arc<ForwardClock>,
     pub(crate) moments: Arc<Moments>,
-    pub(crate) backup_hold: BackupHold,
+    pub(crate) backup_hold: Arc<BackupHold>,
     pub(crate) last: LastRowsFolder,
     pub(crate) log_sizes: LogSizes,
     pub(crate) merges: Merges,

@@ -61,6 +61,24 @@ fn tests_that_prove_the_invariants_exist() {
     assert!(missing.is_empty(), "ARCHITECTURE.md names tests that do not exist:\n{}", missing.join("\n"));
 }
 
+/// With its default of 100 ms, systemd gives up after five ends within ten seconds, and a server stays away whose disk was late by a minute.
+#[test]
+fn services_that_are_started_again_leave_time_between() {
+    let mut services = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).expect("a document is text");
+        for service in text.split("\n[Service]\n").skip(1) {
+            let section = service.split("\n[").next().unwrap_or(service).split("\n```").next().unwrap_or(service);
+            if section.contains("\nRestart=") {
+                services += 1;
+                let seconds = section.lines().find_map(|line| line.strip_prefix("RestartSec=")?.parse::<u32>().ok());
+                assert!(seconds.is_some_and(|seconds| seconds >= 3), "{}: RestartSec\n{section}", name(&document));
+            }
+        }
+    }
+    assert!(services >= 2, "the server and the watched folder are services");
+}
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

@@ -225,6 +225,54 @@ fn puts_that_send_nothing_leave_others_their_latency() {
     bystanders.finish(&server);
 }
 
+/// Asks for the same again and again on so many connections.
+fn flood_of_pulls(target: SocketAddr, authorization: &str, path: &str, connections: usize) -> String {
+    let (answers, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+    let head = format!("GET {path} HTTP/1.1\r\nHost: z\r\nAuthorization: {authorization}\r\nConnection: close\r\n\r\n");
+    runtime().block_on(async {
+        let one = async || {
+            loop {
+                let Ok(mut stream) = connect(0, target).await else { return };
+                if stream.write_all(head.as_bytes()).await.is_err() {
+                    continue;
+                }
+                let mut answer = Vec::new();
+                if stream.read_to_end(&mut answer).await.is_ok() && answer.starts_with(b"HTTP/1.1 200") {
+                    answers.fetch_add(1, Ordering::Relaxed);
+                    bytes.fetch_add(answer.len() as u64, Ordering::Relaxed);
+                }
+            }
+        };
+        let all = futures::future::join_all((0..connections).map(|_| one()));
+        let _ = tokio::time::timeout(lasting(), all).await;
+    });
+    let (answers, bytes) = (answers.into_inner(), bytes.into_inner());
+    assert!(answers > 0, "no pull is answered");
+    format!("{answers} answers of {} KiB", bytes / answers >> 10)
+}
+
+/// Pulls of the last values of all devices, which are some thousand.
+#[test]
+#[ignore = "a measurement, for a machine that does nothing else"]
+fn pulls_of_all_last_values_leave_others_their_latency() {
+    let _alone = alone();
+    let place = Installation::new();
+    let server = place.first_start();
+    let token = place.add_gateway("offender");
+    let lines: String =
+        (0..9_000).map(|row| format!("environment,device=o{row} temperature=20,humidity=50\n")).collect();
+    let (status, answer) = server.write(&token, &lines);
+    assert!((200..300).contains(&status), "{status}: {answer}");
+    let password = format!("admin:{}", server.password());
+    let basic = format!("Basic {}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, password));
+    let bystanders = Bystanders::start(&place, &server);
+    let target = target(&place);
+    bystanders.survive("pulls of all last values", &server, 600 << 20, &|| {
+        flood_of_pulls(target, &basic, "/api/v1/live/environment", 16)
+    });
+    bystanders.finish(&server);
+}
+
 #[test]
 fn puts_that_send_nothing_keep_no_writer_waiting() {
     let _alone = alone();

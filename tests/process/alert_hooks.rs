@@ -236,3 +236,80 @@ fn a_receiver_that_answers_slowly_holds_up_no_other_one() {
     assert!(rest.is_some(), "{} of {}\n{}", slow.keys().len(), ALERTS + 1, place.log());
     assert!(server.terminate().success());
 }
+
+/// A receiver that reads each request and then does something else than to answer it; gives its port and how many requests came.
+fn careless(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> (u16, Arc<AtomicU16>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it has an address").port();
+    let came = Arc::new(AtomicU16::new(0));
+    let (count, answer) = (Arc::clone(&came), Arc::new(answer));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (count, answer) = (Arc::clone(&count), Arc::clone(&answer));
+            std::thread::spawn(move || {
+                if read(&stream).is_some() {
+                    count.fetch_add(1, Ordering::AcqRel);
+                    answer(stream);
+                }
+            });
+        }
+    });
+    (port, came)
+}
+
+#[test]
+fn receivers_that_never_answer_answer_without_end_or_send_elsewhere_hold_up_no_other_one_and_take_no_memory() {
+    let place = place_with_rule();
+    let server = place.first_start();
+    let token = place.add_gateway("g");
+    let good = Receiver::new();
+    let elsewhere = Receiver::new();
+    let (silent, silent_came) = careless(|stream| {
+        // Until the sender gives up.
+        (&stream).read_exact(&mut [0]).ok();
+    });
+    let (slow, slow_came) = careless(|mut stream| {
+        // An answer in time, but only just: what is behind it must not wait at other hooks.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        stream.write_all(b"HTTP/1.1 200 S\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok();
+    });
+    let (endless, endless_came) = careless(|mut stream| {
+        stream.write_all(b"HTTP/1.1 200 S\r\nContent-Length: 10000000000\r\n\r\n").ok();
+        while stream.write_all(&[b'x'; 64 << 10]).is_ok() {}
+    });
+    let (heads, heads_came) = careless(|mut stream| {
+        stream.write_all(b"HTTP/1.1 200 S\r\n").ok();
+        while stream.write_all(b"X-Filler: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n").is_ok() {}
+    });
+    let to = elsewhere.port;
+    let (away, away_came) = careless(move |mut stream| {
+        let answer = format!("HTTP/1.1 307 S\r\nLocation: http://127.0.0.1:{to}/\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(answer.as_bytes()).ok();
+    });
+    for (name, port) in
+        [("a-silent", silent), ("b-slow", slow), ("c-endless", endless), ("d-heads", heads), ("e-away", away)]
+    {
+        run(&place, &["hook", "add", name, &format!("http://127.0.0.1:{port}/")]);
+    }
+    run(&place, &["hook", "add", "good", &format!("http://127.0.0.1:{}/", good.port)]);
+    run(&place, &["rule", "add", "hot.toml"]);
+    let before = server.peak_memory_bytes();
+    // Ten alerts: the slow receiver needs twenty seconds for them.
+    let begun = now() + 10;
+    for number in 0..10 {
+        send(&server, &token, begun + 10 * number, if number % 2 == 0 { 60.0 } else { 40.0 });
+    }
+    let all: Vec<String> = (1..=10).map(|number| format!("hot/vung-ang/kiln/1/{number}")).collect();
+    good.await_keys(&place, &all.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(slow_came.load(Ordering::Acquire) < 10, "the good one has waited for the slow one");
+    for came in [&silent_came, &endless_came, &heads_came, &away_came] {
+        let asked = wait_for(|| (came.load(Ordering::Acquire) > 0).then_some(()));
+        assert!(asked.is_some(), "a hook was never tried\n{}", place.log());
+    }
+    let aside = wait_for(|| run(&place, &["hook", "list"]).contains("not delivered to e-away").then_some(()));
+    assert!(aside.is_some(), "{}\n{}", run(&place, &["hook", "list"]), place.log());
+    assert!(elsewhere.all().is_empty(), "an alert goes to the address that was set, and to no other one");
+    let taken = server.peak_memory_bytes().saturating_sub(before);
+    assert!(taken < 64 << 20, "the answers of receivers take {taken} bytes");
+    assert!(server.terminate().success());
+}

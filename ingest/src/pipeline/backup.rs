@@ -1,5 +1,6 @@
 //! The moment that a back-up copies, taken and released.
 
+use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_storage::BackupPoint;
 
 use super::pipeline::Pipeline;
@@ -31,6 +32,9 @@ impl Pipeline {
     }
 
     async fn backup_point(&self, hold: u64) -> Result<BackupPoint, Refusal> {
+        // What fails from now on gives up the hold.
+        let settled = self.store().settle_rules();
+        settled.map_err(|error| Refusal::new(RefusedCode::Unavailable, error.to_string()))?;
         // A release that was under way when the hold began has ended after this.
         self.wal_points().await?;
         let tables = self.store().tables().iter().map(|(name, table)| (name.clone(), table.view().log_version));

@@ -200,7 +200,7 @@ pub struct HttpSettings {
     pub idempotency_seconds: u64,
 
     /// Clients that follow changes of /api/v1/live at once, as streams or with "wait", 1 to 100,000; further ones are told to retry
-    /// (503). The connection of each counts among connections_max.
+    /// (503). A role may have three quarters of them. The connection of each counts among connections_max.
     #[config(env = "ZONELAKE_HTTP_LIVE_STREAMS_MAX", default = 2_048)]
     pub live_streams_max: usize,
 

@@ -35,8 +35,9 @@ impl Store {
         let listed: HashSet<&str> = view.files.iter().map(|file| file.path.as_str()).collect();
         let is_current = exchange.inputs.iter().all(|input| listed.contains(input.path.as_str()))
             && view.hidden.has_rules_of(&hidden);
-        // A flush whose outcome is not known is for the next flush to find out, which has its rows.
-        if in_doubt.is_some() || !is_current {
+        // A flush whose outcome is not known is for the next flush to find out, which has its rows. And a deletion that has failed and may be on
+        // disk names the files that the table has: without them, a start would find nothing to delete and take it for done.
+        if in_doubt.is_some() || !is_current || self.rules.settle().is_err() {
             self.take_back(table, &exchange).await;
             return Ok(false);
         }

@@ -45,7 +45,7 @@ pub struct MergeControl<'a> {
 
 impl Store {
     /// Merges files of one date of a table, where one has too many of one size. Returns `None` where the table is in order, or its files
-    /// have changed while they were merged.
+    /// have changed while they were merged, or while a change of rules is in doubt.
     ///
     /// # Errors
     /// [`CompactionError`]; the table has the files that it had.
@@ -55,6 +55,10 @@ impl Store {
         control: MergeControl<'_>,
     ) -> Result<Option<Compacted>, CompactionError> {
         self.settle_exchange_before(table).await?;
+        if self.rules.settle().is_err() {
+            // It would come to nothing: the commit looks again.
+            return Ok(None);
+        }
         let parquet = &self.options().parquet;
         let view = table.view();
         // Files with hidden rows are rewritten without them first: no merge brings a deleted row into another file.

@@ -89,7 +89,8 @@ impl Store {
         let audit = Arc::clone(&tables[AUDIT]);
         let alerts = tables.get(ALERTS).filter(|table| is_alerts_table(&table.registered.def)).cloned();
         let log_sizes = LogSizes::new(options.shards);
-        let rules = Rules::open(Arc::clone(&disk), &options.folder)?;
+        let backup_hold = Arc::<BackupHold>::default();
+        let rules = Rules::open(Arc::clone(&disk), &options.folder, Arc::clone(&backup_hold))?;
         let store = Arc::new(Self {
             options,
             registry,
@@ -102,7 +103,7 @@ impl Store {
             clock,
             forward,
             moments: Arc::default(),
-            backup_hold: BackupHold::default(),
+            backup_hold,
             last,
             log_sizes,
             merges: Merges::default(),

@@ -52,6 +52,7 @@ impl Store {
         if self.backup_hold.lasts(self.clock().monotonic()) {
             return Ok(None);
         }
+        self.rules.settle()?;
         let view = table.view();
         let due = |file: &&Arc<DataFile>| view.hidden.in_file(file).is_some_and(|rows| rows.hides_all(file));
         let whole: Vec<Arc<DataFile>> = view.files.iter().filter(due).cloned().collect();
@@ -107,7 +108,7 @@ impl Store {
     /// Notes the orders whose rows are on no disk any more, and sees to files that a restart has forgotten.
     ///
     /// # Errors
-    /// `Ledger`.
+    /// `NotWritten`, `InDoubt`.
     pub async fn confirm_erased(&self) -> Result<(), RuleError> {
         // A full disk may have kept the ledger from what a commit has done.
         let turn = self.ledger_turn.lock().await;

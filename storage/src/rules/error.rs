@@ -13,9 +13,28 @@ use crate::flush::error::FlushError;
 /// Reasons why a rule was not changed, rows were not deleted, or hidden rows are still on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum RuleError {
-    /// The rules of the folder cannot be read or written.
+    /// The rules of the folder cannot be read.
     #[error("{path}: {source}")]
     Ledger {
+        /// File.
+        path: PathBuf,
+        /// Cause.
+        source: io::Error,
+    },
+    /// The rules of the folder could not be written: they are what they were, also after a restart.
+    #[error("nothing is changed, since {path} could not be written: {source}")]
+    NotWritten {
+        /// File.
+        path: PathBuf,
+        /// Cause.
+        source: io::Error,
+    },
+    /// The rules of the folder were written, could not be made durable, and could not be taken back yet.
+    #[error(
+        "{path} could not be made durable: {source}. Rules are what they were before, and this order is not in force; one that has failed in \
+         this way is taken back as soon as the disk allows, and a restart before that may bring it into force. Look at the list of rules then"
+    )]
+    InDoubt {
         /// File.
         path: PathBuf,
         /// Cause.
@@ -59,7 +78,12 @@ impl RuleError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Input(_) | Self::Held { .. } => ErrorKind::Input,
-            Self::Busy(_) | Self::Ledger { .. } | Self::Flush(_) | Self::Audit(_) => ErrorKind::Retry,
+            Self::Busy(_)
+            | Self::Ledger { .. }
+            | Self::NotWritten { .. }
+            | Self::InDoubt { .. }
+            | Self::Flush(_)
+            | Self::Audit(_) => ErrorKind::Retry,
             Self::File { .. } => ErrorKind::Corrupt,
             Self::Commit(error) => error.kind(),
         }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use zonelake_wal::{Disk, replaced_file};
+use zonelake_wal::Disk;
+use zonelake_wal::replaced_file::{self, ReplaceError};
 
+use crate::backup::hold::BackupHold;
 use crate::rules::error::RuleError;
 use crate::rules::selection::Selection;
 
@@ -115,42 +117,97 @@ impl Ledger {
 pub(crate) struct Rules {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    ledger: Mutex<Arc<Ledger>>,
+    backup_hold: Arc<BackupHold>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// What statements go by.
+    ledger: Arc<Ledger>,
+    /// True after a change that has failed and may be on disk: a start could find it there. No files are exchanged meanwhile, since the
+    /// change may name them.
+    is_in_doubt: bool,
 }
 
 impl Rules {
-    pub(crate) fn open(disk: Arc<dyn Disk>, data: &Path) -> Result<Self, RuleError> {
+    pub(crate) fn open(disk: Arc<dyn Disk>, data: &Path, backup_hold: Arc<BackupHold>) -> Result<Self, RuleError> {
         let folder = data.join(FOLDER);
         let path = folder.join(FILE);
         // Statements go by it from now on, so a loss of power must not bring back the one before.
         let bytes = replaced_file::adopt(disk.as_ref(), &path, u64::MAX);
-        let ledger = Ledger::from_file(path, bytes)?;
-        Ok(Self { disk, folder, ledger: Mutex::new(Arc::new(ledger)) })
+        let ledger = Arc::new(Ledger::from_file(path, bytes)?);
+        Ok(Self { disk, folder, backup_hold, kept: Mutex::new(Kept { ledger, is_in_doubt: false }) })
     }
 
     /// The ledger as it is now.
     pub(crate) fn ledger(&self) -> Arc<Ledger> {
-        Arc::clone(&self.lock())
+        Arc::clone(&self.lock().ledger)
     }
 
     /// Changes the ledger, durably; it stays as it was where that fails.
+    ///
+    /// # Errors
+    /// That of the change itself; `NotWritten`, after which a start finds the ledger as it was, too; `InDoubt`, after which it may find the
+    /// changed one until [`Self::settle`] succeeds.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Ledger) -> Result<T, RuleError>) -> Result<T, RuleError> {
-        let mut ledger = self.lock();
-        let mut next = Ledger::clone(&ledger);
+        let mut kept = self.lock();
+        self.settle_kept(&mut kept)?;
+        let mut next = Ledger::clone(&kept.ledger);
         let changed = change(&mut next)?;
-        let path = self.folder.join(FILE);
-        let written = serde_json::to_vec(&next).map_err(io::Error::from).and_then(|text| {
-            self.disk.create_dir_all(&self.folder)?;
-            replaced_file::replace(self.disk.as_ref(), &path, &text).map_err(io::Error::from)
-        });
-        written.map_err(|source| RuleError::Ledger { path, source })?;
-        *ledger = Arc::new(next);
-        Ok(changed)
+        let source = match self.replace(&next) {
+            Ok(()) => {
+                kept.ledger = Arc::new(next);
+                return Ok(changed);
+            }
+            Err(ReplaceError::Written { path, source }) => return Err(RuleError::NotWritten { path, source }),
+            Err(ReplaceError::Named(source)) => source,
+        };
+        kept.is_in_doubt = true;
+        // It may have copied what is taken back now.
+        self.backup_hold.give_up();
+        let path = self.path();
+        tracing::warn!("{}: a change that failed may be on disk, and is taken back: {source}", path.display());
+        match self.settle_kept(&mut kept) {
+            Ok(()) => Err(RuleError::NotWritten { path, source }),
+            Err(_still) => Err(RuleError::InDoubt { path, source }),
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Arc<Ledger>> {
+    /// Takes a change back that has failed and may be on disk, where there is one.
+    ///
+    /// # Errors
+    /// `InDoubt`: it may still be there.
+    pub(crate) fn settle(&self) -> Result<(), RuleError> {
+        self.settle_kept(&mut self.lock())
+    }
+
+    fn settle_kept(&self, kept: &mut Kept) -> Result<(), RuleError> {
+        if !kept.is_in_doubt {
+            return Ok(());
+        }
+        // Written anew: a further sync of the folder alone would be one that has failed, tried again and believed.
+        self.replace(&kept.ledger).map_err(|error| RuleError::InDoubt { path: self.path(), source: error.into() })?;
+        kept.is_in_doubt = false;
+        tracing::warn!("{}: the change that failed is taken back", self.path().display());
+        Ok(())
+    }
+
+    fn replace(&self, ledger: &Ledger) -> Result<(), ReplaceError> {
+        let path = self.path();
+        let text = serde_json::to_vec(ledger).map_err(io::Error::from);
+        let text = text.and_then(|text| self.disk.create_dir_all(&self.folder).map(|()| text));
+        let text = text.map_err(|source| ReplaceError::Written { path: path.clone(), source })?;
+        replaced_file::replace(self.disk.as_ref(), &path, &text)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join(FILE)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         // Replaced as a whole, whatever panics elsewhere.
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -46,10 +46,18 @@ impl Store {
         self.rules.ledger()
     }
 
+    /// Takes back what has failed of a change of rules and may be on disk all the same. A back-up does this before it copies them.
+    ///
+    /// # Errors
+    /// `InDoubt`: it may still be there.
+    pub fn settle_rules(&self) -> Result<(), RuleError> {
+        self.rules.settle()
+    }
+
     /// Sets how long rows are kept, in place of what was said of the same table and zone.
     ///
     /// # Errors
-    /// `Input` for a table that there is not and for a term that is too short, `Ledger`.
+    /// `Input` for a table that there is not and for a term that is too short, `NotWritten`, `InDoubt`.
     pub fn set_retention(&self, term: Retention) -> Result<(), RuleError> {
         self.check_retention(&term)?;
         self.rules.change(|ledger| {
@@ -79,7 +87,7 @@ impl Store {
     /// Keeps rows for ever again. False where nothing was said of the table and zone.
     ///
     /// # Errors
-    /// `Ledger`.
+    /// `NotWritten`, `InDoubt`.
     pub fn remove_retention(&self, table: &str, zone: Option<&str>) -> Result<bool, RuleError> {
         let removed = self.rules.change(|ledger| {
             let before = ledger.retention.len();
@@ -93,7 +101,7 @@ impl Store {
     /// Keeps rows whatever their term is, and from deletion.
     ///
     /// # Errors
-    /// `Input` where the name is taken, `Ledger`.
+    /// `Input` where the name is taken, `NotWritten`, `InDoubt`.
     pub fn add_legal_hold(&self, hold: LegalHold) -> Result<(), RuleError> {
         self.rules.change(|ledger| {
             if ledger.holds.iter().any(|other| other.name == hold.name) {
@@ -109,7 +117,7 @@ impl Store {
     /// Ends a legal hold. False where there is none of this name.
     ///
     /// # Errors
-    /// `Ledger`.
+    /// `NotWritten`, `InDoubt`.
     pub fn remove_legal_hold(&self, name: &str) -> Result<bool, RuleError> {
         let removed = self.rules.change(|ledger| {
             let before = ledger.holds.len();
@@ -136,7 +144,7 @@ impl Store {
     ///
     /// # Errors
     /// `Input` for a selection of nothing or of everything, `Held`, `Busy` while a back-up copies files; and failures of files. Nothing
-    /// is deleted then.
+    /// is deleted then; after `InDoubt` a restart may find the order and delete what it names.
     pub async fn delete_rows(&self, order: DeletionOrder) -> Result<Deletion, RuleError> {
         let table = Arc::clone(self.check_deletion(&order)?);
         self.flush_what_is_live(&table).await?;

@@ -20,7 +20,6 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::response::Response;
 use futures::stream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Sleep, sleep};
@@ -28,28 +27,29 @@ use zonelake_query::{LiveDevices, LivePosition, LiveRights, LiveTable, QueryErro
 use zonelake_registry::Role;
 
 use super::event_text::{end_event, event, stream_of};
+use super::role_places::RolePlace;
 use super::state::{Asked, LiveState, check_count, live_error};
 use crate::sql::error::HttpError;
 use crate::sql::formats::Format;
 
 /// Begins a stream.
-pub(super) fn respond(
+pub(super) async fn respond(
     state: &Arc<LiveState>,
-    asked: Asked,
-    permit: OwnedSemaphorePermit,
+    asked: Arc<Asked>,
+    permit: RolePlace,
 ) -> Result<Response, HttpError> {
     // A table that the client does not see does not exist for it, whatever there is to say about it.
     state.tables.table(&asked.table, &asked.caller).map_err(live_error)?;
     // Followed first and looked at afterwards, so that no change falls between.
     let changes = state.tables.follow(&asked.table).map_err(live_error)?;
-    let follower = Follower::begin(Arc::clone(state), asked, changes, permit)?;
+    let follower = Follower::begin(Arc::clone(state), asked, changes, permit).await?;
     Ok(stream_of(stream::unfold(follower, async |mut follower| Some((follower.next().await?, follower)))))
 }
 
 /// A client that follows a table.
 struct Follower {
     state: Arc<LiveState>,
-    asked: Asked,
+    asked: Arc<Asked>,
     /// The client's role as it was when its rights were looked at.
     role: Option<Arc<Role>>,
     /// The part of the table that the client sees; none where it sees all.
@@ -62,20 +62,57 @@ struct Follower {
     /// Events that are made; few, since no more are made before they are taken.
     ready: VecDeque<Bytes>,
     is_over: bool,
-    _permit: OwnedSemaphorePermit,
+    _permit: RolePlace,
+}
+
+/// An event, and the position that the client has with it.
+struct Made {
+    event: Bytes,
+    position: LivePosition,
+}
+
+impl Made {
+    fn new(
+        name: &str,
+        table: &LiveTable,
+        devices: &LiveDevices,
+        state: &LiveState,
+        asked: &Asked,
+    ) -> Result<Self, HttpError> {
+        let rows = table.rows(devices, &asked.request.selection, state.tables.now_us())?;
+        let mut writer = Format::NdJson.writer(&rows.schema(), Zone::UTC).map_err(QueryError::from)?;
+        let lines = writer.batch(&rows).map_err(QueryError::from)?;
+        let id = table.shown_position().map(|position| position.to_string());
+        Ok(Self { event: event(name, id.as_deref(), &lines), position: table.position() })
+    }
+
+    /// All chosen devices, or what has changed in them since the client was here last.
+    fn first(state: &LiveState, asked: &Asked) -> Result<(Option<Arc<LiveRights>>, Self), HttpError> {
+        let looked = state.look(asked)?;
+        let rights = looked.table.rights().cloned();
+        // A client that gets no position has none that it could come back with.
+        let since = asked.request.since.as_ref().filter(|_| rights.is_none());
+        let (name, devices) = match since {
+            None => ("snapshot", looked.devices),
+            Some(since) => {
+                let selection = &asked.request.selection;
+                let (devices, are_all) = looked.table.chosen_since(selection, looked.now_us, since);
+                (if are_all { "snapshot" } else { "rows" }, devices)
+            }
+        };
+        Ok((rights, Self::new(name, &looked.table, &devices, state, asked)?))
+    }
 }
 
 impl Follower {
-    fn begin(
+    async fn begin(
         state: Arc<LiveState>,
-        asked: Asked,
+        asked: Arc<Asked>,
         changes: Receiver<Arc<LiveTable>>,
-        permit: OwnedSemaphorePermit,
+        permit: RolePlace,
     ) -> Result<Self, HttpError> {
         let role = state.tables.role(&asked.caller);
-        let table = Arc::new(state.tables.table(&asked.table, &asked.caller).map_err(live_error)?);
-        let rights = table.rights().cloned();
-        let looked = state.looked(&asked, table)?;
+        let (rights, first) = state.make(&asked, Made::first).await?;
         let mut follower = Self {
             state,
             asked,
@@ -88,17 +125,7 @@ impl Follower {
             is_over: false,
             _permit: permit,
         };
-        // A client that gets no position has none that it could come back with.
-        let since = follower.asked.request.since.take().filter(|_| follower.rights.is_none());
-        let (name, devices) = match since {
-            None => ("snapshot", looked.devices),
-            Some(since) => {
-                let selection = &follower.asked.request.selection;
-                let (devices, are_all) = looked.table.chosen_since(selection, looked.now_us, &since);
-                (if are_all { "snapshot" } else { "rows" }, devices)
-            }
-        };
-        follower.push(name, &looked.table, &devices)?;
+        follower.push(first);
         Ok(follower)
     }
 
@@ -127,8 +154,8 @@ impl Follower {
                     self.alive = Box::pin(sleep(ALIVE_EVERY));
                     return Some(Bytes::from_static(b": alive\n\n"));
                 }
-                Some(Ok(table)) => self.handle_change(&table),
-                Some(Err(RecvError::Lagged(states))) => self.handle_gap(states),
+                Some(Ok(table)) => self.handle_change(&table).await,
+                Some(Err(RecvError::Lagged(states))) => self.handle_gap(states).await,
                 Some(Err(RecvError::Closed)) => {
                     self.end("stopping", "the server stops, or the table is not followed any more; come back");
                     continue;
@@ -141,7 +168,7 @@ impl Follower {
         }
     }
 
-    fn handle_change(&mut self, table: &LiveTable) -> Result<(), HttpError> {
+    async fn handle_change(&mut self, table: &LiveTable) -> Result<(), HttpError> {
         // The first states may be older than what the stream began with.
         if table.position().is_within(&self.sent) {
             return Ok(());
@@ -152,33 +179,40 @@ impl Follower {
             return Ok(());
         }
         check_count(&devices)?;
-        self.push("rows", &table, &devices)
+        let made = match devices.len() <= DEVICES_AT_ONCE {
+            true => Made::new("rows", &table, &devices, &self.state, &self.asked)?,
+            false => {
+                let make = move |state: &LiveState, asked: &Asked| Made::new("rows", &table, &devices, state, asked);
+                self.state.make(&self.asked, make).await?
+            }
+        };
+        self.push(made);
+        Ok(())
     }
 
     /// The client has not read in time: what it has missed is made up for by what is newest.
-    fn handle_gap(&mut self, states: u64) -> Result<(), HttpError> {
-        let table = self.state.tables.table(&self.asked.table, &self.asked.caller).map_err(live_error)?;
-        let now_us = self.state.tables.now_us();
-        let (devices, _) = table.chosen_since(&self.asked.request.selection, now_us, &self.sent);
-        check_count(&devices)?;
-        if self.rights.is_none() {
+    async fn handle_gap(&mut self, states: u64) -> Result<(), HttpError> {
+        let (sent, sees_all) = (self.sent.clone(), self.rights.is_none());
+        let made = self.state.make(&self.asked, move |state, asked| {
+            let table = state.tables.table(&asked.table, &asked.caller).map_err(live_error)?;
+            let (devices, _) = table.chosen_since(&asked.request.selection, state.tables.now_us(), &sent);
+            check_count(&devices)?;
+            // How much others have sent is not for a client to know that sees a part.
+            let is_told = sees_all || !devices.is_empty();
+            is_told.then(|| Made::new("rows", &table, &devices, state, asked)).transpose()
+        });
+        let Some(made) = made.await? else { return Ok(()) };
+        if sees_all {
             self.ready.push_back(event("skipped", None, format!("{{\"states\":{states}}}").as_bytes()));
-        } else if devices.is_empty() {
-            // How much others have sent is not for this client to know.
-            return Ok(());
         }
-        self.push("rows", &table, &devices)
+        self.push(made);
+        Ok(())
     }
 
-    fn push(&mut self, name: &str, table: &LiveTable, devices: &LiveDevices) -> Result<(), HttpError> {
-        let rows = table.rows(devices, &self.asked.request.selection, self.state.tables.now_us())?;
-        let mut writer = Format::NdJson.writer(&rows.schema(), Zone::UTC).map_err(QueryError::from)?;
-        let lines = writer.batch(&rows).map_err(QueryError::from)?;
-        let id = table.shown_position().map(|position| position.to_string());
-        self.ready.push_back(event(name, id.as_deref(), &lines));
-        self.sent = table.position();
+    fn push(&mut self, made: Made) {
+        self.ready.push_back(made.event);
+        self.sent = made.position;
         self.alive = Box::pin(sleep(ALIVE_EVERY));
-        Ok(())
     }
 
     fn end(&mut self, code: &str, message: &str) {
@@ -189,3 +223,5 @@ impl Follower {
 
 /// Time without changes after which a stream shows that it lives, and looks whether its client still has a role.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// Devices whose change is made into an event at once: less than a change of threads is worth.
+const DEVICES_AT_ONCE: usize = 64;

@@ -2,7 +2,8 @@
 //!
 //! - [`routes`]: requests that pull, and the order of their stages
 //! - [`request`]: what a request asks for
-//! - [`state`]: what all share
+//! - [`role_places`]: places that roles share, of which none can take all
+//! - [`state`]: what all share, and the threads on which answers are made
 //! - [`event_text`]: the text of events
 //! - [`events`]: changes as they come, as Server-Sent Events
 //! - [`windows`]: what places have measured in a window up to now, pulled or as events
@@ -10,6 +11,7 @@
 mod event_text;
 mod events;
 mod request;
+mod role_places;
 mod routes;
 mod state;
 mod windows;

@@ -24,7 +24,6 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use zonelake_net::Authenticator;
 use zonelake_query::{LiveTables, QueryError, Zone};
@@ -52,8 +51,7 @@ pub struct LiveArgs {
 /// Routes of what devices measure now.
 pub fn live_routes(args: LiveArgs) -> Router {
     let LiveArgs { tables, authenticator, waiting_max } = args;
-    let waiting = Arc::new(Semaphore::new(waiting_max.min(Semaphore::MAX_PERMITS)));
-    let state = Arc::new(LiveState { tables, authenticator, waiting });
+    let state = Arc::new(LiveState::new(tables, authenticator, waiting_max));
     Router::new().route("/api/v1/live/{table}", get(handle)).with_state(state)
 }
 
@@ -78,12 +76,12 @@ async fn respond(
     let caller = authenticate(&state.authenticator, headers, peer).await?;
     let accept = headers.get(ACCEPT).map(|value| value.to_str().unwrap_or("?"));
     let request = LiveRequest::new(parameters, headers)?;
-    let asked = Asked { table, request, caller };
+    let asked = Arc::new(Asked { table, request, caller });
     if accept.is_some_and(wants_events) {
-        let permit = state.permit()?;
+        let permit = state.permit(&asked.caller)?;
         return match asked.request.span {
-            Some(span) => windows::follow(&state, asked, span, permit, headers),
-            None => events::respond(&state, asked, permit),
+            Some(span) => windows::follow(&state, asked, span, permit, headers).await,
+            None => events::respond(&state, asked, permit).await,
         };
     }
     let format = Format::accepted(accept).ok_or_else(HttpError::not_acceptable)?;
@@ -98,11 +96,26 @@ fn wants_events(accept: &str) -> bool {
     types.any(|media| media.eq_ignore_ascii_case(MEDIA_TYPE))
 }
 
-async fn pull(state: &LiveState, asked: &Asked, format: Format) -> Result<Response, HttpError> {
-    let now = state.look(asked)?;
-    if !asked.request.knows(&now.tag) {
-        return answer(asked, format, &now);
-    }
+/// What a first look has found.
+enum First {
+    Answer(Response),
+    /// What the client has already.
+    Known(Looked),
+}
+
+async fn pull(state: &Arc<LiveState>, asked: &Arc<Asked>, format: Format) -> Result<Response, HttpError> {
+    let look = |state: &LiveState, asked: &Asked| state.look(asked);
+    let first = state.make(asked, move |state, asked| {
+        let now = state.look(asked)?;
+        match asked.request.knows(&now.tag) {
+            true => Ok(First::Known(now)),
+            false => answer(asked, format, &now).map(First::Answer),
+        }
+    });
+    let now = match first.await? {
+        First::Answer(response) => return Ok(response),
+        First::Known(now) => now,
+    };
     let not_modified = |looked: &Looked| {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -112,22 +125,25 @@ async fn pull(state: &LiveState, asked: &Asked, format: Format) -> Result<Respon
     if asked.request.wait.is_zero() {
         return Ok(not_modified(&now));
     }
-    let _permit = state.permit()?;
+    let _permit = state.permit(&asked.caller)?;
     // Followed first and looked at afterwards, so that no change falls between.
     let mut changes = state.tables.follow(&asked.table).map_err(live_error)?;
-    let mut now = state.look(asked)?;
+    let mut now = state.make(asked, look).await?;
     let mut role = state.tables.role(&asked.caller);
     let changed = async {
         while asked.request.knows(&now.tag) {
             use tokio::sync::broadcast::error::RecvError;
             match changes.recv().await {
                 Ok(table) if state.tables.may_go_on(&asked.table, &asked.caller, &mut role, now.table.rights()) => {
-                    let seen = table.seen_with(now.table.rights())?;
-                    now = state.looked(asked, Arc::new(seen))?;
+                    let rights = now.table.rights().cloned();
+                    let seen = state.make(asked, move |state, asked| {
+                        state.looked(asked, Arc::new(table.seen_with(rights.as_ref())?))
+                    });
+                    now = seen.await?;
                 }
                 // The refusal is that of a request that would come now.
-                Ok(_) => now = state.look(asked)?,
-                Err(RecvError::Lagged(_)) => now = state.look(asked)?,
+                Ok(_) => now = state.make(asked, look).await?,
+                Err(RecvError::Lagged(_)) => now = state.make(asked, look).await?,
                 Err(RecvError::Closed) => return Err(QueryError::stopping().into()),
             }
         }
@@ -137,7 +153,7 @@ async fn pull(state: &LiveState, asked: &Asked, format: Format) -> Result<Respon
         Ok(changed) => changed?,
         Err(_elapsed) => return Ok(not_modified(&now)),
     }
-    answer(asked, format, &now)
+    state.make(asked, move |_, asked| answer(asked, format, &now)).await
 }
 
 fn answer(asked: &Asked, format: Format, looked: &Looked) -> Result<Response, HttpError> {

@@ -1,22 +1,27 @@
-//! What requests that pull and streams of events share: the tables, the places of those that wait, and what a client has chosen.
+//! What requests that pull and streams of events share: the tables, the places of those that wait, the threads on which answers are made, and what
+//! a client has chosen.
 
 use std::sync::Arc;
 
 use axum::http::header::{CACHE_CONTROL, ETAG, VARY};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 use zonelake_net::{Authenticator, Cause};
 use zonelake_query::{Caller, LiveDevices, LiveError, LivePosition, LiveTable, LiveTables};
 
 use super::request::LiveRequest;
+use super::role_places::{RolePlace, RolePlaces, Taken};
 use crate::sql::error::HttpError;
 
 /// What all requests share.
 pub(super) struct LiveState {
     pub(super) tables: Arc<LiveTables>,
     pub(super) authenticator: Arc<Authenticator>,
-    pub(super) waiting: Arc<Semaphore>,
+    /// Of those that wait for changes.
+    pub(super) waiting: RolePlaces,
+    /// Of answers that are being made.
+    pub(super) making: RolePlaces,
 }
 
 /// A request whose client is known.
@@ -35,11 +40,50 @@ pub(super) struct Looked {
 }
 
 impl LiveState {
+    /// What all requests share, with places for so many that wait. A quarter of them is kept from each role, for the others.
+    pub(super) fn new(tables: Arc<LiveTables>, authenticator: Arc<Authenticator>, waiting_max: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // One core is left to readings that come in.
+        let making_max = cores.saturating_sub(1).max(1);
+        Self {
+            tables,
+            authenticator,
+            waiting: RolePlaces::new(waiting_max, waiting_max - waiting_max / 4),
+            making: RolePlaces::new(making_max, making_max.div_ceil(2)),
+        }
+    }
+
     /// The place of a request that waits.
-    pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, HttpError> {
-        let message = "too many clients follow changes; http.live_streams_max sets how many may";
-        let full = |_no_permit| HttpError::of_cause(Cause::TooManyConnections, "busy", message);
-        Arc::clone(&self.waiting).try_acquire_owned().map_err(full)
+    pub(super) fn permit(&self, caller: &Caller) -> Result<RolePlace, HttpError> {
+        self.waiting.try_take(&caller.name).map_err(|taken| {
+            let message = match taken {
+                Taken::ByAll => "too many clients follow changes; http.live_streams_max sets how many may",
+                Taken::ByRole => {
+                    "too many clients of this role follow changes; it may have three quarters of http.live_streams_max"
+                }
+            };
+            HttpError::of_cause(Cause::TooManyConnections, "busy", message)
+        })
+    }
+
+    /// Makes what may be an answer of many rows, in turn, and never on the threads that take in readings: these would stand still for the time of
+    /// it.
+    pub(super) async fn make<T: Send + 'static>(
+        self: &Arc<Self>,
+        asked: &Arc<Asked>,
+        work: impl FnOnce(&Self, &Asked) -> Result<T, HttpError> + Send + 'static,
+    ) -> Result<T, HttpError> {
+        let place = self.making.take(&asked.caller.name).await;
+        let (state, asked) = (Arc::clone(self), Arc::clone(asked));
+        let made = spawn_blocking(move || {
+            let made = work(&state, &asked);
+            drop(place);
+            made
+        });
+        made.await.unwrap_or_else(|error| {
+            tracing::error!("live values could not be made into an answer: {error}");
+            Err(HttpError::of_cause(Cause::Internal, "internal", "a fault of the server; its log says more"))
+        })
     }
 
     pub(super) fn look(&self, asked: &Asked) -> Result<Looked, HttpError> {

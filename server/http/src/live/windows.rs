@@ -18,11 +18,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use futures::stream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 use zonelake_query::{QueryError, ShownTag, WindowSpan, Zone};
 
 use super::event_text::{end_event, event, stream_of};
+use super::role_places::RolePlace;
 use super::state::{Asked, LiveState, check_rows, live_error, set_headers};
 use crate::sql::error::HttpError;
 use crate::sql::formats::Format;
@@ -52,18 +52,19 @@ fn encoded(rows: &arrow::record_batch::RecordBatch, format: Format) -> Result<Ve
 
 /// Answers at once, or once the window is another one than the client has.
 pub(super) async fn pull(
-    state: &LiveState,
-    asked: &Asked,
+    state: &Arc<LiveState>,
+    asked: &Arc<Asked>,
     span: WindowSpan,
     format: Format,
 ) -> Result<Response, HttpError> {
-    let mut now = look(state, asked, span)?;
+    let look = move |state: &LiveState, asked: &Asked| look(state, asked, span);
+    let mut now = state.make(asked, look).await?;
     if asked.request.knows(&now.tag) && !asked.request.wait.is_zero() {
-        let _permit = state.permit()?;
+        let _permit = state.permit(&asked.caller)?;
         let changed = async {
             while asked.request.knows(&now.tag) {
                 sleep(LOOK_EVERY).await;
-                now = look(state, asked, span)?;
+                now = state.make(asked, look).await?;
             }
             Ok::<(), HttpError>(())
         };
@@ -75,7 +76,9 @@ pub(super) async fn pull(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        let mut response = Response::new(Body::from(encoded(&now.rows, format)?));
+        let rows = now.rows;
+        let body = state.make(asked, move |_, _| encoded(&rows, format)).await?;
+        let mut response = Response::new(Body::from(body));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
         response
     };
@@ -84,15 +87,15 @@ pub(super) async fn pull(
 }
 
 /// Begins a stream of windows.
-pub(super) fn follow(
+pub(super) async fn follow(
     state: &Arc<LiveState>,
-    asked: Asked,
+    asked: Arc<Asked>,
     span: WindowSpan,
-    permit: OwnedSemaphorePermit,
+    permit: RolePlace,
     headers: &HeaderMap,
 ) -> Result<Response, HttpError> {
     // What cannot be shown at all is refused before the stream begins.
-    look(state, &asked, span)?;
+    state.make(&asked, move |state, asked| look(state, asked, span)).await?;
     let sent = headers.get("last-event-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let follower = Follower { state: Arc::clone(state), asked, span, sent, quiet: 0, is_over: false, _permit: permit };
     Ok(stream_of(stream::unfold(follower, async |mut follower| Some((follower.next().await?, follower)))))
@@ -101,14 +104,14 @@ pub(super) fn follow(
 /// A client that follows windows.
 struct Follower {
     state: Arc<LiveState>,
-    asked: Asked,
+    asked: Arc<Asked>,
     span: WindowSpan,
     /// Id of what the client has.
     sent: String,
     /// Looks since anything was sent.
     quiet: u32,
     is_over: bool,
-    _permit: OwnedSemaphorePermit,
+    _permit: RolePlace,
 }
 
 impl Follower {
@@ -122,7 +125,7 @@ impl Follower {
             }
             self.quiet += 1;
             // Each look is a request of its own, rights included.
-            match self.look() {
+            match self.look().await {
                 Ok(None) if self.quiet < QUIET_MAX => {}
                 Ok(None) => {
                     self.quiet = 1;
@@ -142,16 +145,21 @@ impl Follower {
     }
 
     /// The next event, where the window is another one than the client has.
-    fn look(&mut self) -> Result<Option<Bytes>, HttpError> {
+    async fn look(&mut self) -> Result<Option<Bytes>, HttpError> {
         if self.state.tables.is_stopping() {
             return Err(QueryError::stopping().into());
         }
-        let now = look(&self.state, &self.asked, self.span)?;
-        let id = now.tag.trim_start_matches("W/").trim_matches('"').to_owned();
-        if id == self.sent {
-            return Ok(None);
-        }
-        let event = event("window", Some(&id), &encoded(&now.rows, Format::NdJson)?);
+        let (span, sent) = (self.span, self.sent.clone());
+        let made = self.state.make(&self.asked, move |state, asked| {
+            let now = look(state, asked, span)?;
+            let id = now.tag.trim_start_matches("W/").trim_matches('"').to_owned();
+            if id == sent {
+                return Ok(None);
+            }
+            let event = event("window", Some(&id), &encoded(&now.rows, Format::NdJson)?);
+            Ok(Some((id, event)))
+        });
+        let Some((id, event)) = made.await? else { return Ok(None) };
         self.sent = id;
         Ok(Some(event))
     }

@@ -221,3 +221,50 @@ async fn a_stream_ends_with_the_role_and_no_more_of_them_are_open_than_may_be() 
     assert_eq!(events.next().await, None);
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_leaves_a_quarter_of_the_places_to_others_and_its_places_come_free_again() {
+    let folder = Folder { waiting_max: 4, ..Folder::new() };
+    let mut running = folder.serve().await;
+    let keys = running.devices("vung-ang", &["d0"]);
+    running.append(0, &[Row::new(0, keys[0], 10)]);
+    let everything = Grant::all_tables(Place::Everywhere, Visibility::Shown);
+    let registry = running.store.registry();
+    let roles = ["crowd", "other"].map(|name| {
+        let grants = [everything.clone()];
+        let password = registry.add_role_with(name, RoleKind::Own, Default::default(), &grants).unwrap();
+        basic(name, password.as_str())
+    });
+    let open = async |role: usize| Events::open(running.address(), "/api/v1/live/air", &roles[role], None).await;
+    let mut crowd = Vec::new();
+    for _ in 0..3 {
+        crowd.push(open(0).await);
+    }
+    let headers = [("authorization", roles[0].as_str()), ("accept", "text/event-stream")];
+    let fourth = get(running.address(), "/api/v1/live/air", &headers).await;
+    assert_eq!((fourth.status, fourth.headers["retry-after"].as_str()), (503, "1"));
+    // A window is followed from the same places, and so is a pull that waits.
+    let window = get(running.address(), "/api/v1/live/air?window=5m", &headers).await;
+    assert_eq!(window.status, 503);
+    let mut other = open(1).await;
+    assert_eq!(other.next().await.unwrap().name, "snapshot");
+    drop(crowd.pop());
+    let again = async {
+        loop {
+            if get(
+                running.address(),
+                "/api/v1/live/air?wait=1",
+                &[("authorization", roles[0].as_str()), ("if-none-match", "*")],
+            )
+            .await
+            .status
+                == 304
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), again).await.expect("the place of one that has gone comes free");
+    running.stop().await;
+}
