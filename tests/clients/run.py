@@ -1,6 +1,9 @@
 """Clients of PostgreSQL and of Arrow Flight SQL against a running server: each reads every type right, to its edges.
 
     python tests/clients/run.py [client…]
+
+Without a name, those of which CI has the programs. Those below by_hand/ need `pip install -r tests/clients/by_hand/requirements.txt`,
+`npm install --prefix tests/clients/by_hand`, and Debian's odbc-postgresql: `… run.py asyncpg`, or `by_hand` for all of them.
 """
 
 import sys
@@ -18,6 +21,7 @@ import questions_client
 import reports_client
 import sqlalchemy_client
 import tls_client
+from by_hand import BY_HAND
 from rows import start
 
 CLIENTS = {
@@ -37,10 +41,12 @@ CLIENTS = {
 
 
 def main(names):
+    known = CLIENTS | BY_HAND
+    names = [one for name in names for one in (BY_HAND if name == "by_hand" else [name])]
     with start() as server:
         for name in names or CLIENTS:
             began = time.monotonic()
-            CLIENTS[name](server)
+            known[name](server)
             print(f"  {name}: all as it should be, {time.monotonic() - began:.1f} s", flush=True)
         server.end()
 
