@@ -3,6 +3,7 @@
 //! - [`grammar`]: the grammar, and limits of a text
 //! - [`nesting`], [`deep_stack`]: how deep a text can be nested, and a stack for that
 //! - [`parse_budget`]: a bound for the work of the parser
+//! - [`additions`]: syntax of PostgreSQL that the parser lacks
 //! - [`parse`]: text or tokens to statements
 //! - [`chains`], [`tree_bounds`]: long chains made shallow, and the bounds of a parsed statement
 //! - [`check`]: which statements are allowed
@@ -12,6 +13,7 @@
 //! - [`rewrites`]: syntax that DataFusion's planner does not know
 //! - [`corrections`]: what the parser or the planner understands otherwise than PostgreSQL
 
+mod additions;
 pub(crate) mod chains;
 pub(crate) mod check;
 pub(crate) mod corrections;

@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::dialect::{Dialect as Grammar, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 
+use crate::dialect::additions;
 use crate::dialect::grammar::GRAMMAR;
 
 /// Expressions that the parser may begin for each token. It begins less than two for each of a statement without errors.
@@ -99,7 +100,8 @@ impl Grammar for BudgetedGrammar {
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        self.grammar.parse_infix(parser, expr, precedence)
+        let between = self.grammar.prec_value(Precedence::Between);
+        additions::between(parser, expr, between).or_else(|| self.grammar.parse_infix(parser, expr, precedence))
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {

@@ -7,7 +7,7 @@ use crate::dialect::check::ensure_reading;
 use crate::dialect::corrections::correct;
 use crate::dialect::grammar::TextLimits;
 use crate::dialect::naming::column_names::{ColumnNames, name_columns};
-use crate::dialect::naming::name_relations;
+use crate::dialect::naming::{distinguish, name_relations};
 use crate::dialect::parameters::parameter_count;
 use crate::dialect::parse::parse_reading;
 use crate::dialect::rewrites::rewrite;
@@ -77,6 +77,7 @@ impl ReadStatement {
         rewrite(&mut tree);
         correct(&mut tree)?;
         zonelake_timeseries::prepare(&mut tree);
+        distinguish(&mut tree);
         Ok((tree, names))
     }
 }

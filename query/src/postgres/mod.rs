@@ -31,10 +31,12 @@
 //! - [`json`]: json and jsonb
 //! - [`aggregates`]: aggregates with accumulators of ours
 //! - [`function`], [`functions`]: functions of SQL
+//! - [`conversions`]: functions that make one type of another
 //! - [`value_error`]: errors with their SQLSTATE
 
 pub(crate) mod aggregates;
 pub(crate) mod arrays;
+pub(crate) mod conversions;
 pub(crate) mod function;
 pub(crate) mod functions;
 pub(crate) mod json;

@@ -8,7 +8,8 @@ use datafusion::logical_expr::ScalarUDF;
 
 use crate::postgres::aggregates::corrected::{CORRECTED, Corrected};
 use crate::postgres::arrays::operators::ArrayOperators;
-use crate::postgres::arrays::sets;
+use crate::postgres::arrays::{sets, sorted};
+use crate::postgres::conversions::{bytes, to_number, type_names};
 use crate::postgres::functions::array_functions::Subscripts;
 use crate::postgres::functions::checked_domain::{CHECKED, CheckedDomain};
 use crate::postgres::functions::compare_items::CompareItems;
@@ -38,8 +39,14 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
     let own = [
         array_functions::functions(),
         sets::functions(),
+        sorted::functions(),
         patterns::functions::functions(),
+        patterns::matches::functions(),
+        bytes::functions(),
+        to_number::functions(),
+        type_names::functions(),
         json::functions::functions(),
+        json::objects::functions(),
         similar_to::functions(),
         text_functions::functions(),
         number_functions::functions(),

@@ -18,6 +18,7 @@ mod register;
 mod relations;
 mod time;
 
+pub use functions::intervals::divide_interval;
 pub use planning::planner::TimeTypes;
 pub use planning::syntax::prepare;
 pub use planning::visit::{

@@ -130,12 +130,10 @@ select sin(0::float8), cos(0::float8), tan(0::float8), asin(0::float8), acos(1::
 select sinh(0::float8), cosh(0::float8), tanh(0::float8), cot(1::float8) > 0.64;
 select gcd(12, 18), lcm(4, 6), gcd(0, 5), factorial(10), factorial(0);
 select mod(10, 4), mod(-10, 4), mod(10.5, 3), div(10, 4), div(-7.5, 2);
--- differs: refused: Unsupported SQL unary operator BitwiseNot
--- ours: error
 select 5 & 3, 5 | 3, 5 # 3, ~5, 1 << 4, 256 >> 2;
 select 2 ^ 3, 2 ^ 0.5 > 1.41, -2 ^ 2, (-2) ^ 3;
--- differs: refused: Unsupported SQL unary operator PGSquareRoot
--- ours: error
+-- differs: cbrt differs in its last digit
+-- ours: 5|3|5
 select |/ 25, ||/ 27, @ -5;
 select greatest(1, 2.5, 3), least(1, null, -2), greatest(null::int, null), greatest('a', 'b');
 select coalesce(null, 1, 2), nullif(1, 1), nullif(1, 2), nullif('a', 'b');
@@ -178,22 +176,14 @@ select regr_slope(y, x), regr_intercept(y, x), regr_count(y, x), regr_r2(y, x) >
 -- ours: 2|4.333333333333333|2|12.666666666666668|5
 select regr_avgx(y, x), regr_avgy(y, x), regr_sxx(y, x), regr_syy(y, x), regr_sxy(y, x) from (values (1::float8, 2::float8), (2, 4), (3, 7)) t(x, y);
 select bit_and(x), bit_or(x) from (values (7), (5), (12)) t(x);
--- differs: refused: two columns of one expression
--- ours: error
 select bool_and(x), bool_or(x), every(x) from (values (true), (false), (null)) t(x);
--- differs: refused: function percentile_disc does not exist
--- ours: error
 select percentile_cont(0.5) within group (order by x), percentile_disc(0.5) within group (order by x) from (values (1::float8), (2), (3), (10)) t(x);
--- differs: refused: function mode does not exist
--- ours: error
 select mode() within group (order by x) from (values (1), (2), (2), (3)) t(x);
 select variance('NaN'::float8), variance(x) from (values ('NaN'::float8), (1)) t(x);
 select count(*) filter (where x > 1), sum(x) filter (where x > 1), sum(x) filter (where x > 9) from (values (1), (2), (3)) t(x);
 select pulses % 7, count(*) from probe group by 1 order by 1;
 select is_open, avg(level) > -8, min(temperature), max(temperature) from probe group by is_open order by is_open;
 select sum(level::numeric(10,2)), sum(temperature::numeric(12,2)) from probe;
--- differs: refused: two columns of one expression
--- ours: error
 select avg((pulses % 100)::int), avg((pulses % 100)::numeric) from probe;
 select device, sum(pulses % 10), count(pulses), count(*) from probe group by device having count(*) > 3 order by device desc;
 select (pulses % 3) as r, is_open, count(*) from probe group by rollup (r, is_open) order by r nulls last, is_open nulls last, 3;
@@ -215,15 +205,11 @@ select random() between 0 and 1, setseed(0.5) is null;
 select width_bucket(3, 0, 10, 5), width_bucket(-1, 0, 10, 5), width_bucket(11, 0, 10, 5);
 select numeric '1.5' = 1.5::float8, 1 = 1.0, 2::int = 2::bigint, 1::smallint = 1.0::numeric;
 select 9007199254740993::bigint = 9007199254740992::float8;
--- differs: refused: sql parser error: Expected: AND, found: 5 at Line: 1, Column: 70
--- ours: error
 select 1 between 0 and 2, 1 not between 0 and 2, 3 between symmetric 5 and 1, 1 between null and 2;
 select 1 in (1, 2), 1 in (2, null), 1 not in (2, null), null in (1);
 select case 1 when 1 then 'a' when 2 then 'b' end, case when false then 1 end, case when null then 1 else 2 end;
 select case x when 0 then 0 else 10 / x end from (values (0), (2), (5)) t(x);
 select 1 as "A", 2 as b order by "A";
--- differs: refused: two columns of one expression
--- ours: error
 select -(-5), +5, - - 5, 5 - -5;
 select 1 < 2 and 2 < 3, not 1 > 2, 1 <> 2, 1 != 1;
 select 10 % 3 * 2, 2 + 3 * 4 ^ 2, (2 + 3) * 4, 7 / 2 * 2, 7 * 2 / 2;
@@ -234,6 +220,8 @@ select sign('NaN'::float8), sign('-0'::float8), '-NaN'::float8, sign('-Infinity'
 select -x = x, -x > 1e300, -x between floor(x) and ceil(x), -x in (x), -x is distinct from x from (values ('NaN'::float8)) t(x);
 select -x from (values ('NaN'::float8), (1), (null), ('Infinity')) t(x) order by -x;
 select count(*) from (select -x as x from (values ('NaN'::float8), (1)) t(x) union select x from (values ('NaN'::float8), (-1)) t(x)) u;
+-- differs: taken, where PostgreSQL has an error
+-- ours: ffffffff|ffffffffffffffff|ff|80000000|ffffffffffffffff
 select to_hex(-1), to_hex(-1::bigint), to_hex(255::bigint), to_hex(2147483648), to_hex(-1::smallint);
 select to_char(1234.5, '9999.99'), to_char(-5, '999'), to_char(0.5, '0.00'), to_char(1234567, '9,999,999'), to_char(42, '000000'), to_char(12.345::numeric, 'FM90.00'), to_char(null::float8, '9');
 select to_char(0.5,'9.99'), to_char(0,'9'), to_char(0,'9.9'), to_char(-0.1,'99.99'), to_char(-0.1,'FM9.99'), to_char(12,'9990999.9'), to_char(12,'FM9990999.9'), to_char(485,'9 9 9'), to_char(485,'9,999'), to_char(485,'FM9,999'), to_char(148.5,'FM999.999'), to_char(148.5,'FM999.990');

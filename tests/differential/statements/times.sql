@@ -251,8 +251,6 @@ select '2026-01-02 03:04:05.1234567'::date;
 select date '2026-01-01' + 1, date '2026-01-01' - 1, 1 + date '2026-01-01', date '2026-03-01' - date '2026-02-01';
 select date '2026-01-01' + time '03:04', time '03:04' + interval '22 hours', time '03:04' - time '01:00';
 select time '04:05:06.789', '04:05'::time, time '23:59:59' > time '04:00', extract(hour from time '04:05:06');
--- differs: refused: Function 'make_interval' does not support named arguments
--- ours: error
 select make_date(2026, 2, 3), make_timestamp(2026, 2, 3, 4, 5, 6.5), make_interval(days => 3), make_time(4, 5, 6.5);
 select make_date(2026, 2, 30);
 select make_interval(1, 2, 3, 4, 5, 6, 7.5), make_timestamptz(2026, 2, 3, 4, 5, 6.5, 'Asia/Ho_Chi_Minh');
@@ -261,12 +259,8 @@ select extract(epoch from timestamptz '2026-01-01 00:00+00'), extract(epoch from
 select extract(day from interval '40 days 5 hours'), extract(hour from interval '40 days 50 hours'), extract(month from interval '14 months'), extract(year from interval '14 months');
 select justify_days(interval '35 days'), justify_hours(interval '27 hours'), justify_interval(interval '1 mon -1 hour');
 select interval '1 day' + interval '25 hours', interval '1 month' - interval '1 day', interval '1 hour' * 3, interval '1 day' / 4, 2 * interval '1 hour';
--- differs: refused: Internal error: Function 'avg' failed to match any signature, errors: Error during plannin
--- ours: error
 select sum(x), avg(x), min(x), max(x) from (values (interval '1 hour'), (interval '3 hours'), (null)) t(x);
 select x from (values (interval '1 month'), (interval '29 days'), (interval '31 days'), (interval '0')) t(x) order by x;
--- differs: refused: Unsupported Interval Expression with last_field Some(Month)
--- ours: error
 select interval '1' day, interval '2' hour, interval '1-2' year to month, interval '1 02:03' day to minute, interval '3' month;
 -- differs: refused: invalid input syntax for type timestamp: 'infinity'
 -- ours: error
@@ -276,8 +270,6 @@ select timestamp '2026-01-01' at time zone 'Asia/Ho_Chi_Minh', timestamptz '2026
 select timestamptz '2026-01-01 00:00+00' = timestamptz '2026-01-01 07:00+07', timestamptz '2026-01-01 00:00+00' < timestamp '2026-01-01 00:00:01';
 select date '2026-01-01' = timestamp '2026-01-01', date '2026-01-01' < timestamptz '2026-01-01 01:00+00', date '2026-01-01' between '2025-12-31' and '2026-01-02';
 select now() = current_timestamp, now() > '2020-01-01', current_date = now()::date, localtimestamp = now()::timestamp, clock_timestamp() >= now();
--- differs: refused: column 'localtime' does not exist
--- ours: error
 select current_time is not null, localtime is not null, statement_timestamp() is not null, transaction_timestamp() = now();
 select timestamp '2026-01-01 12:34:56.789'::timestamp(0), timestamp '2026-01-01 12:34:56.789'::timestamp(1), timestamptz '2026-01-01 12:34:56.789'::timestamptz(2);
 select (timestamp '2026-01-01 10:00', timestamp '2026-01-01 12:00') overlaps (timestamp '2026-01-01 11:00', timestamp '2026-01-01 13:00');

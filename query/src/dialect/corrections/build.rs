@@ -1,11 +1,14 @@
 //! Pieces of syntax trees that corrections put in the place of others.
 
+use std::ops::ControlFlow;
+
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
     ObjectName, Query, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, Value,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use zonelake_timeseries::{SyntaxVisitor, visit_expr};
 
 /// Call of a function with arguments by position.
 pub fn call(name: &str, arguments: Vec<Expr>) -> Expr {
@@ -82,4 +85,18 @@ pub(crate) fn derived(subquery: Box<Query>, name: &str, columns: &[&str]) -> Tab
 /// A name as SQL compares it: in lower case where it is not in quotes.
 pub(crate) fn folded(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}
+
+/// True where a query stands within an expression: one that is written twice would be twice as much to plan at each level.
+pub(crate) fn has_subquery(expr: &Expr) -> bool {
+    struct Finder(bool);
+    impl SyntaxVisitor for Finder {
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.0 = true;
+            ControlFlow::Break(())
+        }
+    }
+    let mut finder = Finder(false);
+    let ended = visit_expr(expr, &mut finder);
+    ended.is_break() || finder.0
 }

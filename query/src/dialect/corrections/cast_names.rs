@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, GroupByExpr, Ident, OrderByKind, Query, SelectItem, SetExpr, Value,
+    BinaryOperator, CastKind, DataType, Expr, GroupByExpr, Ident, OrderByKind, Query, SelectItem, SetExpr, Value,
 };
 use zonelake_timeseries::{SyntaxVisitorMut, visit_expr_mut, visit_own_expressions_mut};
 
@@ -173,6 +173,15 @@ fn operand(expr: &Expr) -> Option<(&Expr, usize)> {
 fn is_operand(expr: &Expr) -> bool {
     match expr {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Function(_) => true,
+        // Arithmetic, whose name DataFusion gives the cast around it too.
+        Expr::BinaryOp { op, .. } => matches!(
+            op,
+            BinaryOperator::Plus
+                | BinaryOperator::Minus
+                | BinaryOperator::Multiply
+                | BinaryOperator::Divide
+                | BinaryOperator::Modulo
+        ),
         Expr::Value(constant) => matches!(constant.value, Value::SingleQuotedString(_)),
         _ => false,
     }

@@ -1,25 +1,26 @@
 //! Clauses that DataFusion's planner does not know, in words that it knows.
 
-use std::ops::ControlFlow;
-
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    LimitClause, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, TableAliasColumnDef,
-    TableFactor, TableFunctionArgs, TableWithJoins, TimezoneInfo, Value,
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, GroupByExpr, Ident, LimitClause, ObjectName, OrderByExpr, OrderByKind, Query, Select,
+    SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, TableAliasColumnDef, TableFactor, TableFunctionArgs,
+    TableWithJoins, TimezoneInfo, Value, WindowSpec, WindowType,
 };
-use zonelake_timeseries::{SyntaxVisitor, visit_expr};
 
-use super::build::{bare, call, number, operation, take, template};
+use super::build::{bare, call, has_subquery, number, operation, take, template};
 use crate::error::{QueryError, QueryErrorCode};
 
 /// `FETCH FIRST n ROWS ONLY` as LIMIT.
 pub(super) fn fetch_as_limit(query: &mut Query) -> Result<(), QueryError> {
     let Some(fetch) = query.fetch.take() else { return Ok(()) };
+    let rows = fetch.quantity.unwrap_or_else(|| number(1));
+    if fetch.with_ties && !fetch.percent && keep_ties(query, &rows).is_some() {
+        return Ok(());
+    }
     if fetch.with_ties || fetch.percent {
-        let words = "not supported: FETCH … WITH TIES or PERCENT; write a condition on rank() OVER (ORDER BY …)";
+        let words = "not supported: FETCH … WITH TIES or PERCENT here; write a condition on rank() OVER (ORDER BY …)";
         return Err(QueryError::new(QueryErrorCode::Sql, words).with_sqlstate("0A000"));
     }
-    let rows = fetch.quantity.unwrap_or_else(|| number(1));
     match &mut query.limit_clause {
         Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(rows),
         Some(_) => {
@@ -32,6 +33,39 @@ pub(super) fn fetch_as_limit(query: &mut Query) -> Result<(), QueryError> {
         }
     }
     Ok(())
+}
+
+/// `FETCH FIRST n ROWS WITH TIES` of a SELECT of rows in an order, as a condition on their rank.
+fn keep_ties(query: &mut Query, rows: &Expr) -> Option<()> {
+    let (SetExpr::Select(select), Some(order), None) = (query.body.as_mut(), &query.order_by, &query.limit_clause)
+    else {
+        return None;
+    };
+    let OrderByKind::Expressions(all) = &order.kind else { return None };
+    // Places and names of columns mean something else within a window.
+    let is_place = |by: &OrderByExpr| matches!(by.expr, Expr::Value(_));
+    let is_named = select.projection.iter().any(|item| matches!(item, SelectItem::ExprWithAlias { .. }));
+    let has_groups = !matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    if is_named
+        || all.iter().any(|by| is_place(by) || has_subquery(&by.expr))
+        || has_groups
+        || select.distinct.is_some()
+        || select.having.is_some()
+        || select.qualify.is_some()
+    {
+        return None;
+    }
+    let mut rank = call("rank", Vec::new());
+    if let Expr::Function(function) = &mut rank {
+        function.over = Some(WindowType::WindowSpec(WindowSpec {
+            window_name: None,
+            partition_by: Vec::new(),
+            order_by: all.clone(),
+            window_frame: None,
+        }));
+    }
+    select.qualify = Some(operation(rank, BinaryOperator::LtEq, rows.clone()));
+    Some(())
 }
 
 /// `VALUES ((SELECT …))` as SELECTs: DataFusion's VALUES have no subqueries.
@@ -61,19 +95,6 @@ pub(super) fn values_with_subqueries(query: &mut Query) {
     if let Some(all) = all {
         *query.body = all;
     }
-}
-
-fn has_subquery(expr: &Expr) -> bool {
-    struct Finder(bool);
-    impl SyntaxVisitor for Finder {
-        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
-            self.0 = true;
-            ControlFlow::Break(())
-        }
-    }
-    let mut finder = Finder(false);
-    let ended = visit_expr(expr, &mut finder);
-    ended.is_break() || finder.0
 }
 
 /// `SELECT generate_series(1, 3)` as a relation beside the others.
@@ -213,6 +234,25 @@ pub(super) fn functions_by_other_names(expr: &mut Expr) {
         "every" => "bool_and",
         "clock_timestamp" | "statement_timestamp" | "transaction_timestamp" => "now",
         "gen_random_uuid" => "uuid",
+        "localtime" => {
+            let mut local = function.clone();
+            local.name = ObjectName::from(vec![Ident::new("localtimestamp")]);
+            *expr = as_time(Expr::Function(local));
+            return;
+        }
+        "make_time" => {
+            if let FunctionArguments::List(list) = &function.args
+                && list.args.len() == 3
+            {
+                let day = [2_000, 1, 1].map(|part| FunctionArg::Unnamed(FunctionArgExpr::Expr(number(part))));
+                let mut time = function.clone();
+                time.name = ObjectName::from(vec![Ident::new("make_timestamp")]);
+                let args = day.into_iter().chain(list.args.iter().cloned()).collect();
+                time.args = FunctionArguments::List(FunctionArgumentList { args, ..list.clone() });
+                *expr = as_time(Expr::Function(time));
+            }
+            return;
+        }
         "mod" => {
             if let Some((dividend, divisor)) = two_arguments(function) {
                 *expr = operation(dividend, BinaryOperator::Modulo, divisor);
@@ -227,7 +267,18 @@ pub(super) fn functions_by_other_names(expr: &mut Expr) {
         }
         _ => return,
     };
-    function.name = datafusion::sql::sqlparser::ast::ObjectName::from(vec![Ident::new(renamed)]);
+    function.name = ObjectName::from(vec![Ident::new(renamed)]);
+}
+
+/// The time of the day of a local time.
+fn as_time(local: Expr) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(local),
+        data_type: DataType::Time(None, TimezoneInfo::None),
+        array: false,
+        format: None,
+    }
 }
 
 fn two_arguments(function: &Function) -> Option<(Expr, Expr)> {

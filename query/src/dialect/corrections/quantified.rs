@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, FunctionArguments, GroupByExpr, Query, Select, SelectItem, SetExpr, UnaryOperator, Value,
 };
-use zonelake_timeseries::{SyntaxVisitorMut, visit_expr_mut, visit_own_expressions_mut};
+use zonelake_timeseries::{SyntaxVisitor, SyntaxVisitorMut, visit_expr_mut, visit_own_expressions_mut, visit_query};
 
 use super::build::{bare, call, derived, operation, take, template, text, truth};
 
@@ -47,6 +47,13 @@ fn correct_condition(expr: &mut Expr) {
         }
         Expr::UnaryOp { op: UnaryOperator::Not, expr: inner } if matches!(bare(inner), Expr::Exists { .. }) => {}
         Expr::InSubquery { expr: value, .. } if matches!(bare(value), Expr::Tuple(_)) => correct_row(expr),
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right }
+            if matches!(bare(left), Expr::Tuple(_)) && matches!(bare(right), Expr::Subquery(_)) =>
+        {
+            if let Some(members) = row_of_one(left, right) {
+                *expr = members;
+            }
+        }
         // A constant that is null is in no row, and not in none: DataFusion's join keeps what has no partner.
         Expr::InSubquery { expr: value, negated: true, .. } if !has_column(value) => correct_value(expr),
         Expr::InSubquery { expr: value, .. } => correct_value(value),
@@ -226,20 +233,58 @@ fn count_of(subquery: &Query) -> Option<Box<Query>> {
     }
 }
 
-/// `(a, b) IN (SELECT c, d …)` as a condition: a row exists whose members are equal.
+/// `(a, b) IN (SELECT c, d …)` as a condition: a row exists whose members are equal. `NOT IN`: there is none of which they are equal, or may be.
 fn correct_row(expr: &mut Expr) {
-    let Expr::InSubquery { expr: value, subquery, negated: false } = expr else { return };
+    let Expr::InSubquery { expr: value, subquery, negated } = expr else { return };
     let Expr::Tuple(members) = bare(value) else { return };
-    let names: Vec<String> = (0..members.len()).map(|at| format!("__member_{at}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let Some(mut exists) = template("SELECT 1 FROM (SELECT 1) AS __rows") else { return };
+    let Some((mut exists, names)) = rows_of_members(subquery, members.len()) else { return };
     let SetExpr::Select(select) = exists.body.as_mut() else { return };
-    let Some(from) = select.from.first_mut() else { return };
-    from.relation = derived(subquery.clone(), "__rows", &names);
     let equal = members.iter().zip(&names).map(|(member, name)| {
-        let inner = Expr::CompoundIdentifier(vec!["__rows".into(), (*name).into()]);
+        let inner = Expr::CompoundIdentifier(vec![ROWS.into(), name.as_str().into()]);
         operation(member.clone(), BinaryOperator::Eq, inner)
     });
-    select.selection = equal.reduce(|all, one| operation(all, BinaryOperator::And, one));
-    *expr = Expr::Exists { subquery: exists, negated: false };
+    let equal = equal.reduce(|all, one| operation(all, BinaryOperator::And, one));
+    select.selection = if *negated { equal.map(|equal| Expr::IsNotFalse(Box::new(equal))) } else { equal };
+    *expr = Expr::Exists { subquery: exists, negated: *negated };
+}
+
+/// `(a, b) = (SELECT c, d …)` of a subquery of one row: each member is that of the row.
+fn row_of_one(row: &Expr, right: &Expr) -> Option<Expr> {
+    let (Expr::Tuple(members), Expr::Subquery(subquery)) = (bare(row), bare(right)) else { return None };
+    // The query stands there once for each member: one within it would be there more often at each level.
+    if has_row(subquery) {
+        return None;
+    }
+    let (query, names) = rows_of_members(subquery, members.len())?;
+    let equal = members.iter().zip(&names).map(|(member, name)| {
+        let mut one = query.clone();
+        let SetExpr::Select(select) = one.body.as_mut() else { return None };
+        let column = Expr::CompoundIdentifier(vec![ROWS.into(), name.as_str().into()]);
+        select.projection = vec![SelectItem::UnnamedExpr(column)];
+        Some(operation(member.clone(), BinaryOperator::Eq, Expr::Subquery(one)))
+    });
+    let equal = equal.collect::<Option<Vec<_>>>()?;
+    equal.into_iter().reduce(|all, one| operation(all, BinaryOperator::And, one))
+}
+
+fn has_row(query: &Query) -> bool {
+    struct Rows;
+    impl SyntaxVisitor for Rows {
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if matches!(expr, Expr::Tuple(_)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    visit_query(query, &mut Rows).is_break()
+}
+
+const ROWS: &str = "__rows";
+
+/// A query over the rows of another one, and the names that its columns have there.
+fn rows_of_members(subquery: &Query, members: usize) -> Option<(Box<Query>, Vec<String>)> {
+    let names: Vec<String> = (0..members).map(|at| format!("__member_{at}")).collect();
+    let mut query = template("SELECT 1 FROM (SELECT 1) AS __rows")?;
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    let shown: Vec<&str> = names.iter().map(String::as_str).collect();
+    select.from.first_mut()?.relation = derived(Box::new(subquery.clone()), ROWS, &shown);
+    Some((query, names))
 }

@@ -17,8 +17,10 @@ pub(super) fn check_relation(relation: &TableFactor) -> Result<(), QueryError> {
         TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
             Err(unsupported("TABLESAMPLE; write WHERE random() < 0.01 for a hundredth of the rows"))
         }
-        TableFactor::Table { with_ordinality: true, .. } | TableFactor::UNNEST { with_ordinality: true, .. } => {
-            Err(unsupported("WITH ORDINALITY; write row_number() OVER ()"))
+        TableFactor::Table { with_ordinality: true, .. }
+        | TableFactor::Function { with_ordinality: true, .. }
+        | TableFactor::UNNEST { with_ordinality: true, .. } => {
+            Err(unsupported("WITH ORDINALITY but for unnest of one array; write row_number() OVER ()"))
         }
         // DataFusion applies the limit to the rows of all rows beside it together.
         TableFactor::Derived { lateral: true, subquery, .. }
@@ -61,6 +63,9 @@ pub(super) fn check_call(expr: &Expr) -> Result<(), QueryError> {
         |argument: &FunctionArg| matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_)));
     if name == "count" && list.args.iter().any(of_rows) {
         return Err(unsupported("count(t.*); write count(t.x) with a column of t that is never null, as its time"));
+    }
+    if function.over.is_some() && list.duplicate_treatment == Some(DuplicateTreatment::Distinct) {
+        return Err(unsupported("DISTINCT in a window function; count the values in a subquery, and join it"));
     }
     if name == "nth_value" && list.args.get(1).is_some_and(is_zero) {
         let words = "argument of nth_value must be greater than zero";

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use datafusion::sql::sqlparser::ast::{DataType, Expr, Value};
+use datafusion::sql::sqlparser::ast::{DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
+
+use crate::dialect::corrections::build::{bare, call};
+use crate::postgres::conversions::bytes::{ESCAPED, LENGTH, UNESCAPED};
 
 /// A constant of bytes as its digits.
 pub(super) fn rewrite(expr: &mut Expr) {
@@ -21,6 +24,37 @@ pub(super) fn rewrite(expr: &mut Expr) {
     // What is no text of bytes is left to the planner, which refuses it.
     if let Some(digits) = hex_digits(text) {
         *expr = Expr::Value(Value::HexStringLiteral(digits).with_empty_span());
+    }
+}
+
+/// `encode` and `decode` with escapes, and lengths of what is known to be bytes.
+pub(super) fn calls(expr: &mut Expr) {
+    let Expr::Function(function) = &*expr else { return };
+    let FunctionArguments::List(list) = &function.args else { return };
+    let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))) = list.args.first() else { return };
+    let is_escaped = || {
+        matches!(list.args.get(1), Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(form))))
+            if matches!(&form.value, Value::SingleQuotedString(form) if form.eq_ignore_ascii_case("escape")))
+    };
+    let name = match (function.name.to_string().to_lowercase().as_str(), list.args.len()) {
+        ("encode", 2) if is_escaped() => ESCAPED,
+        ("decode", 2) if is_escaped() => UNESCAPED,
+        ("length" | "octet_length", 1) if is_bytes(value) => LENGTH,
+        _ => return,
+    };
+    *expr = call(name, vec![value.clone()]);
+}
+
+/// True for what is bytes by how it is written.
+fn is_bytes(expr: &Expr) -> bool {
+    match bare(expr) {
+        Expr::Value(value) => matches!(value.value, Value::HexStringLiteral(_)),
+        Expr::Cast { data_type, .. } => *data_type == DataType::Bytea,
+        Expr::Function(function) => {
+            let name = function.name.to_string().to_lowercase();
+            ["decode", "convert_to", "sha224", "sha256", "sha384", "sha512", UNESCAPED].contains(&name.as_str())
+        }
+        _ => false,
     }
 }
 

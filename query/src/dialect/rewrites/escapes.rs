@@ -1,6 +1,9 @@
-//! `LIKE … ESCAPE 'c'`: the pattern rewritten with the backslash as its escape, which is the only one that the engine has. `LIKE ANY`, `^@`.
+//! `LIKE … ESCAPE 'c'`: the pattern rewritten with the backslash as its escape, which is the only one that the engine has. `LIKE ANY`,
+//! `LIKE ALL`, `^@`.
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, Value};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
+};
 
 use crate::dialect::corrections::build::{bare, call, operation, take};
 use crate::postgres::functions::like_escape::LIKE_ESCAPE;
@@ -22,11 +25,7 @@ pub(super) fn rewrite(expr: &mut Expr) {
 /// `x LIKE ANY (ARRAY['a%', 'b%'])` as `x LIKE 'a%' OR x LIKE 'b%'`.
 pub(super) fn any_pattern(expr: &mut Expr) {
     let (Expr::Like { any: true, pattern, .. } | Expr::ILike { any: true, pattern, .. }) = expr else { return };
-    let patterns = match bare(pattern) {
-        Expr::Array(array) => array.elem.clone(),
-        Expr::Tuple(patterns) => patterns.clone(),
-        _ => return,
-    };
+    let Some(patterns) = items(pattern) else { return };
     let each = patterns.into_iter().map(|one| {
         let mut like = expr.clone();
         if let Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. } = &mut like {
@@ -37,6 +36,32 @@ pub(super) fn any_pattern(expr: &mut Expr) {
     });
     if let Some(any) = each.reduce(|left, right| operation(left, BinaryOperator::Or, right)) {
         *expr = any;
+    }
+}
+
+fn items(patterns: &Expr) -> Option<Vec<Expr>> {
+    match bare(patterns) {
+        Expr::Array(array) => Some(array.elem.clone()),
+        Expr::Tuple(patterns) => Some(patterns.clone()),
+        _ => None,
+    }
+}
+
+/// `x LIKE ALL (ARRAY['a%', '%b'])`, which the parser takes for a call of `all`.
+pub(super) fn all_patterns(expr: &mut Expr) {
+    let (Expr::Like { any: false, pattern, .. } | Expr::ILike { any: false, pattern, .. }) = expr else { return };
+    let Expr::Function(Function { name, args: FunctionArguments::List(list), .. }) = pattern.as_ref() else { return };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] = list.args.as_slice() else { return };
+    let Some(patterns) = items(array).filter(|_| name.to_string().eq_ignore_ascii_case("all")) else { return };
+    let each = patterns.into_iter().map(|one| {
+        let mut like = expr.clone();
+        if let Expr::Like { pattern, .. } | Expr::ILike { pattern, .. } = &mut like {
+            **pattern = one;
+        }
+        like
+    });
+    if let Some(all) = each.reduce(|left, right| operation(left, BinaryOperator::And, right)) {
+        *expr = all;
     }
 }
 

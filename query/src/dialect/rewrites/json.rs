@@ -1,14 +1,15 @@
 //! JSON: types, operators and aggregates as functions.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, Ident, ObjectName, TableAlias,
-    TableAliasColumnDef, TableFactor,
+    BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, TableAlias, TableAliasColumnDef, TableFactor,
 };
 
-use crate::dialect::corrections::build::{bare, call, take, text};
+use crate::dialect::corrections::build::{bare, call, has_subquery, take, text};
 use crate::postgres::json::functions::{
     AGGREGATED, GET, GET_TEXT, ITEM_TEXTS, ITEMS, JSON, JSONB, NAMES, PATH, PATH_TEXT,
 };
+use crate::postgres::json::objects::OF_ROWS;
 
 /// Rewrites one expression, whose parts have been rewritten.
 pub(super) fn rewrite(expr: &mut Expr) {
@@ -50,9 +51,51 @@ fn aggregate(function: &mut Function) -> Option<Expr> {
         function.name = ObjectName::from(vec![Ident::new("array_agg")]);
         return Some(call(AGGREGATED, vec![Expr::Function(function.clone())]));
     }
+    if ["json_object_agg", "jsonb_object_agg"].contains(&name.as_str()) {
+        return object_of_rows(function, name == "jsonb_object_agg");
+    }
+    if ["json_object", "jsonb_object"].contains(&name.as_str()) {
+        read_arrays(function);
+        return None;
+    }
     let of_rows = items_function(&name)?;
     function.name = ObjectName::from(vec![Ident::new(of_rows)]);
     Some(call("unnest", vec![Expr::Function(function.clone())]))
+}
+
+/// `json_object_agg(name, value)` as an object of both arrays.
+fn object_of_rows(function: &Function, is_binary: bool) -> Option<Expr> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let [name, value] = list.args.as_slice() else { return None };
+    // What stands behind the arguments is written twice.
+    let is_repeatable = function.filter.as_ref().is_none_or(|filter| !has_subquery(filter))
+        && list.clauses.iter().all(|clause| match clause {
+            FunctionArgumentClause::OrderBy(all) => !all.iter().any(|by| has_subquery(&by.expr)),
+            _ => false,
+        });
+    if !is_repeatable {
+        return None;
+    }
+    let array = |of: &FunctionArg| {
+        let mut array = function.clone();
+        array.name = ObjectName::from(vec![Ident::new("array_agg")]);
+        array.args = FunctionArguments::List(FunctionArgumentList { args: vec![of.clone()], ..list.clone() });
+        Expr::Function(array)
+    };
+    let object = call(OF_ROWS, vec![array(name), array(value)]);
+    Some(if is_binary { call(JSONB, vec![object]) } else { object })
+}
+
+/// Constants as the arrays that `json_object` takes.
+fn read_arrays(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    for argument in &mut list.args {
+        if let FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) = argument
+            && matches!(bare(value), Expr::Value(_))
+        {
+            *value = call("array_of_text", vec![take(value), text("")]);
+        }
+    }
 }
 
 /// The function that makes the array whose items a function returns as rows.

@@ -1,11 +1,13 @@
 //! Regular expressions: PostgreSQL's pattern, flags and replacement in the words of the engine's.
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Subscript, Value,
+    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
+    Subscript, Value,
 };
 
 use crate::dialect::corrections::build::{call, number, take, text};
 use crate::postgres::patterns::functions::{PATTERN, REPLACEMENT};
+use crate::postgres::patterns::matches::{PART, REPLACE_FROM, SPLIT};
 use crate::postgres::patterns::translate;
 
 /// Translates the pattern of an operator or a function.
@@ -38,7 +40,7 @@ pub(super) fn rewrite(expr: &mut Expr) {
 /// Where a function has its flags.
 fn flags_at(name: &str) -> Option<usize> {
     match name {
-        "regexp_match" | "regexp_like" => Some(2),
+        "regexp_match" | "regexp_like" | "regexp_split_to_array" => Some(2),
         "regexp_replace" | "regexp_count" => Some(3),
         _ => None,
     }
@@ -46,10 +48,15 @@ fn flags_at(name: &str) -> Option<usize> {
 
 fn rewrite_call(function: &mut Function) {
     let name = function.name.to_string().to_lowercase();
-    let Some(flags_at) = flags_at(&name) else { return };
     let FunctionArguments::List(list) = &mut function.args else { return };
     let args: Option<Vec<Expr>> = list.args.iter().map(positional).collect();
     let Some(mut args) = args else { return };
+    if let Some((name, args)) = at_place(&name, &args) {
+        function.name = ObjectName::from(vec![Ident::new(name)]);
+        list.args = unnamed(args);
+        return;
+    }
+    let Some(flags_at) = flags_at(&name) else { return };
     if args.len() < 2 || args.len() > flags_at + 1 {
         return;
     }
@@ -57,7 +64,8 @@ fn rewrite_call(function: &mut Function) {
     let is_global = match flags.as_ref().map(constant) {
         None => false,
         Some(Some(flags)) => flags.contains('g'),
-        // The engine knows no flags but its own: those of a column stay with it.
+        // A function of ours takes the flags of each row; the engine knows none but its own, and those of a column stay with it.
+        Some(None) if ["regexp_match", "regexp_split_to_array"].contains(&name.as_str()) => false,
         Some(None) => return,
     };
     args[1] = pattern(take(&mut args[1]), flags);
@@ -70,7 +78,46 @@ fn rewrite_call(function: &mut Function) {
             args.push(text("g"));
         }
     }
-    list.args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
+    if name == "regexp_split_to_array" {
+        function.name = ObjectName::from(vec![Ident::new(SPLIT)]);
+    }
+    list.args = unnamed(args);
+}
+
+fn unnamed(args: Vec<Expr>) -> Vec<FunctionArg> {
+    args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect()
+}
+
+/// Functions that look for a match from a place on, or for one of several: `regexp_substr`, and `regexp_replace` with numbers.
+fn at_place(name: &str, args: &[Expr]) -> Option<(&'static str, Vec<Expr>)> {
+    let is_number = |arg: &Expr| matches!(arg, Expr::Value(value) if matches!(value.value, Value::Number(..)));
+    let or = |arg: Option<&Expr>, default: usize| arg.cloned().unwrap_or_else(|| number(default));
+    match name {
+        "regexp_substr" if (2..=6).contains(&args.len()) => {
+            let of_match = [or(args.get(2), 1), or(args.get(3), 1), or(args.get(5), 0)];
+            let pattern = pattern(args[1].clone(), args.get(4).cloned());
+            Some((PART, [args[0].clone(), pattern].into_iter().chain(of_match).collect()))
+        }
+        "regexp_replace" if (4..=6).contains(&args.len()) && is_number(&args[3]) => {
+            let of_match = [args[3].clone(), or(args.get(4), 1)];
+            let pattern = pattern(args[1].clone(), args.get(5).cloned());
+            let replaces = call(REPLACEMENT, vec![args[2].clone()]);
+            Some((REPLACE_FROM, [args[0].clone(), pattern, replaces].into_iter().chain(of_match).collect()))
+        }
+        _ => None,
+    }
+}
+
+/// The pattern of a text, a pattern and perhaps flags, of which the text is left.
+pub(super) fn of_arguments(args: &mut Vec<Expr>) -> Option<Expr> {
+    let flags = if args.len() > 2 { args.pop() } else { None };
+    let written = args.pop()?;
+    Some(pattern(written, flags))
+}
+
+/// True for flags that ask for all matches.
+pub(super) fn is_global(flags: &Expr) -> bool {
+    constant(flags).is_some_and(|flags| flags.contains('g'))
 }
 
 fn positional(argument: &FunctionArg) -> Option<Expr> {

@@ -1,9 +1,10 @@
 //! Subqueries that stand for one value: `ARRAY(SELECT …)`, and those of one row by `LIMIT 1`, which DataFusion plans only as
 //! aggregates where they read the query around them.
 
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArgumentClause, FunctionArguments, Ident, LimitClause, OrderByExpr, OrderByKind, Query, Select,
-    SelectItem, SetExpr, TableFactor, Value,
+    CaseWhen, Expr, FunctionArgumentClause, FunctionArguments, Ident, LimitClause, OrderByExpr, OrderByKind, Query,
+    Select, SelectItem, SetExpr, TableFactor, Value,
 };
 
 use super::correlation::{Correlation, correlation};
@@ -22,6 +23,35 @@ pub(super) fn array_of_rows(expr: &mut Expr) {
     if let Some(array) = aggregated(rows, "array_agg").or_else(|| array_of(rows)) {
         *expr = call(ARRAY_OR_EMPTY, vec![Expr::Subquery(array)]);
     }
+}
+
+/// `(SELECT x)` is x, and `(SELECT x WHERE y)` x or null: DataFusion plans a relation of one row, whose constants it takes for never null.
+pub(super) fn value_without_rows(expr: &mut Expr) {
+    let Expr::Subquery(query) = &*expr else { return };
+    let Some((value, condition)) = single_value(query) else { return };
+    *expr = match condition {
+        None => Expr::Nested(Box::new(value)),
+        Some(condition) => Expr::Case {
+            case_token: AttachedToken::empty(),
+            end_token: AttachedToken::empty(),
+            operand: None,
+            conditions: vec![CaseWhen { condition, result: value }],
+            else_result: None,
+        },
+    };
+}
+
+/// The value of a query without relations, and its condition.
+fn single_value(query: &Query) -> Option<(Expr, Option<Expr>)> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let has_clauses = query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some();
+    let is_plain =
+        select.from.is_empty() && !is_grouped(select) && select.distinct.is_none() && select.qualify.is_none();
+    let [item] = select.projection.as_slice() else { return None };
+    let value = item_expr(item)?;
+    // A call may make rows, or one of all.
+    let is_row = !matches!(value, Expr::Function(_)) && !calls_aggregate(value);
+    (is_plain && !has_clauses && is_row).then(|| (value.clone(), select.selection.clone()))
 }
 
 /// A subquery of at most one row. One without groups that aggregates has one row anyhow; the first row of one that reads the query
@@ -43,8 +73,19 @@ pub(super) fn one_row(expr: &mut Expr) {
     }
 }
 
-/// `x > ALL (SELECT … LIMIT 1)`: rows and no value, of which there may be none. Parentheses around the number keep [`one_row`] away.
+/// `x > ALL (SELECT … LIMIT 1)`: rows and no value, of which there may be none. Parentheses around the number keep [`one_row`] away, and a
+/// relation [`value_without_rows`].
 pub(super) fn keep_compared_rows(expr: &mut Expr) {
+    if let Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } = expr
+        && let Expr::Subquery(query) = right.as_mut()
+        && single_value(query).is_some()
+        && let Some(mut rows) = template("SELECT * FROM (SELECT 1) AS __rows")
+        && let SetExpr::Select(select) = rows.body.as_mut()
+        && let Some(from) = select.from.first_mut()
+    {
+        from.relation = derived(query.clone(), "__rows", &[]);
+        *query = rows;
+    }
     if let Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } = expr
         && let Expr::Subquery(query) = right.as_mut()
         && let Some(LimitClause::LimitOffset { limit: Some(limit), .. }) = &mut query.limit_clause

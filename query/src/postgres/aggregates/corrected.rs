@@ -3,16 +3,17 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunctionParams, WindowFunctionParams};
 use datafusion::logical_expr::function::{AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, GroupsAccumulator, ReversedUDAF, SetMonotonicity,
-    Signature, StatisticsArgs,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Coercion, Documentation, GroupsAccumulator, ReversedUDAF,
+    SetMonotonicity, Signature, StatisticsArgs, TypeSignature, TypeSignatureClass,
 };
 
+use crate::postgres::aggregates::interval_mean::{INTERVAL, IntervalMean, PARTS};
 use crate::postgres::aggregates::moments::Measure;
 use crate::postgres::aggregates::moving::Moving;
 use crate::postgres::aggregates::percentile::{GroupPercentiles, Percentile, fraction};
@@ -43,6 +44,7 @@ pub(crate) struct Corrected {
     inner: Arc<dyn AggregateUDFImpl>,
     aliases: Vec<String>,
     part: Part,
+    signature: Signature,
 }
 
 impl Corrected {
@@ -50,7 +52,23 @@ impl Corrected {
     pub(crate) fn of(function: &AggregateUDF, part: Part, names: &[&str]) -> AggregateUDF {
         let names = names.iter().map(|name| (*name).to_owned());
         let aliases = function.aliases().iter().cloned().chain(names).collect();
-        AggregateUDF::new_from_impl(Self { inner: Arc::clone(function.inner()), aliases, part })
+        let mut signature = function.signature().clone();
+        // The mean of intervals is ours alone.
+        if let (Part::Frames(Measure::Mean), TypeSignature::OneOf(types)) = (part, &mut signature.type_signature) {
+            types.push(TypeSignature::Coercible(vec![Coercion::new_exact(TypeSignatureClass::Interval)]));
+        }
+        AggregateUDF::new_from_impl(Self { inner: Arc::clone(function.inner()), aliases, part, signature })
+    }
+
+    /// True for the mean of intervals.
+    fn is_interval_mean(&self, of: Option<&DataType>) -> bool {
+        matches!((self.part, of), (Part::Frames(Measure::Mean), Some(DataType::Interval(_))))
+    }
+
+    /// The accumulator of the mean of intervals.
+    fn interval_mean(&self, args: &AccumulatorArgs<'_>) -> Option<Box<dyn Accumulator>> {
+        let is_interval = self.is_interval_mean(args.expr_fields.first().map(|field| field.data_type()));
+        (is_interval && !args.is_distinct).then(|| Box::new(IntervalMean::default()) as Box<dyn Accumulator>)
     }
 
     /// Wraps an accumulator that collects the values of a percentile.
@@ -89,6 +107,9 @@ impl Hash for Corrected {
 
 impl AggregateUDFImpl for Corrected {
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if let Some(mean) = self.interval_mean(&args) {
+            return Ok(mean);
+        }
         if let Part::Frames(measure) = self.part {
             let is_double = args.expr_fields.first().is_some_and(|field| *field.data_type() == DataType::Float64);
             if is_double && *args.return_field.data_type() == DataType::Float64 && !args.is_distinct {
@@ -100,6 +121,9 @@ impl AggregateUDFImpl for Corrected {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if let Some(mean) = self.interval_mean(&args) {
+            return Ok(mean);
+        }
         let found = self.percentile(&args)?;
         Ok(self.finished(self.inner.accumulator(args)?, found))
     }
@@ -144,14 +168,17 @@ impl AggregateUDFImpl for Corrected {
     }
 
     fn signature(&self) -> &Signature {
-        self.inner.signature()
+        &self.signature
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(types)
+        if self.is_interval_mean(types.first()) { Ok(INTERVAL) } else { self.inner.return_type(types) }
     }
 
     fn return_field(&self, fields: &[FieldRef]) -> Result<FieldRef> {
+        if self.is_interval_mean(fields.first().map(|field| field.data_type())) {
+            return Ok(Arc::new(Field::new(self.name(), INTERVAL, true)));
+        }
         self.inner.return_field(fields)
     }
 
@@ -160,11 +187,18 @@ impl AggregateUDFImpl for Corrected {
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        if self.is_interval_mean(args.input_fields.first().map(|field| field.data_type())) {
+            let part = |name: &str| -> FieldRef {
+                Arc::new(Field::new(format!("{}[{name}]", args.name), DataType::Int64, true))
+            };
+            return Ok(PARTS.into_iter().map(part).collect());
+        }
         self.inner.state_fields(args)
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
-        self.inner.groups_accumulator_supported(args)
+        let is_interval = self.is_interval_mean(args.expr_fields.first().map(|field| field.data_type()));
+        !is_interval && self.inner.groups_accumulator_supported(args)
     }
 
     fn simplify(&self) -> Option<AggregateFunctionSimplification> {

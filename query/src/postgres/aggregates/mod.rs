@@ -5,10 +5,12 @@
 //!
 //! - [`moments`]: what is known of a row, and of rows together
 //! - [`moving`]: the accumulator of a frame that moves
+//! - [`interval_mean`]: the mean of intervals
 //! - [`percentile`]: the value between two others
 //! - [`corrected`]: DataFusion's aggregates with these accumulators
 
 pub(crate) mod corrected;
+pub(crate) mod interval_mean;
 pub(crate) mod moments;
 pub(crate) mod moving;
 pub(crate) mod percentile;

@@ -1,5 +1,5 @@
 //! Arithmetic that fails where DataFusion's goes round: `+`, `-`, `*` and the minus sign of whole numbers, the division of doubles, and
-//! that of decimals, which DataFusion ends four digits behind those of the dividend.
+//! that of decimals, which DataFusion ends four digits behind those of the dividend. That of doubles has one NaN, without a sign.
 
 use std::sync::Arc;
 
@@ -111,12 +111,12 @@ impl ScalarUDFImpl for Checked {
             (Operation::Negate, [ColumnarValue::Scalar(operand)]) => {
                 return negated(operand.to_array()?, of);
             }
-            (Operation::Add, [left, right]) => return apply(left, right, add).map_err(|error| explained(error, of)),
+            (Operation::Add, [left, right]) => return apply(left, right, sum).map_err(|error| explained(error, of)),
             (Operation::Subtract, [left, right]) => {
-                return apply(left, right, sub).map_err(|error| explained(error, of));
+                return apply(left, right, difference).map_err(|error| explained(error, of));
             }
             (Operation::Multiply, [left, right]) => {
-                return apply(left, right, mul).map_err(|error| explained(error, of));
+                return apply(left, right, product).map_err(|error| explained(error, of));
             }
             (Operation::Divide, [left, right]) if of.is_decimal() => {
                 let arrays = [left.to_array(args.number_rows)?, right.to_array(args.number_rows)?];
@@ -131,6 +131,10 @@ impl ScalarUDFImpl for Checked {
     /// Sums and differences keep the order of an operand where the other is constant; beyond the type there is an error, and no row.
     fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
         let of = |at: usize| inputs.get(at).map_or(SortProperties::Unordered, |input| input.sort_properties);
+        // Of two infinities there comes a NaN, which is greater than all numbers.
+        if inputs.iter().any(|input| input.range.data_type().is_floating()) {
+            return Ok(SortProperties::Unordered);
+        }
         Ok(match (self.operation, of(0), of(1)) {
             (Operation::Add, SortProperties::Singleton, other) | (Operation::Add, other, SortProperties::Singleton) => {
                 other
@@ -144,6 +148,19 @@ impl ScalarUDFImpl for Checked {
 fn negated(operand: ArrayRef, of: &DataType) -> Result<ColumnarValue> {
     let negated = without_signed_nan(neg(&operand).map_err(|error| explained(error.into(), of))?);
     Ok(ColumnarValue::Scalar(datafusion::common::ScalarValue::try_from_array(&negated, 0)?))
+}
+
+/// `a + b`; infinity less infinity is a NaN whose sign is that of the machine.
+fn sum(left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef, ArrowError> {
+    add(left, right).map(without_signed_nan)
+}
+
+fn difference(left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef, ArrowError> {
+    sub(left, right).map(without_signed_nan)
+}
+
+fn product(left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef, ArrowError> {
+    mul(left, right).map(without_signed_nan)
 }
 
 /// Doubles of which each NaN is the same one.
@@ -174,7 +191,7 @@ fn divide(left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef, ArrowError> {
             return Err(ArrowError::DivideByZero);
         }
     }
-    Ok(Arc::clone(&quotients))
+    Ok(without_signed_nan(Arc::clone(&quotients)))
 }
 
 /// Digits behind the point of a quotient, as many as PostgreSQL gives at least where its whole part has one digit.

@@ -1,5 +1,5 @@
 //! `format(template, values…)`: `%s` is a value as text, `%I` a name, `%L` a literal, `%%` a percent sign, `%2$s` the
-//! second value. Widths are refused.
+//! second value. `%5s` and `%-5s` are padded with blanks in front and behind.
 
 use std::sync::Arc;
 
@@ -59,16 +59,12 @@ fn format_text(template: &str, values: &[Option<&str>]) -> Result<String> {
     let mut rest = template;
     while let Some((before, behind)) = rest.split_once('%') {
         text.push_str(before);
-        let digits = behind.len() - behind.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, behind_number) = behind.split_at(digits);
-        let (place, behind) = match (number, behind_number.strip_prefix('$')) {
-            ("", _) => (next, behind),
-            (_, None) => return exec_err!("widths are not possible in format"),
-            (number, Some(behind)) => match number.parse::<usize>().ok().and_then(|number| number.checked_sub(1)) {
-                Some(place) => (place, behind),
-                None => return exec_err!("format specifies argument 0, but arguments are numbered from 1"),
-            },
+        let (place, behind) = match numbered(behind) {
+            Some((0, _)) => return exec_err!("format specifies argument 0, but arguments are numbered from 1"),
+            Some((number, behind)) => (number - 1, behind),
+            None => (next, behind),
         };
+        let (width, behind) = width(behind)?;
         let mut characters = behind.chars();
         let kind = characters.next();
         rest = characters.as_str();
@@ -76,6 +72,7 @@ fn format_text(template: &str, values: &[Option<&str>]) -> Result<String> {
             text.push('%');
             continue;
         }
+        let start = text.len();
         let Some(value) = values.get(place) else { return exec_err!("too few arguments for format()") };
         // A value without a position follows the one before it, whether that had a position or not.
         next = place + 1;
@@ -91,9 +88,42 @@ fn format_text(template: &str, values: &[Option<&str>]) -> Result<String> {
             (Some('L'), None) => text.push_str("NULL"),
             _ => return exec_err!("format knows %s, %I, %L and %%"),
         }
+        pad(&mut text, start, width);
     }
     text.push_str(rest);
     Ok(text)
+}
+
+/// The number of a value in front of a dollar sign, and what stands behind that.
+fn numbered(rest: &str) -> Option<(usize, &str)> {
+    let (number, behind) = rest.split_once('$')?;
+    let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| number.parse().ok()).flatten().map(|number| (number, behind))
+}
+
+/// Letters that a value has at least; negative where the blanks stand behind it.
+fn width(rest: &str) -> Result<(i64, &str)> {
+    let (sign, rest) = rest.strip_prefix('-').map_or((1, rest), |rest| (-1, rest));
+    let digits = rest.len() - rest.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+    let (number, behind) = rest.split_at(digits);
+    match number.parse::<i64>() {
+        _ if number.is_empty() => Ok((0, behind)),
+        Ok(width) if width <= WIDTH_MAX => Ok((sign * width, behind)),
+        _ => exec_err!("a width of format is at most {WIDTH_MAX}"),
+    }
+}
+
+/// Letters of a width: calls within calls multiply.
+const WIDTH_MAX: i64 = 1_000;
+
+/// Fills what stands behind `start` up to a width.
+fn pad(text: &mut String, start: usize, width: i64) {
+    let letters = i64::try_from(text[start..].chars().count()).unwrap_or(i64::MAX);
+    let blanks = usize::try_from(width.abs().saturating_sub(letters)).unwrap_or(0);
+    match width < 0 {
+        true => text.push_str(&" ".repeat(blanks)),
+        false => text.insert_str(start, &" ".repeat(blanks)),
+    }
 }
 
 fn put_name(text: &mut String, name: &str) {
@@ -119,12 +149,13 @@ mod tests {
             ("%s, %s and 100 %%", vec![Some("a"), None], "a,  and 100 %"),
             ("%2$s %1$s %s", vec![Some("a"), Some("b")], "b a b"),
             ("%L %L", vec![Some("it's"), None], "'it''s' NULL"),
+            ("%5s|%-5s|%2$3s", vec![Some("a"), Some("b")], "    a|b    |  b"),
             ("none", vec![], "none"),
         ] {
             assert_eq!(format_text(template, &values).expect("a value"), text, "{template}");
         }
         for (template, values) in
-            [("%s", vec![]), ("%d", vec![Some("1")]), ("%5s", vec![Some("1")]), ("%I", vec![None])]
+            [("%s", vec![]), ("%d", vec![Some("1")]), ("%5000s", vec![Some("1")]), ("%I", vec![None])]
         {
             assert!(format_text(template, &values).is_err(), "{template}");
         }

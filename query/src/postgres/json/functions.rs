@@ -160,7 +160,10 @@ fn many_typing(given: &[DataType]) -> Typed {
 }
 
 /// Values that are made of the JSON of each row.
-fn each<T>(call: &Call<'_>, mut of_row: impl FnMut(usize, &Json<'_>) -> Result<Option<T>>) -> Result<Vec<Option<T>>> {
+pub(super) fn each<T>(
+    call: &Call<'_>,
+    mut of_row: impl FnMut(usize, &Json<'_>) -> Result<Option<T>>,
+) -> Result<Vec<Option<T>>> {
     let texts = call.args[0].as_string::<i64>();
     let rows = texts.iter().enumerate().map(|(row, text)| match text {
         Some(text) => of_row(row, &Json::read(text)?),
@@ -189,7 +192,7 @@ fn binary(json: &Json<'_>) -> String {
     text
 }
 
-fn part(json: Option<&Json<'_>>, as_text: bool) -> Option<String> {
+pub(super) fn part(json: Option<&Json<'_>>, as_text: bool) -> Option<String> {
     let json = json?;
     if as_text { json.text().map(str::to_owned) } else { Some(json.written.to_owned()) }
 }
@@ -264,7 +267,7 @@ fn names(call: &Call<'_>) -> Result<ArrayRef> {
     list_column(call, lists)
 }
 
-fn list_column(call: &Call<'_>, lists: Vec<Option<Vec<Option<String>>>>) -> Result<ArrayRef> {
+pub(super) fn list_column(call: &Call<'_>, lists: Vec<Option<Vec<Option<String>>>>) -> Result<ArrayRef> {
     let DataType::List(item) = call.result else { return plan_err!("an array is made") };
     let nulls = NullBuffer::from_iter(lists.iter().map(Option::is_some));
     let offsets = OffsetBuffer::from_lengths(lists.iter().map(|list| list.as_ref().map_or(0, Vec::len)));
@@ -294,7 +297,7 @@ fn to_jsonb(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 /// Texts as jsonb is written.
-fn canonical(texts: Vec<Option<String>>) -> Result<Vec<Option<String>>> {
+pub(super) fn canonical(texts: Vec<Option<String>>) -> Result<Vec<Option<String>>> {
     let one = |text: Option<String>| -> Result<Option<String>> {
         match text {
             Some(text) => Ok(Some(binary(&Json::read(&text)?))),

@@ -4,7 +4,9 @@
 //! - [`value`]: reading a text
 //! - [`written`]: values of any type as JSON
 //! - [`functions`]: functions of SQL
+//! - [`objects`]: functions of objects
 
 pub(crate) mod functions;
+pub(crate) mod objects;
 pub(crate) mod value;
 pub(crate) mod written;

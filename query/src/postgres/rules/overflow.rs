@@ -43,6 +43,11 @@ fn operation(left: &Expr, op: Operator, right: &Expr, schema: &DFSchema) -> Opti
             let is_double = !matches!(left, Expr::Literal(value, _) if value.data_type() != DataType::Float64);
             (is_double && !is_other_than_zero).then_some(Operation::Divide)
         }
+        (_, DataType::Float64) => {
+            let operation = Operation::of(op)?;
+            let is_double = !matches!(left, Expr::Literal(value, _) if value.data_type() != DataType::Float64);
+            (is_double && !keeps_numbers(left, operation) && !keeps_numbers(right, operation)).then_some(operation)
+        }
         (_, DataType::Int16 | DataType::Int32 | DataType::Int64) => {
             let operation = Operation::of(op)?;
             let is_chain = matches!(left, Expr::ScalarFunction(call) if call.name().starts_with("checked_"));
@@ -52,6 +57,12 @@ fn operation(left: &Expr, op: Operator, right: &Expr, schema: &DFSchema) -> Opti
         }
         _ => None,
     }
+}
+
+/// True for a constant that makes a NaN of nothing but a NaN: a sum needs two infinities for that, and a product zero and an infinity.
+fn keeps_numbers(operand: &Expr, operation: Operation) -> bool {
+    matches!(operand, Expr::Literal(ScalarValue::Float64(Some(value)), _)
+        if value.is_finite() && (operation != Operation::Multiply || *value != 0.0))
 }
 
 /// True where no values of the operands leave the range.

@@ -169,33 +169,39 @@ fn multiply_typing(given: &[DataType]) -> Typed {
 
 /// An interval by a factor or a divisor. Fractions of a month or a day become days and time, a month as 30 days. (PostgreSQL's
 /// `interval_mul` and `interval_div`: each part is divided itself, since 49 by a 49th is not a whole number.)
+/// An interval by a number, each part by itself, the rest of a month as days and that of a day as time; `None` beyond its range.
+pub fn divide_interval(interval: IntervalMonthDayNano, divisor: f64) -> Option<IntervalMonthDayNano> {
+    scale(interval, |part| part / divisor)
+}
+
+fn scale(interval: IntervalMonthDayNano, scaled: impl Fn(f64) -> f64) -> Option<IntervalMonthDayNano> {
+    // To the nearest millionth, as PostgreSQL does, so that 0.1 of a day is no sum of rounding errors.
+    let round = |value: f64| (value * 1e6).round() / 1e6;
+    let (months, days) = (scaled(interval.months.into()), scaled(interval.days.into()));
+    let us = scaled((interval.nanoseconds / 1_000) as f64);
+    // Negated, so that NaN, which compares as false, is out of range too.
+    if !(months.abs() < 2e9 && days.abs() < 2e9 && us.abs() < 9e15) {
+        return None;
+    }
+    let days_of_month = round((months - months.trunc()) * 30.0);
+    let mut seconds = round((days - days.trunc() + days_of_month - days_of_month.trunc()) * 86_400.0);
+    let mut whole_days = days.trunc() + days_of_month.trunc();
+    if seconds.abs() >= 86_400.0 {
+        whole_days += (seconds / 86_400.0).trunc();
+        seconds %= 86_400.0;
+    }
+    let us = round_i64(us + seconds * 1e6);
+    let (months, days) = (i32::try_from(trunc_i64(months)).ok()?, i32::try_from(trunc_i64(whole_days)).ok()?);
+    Some(IntervalMonthDayNano::new(months, days, us.checked_mul(1_000)?))
+}
+
 fn scale_interval(call: &Call<'_>, scaled: fn(f64, f64) -> f64) -> Result<ArrayRef> {
     let (intervals, factors) = (to_intervals(&call.array(0)?)?, call.array(1)?);
     let factors = factors.as_primitive::<Float64Type>();
-    // To the nearest millionth, as PostgreSQL does, so that 0.1 of a day is no sum of rounding errors.
-    let round = |value: f64| (value * 1e6).round() / 1e6;
-    let product_of = |interval: IntervalMonthDayNano, factor: f64| -> Option<IntervalMonthDayNano> {
-        let (months, days) = (scaled(interval.months.into(), factor), scaled(interval.days.into(), factor));
-        let us = scaled((interval.nanoseconds / 1_000) as f64, factor);
-        // Negated, so that NaN, which compares as false, is out of range too.
-        if !(months.abs() < 2e9 && days.abs() < 2e9 && us.abs() < 9e15) {
-            return None;
-        }
-        let days_of_month = round((months - months.trunc()) * 30.0);
-        let mut seconds = round((days - days.trunc() + days_of_month - days_of_month.trunc()) * 86_400.0);
-        let mut whole_days = days.trunc() + days_of_month.trunc();
-        if seconds.abs() >= 86_400.0 {
-            whole_days += (seconds / 86_400.0).trunc();
-            seconds %= 86_400.0;
-        }
-        let us = round_i64(us + seconds * 1e6);
-        let (months, days) = (i32::try_from(trunc_i64(months)).ok()?, i32::try_from(trunc_i64(whole_days)).ok()?);
-        Some(IntervalMonthDayNano::new(months, days, us.checked_mul(1_000)?))
-    };
     let products = intervals.iter().zip(factors).map(|(interval, factor)| match interval.zip(factor) {
         None => Ok(None),
         Some((_, factor)) if !scaled(1.0, factor).is_finite() => exec_err!("an interval is not divided by zero"),
-        Some((interval, factor)) => match product_of(interval, factor) {
+        Some((interval, factor)) => match scale(interval, |part| scaled(part, factor)) {
             Some(product) => Ok(Some(product)),
             None => exec_err!("interval out of range"),
         },

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use arrow::datatypes::IntervalMonthDayNano;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinOperator,
-    ObjectName, Select, SelectItem, TableFactor, TableWithJoins, UnaryOperator, Value,
+    DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    Interval, JoinOperator, ObjectName, Select, SelectItem, TableFactor, TableWithJoins, UnaryOperator, Value,
 };
 
 use crate::planning::visit::{SyntaxVisitorMut, visit_statement_mut};
@@ -67,6 +67,7 @@ impl SyntaxVisitorMut for SyntaxRewriter {
             Expr::Interval(interval) if interval.leading_field.is_none() && interval.last_field.is_none() => {
                 normalize_interval(&mut interval.value);
             }
+            Expr::Interval(interval) if interval.last_field.is_some() => write_fields(interval),
             Expr::UnaryOp { op: UnaryOperator::Minus, expr: operand } => {
                 if let Expr::Interval(interval) = &mut **operand
                     && negate(&mut interval.value).is_some()
@@ -97,6 +98,40 @@ fn normalize_interval(text: &mut Expr) {
     {
         *words = interval_in_plain_units(interval);
     }
+}
+
+/// `interval '1-2' year to month` in plain units: a number alone is of the last field, and what is below that field is cut off.
+fn write_fields(interval: &mut Interval) {
+    let Interval { value, leading_field: Some(first), last_field: Some(last), .. } = interval else { return };
+    let Expr::Value(text) = value.as_mut() else { return };
+    let Value::SingleQuotedString(words) = &mut text.value else { return };
+    let plain = words.trim();
+    let is_number = plain.trim_start_matches(['+', '-']).bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let written = match (&*first, &*last, plain.split_once(' ')) {
+        (_, last, None) if is_number => format!("{plain} {last}"),
+        (DateTimeField::Day, DateTimeField::Hour, Some((days, hours))) if !hours.contains(':') => {
+            format!("{days} days {hours} hours")
+        }
+        // A time of two parts has hours and minutes, unless its fields say otherwise.
+        (DateTimeField::Minute, DateTimeField::Second, None) if plain.matches(':').count() == 1 => {
+            format!("00:{plain}")
+        }
+        _ => plain.to_owned(),
+    };
+    let Some(mut parsed) = parse_interval(&written.to_lowercase()) else { return };
+    let smallest_us = match last {
+        DateTimeField::Month => {
+            parsed.days = 0;
+            i64::MAX
+        }
+        DateTimeField::Hour => 3_600_000_000,
+        DateTimeField::Minute => 60_000_000,
+        _ => 1,
+    };
+    let us = parsed.nanoseconds / 1_000;
+    parsed.nanoseconds = (us - us % smallest_us) * 1_000;
+    *words = interval_in_plain_units(parsed);
+    (interval.leading_field, interval.last_field) = (None, None);
 }
 
 fn interval_in_plain_units(IntervalMonthDayNano { months, days, nanoseconds }: IntervalMonthDayNano) -> String {
