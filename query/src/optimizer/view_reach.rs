@@ -66,6 +66,12 @@ impl UserDefinedLogicalNodeCore for ViewReach {
         HashSet::from([self.reach.column.to_owned()])
     }
 
+    /// The columns that are asked for, so that none that is not needed is cut off above this node: a projection between it and the filter
+    /// would hide the filter from the rule.
+    fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
+        Some(vec![output_columns.to_vec()])
+    }
+
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ViewReach: {:?}", self.reach)
     }
