@@ -270,7 +270,7 @@ fn receivers_that_never_answer_answer_without_end_or_send_elsewhere_hold_up_no_o
     });
     let (slow, slow_came) = careless(|mut stream| {
         // An answer in time, but only just: what is behind it must not wait at other hooks.
-        std::thread::sleep(std::time::Duration::from_secs(2));
+        std::thread::sleep(Duration::from_secs(2));
         stream.write_all(b"HTTP/1.1 200 S\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok();
     });
     let (endless, endless_came) = careless(|mut stream| {
