@@ -1,5 +1,6 @@
 //! Alert rules: what they find is in the table `alerts`, once, whatever breaks in between.
 
+use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -241,8 +242,14 @@ fn rules_of_other_tables_go_on_where_the_rows_of_one_cannot_be_read() {
     add(&place, "load", of_energy);
     add(&place, "hot", &rule("hot", "kiln", ""));
     send(&server, &token, "kiln", now(), 40.0);
-    let files = || files_below(&place.data().join("tables/environment"), ".parquet");
-    let file = wait_for(|| files().into_iter().find(|path| path.to_string_lossy().contains("date=")));
+    // A file that no version names would be written anew from the log.
+    let table = place.data().join("tables/environment");
+    let versions = || files_below(&table.join("_delta_log"), ".json");
+    let is_named = |path: &PathBuf| {
+        let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
+        versions().iter().any(|version| std::fs::read_to_string(version).is_ok_and(|entries| entries.contains(&name)))
+    };
+    let file = wait_for(|| files_below(&table, ".parquet").into_iter().find(is_named));
     let file = file.unwrap_or_else(|| panic!("it is never flushed\n{}", place.log()));
     server.kill();
     std::fs::write(&file, "no file of rows").expect("it can be written");
