@@ -248,7 +248,7 @@ fn flood_of_pulls(target: SocketAddr, authorization: &str, path: &str, connectio
     });
     let (answers, bytes) = (answers.into_inner(), bytes.into_inner());
     assert!(answers > 0, "no pull is answered");
-    format!("{answers} answers of {} KiB", bytes / answers >> 10)
+    format!("{answers} answers of {} KiB", (bytes / answers) >> 10)
 }
 
 /// Pulls of the last values of all devices, which are some thousand.
