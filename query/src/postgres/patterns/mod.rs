@@ -2,7 +2,7 @@
 //!
 //! - [`translate`]: a pattern, flags, and what replaces a match
 //! - [`functions`]: the same for what is no constant
-//! - [`matches`]: functions over all matches, and their groups
+//! - [`mod@matches`]: functions over all matches, and their groups
 
 pub(crate) mod functions;
 pub(crate) mod matches;
