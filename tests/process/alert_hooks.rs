@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -286,21 +287,28 @@ fn receivers_that_never_answer_answer_without_end_or_send_elsewhere_hold_up_no_o
         let answer = format!("HTTP/1.1 307 S\r\nLocation: http://127.0.0.1:{to}/\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(answer.as_bytes()).ok();
     });
+    run(&place, &["hook", "add", "good", &format!("http://127.0.0.1:{}/", good.port)]);
+    run(&place, &["rule", "add", "hot.toml"]);
+    let begun = now() + 10;
+    let send_in_turn = |numbers: Range<u64>| {
+        for number in numbers {
+            send(&server, &token, begun + 10 * number, if number % 2 == 0 { 60.0 } else { 40.0 });
+        }
+    };
+    let keys = |to: u64| (1..=to).map(|number| format!("hot/vung-ang/kiln/1/{number}")).collect::<Vec<_>>();
+    let await_good = |to: u64| good.await_keys(&place, &keys(to).iter().map(String::as_str).collect::<Vec<_>>());
+    // What rules, rows and deliveries take by themselves is taken before it is measured.
+    send_in_turn(0..10);
+    await_good(10);
+    let before = server.peak_memory_bytes();
     for (name, port) in
         [("a-silent", silent), ("b-slow", slow), ("c-endless", endless), ("d-heads", heads), ("e-away", away)]
     {
         run(&place, &["hook", "add", name, &format!("http://127.0.0.1:{port}/")]);
     }
-    run(&place, &["hook", "add", "good", &format!("http://127.0.0.1:{}/", good.port)]);
-    run(&place, &["rule", "add", "hot.toml"]);
-    let before = server.peak_memory_bytes();
     // Ten alerts: the slow receiver needs twenty seconds for them.
-    let begun = now() + 10;
-    for number in 0..10 {
-        send(&server, &token, begun + 10 * number, if number % 2 == 0 { 60.0 } else { 40.0 });
-    }
-    let all: Vec<String> = (1..=10).map(|number| format!("hot/vung-ang/kiln/1/{number}")).collect();
-    good.await_keys(&place, &all.iter().map(String::as_str).collect::<Vec<_>>());
+    send_in_turn(10..20);
+    await_good(20);
     assert!(slow_came.load(Ordering::Acquire) < 10, "the good one has waited for the slow one");
     for came in [&silent_came, &endless_came, &heads_came, &away_came] {
         let asked = wait_for(|| (came.load(Ordering::Acquire) > 0).then_some(()));
@@ -310,6 +318,7 @@ fn receivers_that_never_answer_answer_without_end_or_send_elsewhere_hold_up_no_o
     assert!(aside.is_some(), "{}\n{}", run(&place, &["hook", "list"]), place.log());
     assert!(elsewhere.all().is_empty(), "an alert goes to the address that was set, and to no other one");
     let taken = server.peak_memory_bytes().saturating_sub(before);
-    assert!(taken < 64 << 20, "the answers of receivers take {taken} bytes");
+    // The rest of the server takes up to 60 MB more meanwhile; an answer that is read to its end, ten times that within its five seconds.
+    assert!(taken < 128 << 20, "the answers of receivers take {taken} bytes");
     assert!(server.terminate().success());
 }
