@@ -9,7 +9,7 @@ use crate::tree::Crate;
 ///
 /// `benches` is the workload alone here: its measurements import what they measure as development dependencies. `tests/fuzz`
 /// tests everything and is imported by nobody.
-pub(crate) const ORDER: [(&str, &[&str]); 27] = [
+pub(crate) const ORDER: [(&str, &[&str]); 28] = [
     ("zonelake-schemas", &[]),
     ("zonelake-alerts", &["zonelake-schemas"]),
     ("zonelake-registry", &["zonelake-schemas"]),
@@ -27,7 +27,8 @@ pub(crate) const ORDER: [(&str, &[&str]); 27] = [
     ("zonelake-quic", &["zonelake-net", "zonelake-ingest"]),
     ("zonelake-alerting", &["zonelake-alerts", "zonelake-ingest", "zonelake-query"]),
     ("zonelake-http", &["zonelake-net", "zonelake-alerting"]),
-    ("zonelake-postgres", &["zonelake-net", "zonelake-query"]),
+    ("zonelake-postgres-values", &["zonelake-timeseries"]),
+    ("zonelake-postgres", &["zonelake-net", "zonelake-query", "zonelake-postgres-values"]),
     ("zonelake-flight", &["zonelake-net", "zonelake-ingest", "zonelake-query"]),
     (
         "zonelake-server",

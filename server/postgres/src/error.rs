@@ -7,7 +7,7 @@ use zonelake_net::Cause;
 use zonelake_query::QueryError;
 
 use crate::protocol::messages::{ERROR, put_report, put_report_with};
-use crate::values::error::ValueError;
+use zonelake_postgres_values::ValueError;
 
 /// Error of a statement; the connection goes on.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -7,7 +7,7 @@
 //! - `protocol`: messages, SCRAM and requests to cancel, below sessions
 //! - `statement`: SQL parsed, and rewritten as DataFusion SQL
 //! - `catalog`: `pg_catalog`
-//! - `rows`, `values`: results in the text and binary forms of PostgreSQL
+//! - `rows`: results as messages; their values are written by `zonelake-postgres-values`
 //! - `error`: errors by their SQLSTATE
 
 mod catalog;
@@ -18,7 +18,6 @@ mod rows;
 mod server;
 mod session;
 mod statement;
-mod values;
 
 pub use counts::PostgresMetrics;
 pub use server::{PostgresArgs, PostgresServer, serve_session};

@@ -17,12 +17,12 @@ use zonelake_query::RowStream;
 
 use crate::catalog::oid_names::function_names;
 use crate::error::PgError;
-use crate::protocol::messages::{ColumnDescription, put_count, put_message};
+use crate::protocol::messages::ColumnDescription;
 use crate::protocol::wire::FLUSH_BYTES;
-use crate::statement::copy_format::CopyFormat;
-use crate::values::column_writer::Column;
-use crate::values::datetime::Zone;
-use crate::values::type_mapping::{is_function_oid, type_bytes, type_of_column};
+use zonelake_postgres_values::{Column, CopyFormat, put_data_rows, type_bytes};
+
+use crate::catalog::column_types::{is_function_oid, type_of_column};
+use zonelake_timeseries::Zone;
 
 /// Form of rows as messages.
 #[derive(Debug, Clone)]
@@ -172,34 +172,16 @@ impl ResultCursor {
     /// number.
     pub(crate) fn put_rows(&mut self, form: &RowForm, rows_max: usize, out: &mut BytesMut) -> Result<usize, PgError> {
         let Some(current) = &mut self.current else { return Ok(0) };
-        let start = current.next;
+        let rows = current.next..current.rows.min(current.next.saturating_add(rows_max));
         // Stops once the output is worth sending, so memory does not grow with the size of a batch.
-        while current.next < current.rows && current.next - start < rows_max && out.len() < FLUSH_BYTES {
-            let row = current.next;
-            let at = out.len();
-            let mut written = Ok(());
-            match form {
-                RowForm::Rows(formats) => put_message(out, b'D', |out| {
-                    put_count(out, current.columns.len());
-                    for (column, is_binary) in current.columns.iter().zip(formats) {
-                        if written.is_ok() {
-                            written = column.put_sized(row, *is_binary, out);
-                        }
-                    }
-                }),
-                RowForm::Copy(format) => put_message(out, b'd', |out| {
-                    out.extend_from_slice(&self.copy_header.split());
-                    written = format.put_row(&current.columns, row, out);
-                }),
+        let written = match form {
+            RowForm::Rows(formats) => put_data_rows(&current.columns, formats, rows, out, FLUSH_BYTES)?,
+            RowForm::Copy(format) => {
+                format.put_data(&current.columns, &mut self.copy_header, rows, out, FLUSH_BYTES)?
             }
-            if let Err(error) = written {
-                // Half a message would break the protocol, and the error is a message of its own.
-                out.truncate(at);
-                return Err(error.into());
-            }
-            current.next += 1;
-        }
-        Ok(current.next - start)
+        };
+        current.next += written;
+        Ok(written)
     }
 
     /// Skips rows of the current batch; returns their number.

@@ -9,10 +9,12 @@
 //! - `functions`, `constants`, `comments`: functions that clients call in catalog queries
 //! - `set_config`: variables that a statement sets
 //! - `type_names`: names of types in casts
+//! - `column_types`: types of columns, OIDs among them
 //!
 //! Types, operators, access methods and whatever else is the same everywhere come from datafusion-pg-catalog, as do
 //! some of the functions and of the rules by which catalog queries are rewritten.
 
+pub(crate) mod column_types;
 mod comments;
 mod constants;
 pub(crate) mod extension;

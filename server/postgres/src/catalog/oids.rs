@@ -14,7 +14,7 @@ use zonelake_registry::Role;
 
 use crate::catalog::objects::{Objects, SCHEMAS, role_oid};
 use crate::catalog::oid_names::{function_name, function_oid};
-use crate::values::type_mapping::oid_of_name;
+use zonelake_postgres_values::oid_of_name;
 
 /// Types of PostgreSQL whose values are OIDs, each for one kind of object.
 pub(crate) const OID_TYPES: [&str; 6] = ["regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole"];

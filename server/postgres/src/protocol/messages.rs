@@ -11,6 +11,7 @@
 //! and then the limit of the server.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use zonelake_postgres_values::{put_count, put_sized};
 
 /// Longest first message.
 pub(crate) const STARTUP_BYTES_MAX: usize = 10_000;
@@ -203,17 +204,6 @@ pub(crate) fn put_message(out: &mut BytesMut, kind: u8, write: impl FnOnce(&mut 
     put_sized(out, true, write);
 }
 
-/// Writes a length in front of the bytes that `write` writes. With `with_itself` the length counts its own four bytes.
-pub(crate) fn put_sized(out: &mut BytesMut, with_itself: bool, write: impl FnOnce(&mut BytesMut)) {
-    let at = out.len();
-    out.put_i32(0);
-    write(out);
-    let length = out.len() - at - if with_itself { 0 } else { 4 };
-    let length =
-        i32::try_from(length).expect("a message is bounded by the memory of a statement, which is below 2 GiB");
-    out[at..at + 4].copy_from_slice(&length.to_be_bytes());
-}
-
 /// Writes text and the zero that ends it. A zero within would end it early, so it is left out.
 pub(crate) fn put_text(out: &mut BytesMut, text: &str) {
     out.extend(text.bytes().filter(|byte| *byte != 0));
@@ -332,11 +322,6 @@ fn put_fields(out: &mut BytesMut, kind: u8, [severity, sqlstate, message]: [&str
 
 pub(crate) const ERROR: u8 = b'E';
 pub(crate) const NOTICE: u8 = b'N';
-
-/// Writes a count of items that follow.
-pub(crate) fn put_count(out: &mut BytesMut, count: usize) {
-    out.put_u16(u16::try_from(count).expect("columns and parameters are counted before they are described"));
-}
 
 #[cfg(test)]
 mod tests {

@@ -6,8 +6,8 @@ use crate::protocol::messages::{COPY_DONE, put_bare, put_command_complete, put_c
 use crate::rows::RowForm;
 use crate::session::connection::Connection;
 use crate::session::outcome::SessionError;
-use crate::statement::copy_format::CopyFormat;
 use crate::statement::query::Query;
+use zonelake_postgres_values::CopyFormat;
 
 impl Connection {
     /// Executes a COPY: sends the whole result of a query in its form.

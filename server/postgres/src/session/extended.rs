@@ -22,7 +22,7 @@ use crate::session::prepared::Prepared;
 use crate::statement::commands::Command;
 use crate::statement::parameters::read_value;
 use crate::statement::parse::parse_commands;
-use crate::values::type_mapping::{parameter_type, type_of};
+use zonelake_postgres_values::{parameter_type, type_of};
 
 impl Connection {
     /// Handles Parse: a statement is parsed and stored under its name.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use zonelake_query::{POSTGRES_VERSION, milliseconds};
 
 use crate::error::PgError;
-use crate::values::datetime::Zone;
+use zonelake_timeseries::Zone;
 
 /// Values that a variable may have.
 enum Values {

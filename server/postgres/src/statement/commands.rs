@@ -1,8 +1,8 @@
 //! Commands: what a statement of PostgreSQL asks of the session. One command reads rows; the others change what holds
 //! for the connection: transactions, variables, cursors, prepared statements.
 
-use crate::statement::copy_format::CopyFormat;
 use crate::statement::query::Query;
+use zonelake_postgres_values::CopyFormat;
 
 /// A statement, parsed.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 //!
 //! - `tokens`: the tokens of a text, read one after the other
 //! - `parse`, `parse_copy`: which command a statement is
-//! - `commands`, `copy_format`: the commands of a session, and the forms of COPY
+//! - `commands`: the commands of a session
 //! - `query`: a command that reads rows: parsed and rewritten
 //! - `rewrite`, `build`: PostgreSQL's syntax rewritten as DataFusion SQL, and the syntax trees that rewriting needs
 //! - `catalog_query`, `empty_relations`, `with_names`: rewriting of catalog queries
@@ -11,7 +11,6 @@
 pub(crate) mod build;
 pub(crate) mod catalog_query;
 pub(crate) mod commands;
-pub(crate) mod copy_format;
 pub(crate) mod empty_relations;
 pub(crate) mod parameters;
 pub(crate) mod parse;

@@ -13,9 +13,9 @@ use uuid::Uuid;
 use zonelake_timeseries::{Zone, parse_day, parse_instant, parse_interval, parse_local};
 
 use crate::error::PgError;
-use crate::values::array::read_array_text;
-use crate::values::datetime::{days_since_1970, us_since_1970};
-use crate::values::numeric::read_numeric;
+use zonelake_postgres_values::read_array_text;
+use zonelake_postgres_values::read_numeric;
+use zonelake_postgres_values::{days_since_1970, us_since_1970};
 
 /// Reads the value of a parameter of type `of`, which the client declares as `oid`. Text of a time without a zone is in
 /// `zone`.
@@ -227,7 +227,7 @@ fn name_of(of: &DataType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::type_mapping::parameter_type;
+    use zonelake_postgres_values::parameter_type;
 
     fn text(text: &'static str, of: &Type) -> Result<ScalarValue, PgError> {
         let data_type = parameter_type(of.oid()).unwrap();

@@ -9,7 +9,7 @@ use crate::statement::commands::{Command, Discard};
 use crate::statement::parse_copy::parse_copy;
 use crate::statement::query::Query;
 use crate::statement::tokens::{TokenCursor, split_statements};
-use crate::values::type_mapping::oid_of_name;
+use zonelake_postgres_values::oid_of_name;
 
 /// Most statements of one text.
 const STATEMENTS_MAX: usize = 1_000;

@@ -3,9 +3,9 @@
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use crate::error::PgError;
-use crate::statement::copy_format::CopyFormat;
 use crate::statement::query::Query;
 use crate::statement::tokens::{TokenCursor, split_statements};
+use zonelake_postgres_values::CopyFormat;
 
 /// Parses a COPY statement: the query whose rows are copied, and their form.
 pub(crate) fn parse_copy(mut tokens: TokenCursor) -> Result<(Query, CopyFormat), PgError> {
@@ -144,7 +144,13 @@ fn one_byte(option: &str, value: &str) -> Result<u8, PgError> {
 
 #[cfg(test)]
 mod tests {
+    use crate::statement::commands::Command;
     use crate::statement::parse::parse_commands;
+    use arrow::array::{ArrayRef, Int32Array, StringArray};
+    use bytes::{Buf, BytesMut};
+    use std::sync::Arc;
+    use zonelake_postgres_values::Column;
+    use zonelake_timeseries::Zone;
 
     #[test]
     fn a_copy_reads_only_and_goes_to_the_client_only() {
@@ -157,5 +163,37 @@ mod tests {
         ] {
             assert_eq!(parse_commands(sql).map(|_| ()).unwrap_err().sqlstate, sqlstate, "{sql}");
         }
+    }
+
+    fn copied(sql: &str) -> String {
+        let Command::Copy { format, .. } = parse_commands(sql).unwrap().remove(0) else { panic!("{sql}") };
+        let arrays: [ArrayRef; 2] =
+            [Arc::new(Int32Array::from(vec![Some(1), None])), Arc::new(StringArray::from(vec!["a,\"b\"\n\t\\", ""]))];
+        let columns = arrays.map(|array| Column::new(&array, Zone::UTC).unwrap());
+        let (mut header, mut messages) = (BytesMut::new(), BytesMut::new());
+        format.put_header(&["n".to_owned(), "t".to_owned()], &mut header);
+        let written = format.put_data(&columns, &mut header, 0..2, &mut messages, usize::MAX).unwrap();
+        assert_eq!(written, 2);
+        let mut out = BytesMut::new();
+        while !messages.is_empty() {
+            assert_eq!(messages.get_u8(), b'd');
+            let length = usize::try_from(messages.get_u32()).unwrap() - 4;
+            out.extend_from_slice(&messages.split_to(length));
+        }
+        format.put_trailer(&mut out);
+        out.iter().map(|byte| char::from(*byte)).collect()
+    }
+
+    #[test]
+    fn the_forms_are_those_of_postgresql() {
+        assert_eq!(copied("copy (select 1, 2) to stdout"), "1\ta,\"b\"\\n\\t\\\\\n\\N\t\n");
+        assert_eq!(
+            copied("copy (select 1, 2) to stdout with (format csv, header true)"),
+            "n,t\n1,\"a,\"\"b\"\"\n\t\\\"\n,\"\"\n"
+        );
+        assert_eq!(copied("copy t to stdout csv header null 'x'"), "n,t\n1,\"a,\"\"b\"\"\n\t\\\"\nx,\n");
+        let binary = copied("copy t (a, b) to stdout (format binary)");
+        assert!(binary.starts_with("PGCOPY\n\u{ff}\r\n\0\0\0\0\0\0\0\0\0\0\u{2}\0\0\0\u{4}\0\0\0\u{1}"), "{binary:?}");
+        assert!(binary.ends_with("\u{ff}\u{ff}"));
     }
 }

@@ -19,7 +19,7 @@ use crate::statement::catalog_query::{is_catalog_query, rewrite_catalog_query, s
 use crate::statement::empty_relations::is_surely_empty;
 use crate::statement::rewrite::rewrite;
 use crate::statement::tokens::TokenCursor;
-use crate::values::type_mapping::oid_of_name;
+use zonelake_postgres_values::oid_of_name;
 
 /// A statement that reads rows.
 #[derive(Debug, Clone)]

@@ -19,7 +19,9 @@ use crate::catalog::relations::columns::{
 use crate::catalog::relations::keywords::keywords;
 use crate::catalog::relations::vacant::{vacant, vacant_names};
 use crate::session::variables::Variables;
-use crate::values::type_mapping::{type_bytes, type_of_column};
+use zonelake_postgres_values::type_bytes;
+
+use crate::catalog::column_types::type_of_column;
 
 /// Names of the tables.
 pub(crate) static TABLES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {

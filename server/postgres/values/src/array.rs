@@ -14,8 +14,8 @@ use arrow::array::ListArray;
 use bytes::{BufMut, BytesMut};
 use postgres_types::Type;
 
-use crate::protocol::messages::put_sized;
-use crate::values::error::ValueError;
+use crate::error::ValueError;
+use crate::sized::put_sized;
 
 /// Writes the array of a row as text: `{1,NULL,"a b"}`. `put_item` writes an item, and returns `false` for null.
 pub(crate) fn put_array_text(
@@ -98,7 +98,7 @@ fn items_of(list: &ListArray, row: usize) -> std::ops::Range<usize> {
 }
 
 /// Reads the items of an array that a client has written as text; `None` where the text is no array.
-pub(crate) fn read_array_text(text: &str) -> Option<Vec<Option<String>>> {
+pub fn read_array_text(text: &str) -> Option<Vec<Option<String>>> {
     let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut items = Vec::new();
     let mut characters = inner.chars().peekable();

@@ -92,7 +92,7 @@ fn short(count: usize) -> i16 {
 }
 
 /// Reads the binary form as text; `None` where the bytes are no decimal.
-pub(crate) fn read_numeric(bytes: &[u8]) -> Option<String> {
+pub fn read_numeric(bytes: &[u8]) -> Option<String> {
     let mut words = bytes.chunks_exact(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]]));
     let (count, weight, sign, scale) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let groups: Vec<i16> = words.collect();

@@ -2,11 +2,11 @@
 
 use arrow::error::ArrowError;
 
-use crate::values::datetime::OutOfRange;
+use crate::datetime::OutOfRange;
 
 /// Value that PostgreSQL's form of its type cannot represent.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ValueError {
+pub enum ValueError {
     /// Day or time out of PostgreSQL's range.
     #[error("a date or time is out of the range that PostgreSQL has: 4713 BC to 294276 AD")]
     Time,
@@ -26,7 +26,7 @@ impl From<OutOfRange> for ValueError {
 
 impl ValueError {
     /// SQLSTATE of the error.
-    pub(crate) fn sqlstate(&self) -> &'static str {
+    pub fn sqlstate(&self) -> &'static str {
         match self {
             Self::Time => "22008",
             Self::Bigint(_) => "22003",

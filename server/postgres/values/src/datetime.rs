@@ -4,8 +4,7 @@
 //! Microseconds since 1970 in 64 bits reach from the year -290,308 to 294,247.
 
 use bytes::{BufMut, BytesMut};
-pub(crate) use zonelake_timeseries::Zone;
-use zonelake_timeseries::{DAY_US, Day};
+use zonelake_timeseries::{DAY_US, Day, Zone};
 
 /// Days from 1970 to 2000, from which PostgreSQL counts.
 const DAYS_TO_2000: i64 = 10_957;
@@ -16,7 +15,7 @@ const DAY_MAX: i64 = 106_762_232;
 
 /// A day or time that PostgreSQL does not have.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct OutOfRange;
+pub struct OutOfRange;
 
 /// Days since 2000, as the binary form has them.
 pub(crate) fn days_since_2000(days: i64) -> Result<i32, OutOfRange> {
@@ -34,12 +33,12 @@ pub(crate) fn us_since_2000(us: i64) -> Result<i64, OutOfRange> {
 }
 
 /// Microseconds since 1970 of those since 2000.
-pub(crate) fn us_since_1970(us_since_2000: i64) -> Option<i64> {
+pub fn us_since_1970(us_since_2000: i64) -> Option<i64> {
     us_since_2000.checked_add(DAYS_TO_2000 * DAY_US)
 }
 
 /// Days since 1970 of those since 2000.
-pub(crate) fn days_since_1970(days_since_2000: i32) -> Option<i32> {
+pub fn days_since_1970(days_since_2000: i32) -> Option<i32> {
     i32::try_from(i64::from(days_since_2000) + DAYS_TO_2000).ok()
 }
 

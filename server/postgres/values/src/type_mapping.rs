@@ -5,7 +5,7 @@ use postgres_types::Type;
 
 /// Type of PostgreSQL for an Arrow type. An unsigned integer has the next larger type; a `UInt64` beyond the largest
 /// `bigint` is an error when it is sent.
-pub(crate) fn type_of(data_type: &DataType) -> Type {
+pub fn type_of(data_type: &DataType) -> Type {
     match data_type {
         DataType::Boolean => Type::BOOL,
         DataType::Int8 | DataType::Int16 | DataType::UInt8 => Type::INT2,
@@ -30,26 +30,8 @@ pub(crate) fn type_of(data_type: &DataType) -> Type {
     }
 }
 
-/// Type of PostgreSQL for a column. Its metadata marks integers that are OIDs.
-pub(crate) fn type_of_column(field: &Field) -> Type {
-    match field.data_type() {
-        DataType::Int32 if is_function_oid(field) => Type::REGPROC,
-        // Arrow has no type for OIDs, and clients join by them, so they are integers inside the engine.
-        DataType::Int32 if field.metadata().contains_key(OID_MARK) => Type::OID,
-        data_type => type_of(data_type),
-    }
-}
-
-/// True for a column of OIDs of functions, which are shown by their names.
-pub(crate) fn is_function_oid(field: &Field) -> bool {
-    field.metadata().get(OID_MARK).is_some_and(|kind| kind == "regproc")
-}
-
-/// Metadata key of a column of OIDs.
-const OID_MARK: &str = datafusion_pg_catalog::pg_catalog::oid_field::OID_ALIAS_KEY;
-
 /// Bytes of a value as RowDescription has them; −1 where values differ in length.
-pub(crate) fn type_bytes(of: &Type) -> i16 {
+pub fn type_bytes(of: &Type) -> i16 {
     match *of {
         Type::BOOL => 1,
         Type::INT2 => 2,
@@ -83,7 +65,7 @@ fn array_of(of: &Type) -> Type {
 
 /// Arrow type of a parameter that a client declares by its OID. `None` leaves the type to the place in the statement:
 /// where the client leaves it open, or declares one that is sent as text.
-pub(crate) fn parameter_type(oid: u32) -> Option<DataType> {
+pub fn parameter_type(oid: u32) -> Option<DataType> {
     let of = Type::from_oid(oid)?;
     Some(match of {
         Type::BOOL => DataType::Boolean,
@@ -129,7 +111,7 @@ const NUMERIC_DIGITS: u8 = 38;
 const NUMERIC_SCALE: i8 = 18;
 
 /// OID of a type by its name in SQL.
-pub(crate) fn oid_of_name(name: &str) -> Option<u32> {
+pub fn oid_of_name(name: &str) -> Option<u32> {
     if let Some(item) = name.strip_suffix("[]") {
         return Some(array_of(&Type::from_oid(oid_of_name(item)?)?).oid());
     }

@@ -13,24 +13,44 @@
 
 use bytes::{BufMut, BytesMut};
 
-use crate::protocol::messages::put_count;
-use crate::values::column_writer::Column;
-use crate::values::error::ValueError;
+use crate::column_writer::Column;
+use crate::error::ValueError;
+use crate::sized::put_count;
 
 /// Form of the rows of a COPY.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum CopyFormat {
+pub enum CopyFormat {
     /// Values between delimiters, with backslashes as escapes.
-    Text { delimiter: u8, null: String, header: bool },
+    Text {
+        /// Byte between values.
+        delimiter: u8,
+        /// Text of null.
+        null: String,
+        /// Whether a line of names is in front.
+        header: bool,
+    },
     /// Comma-separated values.
-    Csv { delimiter: u8, null: String, header: bool, quote: u8, escape: u8, force_quote: bool },
+    Csv {
+        /// Byte between values.
+        delimiter: u8,
+        /// Text of null.
+        null: String,
+        /// Whether a line of names is in front.
+        header: bool,
+        /// Byte around values that need it.
+        quote: u8,
+        /// Byte in front of a quote within a value.
+        escape: u8,
+        /// Whether all values have quotes.
+        force_quote: bool,
+    },
     /// PostgreSQL's binary form.
     Binary,
 }
 
 impl CopyFormat {
     /// Writes what stands in front of the rows.
-    pub(crate) fn put_header(&self, names: &[String], out: &mut BytesMut) {
+    pub fn put_header(&self, names: &[String], out: &mut BytesMut) {
         match self {
             Self::Binary => {
                 out.put_slice(b"PGCOPY\n\xff\r\n\0");
@@ -81,7 +101,7 @@ impl CopyFormat {
     }
 
     /// Writes what stands behind the rows.
-    pub(crate) fn put_trailer(&self, out: &mut BytesMut) {
+    pub fn put_trailer(&self, out: &mut BytesMut) {
         if *self == Self::Binary {
             out.put_i16(-1);
         }
@@ -127,44 +147,5 @@ impl CopyFormat {
                 out.put_u8(*quote);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use arrow::array::{ArrayRef, Int32Array, StringArray};
-
-    use super::*;
-    use crate::statement::commands::Command;
-    use crate::statement::parse::parse_commands;
-    use crate::values::datetime::Zone;
-
-    fn copied(sql: &str) -> String {
-        let Command::Copy { format, .. } = parse_commands(sql).unwrap().remove(0) else { panic!("{sql}") };
-        let arrays: [ArrayRef; 2] =
-            [Arc::new(Int32Array::from(vec![Some(1), None])), Arc::new(StringArray::from(vec!["a,\"b\"\n\t\\", ""]))];
-        let columns = arrays.map(|array| Column::new(&array, Zone::UTC).unwrap());
-        let mut out = BytesMut::new();
-        format.put_header(&["n".to_owned(), "t".to_owned()], &mut out);
-        for row in 0..2 {
-            format.put_row(&columns, row, &mut out).unwrap();
-        }
-        format.put_trailer(&mut out);
-        out.iter().map(|byte| char::from(*byte)).collect()
-    }
-
-    #[test]
-    fn the_forms_are_those_of_postgresql() {
-        assert_eq!(copied("copy (select 1, 2) to stdout"), "1\ta,\"b\"\\n\\t\\\\\n\\N\t\n");
-        assert_eq!(
-            copied("copy (select 1, 2) to stdout with (format csv, header true)"),
-            "n,t\n1,\"a,\"\"b\"\"\n\t\\\"\n,\"\"\n"
-        );
-        assert_eq!(copied("copy t to stdout csv header null 'x'"), "n,t\n1,\"a,\"\"b\"\"\n\t\\\"\nx,\n");
-        let binary = copied("copy t (a, b) to stdout (format binary)");
-        assert!(binary.starts_with("PGCOPY\n\u{ff}\r\n\0\0\0\0\0\0\0\0\0\0\u{2}\0\0\0\u{4}\0\0\0\u{1}"), "{binary:?}");
-        assert!(binary.ends_with("\u{ff}\u{ff}"));
     }
 }

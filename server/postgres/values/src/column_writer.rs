@@ -12,22 +12,25 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bytes::{BufMut, BytesMut};
 use postgres_types::Type;
 
-use crate::protocol::messages::put_sized;
-use crate::values::array::{put_array, put_array_text};
-use crate::values::datetime::{
-    Zone, days_since_2000, put_date, put_fraction, put_time, put_timestamp, put_timestamptz, us_since_2000,
+use crate::array::{put_array, put_array_text};
+use crate::datetime::{
+    days_since_2000, put_date, put_fraction, put_time, put_timestamp, put_timestamptz, us_since_2000,
 };
-use crate::values::error::ValueError;
-use crate::values::numeric::{put_display, put_float4, put_float8, put_numeric};
-use crate::values::type_mapping::type_of;
+use crate::error::ValueError;
+use crate::numeric::{put_display, put_float4, put_float8, put_numeric};
+use crate::sized::put_sized;
+use crate::type_mapping::type_of;
+use zonelake_timeseries::Zone;
 
 /// Column of a batch, prepared for writing its values row by row.
-pub(crate) struct Column {
+#[derive(Debug)]
+pub struct Column {
     array: ArrayRef,
     values: Values,
 }
 
 /// Values in the type as which they are written.
+#[derive(Debug)]
 enum Values {
     Bool(BooleanArray),
     Int2(Int64Array),
@@ -56,7 +59,10 @@ enum Values {
 
 impl Column {
     /// Column of an array; `zone` is the zone of the session.
-    pub(crate) fn new(array: &ArrayRef, zone: Zone) -> Result<Self, ValueError> {
+    ///
+    /// # Errors
+    /// Fails where Arrow cannot convert the array.
+    pub fn new(array: &ArrayRef, zone: Zone) -> Result<Self, ValueError> {
         let whole = |array: &ArrayRef| cast(array, &DataType::Int64).map(|array| array.as_primitive().clone());
         let array = match array.data_type() {
             DataType::Dictionary(_, values) => cast(array, values)?,
@@ -108,12 +114,15 @@ impl Column {
     }
 
     /// True where the value of a row is null.
-    pub(crate) fn is_null(&self, row: usize) -> bool {
+    pub fn is_null(&self, row: usize) -> bool {
         self.array.is_null(row) || matches!(self.array.data_type(), DataType::Null)
     }
 
     /// Writes a value that is not null, as text.
-    pub(crate) fn put_text(&self, row: usize, out: &mut BytesMut) -> Result<(), ValueError> {
+    ///
+    /// # Errors
+    /// Fails where PostgreSQL has no such value.
+    pub fn put_text(&self, row: usize, out: &mut BytesMut) -> Result<(), ValueError> {
         match &self.values {
             Values::Bool(array) => out.put_u8(if array.value(row) { b't' } else { b'f' }),
             Values::Int2(array) | Values::Int4(array) | Values::Int8(array) => put_display(out, array.value(row)),
@@ -145,7 +154,10 @@ impl Column {
     }
 
     /// Writes a value that is not null, in the binary form.
-    pub(crate) fn put_binary(&self, row: usize, out: &mut BytesMut) -> Result<(), ValueError> {
+    ///
+    /// # Errors
+    /// Fails where PostgreSQL has no such value.
+    pub fn put_binary(&self, row: usize, out: &mut BytesMut) -> Result<(), ValueError> {
         match &self.values {
             Values::Bool(array) => out.put_u8(u8::from(array.value(row))),
             Values::Int2(array) => out.put_i16(narrow(array.value(row))),
@@ -174,7 +186,10 @@ impl Column {
     }
 
     /// Writes a value with its length in front, as DataRow has it; the length of null is −1.
-    pub(crate) fn put_sized(&self, row: usize, is_binary: bool, out: &mut BytesMut) -> Result<(), ValueError> {
+    ///
+    /// # Errors
+    /// Fails where PostgreSQL has no such value.
+    pub fn put_sized(&self, row: usize, is_binary: bool, out: &mut BytesMut) -> Result<(), ValueError> {
         if self.is_null(row) {
             out.put_i32(-1);
             return Ok(());
