@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use zonelake_reports::ReportError;
 use zonelake_schemas::error::ErrorKind;
 use zonelake_server::{FailureKind, ServerError};
 use zonelake_settings::SettingsError;
@@ -89,6 +90,25 @@ impl From<SettingsError> for CliError {
 impl From<ServerError> for CliError {
     fn from(error: ServerError) -> Self {
         Self::new(error.kind, error.message)
+    }
+}
+
+impl From<ReportError> for CliError {
+    fn from(error: ReportError) -> Self {
+        Self::from_kind(error.kind, error.message)
+    }
+}
+
+impl From<CliError> for ReportError {
+    fn from(error: CliError) -> Self {
+        let kind = match error.kind {
+            FailureKind::Failed | FailureKind::NothingAcceptable => ErrorKind::Bug,
+            FailureKind::Input => ErrorKind::Input,
+            FailureKind::Unsound => ErrorKind::Corrupt,
+            FailureKind::NoPermission => ErrorKind::Permission,
+            FailureKind::TryAgain => ErrorKind::Retry,
+        };
+        Self::new(kind, error.message)
     }
 }
 

@@ -11,6 +11,7 @@ use zonelake_alerting::{AlertFigure, AlertFigures};
 use zonelake_ingest::Pipeline;
 use zonelake_net::Authenticator;
 use zonelake_postgres::PostgresMetrics;
+use zonelake_reports::schedule::{ReportFigure, ReportFigures};
 
 /// Adds the gauges of the pipeline and of the store below it.
 pub(crate) fn register(metrics: &mut Metrics, pipeline: &Arc<Pipeline>) {
@@ -24,22 +25,51 @@ pub(crate) fn register_alerts(metrics: &mut Metrics) -> Arc<AlertFigures> {
     figures
 }
 
+/// Adds the figures of scheduled reports.
+pub(crate) fn register_reports(metrics: &mut Metrics) -> Arc<ReportFigures> {
+    let figures = Arc::new(ReportFigures::default());
+    metrics.register_collector(Box::new(OfReports(Arc::clone(&figures))));
+    figures
+}
+
+#[derive(Debug)]
+struct OfReports(Arc<ReportFigures>);
+
+impl Collector for OfReports {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        for ReportFigure { name, help, value, is_counter } in self.0.all() {
+            encode(&mut encoder, name, help, value, is_counter)?;
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug)]
 struct OfAlerts(Arc<AlertFigures>);
 
 impl Collector for OfAlerts {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         for AlertFigure { name, help, value, is_counter } in self.0.all() {
-            if is_counter {
-                let counter = ConstCounter::new(value);
-                counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
-            } else {
-                let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-                gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
-            }
+            encode(&mut encoder, name, help, value, is_counter)?;
         }
         Ok(())
     }
+}
+
+/// One figure, as a counter where it only grows.
+fn encode(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+    is_counter: bool,
+) -> Result<(), std::fmt::Error> {
+    if is_counter {
+        let counter = ConstCounter::new(value);
+        return counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?);
+    }
+    let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
 }
 
 #[derive(Debug)]

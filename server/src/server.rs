@@ -10,12 +10,12 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use prometheus_client::registry::Registry as Metrics;
 use tokio::sync::{Semaphore, watch};
-use zonelake_alerting::{AlertDelivery, AlertKeeper};
+use zonelake_alerting::{AlertDelivery, AlertFigures, AlertKeeper};
 use zonelake_flight::flight_route;
 use zonelake_http::{
     ControlServer, HttpArgs, HttpServer, LiveArgs, OperationsState, admin_routes, alert_rule_routes, audited,
     backup_routes, ending_with_credentials, for_administrator, for_roles, live_routes, operations_routes,
-    rejected_routes, rules_routes, sql_routes, with_cors, write_routes,
+    rejected_routes, report_routes, rules_routes, sql_routes, with_cors, write_routes,
 };
 use zonelake_ingest::{
     AuditLog, Compactor, DecodeLimits, Flusher, GatewayQuota, IngestMetrics, LastKeeper, Pipeline, PipelineOptions,
@@ -26,6 +26,7 @@ use zonelake_postgres::{PostgresArgs, PostgresServer};
 use zonelake_query::{LiveTables, QueryEngine};
 use zonelake_quic::QuicServer;
 use zonelake_registry::{ADMIN_USER, declared_tables};
+use zonelake_reports::schedule::{ReportFigures, ReportFolder, ReportKeeper, ReportKeeperArgs};
 use zonelake_schemas::audit::{AuditEntry, AuditOutcome, AuditTrail};
 use zonelake_schemas::clock::{Clock, SystemClock};
 use zonelake_settings::Settings;
@@ -52,6 +53,7 @@ pub struct Server {
     last_keeper: LastKeeper,
     alert_keeper: AlertKeeper,
     alert_delivery: AlertDelivery,
+    report_keeper: ReportKeeper,
     live: Arc<LiveTables>,
     audit: AuditLog,
     quic: QuicServer,
@@ -115,7 +117,9 @@ impl Server {
         let write = write_state(&pipeline, settings);
         let (on_this_machine, administration) = administration(&store, &engine, &write, &pipeline, &trail);
         // Before the listeners: whoever waits for one of them may run a command.
-        let rules = alert_rule_routes(Arc::clone(&engine), Arc::clone(&store));
+        let reports = report_folder(settings);
+        let rules = alert_rule_routes(Arc::clone(&engine), Arc::clone(&store))
+            .merge(report_routes(Arc::clone(&store), reports.clone()));
         let rules_on_this_machine = audited(rules.clone(), Arc::clone(&trail), "control");
         let (is_started, started) = watch::channel(false);
         let control = start_control(settings, once_started(on_this_machine.merge(rules_on_this_machine), started));
@@ -125,7 +129,7 @@ impl Server {
         let quic = start_quic(settings, &files, &pipeline, &authenticator.on("quic"), &engine)?;
         let postgres = start_postgres(settings, &engine, &authenticator.on("postgresql")).await?;
         let bounds = register_figures(&mut metrics, &pipeline, &postgres, &authenticator);
-        let alert_figures = gauges::register_alerts(&mut metrics);
+        let figures = (gauges::register_alerts(&mut metrics), gauges::register_reports(&mut metrics));
         let operations = OperationsState {
             health: Arc::clone(pipeline.health()),
             metrics: Arc::new(metrics),
@@ -142,11 +146,8 @@ impl Server {
         // Behind everything that can fail: the password is shown once, and a start that fails shows none.
         let first_password = ensure_admin(&store, &audit).await?;
         is_started.send_replace(true);
-        // It asks as an administrator, who is there from here on.
-        let alert_keeper = AlertKeeper::start(Arc::clone(&pipeline), Arc::clone(&engine), alert_figures);
-        let alert_keeper = alert_keeper.map_err(ServerError::failed)?;
-        let alert_delivery = AlertDelivery::start(Arc::clone(&store), engine, &system_certificates());
-        let alert_delivery = alert_delivery.map_err(ServerError::failed)?;
+        // They ask as an administrator, who is there from here on.
+        let (alert_keeper, alert_delivery, report_keeper) = start_keepers(&pipeline, &engine, trail, reports, figures)?;
         let started = Started {
             first_password,
             recovered,
@@ -168,6 +169,7 @@ impl Server {
             last_keeper,
             alert_keeper,
             alert_delivery,
+            report_keeper,
             live,
             audit,
             quic,
@@ -207,6 +209,7 @@ impl Server {
         self.compactor.stop().await;
         self.alert_keeper.stop().await;
         self.alert_delivery.stop().await;
+        self.report_keeper.stop().await;
         self.last_keeper.stop().await;
         self.flusher.stop().await;
         // Behind the interfaces, and before the last flush.
@@ -330,6 +333,27 @@ fn start_control(settings: &Settings, routes: axum::Router) -> Option<ControlSer
             );
         })
         .ok()
+}
+
+/// What works beside the interfaces: alert rules, their delivery, and scheduled reports.
+fn start_keepers(
+    pipeline: &Arc<Pipeline>,
+    engine: &Arc<QueryEngine>,
+    trail: Arc<dyn AuditTrail>,
+    folder: ReportFolder,
+    (alert_figures, figures): (Arc<AlertFigures>, Arc<ReportFigures>),
+) -> Result<(AlertKeeper, AlertDelivery, ReportKeeper), ServerError> {
+    let keeper = AlertKeeper::start(Arc::clone(pipeline), Arc::clone(engine), alert_figures);
+    let store = Arc::clone(pipeline.store());
+    let delivery = AlertDelivery::start(Arc::clone(&store), Arc::clone(engine), &system_certificates());
+    let args = ReportKeeperArgs { store, engine: Arc::clone(engine), trail, folder, figures };
+    let reports = ReportKeeper::start(args).map_err(ServerError::failed)?;
+    Ok((keeper.map_err(ServerError::failed)?, delivery.map_err(ServerError::failed)?, reports))
+}
+
+/// Folder of the files of scheduled reports.
+fn report_folder(settings: &Settings) -> ReportFolder {
+    ReportFolder::new(settings.reports.clone().unwrap_or_else(|| settings.data.join("reports")))
 }
 
 async fn open_store(

@@ -5,7 +5,7 @@ use crate::installation::{Installation, agent, wait_for};
 const START: u64 = 1_700_000_000;
 
 /// Value of a metric with these labels.
-fn metric(place: &Installation, password: &str, name: &str) -> Option<f64> {
+pub(crate) fn metric(place: &Installation, password: &str, name: &str) -> Option<f64> {
     let credentials = base64(&format!("admin:{password}"));
     let answer = agent().get(place.url("/metrics")).header("Authorization", format!("Basic {credentials}")).call();
     let text = answer.expect("the server answers").body_mut().read_to_string().expect("text");

@@ -10,7 +10,7 @@
 //! - [`limits`]: limits of the HTTP listener
 //! - [`demo`]: the README's first command
 //! - [`sql`]: where questions come from and answers go
-//! - [`report`]: figures in a form that is handed in
+//! - [`report`]: figures in a form that is handed in; [`report_schedules`]: the same when they are due, under kills
 //! - [`push`]: files over QUIC, and what a bad push is told
 //! - [`known_rows`]: what a push does with rows that are there
 //! - [`watch`]: files of a folder, as they are completed
@@ -60,6 +60,7 @@ mod reference;
 mod rejected;
 mod repeats;
 mod report;
+mod report_schedules;
 mod roles;
 mod rules;
 mod settings;

@@ -9,7 +9,7 @@ use crate::tree::Crate;
 ///
 /// `benches` is the workload alone here: its measurements import what they measure as development dependencies. `tests/fuzz`
 /// tests everything and is imported by nobody.
-pub(crate) const ORDER: [(&str, &[&str]); 28] = [
+pub(crate) const ORDER: [(&str, &[&str]); 29] = [
     ("zonelake-schemas", &[]),
     ("zonelake-alerts", &["zonelake-schemas"]),
     ("zonelake-registry", &["zonelake-schemas"]),
@@ -26,7 +26,8 @@ pub(crate) const ORDER: [(&str, &[&str]); 28] = [
     ("zonelake-net", &["zonelake-registry"]),
     ("zonelake-quic", &["zonelake-net", "zonelake-ingest"]),
     ("zonelake-alerting", &["zonelake-alerts", "zonelake-ingest", "zonelake-query"]),
-    ("zonelake-http", &["zonelake-net", "zonelake-alerting"]),
+    ("zonelake-reports", &["zonelake-alerting"]),
+    ("zonelake-http", &["zonelake-net", "zonelake-reports"]),
     ("zonelake-postgres-values", &["zonelake-timeseries"]),
     ("zonelake-postgres", &["zonelake-net", "zonelake-query", "zonelake-postgres-values"]),
     ("zonelake-flight", &["zonelake-net", "zonelake-ingest", "zonelake-query"]),

@@ -8,6 +8,7 @@
 //! - [`mod@write`]: line protocol
 //! - [`admin`]: gateways, roles, sites and rejected rows
 //! - [`alerts`]: alert rules
+//! - [`reports`]: scheduled reports
 //! - `administrator`: requests that only the administrator may make
 //! - `operations`: health and metrics
 //! - [`control`]: the control socket of the data folder
@@ -25,6 +26,7 @@ mod listener;
 mod live;
 mod operations;
 mod peer;
+mod reports;
 mod sql;
 mod write;
 
@@ -47,5 +49,9 @@ pub use credential_end::ending_with_credentials;
 pub use listener::{HttpArgs, HttpServer};
 pub use live::{LiveArgs, live_routes};
 pub use operations::{OperationsState, operations_routes};
+pub use reports::{
+    AddReportSchedule, PruneReports, PrunedReports, ReportFileItem, ReportRunItem, ReportRunList, ReportScheduleItem,
+    ReportScheduleList, VerifiedReportFile, VerifiedReports, VerifyReports, report_routes,
+};
 pub use sql::sql_routes;
 pub use write::write_routes;

@@ -28,6 +28,10 @@ pub struct Settings {
     #[config(env = "ZONELAKE_TABLES")]
     pub tables: Option<PathBuf>,
 
+    /// Folder of the files of scheduled reports, made where it is missing. Not set: `reports` within the data folder.
+    #[config(env = "ZONELAKE_REPORTS")]
+    pub reports: Option<PathBuf>,
+
     /// What the server writes to standard error.
     #[config(nested)]
     pub log: LogSettings,

@@ -1,19 +1,17 @@
 //! `zonelake report`: options, and which report is made.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, FixedOffset};
-use clap::{Args, ValueEnum};
+use arrow::array::RecordBatch;
+use clap::{Args, Subcommand};
+use zonelake_reports::report::making::made_at;
+use zonelake_reports::report::{Format, Language, MadeContent, Period, ReportRequest, make, reports};
+use zonelake_reports::{Answers, ReportError};
 use zonelake_schemas::clock::{Clock, SystemClock};
 
-use super::cell::report_time;
-use super::declaration::{Report, report, reports};
-use super::filled::{Filled, fill, texts};
-use super::language::Language;
-use super::period::Period;
-use super::question::{Place, literal};
-use super::{html, spreadsheet, station_file, text_csv, text_json};
+use super::{prune, schedule, verify};
 use crate::commands::sql::client::{Client, ClientOptions, SessionOptions};
 use crate::error::{CliError, long_help};
 use crate::options::CredentialOptions;
@@ -25,15 +23,19 @@ Examples:
   zonelake report environment --zone vung-ang --period 2026-10 --out environment.html
   zonelake report energy --zone vung-ang --period 2026-10 --format xlsx --language en --out energy.xlsx
   zonelake report network --province dak-lak --period 2026-12 --format json
-  zonelake report station-file --zone vung-ang --device air-1 --period 2026-10-05 --out ./files";
+  zonelake report station-file --zone vung-ang --device air-1 --period 2026-10-05 --out ./files
+  zonelake report schedule list";
 
 /// Make a report: figures of a zone and a period as a page, a workbook, CSV or JSON, in Vietnamese or English
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = long_help(EXAMPLES))]
 pub(crate) struct ReportOptions {
+    #[command(subcommand)]
+    pub command: Option<ReportCommand>,
+
     /// Name of the report, or list
     #[arg(value_name = "NAME")]
-    pub name: String,
+    pub name: Option<String>,
 
     /// Zone; without it all zones of the province that the role reads
     #[arg(long, value_name = "CODE")]
@@ -71,67 +73,73 @@ pub(crate) struct ReportOptions {
     pub credentials: CredentialOptions,
 }
 
-/// Format of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// A page, complete in itself, with plots
-    Html,
-    /// A workbook with charts
-    Xlsx,
-    /// One text with a block for each section
-    Csv,
-    /// One object, codes and times for programs
-    Json,
+/// What else is done with reports.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportCommand {
+    /// Have the server make reports when they are due
+    #[command(subcommand, after_long_help = long_help(schedule::EXAMPLES))]
+    Schedule(schedule::ScheduleCommand),
+    /// Check that files of scheduled reports are those that were made
+    #[command(after_long_help = long_help(verify::EXAMPLES))]
+    Verify(verify::VerifyOptions),
+    /// Remove old files of scheduled reports; their digests stay
+    #[command(after_long_help = long_help(prune::EXAMPLES))]
+    Prune(prune::PruneOptions),
 }
 
-/// Lists reports, or makes one.
+/// Lists reports, makes one, or does what else is done with them.
 ///
 /// # Errors
 /// Where the options do not fit, a question is refused or fails, the server cannot be reached, or the output cannot be written.
 pub(crate) fn run(options: &ReportOptions) -> Result<(), CliError> {
-    if options.name == "list" {
+    match &options.command {
+        Some(ReportCommand::Schedule(command)) => return schedule::run(command),
+        Some(ReportCommand::Verify(options)) => return verify::run(options),
+        Some(ReportCommand::Prune(options)) => return prune::run(options),
+        None => {}
+    }
+    let Some(name) = &options.name else {
+        return Err(CliError::input("name a report: see `zonelake report list`"));
+    };
+    if name == "list" {
         return list(options.language);
     }
-    let report = report(&options.name)?;
     let Some(period) = options.period else {
         return Err(CliError::input("a report has a period: --period 2026-10, a day, or 2026-10-01..2026-10-15"));
     };
-    check_options(&report, options, &period)?;
+    if options.format == Format::Xlsx && options.out.is_none() && std::io::stdout().is_terminal() {
+        return Err(CliError::input("a workbook is not for a terminal: name a file with --out"));
+    }
     let client = Client::new(&ClientOptions {
         url: options.url.clone(),
         credentials: options.credentials.clone(),
         session: SessionOptions::default(),
     })?;
-    let place = place(&client, options)?;
-    let filled = fill(&client, &report, place, period, options.language, now()?)?;
-    if report.is_station_file {
-        return write_station_files(&filled, options.out.as_deref());
-    }
-    let bytes = match options.format {
-        Format::Html => html::page(&filled)?.into_bytes(),
-        Format::Xlsx => spreadsheet::workbook(&filled)?,
-        Format::Csv => text_csv::text(&filled).into_bytes(),
-        Format::Json => text_json::text(&filled)?.into_bytes(),
+    let request = ReportRequest {
+        report: name.clone(),
+        zone: options.zone.clone(),
+        province: options.province.clone(),
+        device: options.device.clone(),
+        period,
+        format: options.format,
+        language: options.language,
     };
-    match &options.out {
-        Some(path) => write_file(path, &bytes)?,
-        None => std::io::stdout().lock().write_all(&bytes).map_err(CliError::failed)?,
+    let made = make(&client, &request, made_at(SystemClock::default().wall_us())?)?;
+    match made.content {
+        MadeContent::Whole(bytes) => match &options.out {
+            Some(path) => write_file(path, &bytes)?,
+            None => std::io::stdout().lock().write_all(&bytes).map_err(CliError::failed)?,
+        },
+        MadeContent::StationFiles { files, nothing } => write_station_files(&files, &nothing, options.out.as_deref())?,
     }
-    eprintln!("sha256 {}", text_csv::digest(&filled));
+    eprintln!("sha256 {}", made.digest);
     Ok(())
 }
 
-fn check_options(report: &Report, options: &ReportOptions, period: &Period) -> Result<(), CliError> {
-    if report.is_station_file && (options.device.is_none() || options.zone.is_none()) {
-        return Err(CliError::input("a file of a station needs --zone and --device"));
+impl Answers for Client {
+    fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>, ReportError> {
+        Self::rows(self, sql).map_err(ReportError::from)
     }
-    if !report.is_station_file && (options.device.is_some() || period.hour.is_some()) {
-        return Err(CliError::input("a device and an hour are for files of a station: see `zonelake report list`"));
-    }
-    if options.format == Format::Xlsx && options.out.is_none() && std::io::stdout().is_terminal() {
-        return Err(CliError::input("a workbook is not for a terminal: name a file with --out"));
-    }
-    Ok(())
 }
 
 fn list(language: Language) -> Result<(), CliError> {
@@ -144,48 +152,16 @@ fn list(language: Language) -> Result<(), CliError> {
     std::io::stdout().lock().write_all(lines.as_bytes()).map_err(CliError::failed)
 }
 
-/// The place with its names, as the reference tables have them for the role.
-fn place(client: &Client, options: &ReportOptions) -> Result<Place, CliError> {
-    let (mut province, mut zone) = (options.province.clone(), None);
-    if let Some(code) = &options.zone {
-        let and_province =
-            province.as_deref().map(|code| format!(" and province = {}", literal(code))).unwrap_or_default();
-        // One column: a code has no line end, and a name is what stands behind the first one.
-        let sql = format!(
-            "select province || chr(10) || name as named from zones where code = {}{and_province} order by province",
-            literal(code)
-        );
-        let found = texts(client, &sql)?;
-        let [found] = found.as_slice() else {
-            let what = if found.is_empty() { "there is no" } else { "several provinces have a" };
-            return Err(CliError::input(format!("{what} zone {code:?} that this role reads: see the table zones")));
-        };
-        let (of_zone, name) = found.split_once('\n').unwrap_or((found, code));
-        province = Some(of_zone.to_owned());
-        zone = Some((code.clone(), name.to_owned()));
-    }
-    let Some(province) = province else {
-        return Err(CliError::input("a report is of a zone or a province: name one with --zone or --province"));
-    };
-    let names = texts(client, &format!("select name from provinces where code = {}", literal(&province)))?;
-    let Some(province_name) = names.into_iter().next() else {
-        return Err(CliError::input(format!("there is no province {province:?}: see the table provinces")));
-    };
-    Ok(Place { province, province_name, zone, device: options.device.clone() })
-}
-
-fn write_station_files(filled: &Filled<'_>, out: Option<&Path>) -> Result<(), CliError> {
-    let files = station_file::files(filled)?;
+fn write_station_files(files: &BTreeMap<String, String>, nothing: &str, out: Option<&Path>) -> Result<(), CliError> {
     if files.is_empty() {
-        let reason = filled.sections.iter().find_map(|part| part.reason.as_ref());
-        let words = reason.map_or_else(String::new, |(code, words)| format!(": {words} ({code})"));
-        return Err(CliError::input(format!("there is nothing to write{words}")));
+        let separator = if nothing.is_empty() { "" } else { ": " };
+        return Err(CliError::input(format!("there is nothing to write{separator}{nothing}")));
     }
     match out {
         Some(folder) => {
             let cannot = |error| CliError::failed(format!("cannot make {}: {error}", folder.display()));
             std::fs::create_dir_all(folder).map_err(cannot)?;
-            for (name, text) in &files {
+            for (name, text) in files {
                 write_file(&folder.join(name), text.as_bytes())?;
                 eprintln!("{name}");
             }
@@ -199,16 +175,9 @@ fn write_station_files(filled: &Filled<'_>, out: Option<&Path>) -> Result<(), Cl
             files.values().try_for_each(|text| out.write_all(text.as_bytes())).map_err(CliError::failed)?;
         }
     }
-    eprintln!("sha256 {}", text_csv::digest(filled));
     Ok(())
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     std::fs::write(path, bytes).map_err(|error| CliError::failed(format!("cannot write {}: {error}", path.display())))
-}
-
-fn now() -> Result<DateTime<FixedOffset>, CliError> {
-    let now = DateTime::from_timestamp_micros(SystemClock::default().wall_us());
-    let now = now.ok_or_else(|| CliError::failed("the clock of this machine has no date"))?;
-    Ok(DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now).with_timezone(&report_time()))
 }

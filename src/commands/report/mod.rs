@@ -1,29 +1,13 @@
-//! `zonelake report`: figures of the views in a form that is handed in.
+//! `zonelake report`: figures of the views in a form that is handed in. How a report is made is in `server/reports`.
 //!
-//! - [`command`]: options, and which report is made
-//! - [`declaration`]: reports as they are declared in `schemas/reports`
-//! - [`period`]: the days of a report
-//! - [`language`]: Vietnamese and English: numbers, times, and words for codes
-//! - [`question`]: the SQL of a section, for its place and period
-//! - [`cell`]: values of an answer
-//! - [`filled`]: a report with its answers
-//! - [`station_file`]: files in the form of Circular 10/2021/TT-BTNMT
-//! - [`text_csv`], [`text_json`], [`html`], [`spreadsheet`]: formats; [`drawing`]: plots of a page
-//! - [`plotted`]: what a plot shows, for both of the formats that have one
+//! - [`command`]: options, and a report on demand
+//! - [`schedule`]: reports that the server makes when they are due
+//! - [`verify`]: whether what was handed in is what was made
+//! - [`prune`]: old files go
 
-mod cell;
 mod command;
-mod declaration;
-mod drawing;
-mod filled;
-mod html;
-mod language;
-mod period;
-mod plotted;
-mod question;
-mod spreadsheet;
-mod station_file;
-mod text_csv;
-mod text_json;
+mod prune;
+mod schedule;
+mod verify;
 
 pub(crate) use command::{ReportOptions, run};

@@ -13,6 +13,7 @@
 //! - `index`: what is held in memory, and how it is read from the file
 //! - `reference`: reference data as dated rows
 //! - `alerts`: alert rules with their versions and authors, and whom alerts are sent to
+//! - `report_schedules`: reports that are due at times, and what was made
 //! - `sqlite`: the file: connection and transactions, SQL schema, reference data
 //! - `table_declarations`, `tables`: tables as they are declared, and as they are registered
 //! - `earliest`: the earliest time that a row of a table may have
@@ -41,6 +42,7 @@ mod pushes;
 mod reference;
 mod registration;
 mod registry;
+mod report_schedules;
 mod sqlite;
 mod table_declarations;
 mod tables;
@@ -72,5 +74,7 @@ pub use reference::{
     ReferenceChange, ReferenceContent, ReferenceError, ReferenceRow, ReferenceSummary, reference_rows,
 };
 pub use registry::Registry;
+pub use report_schedules::runs::{ReportFile, ReportOutcome, ReportRun, ReportRunFilter};
+pub use report_schedules::schedules::{REPORT_SCHEDULES_MAX, ReportSchedule};
 pub use table_declarations::{DeclaredError, declared_tables};
 pub use tables::RegisteredTable;

@@ -138,7 +138,7 @@ fn action(method: &Method, path: &str) -> String {
 }
 
 /// Actions by method and path.
-const ACTIONS: [(&str, &str, &str); 29] = [
+const ACTIONS: [(&str, &str, &str); 32] = [
     ("POST", "gateways", "gateway_add"),
     ("DELETE", "gateways/{name}", "gateway_revoke"),
     ("POST", "gateways/{name}/grants", "gateway_grant"),
@@ -166,6 +166,9 @@ const ACTIONS: [(&str, &str, &str); 29] = [
     ("DELETE", "alert-rules/{name}", "alert_rule_remove"),
     ("POST", "alert-hooks", "alert_hook_add"),
     ("DELETE", "alert-hooks/{name}", "alert_hook_remove"),
+    ("POST", "report-schedules", "report_schedule_add"),
+    ("DELETE", "report-schedules/{name}", "report_schedule_remove"),
+    ("POST", "report-runs/prune", "report_prune"),
     ("POST", "backups", "backup_begin"),
     ("POST", "backups/{hold}/end", "backup_end"),
 ];
@@ -173,8 +176,10 @@ const ACTIONS: [(&str, &str, &str); 29] = [
 /// True for an order that changes nothing. The word alone says nothing: most routes do not read it.
 fn only_tries(path: &str, sent: &Value) -> bool {
     let path = path.strip_prefix("/api/v1/").unwrap_or(path);
-    let has_dry_run = ["reference/{name}", "retention", "deletions", "corrections"].contains(&path);
-    path == "alert-rules/test" || (has_dry_run && sent["dry_run"] == Value::Bool(true))
+    let has_dry_run =
+        ["reference/{name}", "retention", "deletions", "corrections", "report-schedules", "report-runs/prune"]
+            .contains(&path);
+    ["alert-rules/test", "report-runs/verify"].contains(&path) || (has_dry_run && sent["dry_run"] == Value::Bool(true))
 }
 
 /// What an order is about: the names in its path, or the name or table that it sends.
@@ -217,8 +222,10 @@ fn detail(sent: &Value) -> Map<String, Value> {
 }
 
 /// Members of orders that are recorded. None of them has a password or a token.
-const OF_ORDERS: [&str; 24] = [
+const OF_ORDERS: [&str; 28] = [
     "all",
+    "author",
+    "before_us",
     "days",
     "devices",
     "expires_seconds",
@@ -236,7 +243,9 @@ const OF_ORDERS: [&str; 24] = [
     "position",
     "reasons",
     "running_max",
+    "schedule",
     "selection",
+    "since_us",
     "statement_seconds_max",
     "table",
     "why",

@@ -9,6 +9,7 @@ use zonelake_ingest::{Refusal, WriteError};
 use zonelake_net::Cause;
 use zonelake_query::QueryError;
 use zonelake_registry::RegistryError;
+use zonelake_reports::ReportError;
 use zonelake_schemas::error::ErrorKind;
 use zonelake_storage::RuleError;
 
@@ -60,6 +61,12 @@ impl AdminError {
 impl From<RegistryError> for AdminError {
     fn from(error: RegistryError) -> Self {
         Self::of_kind(error.kind(), error.to_string())
+    }
+}
+
+impl From<ReportError> for AdminError {
+    fn from(error: ReportError) -> Self {
+        Self::of_kind(error.kind, error.message)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who writes a rule, and with whose rights it looks: a role over the network, or whoever may use the data folder on the machine.
+//! Who writes a rule or has a report made, and with whose rights: a role over the network, or whoever may use the data folder on the machine.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,29 +20,31 @@ use crate::sql::error::HttpError;
 
 /// Name of who sends a request.
 #[derive(Debug, Clone)]
-pub(super) struct Sender(Arc<str>);
+pub(crate) struct Sender(Arc<str>);
 
 impl Sender {
-    /// True where the rules of others are theirs, too.
-    pub(super) fn administers(&self, registry: &Registry) -> bool {
+    /// True where what others have written is theirs, too.
+    pub(crate) fn administers(&self, registry: &Registry) -> bool {
         &*self.0 == LOCAL_AUTHOR || registry.role(&self.0).is_some_and(|role| role.is_admin())
     }
 
-    /// True where a rule of this author is theirs.
-    pub(super) fn owns(&self, registry: &Registry, author: &str) -> bool {
+    /// True where what this author has written is theirs.
+    pub(crate) fn owns(&self, registry: &Registry, author: &str) -> bool {
         *self.0 == *author || self.administers(registry)
     }
 
     /// The name.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.0
     }
 
-    /// The author of a rule that names one, or none.
-    pub(super) fn author(&self, registry: &Registry, named: Option<String>) -> Result<String, AdminError> {
+    /// The author of a rule or report that names one, or none.
+    pub(crate) fn author(&self, registry: &Registry, named: Option<String>) -> Result<String, AdminError> {
         let Some(named) = named.filter(|named| **named != *self.0) else { return Ok(self.0.to_string()) };
         if !self.administers(registry) {
-            return Err(AdminError::input("the rules of another role are written by it, or by an administrator"));
+            return Err(AdminError::input(
+                "what looks with the rights of another role is written by it, or by an administrator",
+            ));
         }
         match registry.role(&named) {
             Some(_) => Ok(named),

@@ -10,6 +10,7 @@ pub(crate) mod hooks;
 mod json;
 mod routes;
 
+pub(crate) use author::Sender;
 pub use author::for_roles;
 pub use hooks::{AddAlertHook, AddedAlertHook, AlertHookItem, AlertHookList, DeadLetterItem};
 pub use json::{AlertRuleItem, AlertRuleList, SetAlertRule, TestAlertRule, TestedAlertRule, TestedTransition};

@@ -30,6 +30,7 @@ const STEPS: &[M<'_>] = &[
     M::up(PUSH_PRODUCERS),
     M::up(ALERT_RULES),
     M::up(ALERT_HOOKS),
+    M::up(REPORT_SCHEDULES),
 ];
 
 /// `places` is append-only: its keys are 1, 2, 3 and so on without a gap, and stored rows refer to them. A row without a
@@ -292,6 +293,48 @@ CREATE TABLE alert_dead_letters (
     at_us INTEGER NOT NULL,
     UNIQUE (hook, key)
 ) STRICT;
+";
+
+/// Reports that are due at times, and what was made of them. Runs stay when their schedule goes: what was handed in is compared with them.
+const REPORT_SCHEDULES: &str = "
+CREATE TABLE report_schedules (
+    name TEXT PRIMARY KEY,
+    author TEXT NOT NULL,
+    declaration TEXT NOT NULL,
+    created_us INTEGER NOT NULL,
+    due_us INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    failing_since_us INTEGER,
+    error TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE report_runs (
+    schedule TEXT NOT NULL,
+    due_us INTEGER NOT NULL,
+    -- 0; more where the ones before were made while the clock was ahead of this time.
+    number INTEGER NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('made', 'empty', 'failed')),
+    author TEXT NOT NULL,
+    declaration TEXT NOT NULL,
+    done_us INTEGER NOT NULL,
+    note TEXT,
+    is_ahead INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (schedule, due_us, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX report_runs_by_due ON report_runs (due_us);
+
+CREATE TABLE report_files (
+    path TEXT PRIMARY KEY,
+    schedule TEXT NOT NULL,
+    due_us INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    removed_us INTEGER,
+    FOREIGN KEY (schedule, due_us, number) REFERENCES report_runs (schedule, due_us, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX report_files_by_digest ON report_files (sha256);
+CREATE INDEX report_files_by_run ON report_files (schedule, due_us, number);
 ";
 
 #[cfg(test)]

@@ -12,13 +12,13 @@ use super::filled::{Filled, FilledSection};
 use super::language::Language;
 use super::plotted::{Plotted, plotted};
 use super::text_csv::digest;
-use crate::error::CliError;
+use crate::error::ReportError;
 
 /// Bytes of the workbook.
 ///
 /// # Errors
 /// Where a section has more rows than a sheet.
-pub(crate) fn workbook(filled: &Filled<'_>) -> Result<Vec<u8>, CliError> {
+pub(crate) fn workbook(filled: &Filled<'_>) -> Result<Vec<u8>, ReportError> {
     for part in &filled.sections {
         if part.rows.len() > ROWS_MAX {
             let message = format!(
@@ -26,10 +26,10 @@ pub(crate) fn workbook(filled: &Filled<'_>) -> Result<Vec<u8>, CliError> {
                 part.section.name,
                 part.rows.len()
             );
-            return Err(CliError::input(message));
+            return Err(ReportError::input(message));
         }
     }
-    write(filled).map_err(|error| CliError::failed(format!("the workbook cannot be written: {error}")))
+    write(filled).map_err(|error| ReportError::failed(format!("the workbook cannot be written: {error}")))
 }
 
 fn write(filled: &Filled<'_>) -> Result<Vec<u8>, XlsxError> {

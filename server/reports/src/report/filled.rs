@@ -12,8 +12,8 @@ use super::declaration::{Report, Section};
 use super::language::Language;
 use super::period::Period;
 use super::question::{Filling, Place};
-use crate::commands::sql::client::Client;
-use crate::error::CliError;
+use crate::answers::Answers;
+use crate::error::ReportError;
 
 /// A report with its answers.
 #[derive(Debug)]
@@ -50,19 +50,19 @@ pub(crate) struct FilledSection<'a> {
 /// # Errors
 /// Where a question is refused or fails, or the server cannot be reached.
 pub(crate) fn fill<'a>(
-    client: &Client,
+    answers: &dyn Answers,
     report: &'a Report,
     place: Place,
     period: Period,
     language: Language,
     made_at: DateTime<FixedOffset>,
-) -> Result<Filled<'a>, CliError> {
+) -> Result<Filled<'a>, ReportError> {
     let filling = Filling::new(&place, &period, language);
     let tables: BTreeSet<String> =
-        texts(client, "select distinct table_name from information_schema.tables")?.into_iter().collect();
-    let asker = Asker { client, filling: &filling, tables: &tables, language };
+        texts(answers, "select distinct table_name from information_schema.tables")?.into_iter().collect();
+    let asker = Asker { answers, filling: &filling, tables: &tables, language };
     let sections = report.sections.iter().map(|section| {
-        let named = |error: CliError| error.prefixed(&format!("report {}, section {}: ", report.name, section.name));
+        let named = |error: ReportError| error.prefixed(&format!("report {}, section {}: ", report.name, section.name));
         asker.ask(section).map_err(named)
     });
     let sections = sections.collect::<Result<Vec<_>, _>>()?;
@@ -70,7 +70,7 @@ pub(crate) fn fill<'a>(
 }
 
 struct Asker<'a> {
-    client: &'a Client,
+    answers: &'a dyn Answers,
     filling: &'a Filling,
     /// Tables and views that exist for the role.
     tables: &'a BTreeSet<String>,
@@ -78,19 +78,19 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    fn ask<'a>(&self, section: &'a Section) -> Result<FilledSection<'a>, CliError> {
+    fn ask<'a>(&self, section: &'a Section) -> Result<FilledSection<'a>, ReportError> {
         let sql = self.filling.fill(&section.sql);
         if let Some(missing) = section.reads.iter().find(|table| !self.tables.contains(*table)) {
             let words = format!("{}: {missing}", self.language.code_words(NOT_GRANTED));
             return Ok(FilledSection { section, sql, rows: Vec::new(), reason: Some((NOT_GRANTED.into(), words)) });
         }
-        let rows = rows(&self.client.rows(&sql)?, &section.columns)?;
+        let rows = rows(&self.answers.rows(&sql)?, &section.columns)?;
         let reason = if rows.is_empty() { Some(self.reason(section)?) } else { None };
         Ok(FilledSection { section, sql, rows, reason })
     }
 
     /// Why a section has no rows.
-    fn reason(&self, section: &Section) -> Result<(String, String), CliError> {
+    fn reason(&self, section: &Section) -> Result<(String, String), ReportError> {
         let sql = match (&section.why, &section.readings) {
             (Some(why), _) => why.clone(),
             (None, Some(table)) => format!(
@@ -99,7 +99,7 @@ impl Asker<'_> {
             ),
             (None, None) => format!("select '{NOTHING_FOUND}' as reason"),
         };
-        let code = texts(self.client, &self.filling.fill(&sql))?.into_iter().next();
+        let code = texts(self.answers, &self.filling.fill(&sql))?.into_iter().next();
         let code = code.unwrap_or_else(|| NOTHING_FOUND.to_owned());
         let words = match code.as_str() {
             NOTHING_FOUND => section.nothing.of(self.language),
@@ -112,16 +112,16 @@ impl Asker<'_> {
 /// There are readings, and nothing that the section would tell of.
 const NOTHING_FOUND: &str = "nothing_found";
 /// The role does not have what the section reads.
-const NOT_GRANTED: &str = "not_granted";
+pub(super) const NOT_GRANTED: &str = "not_granted";
 
 /// Texts of the first column of an answer.
 ///
 /// # Errors
 /// Where the question is refused or fails.
-pub(crate) fn texts(client: &Client, sql: &str) -> Result<Vec<String>, CliError> {
+pub(crate) fn texts(answers: &dyn Answers, sql: &str) -> Result<Vec<String>, ReportError> {
     let mut all = Vec::new();
-    for batch in client.rows(sql)? {
-        let column = cast(batch.column(0), &DataType::Utf8).map_err(CliError::failed)?;
+    for batch in answers.rows(sql)? {
+        let column = cast(batch.column(0), &DataType::Utf8).map_err(ReportError::failed)?;
         all.extend(column.as_string::<i32>().iter().flatten().map(str::to_owned));
     }
     Ok(all)

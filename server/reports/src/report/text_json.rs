@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use super::cell::{Cell, TIME_ZONE};
 use super::filled::Filled;
 use super::text_csv::digest;
-use crate::error::CliError;
+use crate::error::ReportError;
 
 /// The whole text.
 ///
 /// # Errors
 /// Where a value cannot be written, which does not happen.
-pub(crate) fn text(filled: &Filled<'_>) -> Result<String, CliError> {
+pub(crate) fn text(filled: &Filled<'_>) -> Result<String, ReportError> {
     let language = filled.language;
     let sections: Vec<Value> = filled
         .sections
@@ -51,7 +51,7 @@ pub(crate) fn text(filled: &Filled<'_>) -> Result<String, CliError> {
         "made_at": filled.made_at.to_rfc3339(),
         "digest": format!("sha256:{}", digest(filled)),
     });
-    let text = serde_json::to_string_pretty(&whole).map_err(CliError::failed)?;
+    let text = serde_json::to_string_pretty(&whole).map_err(ReportError::failed)?;
     Ok(text + "\n")
 }
 

@@ -10,17 +10,17 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::cell::Cell;
 use super::filled::Filled;
-use crate::error::CliError;
+use crate::error::ReportError;
 
 /// Files by name.
 ///
 /// # Errors
 /// Where the declaration has other columns than hour, site, symbol, value, unit, time and status.
-pub(crate) fn files(filled: &Filled<'_>) -> Result<BTreeMap<String, String>, CliError> {
+pub(crate) fn files(filled: &Filled<'_>) -> Result<BTreeMap<String, String>, ReportError> {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for row in filled.sections.iter().flat_map(|part| &part.rows) {
         let [hour, site, symbol, value, unit, time, status] = row.as_slice() else {
-            return Err(CliError::failed("a station file has seven columns"));
+            return Err(ReportError::failed("a station file has seven columns"));
         };
         let text = |cell: &Cell| match cell {
             Cell::Text(text) => text.clone(),

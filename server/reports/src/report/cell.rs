@@ -7,7 +7,7 @@ use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime};
 
 use super::declaration::{Column, Show};
 use super::language::Language;
-use crate::error::CliError;
+use crate::error::ReportError;
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,14 +61,14 @@ impl Cell {
 ///
 /// # Errors
 /// Where they are not, or a value has a type that no report has.
-pub(crate) fn rows(answer: &[RecordBatch], columns: &[Column]) -> Result<Vec<Vec<Cell>>, CliError> {
+pub(crate) fn rows(answer: &[RecordBatch], columns: &[Column]) -> Result<Vec<Vec<Cell>>, ReportError> {
     let mut rows = Vec::new();
     for batch in answer {
         let schema = batch.schema();
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         let declared: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
         if names != declared {
-            return Err(CliError::failed(format!(
+            return Err(ReportError::failed(format!(
                 "the answer has the columns {names:?}, and {declared:?} are declared"
             )));
         }
@@ -90,8 +90,8 @@ fn significant(number: f64) -> f64 {
 }
 
 /// Values of a column.
-fn cells(column: &ArrayRef) -> Result<Vec<Cell>, CliError> {
-    let cast_to = |kind: &DataType| cast(column, kind).map_err(CliError::failed);
+fn cells(column: &ArrayRef) -> Result<Vec<Cell>, ReportError> {
+    let cast_to = |kind: &DataType| cast(column, kind).map_err(ReportError::failed);
     let rows = 0..column.len();
     Ok(match column.data_type() {
         DataType::Null => rows.map(|_| Cell::Empty).collect(),
@@ -140,7 +140,7 @@ fn cells(column: &ArrayRef) -> Result<Vec<Cell>, CliError> {
             let text = |text: &str| Cell::Text(text.to_owned());
             values.as_string::<i32>().iter().map(|value| value.map_or(Cell::Empty, text)).collect()
         }
-        other => return Err(CliError::failed(format!("a report has no values of type {other}"))),
+        other => return Err(ReportError::failed(format!("a report has no values of type {other}"))),
     })
 }
 

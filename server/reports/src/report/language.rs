@@ -5,11 +5,12 @@ use std::sync::OnceLock;
 
 use chrono::{NaiveDate, NaiveDateTime};
 use clap::ValueEnum;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Language of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Language {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
     /// Vietnamese: 05/10/2026, and 1,5 on pages
     Vi,
     /// English: 2026-10-05 and 1.5
@@ -19,7 +20,7 @@ pub(crate) enum Language {
 /// Words in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Words {
+pub struct Words {
     /// Vietnamese.
     pub vi: String,
     /// English.
@@ -28,14 +29,14 @@ pub(crate) struct Words {
 
 impl Words {
     /// Those of a language.
-    pub(crate) fn of(&self, language: Language) -> &str {
+    pub fn of(&self, language: Language) -> &str {
         language.choose(&self.vi, &self.en)
     }
 }
 
 impl Language {
     /// One of two texts.
-    pub(crate) fn choose<'a>(self, vi: &'a str, en: &'a str) -> &'a str {
+    pub fn choose<'a>(self, vi: &'a str, en: &'a str) -> &'a str {
         match self {
             Self::Vi => vi,
             Self::En => en,
@@ -43,27 +44,27 @@ impl Language {
     }
 
     /// Code as in names of columns and in HTML.
-    pub(crate) fn code(self) -> &'static str {
+    pub fn code(self) -> &'static str {
         self.choose("vi", "en")
     }
 
     /// A day.
-    pub(crate) fn date(self, date: NaiveDate) -> String {
+    pub fn date(self, date: NaiveDate) -> String {
         date.format(self.choose("%d/%m/%Y", "%Y-%m-%d")).to_string()
     }
 
     /// A month.
-    pub(crate) fn month(self, first: NaiveDate) -> String {
+    pub fn month(self, first: NaiveDate) -> String {
         first.format(self.choose("%m/%Y", "%Y-%m")).to_string()
     }
 
     /// A local time, to the second.
-    pub(crate) fn time(self, time: NaiveDateTime) -> String {
+    pub fn time(self, time: NaiveDateTime) -> String {
         time.format(self.choose("%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S")).to_string()
     }
 
     /// A truth.
-    pub(crate) fn truth(self, is_true: bool) -> &'static str {
+    pub fn truth(self, is_true: bool) -> &'static str {
         match is_true {
             true => self.choose("có", "yes"),
             false => self.choose("không", "no"),
@@ -71,7 +72,7 @@ impl Language {
     }
 
     /// A number as people read it: rounded, with the decimal sign of the language.
-    pub(crate) fn number(self, number: f64, decimals: Option<u8>) -> String {
+    pub fn number(self, number: f64, decimals: Option<u8>) -> String {
         let decimals = decimals.unwrap_or(if number.fract() == 0.0 { 0 } else { 2 });
         let text = format!("{number:.*}", usize::from(decimals));
         match self {
@@ -81,7 +82,7 @@ impl Language {
     }
 
     /// A number at an axis: with no more digits than it needs.
-    pub(crate) fn tick(self, number: f64) -> String {
+    pub fn tick(self, number: f64) -> String {
         let digits = (0..=3).find(|digits| {
             let scaled = number * 10_f64.powi(i32::from(*digits));
             (scaled - scaled.round()).abs() < 1e-6 * scaled.abs().max(1.0)
@@ -90,7 +91,7 @@ impl Language {
     }
 
     /// Words for a code; the code itself where there are none.
-    pub(crate) fn code_words(self, code: &str) -> &str {
+    pub fn code_words(self, code: &str) -> &str {
         codes().get(code).map_or(code, |words| words.of(self))
     }
 }
@@ -98,7 +99,7 @@ impl Language {
 /// Words for codes, from `schemas/reports/codes.toml`.
 fn codes() -> &'static BTreeMap<String, Words> {
     static CODES: OnceLock<BTreeMap<String, Words>> = OnceLock::new();
-    const TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/reports/codes.toml"));
+    const TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/reports/codes.toml"));
     CODES.get_or_init(|| toml::from_str(TEXT).expect("a test reads the file"))
 }
 

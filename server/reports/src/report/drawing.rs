@@ -5,15 +5,16 @@ use plotters::prelude::*;
 use super::declaration::PlotKind;
 use super::language::Language;
 use super::plotted::Plotted;
-use crate::error::CliError;
+use crate::error::ReportError;
 
 /// An SVG of a plot, whose texts are escaped.
 ///
 /// # Errors
 /// Where it cannot be drawn.
-pub(crate) fn svg(plotted: &Plotted<'_>, language: Language) -> Result<String, CliError> {
+pub(crate) fn svg(plotted: &Plotted<'_>, language: Language) -> Result<String, ReportError> {
     let mut svg = String::new();
-    draw(&mut svg, plotted, language).map_err(|error| CliError::failed(format!("a plot cannot be drawn: {error}")))?;
+    draw(&mut svg, plotted, language)
+        .map_err(|error| ReportError::failed(format!("a plot cannot be drawn: {error}")))?;
     Ok(svg)
 }
 

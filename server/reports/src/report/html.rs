@@ -7,13 +7,13 @@ use super::filled::{Filled, FilledSection};
 use super::language::Language;
 use super::plotted::plotted;
 use super::text_csv::digest;
-use crate::error::CliError;
+use crate::error::ReportError;
 
 /// The whole page.
 ///
 /// # Errors
 /// Where a plot cannot be drawn.
-pub(crate) fn page(filled: &Filled<'_>) -> Result<String, CliError> {
+pub(crate) fn page(filled: &Filled<'_>) -> Result<String, ReportError> {
     let language = filled.language;
     let mut page = format!(
         "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -56,7 +56,7 @@ fn head(page: &mut String, filled: &Filled<'_>) {
     page.push_str("</dl>\n");
 }
 
-fn section(page: &mut String, part: &FilledSection<'_>, language: Language) -> Result<(), CliError> {
+fn section(page: &mut String, part: &FilledSection<'_>, language: Language) -> Result<(), ReportError> {
     let section = part.section;
     *page +=
         &format!("<section id=\"{}\">\n<h2>{}</h2>\n", escaped(&section.name), escaped(section.title.of(language)));

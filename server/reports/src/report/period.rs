@@ -8,7 +8,7 @@ use super::language::Language;
 
 /// Local days from one to another, both whole; or one hour of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Period {
+pub struct Period {
     /// First day.
     pub first: NaiveDate,
     /// Last day, inclusive.
@@ -19,12 +19,12 @@ pub(crate) struct Period {
 
 impl Period {
     /// When it begins, in local time.
-    pub(crate) fn begin(&self) -> NaiveDateTime {
+    pub fn begin(&self) -> NaiveDateTime {
         self.first.and_time(NaiveTime::MIN) + TimeDelta::hours(self.hour.unwrap_or(0).into())
     }
 
     /// When it ends, in local time.
-    pub(crate) fn end(&self) -> NaiveDateTime {
+    pub fn end(&self) -> NaiveDateTime {
         match self.hour {
             Some(_) => self.begin() + TimeDelta::hours(1),
             None => self.last.and_time(NaiveTime::MIN) + TimeDelta::days(1),
@@ -32,17 +32,17 @@ impl Period {
     }
 
     /// First day of the month in which it begins.
-    pub(crate) fn first_month(&self) -> NaiveDate {
+    pub fn first_month(&self) -> NaiveDate {
         self.first.with_day(1).unwrap_or(self.first)
     }
 
     /// Number of its days.
-    pub(crate) fn days(&self) -> i64 {
+    pub fn days(&self) -> i64 {
         (self.last - self.first).num_days() + 1
     }
 
     /// Words for it.
-    pub(crate) fn words(&self, language: Language) -> String {
+    pub fn words(&self, language: Language) -> String {
         match self.hour {
             Some(_) => format!("{} – {}", language.time(self.begin()), language.time(self.end())),
             None if self.first == self.last => language.date(self.first),

@@ -3,12 +3,12 @@
 use serde::Deserialize;
 
 use super::language::Words;
-use crate::error::CliError;
+use crate::error::ReportError;
 
 /// A report.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Report {
+pub struct Report {
     /// Name on the command line: that of its file.
     #[serde(skip)]
     pub name: String,
@@ -27,7 +27,7 @@ pub(crate) struct Report {
 /// A part of a report: a table of figures, and perhaps a plot of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Section {
+pub struct Section {
     /// Name of it, for files that programs read.
     pub name: String,
     /// Title.
@@ -56,7 +56,7 @@ pub(crate) struct Section {
 /// A column.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Column {
+pub struct Column {
     /// Name in the SQL.
     pub name: String,
     /// Label in Vietnamese.
@@ -74,7 +74,7 @@ pub(crate) struct Column {
 
 impl Column {
     /// Label with its unit.
-    pub(crate) fn label(&self, language: super::language::Language) -> String {
+    pub fn label(&self, language: super::language::Language) -> String {
         let label = language.choose(&self.vi, &self.en);
         match &self.unit {
             Some(unit) => format!("{label} [{unit}]"),
@@ -86,7 +86,7 @@ impl Column {
 /// What values are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Show {
+pub enum Show {
     /// What their type says.
     #[default]
     Plain,
@@ -99,7 +99,7 @@ pub(crate) enum Show {
 /// A plot of a section.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Plot {
+pub struct Plot {
     /// How it looks.
     pub kind: PlotKind,
     /// Column along the axis.
@@ -114,7 +114,7 @@ pub(crate) struct Plot {
 /// How a plot looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum PlotKind {
+pub enum PlotKind {
     /// Lines.
     Line,
     /// Upright bars, side by side.
@@ -123,7 +123,7 @@ pub(crate) enum PlotKind {
 
 macro_rules! reports {
     ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/reports/", $name, ".toml")))),*]
+        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/reports/", $name, ".toml")))),*]
     };
 }
 
@@ -135,10 +135,10 @@ const REPORTS: &[(&str, &str)] =
 ///
 /// # Errors
 /// Where a declaration cannot be read, which a test excludes.
-pub(crate) fn reports() -> Result<Vec<Report>, CliError> {
+pub fn reports() -> Result<Vec<Report>, ReportError> {
     let read = |(name, text): &(&str, &str)| {
         let report: Report =
-            toml::from_str(text).map_err(|error| CliError::failed(format!("report {name}: {error}")))?;
+            toml::from_str(text).map_err(|error| ReportError::failed(format!("report {name}: {error}")))?;
         Ok(Report { name: (*name).to_owned(), ..report })
     };
     REPORTS.iter().map(read).collect()
@@ -148,8 +148,8 @@ pub(crate) fn reports() -> Result<Vec<Report>, CliError> {
 ///
 /// # Errors
 /// Where there is none.
-pub(crate) fn report(name: &str) -> Result<Report, CliError> {
-    let unknown = || CliError::input(format!("there is no report {name:?}: see `zonelake report list`"));
+pub fn report(name: &str) -> Result<Report, ReportError> {
+    let unknown = || ReportError::input(format!("there is no report {name:?}: see `zonelake report list`"));
     reports()?.into_iter().find(|report| report.name == name).ok_or_else(unknown)
 }
 
