@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use clap::{Args, Subcommand};
-use zonelake_reports::report::making::made_at;
+use zonelake_reports::report::declaration::report;
+use zonelake_reports::report::making::{check_parts, made_at};
 use zonelake_reports::report::{Format, Language, MadeContent, Period, ReportRequest, make, reports};
 use zonelake_reports::{Answers, ReportError};
 use zonelake_schemas::clock::{Clock, SystemClock};
@@ -104,9 +105,12 @@ pub(crate) fn run(options: &ReportOptions) -> Result<(), CliError> {
     if name == "list" {
         return list(options.language);
     }
+    let declared = report(name)?;
     let Some(period) = options.period else {
         return Err(CliError::input("a report has a period: --period 2026-10, a day, or 2026-10-01..2026-10-15"));
     };
+    // Before a password is asked for.
+    check_parts(&declared, options.zone.as_deref(), options.device.as_deref(), period.hour.is_some())?;
     if options.format == Format::Xlsx && options.out.is_none() && std::io::stdout().is_terminal() {
         return Err(CliError::input("a workbook is not for a terminal: name a file with --out"));
     }
