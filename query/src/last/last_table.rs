@@ -206,7 +206,7 @@ impl TableProvider for LastTable {
 
 /// Columns of `last_values(table)`: the place of a device, the time of its last row and its age, then for each field the value, its
 /// time and its quality.
-fn values_schema(sql: &SchemaRef) -> SchemaRef {
+pub(super) fn values_schema(sql: &SchemaRef) -> SchemaRef {
     let mut columns: Vec<FieldRef> = VALUES_HEAD_IN_SQL.map(|position| Arc::clone(&sql.fields()[position])).to_vec();
     let age = Field::new("age_seconds", DataType::Float64, false);
     columns.push(Arc::new(age.with_metadata([("unit".to_owned(), "s".to_owned())].into())));
@@ -227,17 +227,20 @@ fn values_schema(sql: &SchemaRef) -> SchemaRef {
 
 /// Source of a column of `last_values(table)`.
 #[derive(Debug, Clone, Copy)]
-enum ValueColumn {
+pub(super) enum ValueColumn {
     /// Column of the table's rows, by its position there.
     InSql(usize),
+    /// Age of the last row.
     Age,
     /// Time of the last value of a field, by its number.
     Time(usize),
+    /// Quality of its row.
     Quality(usize),
 }
 
 impl ValueColumn {
-    fn at(position: usize) -> Self {
+    /// That at a position.
+    pub(super) fn at(position: usize) -> Self {
         if let Some(&in_sql) = VALUES_HEAD_IN_SQL.get(position) {
             return Self::InSql(in_sql);
         }

@@ -1,5 +1,5 @@
 //! `latest(table)` and `last_values(table)` in a statement, planned over memory where the last rows of the table are known.
-//! Elsewhere `latest` is the query over all rows that it abbreviates.
+//! Elsewhere `latest` is the query over all rows that it abbreviates, and `last_values` one that is made here.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::TableFactor;
 use zonelake_timeseries::{LastFunction, last_relation};
 
 use crate::last::last_table::{LastTable, Shown};
+use crate::last::values_of_rows::values_of_rows;
 use crate::scan::telemetry_table::TelemetryTable;
 
 /// Planner of these relations.
@@ -49,10 +50,10 @@ impl RelationPlanner for LastRelations {
                     "last_values cannot be told of a table that declares on_repeat: a row may take another one's place, so that last values are not kept; use latest"
                 )
             }
-            LastFunction::LastValues if telemetry_of(&planned, |_| true) => plan_err!(
-                "the last values of this table are not known: they are read from its files after a start without a checkpoint, which takes a while, or take more memory than they may; the log says which"
-            ),
-            LastFunction::LastValues => plan_err!("last_values takes the name of one table of readings"),
+            LastFunction::LastValues => {
+                let rows = rows_of(&planned, context)?;
+                Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(rows, alias.clone()))))
+            }
         }
     }
 }
@@ -67,6 +68,18 @@ pub(crate) fn last_table(scan: &TableScan, shown: Shown) -> Result<Option<Arc<La
 pub(crate) fn telemetry(provider: &Arc<dyn TableProvider>) -> Option<&TelemetryTable> {
     let provider: &dyn Any = provider.as_ref();
     provider.downcast_ref()
+}
+
+/// The last values by the rows of a table of readings.
+fn rows_of(planned: &LogicalPlan, context: &dyn RelationPlannerContext) -> Result<LogicalPlan> {
+    if let LogicalPlan::TableScan(scan) = planned
+        && let Ok(provider) = source_as_provider(&scan.source)
+        && let Some(table) = telemetry(&provider)
+        && let Some(now) = context.context_provider().get_function_meta("now")
+    {
+        return values_of_rows(scan, table.location_columns()?.as_ref(), &now);
+    }
+    plan_err!("last_values takes the name of one table of readings")
 }
 
 /// Whether a plan is the scan of a table of readings that passes a test.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::array::{ArrayRef, BooleanArray, StringViewBuilder, UInt32Array};
-use arrow::compute::{TakeOptions, take};
+use arrow::compute::{TakeOptions, take, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
@@ -86,6 +86,16 @@ impl LocationColumns {
                 self.locations.iter().map(|(key, location)| newest.get(&name(location)).copied().unwrap_or(key.0));
             std::iter::once(0).chain(of_all).collect()
         })
+    }
+
+    /// The locations at which devices are now.
+    ///
+    /// # Errors
+    /// Where Arrow refuses the columns.
+    pub(crate) fn current_places(&self) -> Result<RecordBatch, ArrowError> {
+        // The key 0 is of no device.
+        let current = (0_u32..).zip(self.current_keys()).skip(1).filter(|(key, now)| key == *now);
+        take_record_batch(&self.rows, &UInt32Array::from_iter_values(current.map(|(key, _)| key)))
     }
 
     /// Keys whose location passes a filter over the [`location_schema`], as one bit a key.

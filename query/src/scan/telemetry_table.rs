@@ -38,7 +38,7 @@ use crate::scan::filter_pushdown::{keep, key_filters, location_filter, physical_
 use crate::scan::hidden_rows::{chunks_by_hidden, files_by_hidden, first_columns, visible, with_filter_columns};
 use crate::scan::live_columns::LiveRows;
 use crate::scan::live_exec::{LiveExec, LiveScan};
-use crate::scan::location_columns::LocationCache;
+use crate::scan::location_columns::{LocationCache, LocationColumns};
 use crate::scan::pruning_statistics::{add_times, counts};
 use crate::scan::repeats::choice::Choice;
 use crate::scan::repeats::exec::{ChosenFrom, RepeatsExec, key_order};
@@ -81,8 +81,13 @@ impl TelemetryTable {
     /// The last rows of its devices, as a table; `None` where they are not known.
     pub(crate) fn last(&self, shown: Shown) -> Result<Option<Arc<LastTable>>> {
         let Some(rows) = self.pinned.view.last_rows()? else { return Ok(None) };
-        let locations = self.location_cache.columns(&self.locations)?;
+        let locations = self.location_columns()?;
         Ok(Some(Arc::new(LastTable::new(shown, self.pinned.schemas.clone(), rows, locations))))
+    }
+
+    /// Locations of its rows, as columns.
+    pub(crate) fn location_columns(&self) -> Result<Arc<LocationColumns>> {
+        Ok(self.location_cache.columns(&self.locations)?)
     }
 
     /// Its declaration.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use zonelake_storage::{DeletionOrder, Retention, Selection};
 
 use crate::fixture::{Folder, Row, Running};
 
@@ -59,13 +60,14 @@ enum Step {
     Append(usize, Vec<Sent>),
     Fold,
     Flush,
+    Forget,
     Kill,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let row = (0_i64..60, 0_usize..4, 0_u8..5, prop::option::of(0_i32..1000), prop::option::of(0_u8..9));
     let append = (0_usize..2, prop::collection::vec(row, 1..8)).prop_map(|(shard, rows)| Step::Append(shard, rows));
-    let step = prop_oneof![6 => append, 1 => Just(Step::Fold), 2 => Just(Step::Flush), 1 => Just(Step::Kill)];
+    let step = prop_oneof![6 => append, 1 => Just(Step::Fold), 2 => Just(Step::Flush), 1 => Just(Step::Forget), 1 => Just(Step::Kill)];
     prop::collection::vec(step, 1..14)
 }
 
@@ -96,6 +98,8 @@ async fn run(steps: Vec<Step>) {
             Step::Flush => {
                 running.store.flush_all().await.unwrap();
             }
+            // As after a correction: until the files are read again, rows answer.
+            Step::Forget => running.store.forget_last_rows(running.table()).unwrap(),
             Step::Kill => {
                 drop(running);
                 running = folder.open().await;
@@ -191,7 +195,7 @@ async fn silent_devices_stay_with_their_age_and_null_is_no_value() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn last_values_say_what_is_wrong_where_there_are_none() {
+async fn last_values_say_what_is_wrong_where_there_are_none_and_are_read_from_rows_where_memory_does_not_know_them() {
     let folder = Folder::new();
     let mut running = folder.open().await;
     let keys = running.devices("vung-ang", &["d0"]);
@@ -202,13 +206,38 @@ async fn last_values_say_what_is_wrong_where_there_are_none() {
     assert!(error.message.contains("last_values takes the name of one table"), "{error}");
     running.store.flush_all().await.unwrap();
     running.store.forget_last_rows(running.table()).unwrap();
-    let error = running.ask("select * from last_values(air)").await.unwrap_err();
-    assert!(error.message.contains("are not known"), "{error}");
-    assert_eq!(
-        running.ask(LATEST).await.unwrap(),
-        running.ask(RAW_LATEST).await.unwrap(),
-        "latest reads all rows then"
-    );
+    compare(&running, "it was forgotten").await;
     running.store.fill_last_rows(running.table()).await.unwrap();
     assert_eq!(running.ask("select device, pm from last_values(air)").await.unwrap(), ["d0 | 0.1"]);
+}
+
+/// Issue 21: what was newest before a deletion, a correction or the end of a term is not told for a moment longer, and the value before it at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_value_before_is_known_at_once_where_the_newest_row_is_deleted_or_due() {
+    let folder = Folder::new();
+    let mut running = folder.open().await;
+    let keys = running.devices("vung-ang", &["d0", "d1"]);
+    running.append(0, &[Row::new(1, keys[0], 10), Row::note(2, keys[0], "first"), Row::new(3, keys[1], 30)]);
+    running.append(0, &[Row::new(4, keys[0], 40)]);
+    let values = "select device, pm, pm_time, note from last_values(air) order by device";
+    let at = |second: u32, value: &str| format!("{value} | 2026-01-01T00:00:0{second}Z");
+    let d1 = format!("d1 | {} | -", at(3, "0.3"));
+    assert_eq!(running.ask(values).await.unwrap(), [format!("d0 | {} | first", at(4, "0.4")), d1.clone()]);
+    let selection = Selection {
+        device: Some("d0".into()),
+        from_us: Some(1_767_225_604_000_000),
+        until_us: Some(1_767_225_605_000_000),
+        ..Selection::default()
+    };
+    let order = DeletionOrder { table: "air".into(), selection, who: "w".into(), why: "y".into() };
+    running.store.delete_rows(order).await.unwrap();
+    assert_eq!(running.ask(values).await.unwrap(), [format!("d0 | {} | first", at(1, "0.1")), d1]);
+    compare(&running, "a deletion").await;
+    // A row of a later day ends the term of all others.
+    let day = 86_400;
+    folder.clock.advance(Duration::from_secs(3 * 86_400));
+    running.append(0, &[Row::new(2 * day + 1, keys[1], 50)]);
+    running.store.set_retention(Retention { table: "air".into(), zone: None, days: 1 }).unwrap();
+    assert_eq!(running.ask(values).await.unwrap(), ["d1 | 0.5 | 2026-01-03T00:00:01Z | -"]);
+    compare(&running, "a term").await;
 }
