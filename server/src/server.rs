@@ -345,7 +345,7 @@ fn start_keepers(
 ) -> Result<(AlertKeeper, AlertDelivery, ReportKeeper), ServerError> {
     let keeper = AlertKeeper::start(Arc::clone(pipeline), Arc::clone(engine), alert_figures);
     let store = Arc::clone(pipeline.store());
-    let delivery = AlertDelivery::start(Arc::clone(&store), Arc::clone(engine), &system_certificates());
+    let delivery = AlertDelivery::start(Arc::clone(&store), &system_certificates());
     let args = ReportKeeperArgs { store, engine: Arc::clone(engine), trail, folder, figures };
     let reports = ReportKeeper::start(args).map_err(ServerError::failed)?;
     Ok((keeper.map_err(ServerError::failed)?, delivery.map_err(ServerError::failed)?, reports))

@@ -7,16 +7,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use zonelake_ingest::{Stopped, Worker};
-use zonelake_query::{Caller, QueryEngine};
-use zonelake_registry::{ADMIN_USER, AlertHook, DeadLetter};
+use zonelake_registry::{AlertHook, DeadLetter, HookPlace};
+use zonelake_schemas::GroupSequence;
 use zonelake_storage::{Store, Table};
 
-use crate::event::{EVENTS_MAX, Event, events_statement, read_events, signature};
-use crate::history::HistoryError;
+use crate::behind::{Since, alerts_behind};
+use crate::event::{Event, signature};
 
 /// The running thread.
 #[derive(Debug)]
@@ -27,11 +26,11 @@ impl AlertDelivery {
     ///
     /// # Errors
     /// Passes on the error of the system, where it grants no thread or no runtime.
-    pub fn start(store: Arc<Store>, engine: Arc<QueryEngine>, trusted: &[u8]) -> io::Result<Self> {
+    pub fn start(store: Arc<Store>, trusted: &[u8]) -> io::Result<Self> {
         let agent = agent(trusted);
         let run = move |stopped: Stopped| async move {
             let Some(alerts) = store.alerts().cloned() else { return };
-            let delivery = Delivery { store, engine, alerts, agent, ways: BTreeMap::new() };
+            let delivery = Delivery { store, alerts, agent, ways: BTreeMap::new() };
             delivery.run(&stopped).await;
         };
         Worker::start("alert-delivery", run).map(Self)
@@ -45,7 +44,6 @@ impl AlertDelivery {
 
 struct Delivery {
     store: Arc<Store>,
-    engine: Arc<QueryEngine>,
     alerts: Arc<Table>,
     agent: Agent,
     ways: BTreeMap<String, Way>,
@@ -54,9 +52,10 @@ struct Delivery {
 /// How far a hook has got.
 #[derive(Debug, Default)]
 struct Way {
-    /// Receipt of the last alert that was delivered or put aside; all before it were.
-    cursor_us: i64,
-    /// Keys that were done of that receipt.
+    /// Sequence of the last alert that was delivered or put aside, all before which were, and its receipt. No sequence is known of a hook
+    /// that is looked at for the first time: what was received from then on is its own.
+    place: HookPlace,
+    /// Keys that were done of that sequence.
     done: BTreeSet<String>,
     /// Attempts at the next one, when the first of them was, and when the next one is.
     attempts: u32,
@@ -92,7 +91,7 @@ impl Delivery {
         self.ways.retain(|name, _| hooks.iter().any(|hook| hook.name == *name));
         let mut ways = std::mem::take(&mut self.ways);
         let work = hooks.iter().map(|hook| {
-            let way = ways.remove(&hook.name).unwrap_or_else(|| Way { cursor_us: hook.cursor_us, ..Way::default() });
+            let way = ways.remove(&hook.name).unwrap_or_else(|| Way { place: hook.place, ..Way::default() });
             self.deliver(hook, way)
         });
         // A hook that answers slowly, or not at all, holds up no other one for longer than its turn and an attempt take.
@@ -107,35 +106,41 @@ impl Delivery {
         if self.store.clock().monotonic() < way.next || (way.seen == Some(seen) && way.attempts == 0) {
             return (name, way);
         }
-        // Those of one receipt come by their names: where more of them are done than one statement gives, the next are behind these.
+        let from = match way.place.sequence {
+            Some(sequence) => Since::Sequence(sequence),
+            None => Since::Receipt(way.place.received_us),
+        };
+        // Where more of one sequence are done than are read at a time, the next are behind these.
         let events_max = EVENTS_MAX + way.done.len();
-        let events = match self.events(way.cursor_us, events_max).await {
-            Ok(events) => events,
+        let behind = match alerts_behind(&self.store, (&self.alerts, &view), from, events_max).await {
+            Ok(behind) => behind,
             Err(error) => {
                 tracing::warn!(hook = name, "alerts cannot be read to be delivered: {error}");
                 way.next = self.store.clock().monotonic() + PAUSE_MIN;
                 return (name, way);
             }
         };
-        let (before_us, began) = (way.cursor_us, self.store.clock().monotonic());
-        let mut are_all = events.len() < events_max;
-        for event in events {
-            if event.received_us == way.cursor_us && way.done.contains(&event.key) {
+        let (before, began) = (way.place, self.store.clock().monotonic());
+        let first = behind.events.first().map_or(behind.end, |(sequence, _)| *sequence);
+        way.place.sequence.get_or_insert(first);
+        let mut are_all = behind.events.len() < events_max;
+        for (sequence, event) in behind.events {
+            if way.place.sequence == Some(sequence) && way.done.contains(&event.key) {
                 continue;
             }
             let is_over = self.store.clock().monotonic().saturating_sub(began) >= TURN_MAX;
-            if is_over || !self.deliver_one(hook, &mut way, event).await {
+            if is_over || !self.deliver_one(hook, &mut way, sequence, event).await {
                 are_all = false;
                 break;
             }
         }
-        self.note(hook, before_us, &way);
+        self.note(hook, before, &way);
         way.seen = are_all.then_some(seen);
         (name, way)
     }
 
     /// Delivers one alert; false where it is to be tried again later.
-    async fn deliver_one(&self, hook: &AlertHook, way: &mut Way, event: Event) -> bool {
+    async fn deliver_one(&self, hook: &AlertHook, way: &mut Way, sequence: GroupSequence, event: Event) -> bool {
         let attempt = self.post(hook, &event).await;
         let now = self.store.clock().monotonic();
         if way.attempts == 0 {
@@ -144,7 +149,7 @@ impl Delivery {
         way.attempts += 1;
         let error = match attempt {
             Attempt::Taken => {
-                way.finish(event);
+                way.finish(sequence, event);
                 return true;
             }
             Attempt::Refused(error) => error,
@@ -164,31 +169,21 @@ impl Delivery {
             attempts: way.attempts,
             at_us: self.store.clock().wall_us(),
         };
-        if let Err(error) = self.store.registry().advance_alert_hook(&hook.name, way.cursor_us, Some(&dead)) {
+        if let Err(error) = self.store.registry().advance_alert_hook(&hook.name, way.place, Some(&dead)) {
             tracing::warn!(hook = hook.name, "what could not be delivered cannot be put aside: {error}");
             way.next = now + PAUSE_MIN;
             return false;
         }
-        way.finish(event);
+        way.finish(sequence, event);
         true
     }
 
-    fn note(&self, hook: &AlertHook, before_us: i64, way: &Way) {
-        if way.cursor_us > before_us
-            && let Err(error) = self.store.registry().advance_alert_hook(&hook.name, way.cursor_us, None)
+    fn note(&self, hook: &AlertHook, before: HookPlace, way: &Way) {
+        if way.place != before
+            && let Err(error) = self.store.registry().advance_alert_hook(&hook.name, way.place, None)
         {
             tracing::warn!(hook = hook.name, "what was delivered cannot be noted, and may be delivered again: {error}");
         }
-    }
-
-    async fn events(&self, from_us: i64, events_max: usize) -> Result<Vec<Event>, HistoryError> {
-        let caller = Caller { name: ADMIN_USER.into() };
-        let mut stream = self.engine.execute(&events_statement(from_us, events_max), &caller).await?.stream;
-        let mut events = Vec::new();
-        while let Some(batch) = stream.next().await {
-            events.extend(read_events(&batch?)?);
-        }
-        Ok(events)
     }
 
     async fn post(&self, hook: &AlertHook, event: &Event) -> Attempt {
@@ -209,11 +204,11 @@ impl Delivery {
 }
 
 impl Way {
-    fn finish(&mut self, event: Event) {
-        if event.received_us > self.cursor_us {
-            self.cursor_us = event.received_us;
+    fn finish(&mut self, sequence: GroupSequence, event: Event) {
+        if self.place.sequence != Some(sequence) {
             self.done.clear();
         }
+        self.place = HookPlace { sequence: Some(sequence), received_us: event.received_us };
         self.done.insert(event.key);
         self.attempts = 0;
         self.next = Duration::ZERO;
@@ -251,6 +246,8 @@ fn agent(trusted: &[u8]) -> Agent {
     config.tls_config(tls).build().into()
 }
 
+/// Alerts that are read at a time.
+const EVENTS_MAX: usize = 20_000;
 /// Interval at which it is looked for alerts.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Time that a hook has for an answer.

@@ -1,6 +1,6 @@
 //! An alert on its way to somebody: a row of the table `alerts` that people are told of, as JSON, with the key and signature of its delivery.
 
-use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::error::ArrowError;
@@ -22,53 +22,92 @@ pub(crate) struct Event {
     pub(crate) body: String,
 }
 
-/// Rows that people are told of: what fires, is silent, is normal again, or is not looked at any more. Not what is pending or recovering,
-/// and not what fires on. The first `events_max` of them.
-pub(crate) fn events_statement(from_us: i64, events_max: usize) -> String {
-    let from = DateTime::from_timestamp_micros(from_us.max(0)).unwrap_or_default();
-    let from = from.to_rfc3339_opts(SecondsFormat::Micros, true);
-    format!(
-        "SELECT ingested_at, \"time\", since, {}, number, rule_version, value FROM {ALERTS} \
-         WHERE ingested_at >= timestamptz '{from}' AND (state = 'no_data' \
-         OR state = 'firing' AND from_state <> 'recovering' \
-         OR state = 'normal' AND from_state IN ('firing', 'recovering', 'no_data') \
-         OR state = 'stopped' AND from_state IN ('firing', 'recovering', 'no_data')) \
-         ORDER BY ingested_at, rule, zone, device, number LIMIT {events_max}",
-        TEXTS.join(", ")
-    )
+/// Rows of the table `alerts`, of a file or live, with their places.
+pub(crate) struct AlertRows {
+    instants: [Int64Array; 3],
+    texts: Vec<StringArray>,
+    numbers: [Int64Array; 2],
+    values: Float64Array,
 }
 
-/// The rows of [`events_statement`].
-pub(crate) fn read_events(batch: &RecordBatch) -> Result<Vec<Event>, ArrowError> {
-    let integers = |column: usize| -> Result<Int64Array, ArrowError> {
-        Ok(cast(batch.column(column), &DataType::Int64)?.as_primitive::<Int64Type>().clone())
-    };
-    let instants = [integers(0)?, integers(1)?, integers(2)?];
-    let texts = (3..3 + TEXTS.len()).map(|column| Ok(cast(batch.column(column), &DataType::Utf8)?.as_string().clone()));
-    let texts: Vec<StringArray> = texts.collect::<Result<_, ArrowError>>()?;
-    let numbers = [integers(3 + TEXTS.len())?, integers(4 + TEXTS.len())?];
-    let values = cast(batch.column(5 + TEXTS.len()), &DataType::Float64)?;
-    let values = values.as_primitive::<Float64Type>();
-    let event = |row: usize| {
+impl AlertRows {
+    /// Reads columns by their names; `place` gives the column of a part of the place.
+    pub(crate) fn new(
+        rows: &RecordBatch,
+        place: impl Fn(&str) -> Result<StringArray, ArrowError>,
+    ) -> Result<Self, ArrowError> {
+        let column = |name: &str, as_type: &DataType| -> Result<ArrayRef, ArrowError> {
+            match rows.column_by_name(name) {
+                Some(found) => cast(found, as_type),
+                None => Err(ArrowError::SchemaError(format!("table {ALERTS} has no column {name}"))),
+            }
+        };
+        let integers = |name: &str| -> Result<Int64Array, ArrowError> {
+            Ok(column(name, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+        };
+        let texts = TEXTS.iter().enumerate().map(|(at, name)| match PLACE.contains(&at) {
+            true => place(name),
+            false => Ok(column(name, &DataType::Utf8)?.as_string().clone()),
+        });
+        Ok(Self {
+            instants: [integers("ingested_at")?, integers("time")?, integers("since")?],
+            texts: texts.collect::<Result<_, _>>()?,
+            numbers: [integers("number")?, integers("rule_version")?],
+            values: column("value", &DataType::Float64)?.as_primitive::<Float64Type>().clone(),
+        })
+    }
+
+    /// When a row was received, µs.
+    pub(crate) fn received_us(&self, row: usize) -> i64 {
+        self.instants[0].value(row)
+    }
+
+    /// Event time of a row, µs.
+    pub(crate) fn time_us(&self, row: usize) -> i64 {
+        self.instants[1].value(row)
+    }
+
+    /// Zone and device of a row.
+    pub(crate) fn place(&self, row: usize) -> (Option<&str>, Option<&str>) {
+        (self.text(ZONE, row), self.text(DEVICE, row))
+    }
+
+    /// True for a row that people are told of: what fires, is silent, is normal again, or is not looked at any more. Not what is pending or
+    /// recovering, and not what fires on.
+    pub(crate) fn is_told(&self, row: usize) -> bool {
+        let (state, from) = (self.text(STATE, row).unwrap_or_default(), self.text(FROM_STATE, row).unwrap_or_default());
+        match state {
+            "no_data" => true,
+            "firing" => from != "recovering",
+            "normal" | "stopped" => ["firing", "recovering", "no_data"].contains(&from),
+            _ => false,
+        }
+    }
+
+    /// What is sent of a row.
+    pub(crate) fn event(&self, row: usize) -> Event {
         let mut body = Map::new();
-        let text = |column: usize| texts[column].is_valid(row).then(|| texts[column].value(row));
-        let (version, number) = (numbers[1].value(row), numbers[0].value(row));
-        let place = [text(RULE), text(ZONE), text(DEVICE)].map(Option::unwrap_or_default).join("/");
+        let (version, number) = (self.numbers[1].value(row), self.numbers[0].value(row));
+        let place = [RULE, ZONE, DEVICE].map(|column| self.text(column, row).unwrap_or_default()).join("/");
         let key = format!("{place}/{version}/{number}");
         body.insert("key".into(), Value::from(key.as_str()));
-        for (name, at) in ["time", "since"].into_iter().zip(&instants[1..]) {
+        for (name, at) in ["time", "since"].into_iter().zip(&self.instants[1..]) {
             body.insert(name.into(), if at.is_valid(row) { Value::from(instant(at.value(row))) } else { Value::Null });
         }
         for (column, name) in TEXTS.iter().enumerate() {
-            body.insert((*name).into(), text(column).map_or(Value::Null, Value::from));
+            body.insert((*name).into(), self.text(column, row).map_or(Value::Null, Value::from));
         }
         body.insert("rule_version".into(), Value::from(version));
         body.insert("number".into(), Value::from(number));
-        let value = values.is_valid(row).then(|| values.value(row));
+        let value = self.values.is_valid(row).then(|| self.values.value(row));
         body.insert("value".into(), value.map_or(Value::Null, Value::from));
-        Event { received_us: instants[0].value(row), key, body: Value::Object(body).to_string() }
-    };
-    Ok((0..batch.num_rows()).map(event).collect())
+        Event { received_us: self.received_us(row), key, body: Value::Object(body).to_string() }
+    }
+
+    fn text(&self, column: usize, row: usize) -> Option<&str> {
+        let texts = &self.texts[column];
+        texts.is_valid(row).then(|| texts.value(row))
+    }
 }
 
 /// The value of the header `Zonelake-Signature`: when it was signed, and HMAC-SHA256 of that second, a full stop and the body.
@@ -102,9 +141,10 @@ const TEXTS: [&str; 14] = [
 const RULE: usize = 0;
 const ZONE: usize = 2;
 const DEVICE: usize = 4;
-
-/// Alerts that are read at a time.
-pub(crate) const EVENTS_MAX: usize = 20_000;
+const STATE: usize = 5;
+const FROM_STATE: usize = 6;
+/// Those of the place.
+const PLACE: std::ops::Range<usize> = 1..5;
 
 #[cfg(test)]
 mod tests {

@@ -11,10 +11,11 @@
 //! - `found`: transitions on their way into the table `alerts`
 //! - `figures`: what an operator wants to know of it
 //! - `keeper`: the thread that looks
-//! - `event`, `delivery`: alerts as they are sent, and the thread that sends them
+//! - `event`, `behind`, `delivery`: alerts as they are sent, those behind a place, and the thread that sends them
 //! - `test_run`: a rule over history
 
 mod active_rule;
+mod behind;
 mod delivery;
 mod event;
 mod figures;

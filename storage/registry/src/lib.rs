@@ -52,7 +52,7 @@ pub use access::grant::{Grant, GrantKey, OnlyRows, Place, RoleKind, Visibility};
 pub use access::role_template::RoleScope;
 pub use access::write_grant::{Devices, WritableZone, WriteGrant, WriteRights};
 pub use access::{NewGateway, NewToken, RoleKeys, TokenInfo, TokenOwner, TokenRequest};
-pub use alerts::hooks::{AlertHook, DeadLetter};
+pub use alerts::hooks::{AlertHook, DeadLetter, HookPlace};
 pub use alerts::rules::ALERT_RULES_MAX;
 pub use check::{CheckedTable, RegistryReport, check_file, marks_of_file, tables_of_file};
 pub use copy::copy_file;

@@ -86,7 +86,7 @@ async fn list(State(registry): State<Arc<Registry>>) -> Result<Response, AdminEr
         name: hook.name,
         url: hook.url,
         created_us: hook.created_us,
-        delivered_us: hook.cursor_us,
+        delivered_us: hook.place.received_us,
     });
     let dead = dead.into_iter().map(|dead| DeadLetterItem {
         hook: dead.hook,

@@ -1,6 +1,7 @@
 //! Whom alerts are sent to: hooks with their secrets, how far each has got, and what could not be delivered.
 
 use rusqlite::{Connection, Row, params};
+use zonelake_schemas::GroupSequence;
 
 use crate::credentials::secret::new_token;
 use crate::error::RegistryError;
@@ -22,10 +23,19 @@ pub struct AlertHook {
     pub url: String,
     /// Key of the signatures.
     pub secret: String,
-    /// Rows of the table `alerts` that were received before this instant were delivered or put aside, µs.
-    pub cursor_us: i64,
+    /// How far it has got.
+    pub place: HookPlace,
     /// When it was added, microseconds.
     pub created_us: i64,
+}
+
+/// How far a hook has got in the table `alerts`: rows before it were delivered or put aside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HookPlace {
+    /// Sequence of the group of its last row; absent before the first look, and in registries of before.
+    pub sequence: Option<GroupSequence>,
+    /// When that row was received, or the hook was added, µs. A clock that was ahead may have said so.
+    pub received_us: i64,
 }
 
 impl std::fmt::Debug for AlertHook {
@@ -73,7 +83,13 @@ impl Registry {
                     params![name, url, secret, now_us],
                 )
                 .map_err(|source| self.sqlite(source))?;
-            Ok(AlertHook { name: name.into(), url: url.into(), secret, cursor_us: now_us, created_us: now_us })
+            Ok(AlertHook {
+                name: name.into(),
+                url: url.into(),
+                secret,
+                place: HookPlace { sequence: None, received_us: now_us },
+                created_us: now_us,
+            })
         })
     }
 
@@ -108,14 +124,15 @@ impl Registry {
     pub fn advance_alert_hook(
         &self,
         name: &str,
-        cursor_us: i64,
+        place: HookPlace,
         dead: Option<&DeadLetter>,
     ) -> Result<(), RegistryError> {
         self.write(&[], |connection, _| {
             let advance = || -> rusqlite::Result<()> {
                 connection.execute(
-                    "UPDATE alert_hooks SET cursor_us = max(cursor_us, ?2) WHERE name = ?1",
-                    params![name, cursor_us],
+                    "UPDATE alert_hooks SET sequence = ?2, cursor_us = ?3
+                     WHERE name = ?1 AND (sequence IS NULL OR sequence <= ?2)",
+                    params![name, place.sequence.map(|sequence| sequence.0.cast_signed()), place.received_us],
                 )?;
                 let Some(dead) = dead else { return Ok(()) };
                 connection.execute(
@@ -145,15 +162,18 @@ impl Registry {
 }
 
 fn read_hooks(connection: &Connection) -> rusqlite::Result<Vec<AlertHook>> {
-    let mut statement =
-        connection.prepare_cached("SELECT name, url, secret, cursor_us, created_us FROM alert_hooks ORDER BY name")?;
+    let mut statement = connection
+        .prepare_cached("SELECT name, url, secret, sequence, cursor_us, created_us FROM alert_hooks ORDER BY name")?;
     let read = |row: &Row<'_>| {
         Ok(AlertHook {
             name: row.get(0)?,
             url: row.get(1)?,
             secret: row.get(2)?,
-            cursor_us: row.get(3)?,
-            created_us: row.get(4)?,
+            place: HookPlace {
+                sequence: row.get::<_, Option<i64>>(3)?.map(|sequence| GroupSequence(sequence.unsigned_abs())),
+                received_us: row.get(4)?,
+            },
+            created_us: row.get(5)?,
         })
     };
     statement.query_map([], read)?.collect()
@@ -200,14 +220,17 @@ mod tests {
             attempts: 3,
             at_us: 7,
         };
+        let at = |sequence, received_us| HookPlace { sequence: Some(GroupSequence(sequence)), received_us };
         for _ in 0..2 {
-            registry.advance_alert_hook("duty", hook.cursor_us + 5, Some(&dead)).expect("it is noted");
+            registry.advance_alert_hook("duty", at(5, 900), Some(&dead)).expect("it is noted");
         }
-        registry.advance_alert_hook("duty", hook.cursor_us + 1, None).expect("it is noted");
+        registry.advance_alert_hook("duty", at(4, 1_000), None).expect("it is noted");
+        // The clock was ahead before.
+        registry.advance_alert_hook("duty", at(7, 800), None).expect("it is noted");
         drop(registry);
         let registry = open();
         let known = registry.alert_hooks().expect("they are read");
-        assert_eq!(known, [AlertHook { cursor_us: hook.cursor_us + 5, ..hook }], "it never goes back");
+        assert_eq!(known, [AlertHook { place: at(7, 800), ..hook }], "it never goes back");
         assert_eq!(registry.dead_letters().expect("they are read"), [dead]);
         registry.remove_alert_hook("duty").expect("it is removed");
         assert!(registry.remove_alert_hook("duty").is_err());

@@ -31,6 +31,7 @@ const STEPS: &[M<'_>] = &[
     M::up(ALERT_RULES),
     M::up(ALERT_HOOKS),
     M::up(REPORT_SCHEDULES),
+    M::up(ALERT_HOOK_SEQUENCES),
 ];
 
 /// `places` is append-only: its keys are 1, 2, 3 and so on without a gap, and stored rows refer to them. A row without a
@@ -335,6 +336,12 @@ CREATE TABLE report_files (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX report_files_by_digest ON report_files (sha256);
 CREATE INDEX report_files_by_run ON report_files (schedule, due_us, number);
+";
+
+/// How far a hook has got is a sequence, which no clock has a part in; null until it is looked for alerts. `cursor_us` is the receipt of
+/// that alert, or when the hook was added.
+const ALERT_HOOK_SEQUENCES: &str = "
+ALTER TABLE alert_hooks ADD COLUMN sequence INTEGER;
 ";
 
 #[cfg(test)]
