@@ -1,7 +1,7 @@
 //! The places whose readings are kept together: province, zone, and each value of the columns by which rights may choose rows. Rights are
 //! judged on these alone, so that nothing of two owners is ever summed up before it is known who asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use zonelake_schemas::DeviceKey;
@@ -49,6 +49,15 @@ impl WindowGroups {
         number
     }
 
+    /// Forgets the places that are not among `kept`, and gives the numbers that the others have now, in their order.
+    pub(super) fn retain(&mut self, kept: &BTreeSet<u32>) -> BTreeMap<u32, u32> {
+        let numbers: BTreeMap<u32, u32> = kept.iter().copied().zip(0..).collect();
+        self.keys = kept.iter().map(|number| Arc::clone(&self.keys[*number as usize])).collect();
+        self.numbers = self.keys.iter().cloned().zip(0..).collect();
+        self.of_devices.iter_mut().for_each(|number| *number = number.and_then(|number| numbers.get(&number).copied()));
+        numbers
+    }
+
     /// The number of a device, where it is known.
     pub(super) fn of_device(&self, key: DeviceKey) -> Option<u32> {
         self.of_devices.get(key.0 as usize).copied().flatten()
@@ -64,5 +73,5 @@ impl WindowGroups {
     }
 }
 
-/// Places that are kept of a table. An hour of so many takes more memory than there may be, and values of a text field can be any number.
+/// Places that are kept of a table; those without a reading in the last hour are forgotten then. An hour of so many takes more memory than there may be, and values of a text field can be any number.
 pub(super) const GROUPS_MAX: usize = 16_384;

@@ -2,7 +2,7 @@
 //! statement sees it together with the files and the live rows of one moment. It has the rows of each shard up to an LSN, each once; what is
 //! live beyond that is added when it is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use zonelake_parquet::DataFile;
@@ -168,13 +168,33 @@ impl LiveWindows {
         self.bytes -= gone.values().map(|minute| minute_bytes(minute)).sum::<usize>();
     }
 
-    /// Drops the oldest minutes while they take more memory than they may, and all where there are too many places.
-    pub(super) fn bounded(self) -> Self {
-        if self.groups.keys().len() > GROUPS_MAX {
+    /// Drops the oldest minutes while they take more memory than they may, and all where there are too many places within its span.
+    pub(super) fn bounded(mut self) -> Self {
+        if self.groups.keys().len() > GROUPS_MAX && !self.forget_places() {
             let (groups, minutes, files) = (Arc::default(), BTreeMap::new(), Arc::default());
             return Self { state: WindowsState::NotKept, groups, minutes, files, bytes: 0, ..self };
         }
         self.within(WINDOWS_BYTES_MAX)
+    }
+
+    /// Forgets places of which no reading is kept any more, and numbers the others anew. False where too many are left: some must be free
+    /// for new ones, or all buckets would be looked at with each of them.
+    fn forget_places(&mut self) -> bool {
+        let buckets = self.minutes.values().flat_map(|minute| minute.values()).flat_map(|second| second.iter());
+        let kept: BTreeSet<u32> = buckets.map(|bucket| bucket.group).collect();
+        if kept.len() > GROUPS_MAX - GROUPS_MAX / 16 {
+            return false;
+        }
+        let numbers = Arc::make_mut(&mut self.groups).retain(&kept);
+        for minute in self.minutes.values_mut() {
+            for second in Arc::make_mut(minute).values_mut() {
+                for bucket in Arc::make_mut(second) {
+                    // In the order that they had, so that buckets of a second stay sorted.
+                    Arc::make_mut(bucket).group = numbers[&bucket.group];
+                }
+            }
+        }
+        true
     }
 
     /// Without the oldest minutes that are too many for so much memory.
@@ -241,3 +261,46 @@ pub(super) const SECOND_US: i64 = 1_000_000;
 /// Memory that the windows of one table may take, about: an hour of 60 zones with eight fields in each second. Beyond it the oldest minutes are
 /// dropped, and statements read the rows of the table for them.
 pub const WINDOWS_BYTES_MAX: usize = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::windows::take::WindowRows;
+
+    const HOUR_US: i64 = 3_600 * SECOND_US;
+
+    fn place(name: u32) -> WindowKey {
+        WindowKey { by: vec![Some(name.to_string().into())], ..WindowKey::default() }
+    }
+
+    /// A reading of each of those places.
+    fn take(windows: &mut LiveWindows, time_us: i64, names: std::ops::Range<u32>) {
+        let groups: Vec<u32> = names.map(|name| windows.group(place(name))).collect();
+        let (times, qualities) = (vec![time_us; groups.len()], vec![0; groups.len()]);
+        let rows = WindowRows { times: &times, groups: &groups, qualities: &qualities, columns: Vec::new() };
+        windows.take(&rows, i64::MAX);
+    }
+
+    #[test]
+    fn places_are_forgotten_with_the_hour_and_too_many_of_one_hour_are_not_kept() {
+        let mut windows = LiveWindows::of_span(&Arc::default(), 0, i64::MAX);
+        // A plate is a place where rights go by it: each hour has others.
+        for hour in 0..12_i64 {
+            let first = u32::try_from(hour).unwrap() * 3_000;
+            windows.leave_before(hour * HOUR_US);
+            take(&mut windows, hour * HOUR_US, 0..2);
+            take(&mut windows, hour * HOUR_US + SECOND_US, first..first + 3_000);
+            windows = windows.bounded();
+            assert_eq!(windows.state(), WindowsState::Complete, "hour {hour}");
+            assert!(windows.keys().len() <= GROUPS_MAX);
+            let span = (hour * HOUR_US, (hour + 1) * HOUR_US);
+            let joined = windows.joined(span, None, |_| true);
+            let names: BTreeSet<Arc<WindowKey>> =
+                joined.keys().map(|(_, group)| Arc::clone(&windows.keys()[*group as usize])).collect();
+            let wanted = (0..2).chain(first..first + 3_000).map(|name| Arc::new(place(name))).collect();
+            assert!(names == wanted, "hour {hour}: a place has the readings of another one");
+        }
+        take(&mut windows, 12 * HOUR_US, 100_000..120_000);
+        assert_eq!(windows.bounded().state(), WindowsState::NotKept);
+    }
+}
