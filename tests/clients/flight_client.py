@@ -97,6 +97,9 @@ def prepared(connection):
     assert read(connection, sql, (1, at(0))).to_pylist() == [{"device": "trạm-2"}]
     assert read(connection, sql, (1, at(5))).num_rows == 0
     assert read(connection, "SELECT count(*) AS n FROM probe WHERE note = $1", ("tiếng Việt",)).to_pylist() == [{"n": 1}]
+    plans = read(connection, "EXPLAIN SELECT count(*) AS n FROM probe WHERE note = $1", ("tiếng Việt",)).to_pylist()
+    assert plans and all("$1" not in row["plan"] for row in plans), plans
+    assert any("tiếng Việt" in row["plan"] for row in plans), plans
     with connection.cursor() as cursor:
         cursor.adbc_prepare(sql)
         assert cursor.adbc_execute_schema(sql).names == ["device"]

@@ -10,7 +10,6 @@ import sys
 import time
 
 import adbc_client
-import corrections_client
 import dashboards_client
 import flight_client
 import frames_client
@@ -22,17 +21,19 @@ import reports_client
 import sqlalchemy_client
 import tls_client
 from by_hand import BY_HAND
+from programs import commands_client, foreign_client
 from rows import start
 
 CLIENTS = {
     "psql": psql_client.check,
+    "commands": commands_client.check,
+    "foreign": foreign_client.check,
     "psycopg": psycopg_client.check,
     "sqlalchemy": sqlalchemy_client.check,
     "adbc": adbc_client.check,
     "flight": flight_client.check,
     "frames": frames_client.check,
     "jdbc": jdbc_client.check,
-    "corrections": corrections_client.check,
     "questions": questions_client.check,
     "dashboards": dashboards_client.check,
     "reports": reports_client.check,

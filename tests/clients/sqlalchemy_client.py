@@ -16,7 +16,10 @@ def check(server):
     tables = inspector.get_table_names()
     assert "probe" in tables and "environment" in tables, tables
     assert inspector.get_table_names(schema="system") == ["compactions", "files", "queries", "tables"]
-    assert inspector.get_view_names() == []
+    views = inspector.get_view_names()
+    assert "air_checks" in views and not set(views) & set(tables), views
+    assert "select" in inspector.get_view_definition("air_checks").lower()
+    assert inspector.get_columns("air_checks")
     columns = {column["name"]: column for column in inspector.get_columns("probe")}
     assert isinstance(columns["level"]["type"], sqlalchemy.DOUBLE_PRECISION), columns["level"]
     assert isinstance(columns["pulses"]["type"], sqlalchemy.BIGINT), columns["pulses"]

@@ -16,13 +16,17 @@ use crate::catalog::source::ListedTable;
 pub(crate) fn information_tables(
     tables: Arc<[ListedTable]>,
     schemas: Vec<String>,
+    role: &str,
 ) -> Vec<(&'static str, Arc<dyn TableProvider>)> {
+    let privileges: Arc<dyn TableProvider> = Arc::new(list_privileges(Arc::clone(&tables), role.into()));
     let mut all: Vec<(&'static str, Arc<dyn TableProvider>)> = vec![
         ("tables", Arc::new(list_tables(Arc::clone(&tables)))),
         ("views", Arc::new(list_views(&tables))),
         ("columns", Arc::new(list_columns(tables))),
         ("schemata", Arc::new(list_schemata(schemas))),
         ("character_sets", Arc::new(list_character_sets())),
+        ("table_privileges", Arc::clone(&privileges)),
+        ("role_table_grants", privileges),
     ];
     for (name, columns) in EMPTY {
         let columns: Vec<Field> = columns.iter().map(|name| text(name)).collect();
@@ -32,7 +36,7 @@ pub(crate) fn information_tables(
     all
 }
 
-/// Tables without rows: keys and other constraints do not exist here.
+/// Tables without rows: keys and other constraints, sequences, routines, domains and triggers do not exist here.
 const EMPTY: &[(&str, &[&str])] = &[
     (
         "table_constraints",
@@ -87,6 +91,95 @@ const EMPTY: &[(&str, &[&str])] = &[
             "constraint_catalog",
             "constraint_schema",
             "constraint_name",
+        ],
+    ),
+    ("check_constraints", &["constraint_catalog", "constraint_schema", "constraint_name", "check_clause"]),
+    (
+        "domains",
+        &[
+            "domain_catalog",
+            "domain_schema",
+            "domain_name",
+            "data_type",
+            "domain_default",
+            "udt_catalog",
+            "udt_schema",
+            "udt_name",
+        ],
+    ),
+    (
+        "parameters",
+        &[
+            "specific_catalog",
+            "specific_schema",
+            "specific_name",
+            "ordinal_position",
+            "parameter_mode",
+            "is_result",
+            "as_locator",
+            "parameter_name",
+            "data_type",
+            "udt_catalog",
+            "udt_schema",
+            "udt_name",
+            "parameter_default",
+        ],
+    ),
+    (
+        "routines",
+        &[
+            "specific_catalog",
+            "specific_schema",
+            "specific_name",
+            "routine_catalog",
+            "routine_schema",
+            "routine_name",
+            "routine_type",
+            "data_type",
+            "type_udt_catalog",
+            "type_udt_schema",
+            "type_udt_name",
+            "routine_body",
+            "routine_definition",
+            "external_name",
+            "external_language",
+            "is_deterministic",
+            "sql_data_access",
+            "security_type",
+        ],
+    ),
+    (
+        "sequences",
+        &[
+            "sequence_catalog",
+            "sequence_schema",
+            "sequence_name",
+            "data_type",
+            "numeric_precision",
+            "numeric_precision_radix",
+            "numeric_scale",
+            "start_value",
+            "minimum_value",
+            "maximum_value",
+            "increment",
+            "cycle_option",
+        ],
+    ),
+    (
+        "triggers",
+        &[
+            "trigger_catalog",
+            "trigger_schema",
+            "trigger_name",
+            "event_manipulation",
+            "event_object_catalog",
+            "event_object_schema",
+            "event_object_table",
+            "action_order",
+            "action_condition",
+            "action_statement",
+            "action_orientation",
+            "action_timing",
         ],
     ),
 ];
@@ -160,6 +253,33 @@ fn list_columns(tables: Arc<[ListedTable]>) -> ReferenceTable {
             texts(&rows, |_| Some("NO")),
             texts(&rows, |_| Some("NEVER")),
             texts(&rows, |_| Some("NO")),
+        ];
+        RecordBatch::try_new(Arc::clone(schema), columns)
+    })
+}
+
+/// What the role of the statement may do with what it sees: read.
+fn list_privileges(tables: Arc<[ListedTable]>, role: Arc<str>) -> ReferenceTable {
+    let columns = [
+        "grantor",
+        "grantee",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "privilege_type",
+        "is_grantable",
+        "with_hierarchy",
+    ];
+    ReferenceTable::new(columns.map(text).to_vec(), move |schema| {
+        let columns = vec![
+            texts(&tables, |_| Some("admin")),
+            texts(&tables, |_| Some(&*role)),
+            texts(&tables, |_| Some(CATALOG)),
+            texts(&tables, |table| Some(table.schema)),
+            texts(&tables, |table| Some(table.name.as_str())),
+            texts(&tables, |_| Some("SELECT")),
+            texts(&tables, |_| Some("NO")),
+            texts(&tables, |_| Some("YES")),
         ];
         RecordBatch::try_new(Arc::clone(schema), columns)
     })

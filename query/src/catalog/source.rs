@@ -90,6 +90,8 @@ pub struct ListedTable {
     pub columns: SchemaRef,
     /// Number of rows, about, where it is known.
     pub rows: Option<usize>,
+    /// Bytes of its files, where it is known and the role may know.
+    pub bytes: Option<u64>,
     /// SQL of a view; none for a table.
     pub definition: Option<&'static str>,
 }

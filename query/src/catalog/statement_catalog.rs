@@ -63,6 +63,7 @@ pub(crate) fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn Catalo
         description: query_log::DESCRIPTION.to_owned(),
         columns: queries.schema(),
         rows: None,
+        bytes: None,
         definition: None,
     });
     system.register_table(QUERIES.to_owned(), queries)?;
@@ -75,6 +76,7 @@ pub(crate) fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn Catalo
             description,
             columns,
             rows: None,
+            bytes: None,
             definition: None,
         });
         system.register_table(name, table)?;
@@ -93,7 +95,7 @@ pub(crate) fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn Catalo
         }
     }
     let information = MemorySchemaProvider::new();
-    for (name, table) in information_tables(listed, schemas) {
+    for (name, table) in information_tables(listed, schemas, &args.session.caller.name) {
         information.register_table(name.to_owned(), table)?;
     }
     catalog.register_schema(INFORMATION_SCHEMA, Arc::new(information))?;
@@ -121,6 +123,13 @@ pub(crate) fn tables_of(
     Ok(Arc::new(public))
 }
 
+/// What is known of a table without a scan.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    rows: Option<usize>,
+    bytes: Option<u64>,
+}
+
 /// The schema of all tables of data, with what exists in it for a role.
 struct Public<'a> {
     rights: &'a Rights,
@@ -136,28 +145,32 @@ impl Public<'_> {
         location_cache: &Arc<LocationCache>,
     ) -> Result<()> {
         let def = Arc::clone(&pinned.def);
-        let rows = usize::try_from(pinned.view.file_rows()).ok().map(|in_files| in_files + pinned.view.live_rows());
+        let counts = Counts {
+            rows: usize::try_from(pinned.view.file_rows()).ok().map(|in_files| in_files + pinned.view.live_rows()),
+            bytes: Some(pinned.view.files.iter().map(|file| file.bytes).sum()),
+        };
         let table = Arc::new(TelemetryTable::new(pinned, Arc::clone(locations), Arc::clone(location_cache)));
         let Some(granted) = self.rights.declared(&def, table) else { return Ok(()) };
         // A count of all rows would tell of hidden ones.
-        let rows = rows.filter(|_| granted.is_whole);
-        self.add(&def.name, &def.description, granted.table, rows)
+        let counts = if granted.is_whole { counts } else { Counts::default() };
+        self.add(&def.name, &def.description, granted.table, counts)
     }
 
     fn add_reference(&mut self, name: &str, description: &str, table: Arc<dyn TableProvider>) -> Result<()> {
         match self.rights.reference(name, table) {
-            Some(granted) => self.add(name, description, granted.table, None),
+            Some(granted) => self.add(name, description, granted.table, Counts::default()),
             None => Ok(()),
         }
     }
 
-    fn add(&mut self, name: &str, description: &str, table: Arc<dyn TableProvider>, rows: Option<usize>) -> Result<()> {
+    fn add(&mut self, name: &str, description: &str, table: Arc<dyn TableProvider>, counts: Counts) -> Result<()> {
         self.listed.push(ListedTable {
             schema: SCHEMA,
             name: name.to_owned(),
             description: description.to_owned(),
             columns: table.schema(),
-            rows,
+            rows: counts.rows,
+            bytes: counts.bytes,
             definition: None,
         });
         self.schema.register_table(name.to_owned(), table).map(drop)

@@ -132,6 +132,7 @@ impl Views {
             description: prepared.view.question(),
             columns: Arc::clone(&prepared.columns),
             rows: None,
+            bytes: None,
             definition: Some(prepared.view.sql),
         })
     }

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
+    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Statement as SqlStatement, Value,
 };
 use zonelake_timeseries::{visit_expressions, visit_expressions_mut};
 
@@ -19,7 +20,7 @@ pub const PARAMETERS_MAX: usize = 65_535;
 /// # Errors
 /// [`QueryErrorCode::Sql`] with SQLSTATE 42P02 for a parameter of another form, or beyond [`PARAMETERS_MAX`].
 pub fn parameter_count(statement: &Statement) -> Result<usize, QueryError> {
-    let Statement::Statement(statement) = statement else { return Ok(0) };
+    let Some(statement) = read_by(statement) else { return Ok(0) };
     let mut count = 0;
     let mut wrong = None;
     let flow = visit_expressions(statement, &mut |expr| {
@@ -48,7 +49,7 @@ pub fn parameter_count(statement: &Statement) -> Result<usize, QueryError> {
 /// infer the type of a parameter by a cast. Serves to infer types, as [`compare_list_items`].
 pub(crate) fn cast_interval_factors(statement: &mut Statement) -> BTreeSet<String> {
     let mut factors = BTreeSet::new();
-    let Statement::Statement(statement) = statement else { return factors };
+    let Some(statement) = read_by_mut(statement) else { return factors };
     let flow = visit_expressions_mut(statement, &mut |expr| {
         if let Expr::BinaryOp { left, op: BinaryOperator::Multiply | BinaryOperator::Divide, right } = expr {
             let factor = match (is_placeholder(left) && is_interval(right), is_interval(left) && is_placeholder(right))
@@ -72,6 +73,23 @@ pub(crate) fn cast_interval_factors(statement: &mut Statement) -> BTreeSet<Strin
     factors
 }
 
+/// What a statement reads by: itself, or what it explains.
+fn read_by(statement: &Statement) -> Option<&SqlStatement> {
+    match statement {
+        Statement::Statement(statement) => Some(statement),
+        Statement::Explain(explain) => read_by(&explain.statement),
+        _ => None,
+    }
+}
+
+fn read_by_mut(statement: &mut Statement) -> Option<&mut SqlStatement> {
+    match statement {
+        Statement::Statement(statement) => Some(statement),
+        Statement::Explain(explain) => read_by_mut(&mut explain.statement),
+        _ => None,
+    }
+}
+
 fn is_placeholder(expr: &Expr) -> bool {
     matches!(expr, Expr::Value(value) if matches!(value.value, Value::Placeholder(_)))
 }
@@ -92,7 +110,7 @@ fn is_interval(expr: &Expr) -> bool {
 /// same. The rewritten statement serves to infer types and is never run.
 pub(crate) fn compare_list_items(statement: &mut Statement) -> BTreeSet<String> {
     let mut lists = BTreeSet::new();
-    let Statement::Statement(statement) = statement else { return lists };
+    let Some(statement) = read_by_mut(statement) else { return lists };
     let flow = visit_expressions_mut(statement, &mut |expr| {
         if let Some(compared) = item_comparison(expr, &mut lists) {
             *expr = compared;

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, SchemaRef, TimeUnit};
+use datafusion::common::format::ExplainStatementOptions;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{LogicalPlan, Statement as PlanStatement};
-use datafusion::sql::parser::Statement;
+use datafusion::logical_expr::{
+    Analyze, Explain, LogicalPlan, PlanType, Statement as PlanStatement, ToStringifiedPlan,
+};
+use datafusion::sql::parser::{ExplainStatement, Statement};
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, DataType as SqlType, ExactNumberInfo, Ident, Statement as SqlStatement, TimezoneInfo,
 };
 
-use crate::dialect::ReadStatement;
 use crate::dialect::check::verify_reading;
 use crate::dialect::parameters::{cast_interval_factors, compare_list_items};
+use crate::dialect::{ReadStatement, template};
 use crate::engine::result::ResultNames;
 use crate::error::{QueryError, QueryErrorCode};
 use crate::optimizer::inlined_columns::check_inlining;
@@ -38,9 +41,11 @@ pub(crate) async fn plan_with_parameters(
         return verify_reading(plan);
     }
     let types: Vec<DataType> = parameters.iter().map(ScalarValue::data_type).collect();
+    let (statement, explanation) = without_explain(statement);
     let plan = plan_typed(state, statement, &types).await?;
     let values = ParamValues::from(parameters.to_vec());
-    verify_reading(plan.replace_params_with_values(&values)?)
+    let plan = plan.replace_params_with_values(&values)?;
+    verify_reading(explained(state, plan, explanation).await?)
 }
 
 /// Columns of the response, and types of the parameters: those that the client names, else those that follow from where
@@ -54,7 +59,11 @@ pub(crate) async fn describe(
     let parameters = parameter_types(state, &statement, named).await;
     let plan = match parameters.is_empty() {
         true => state.statement_to_plan(statement).await?,
-        false => plan_typed(state, statement, &parameters).await?,
+        false => {
+            let (statement, explanation) = without_explain(statement);
+            let plan = plan_typed(state, statement, &parameters).await?;
+            explained(state, plan, explanation).await?
+        }
     };
     let plan = verify_reading(plan)?;
     check_inlining(&plan)?;
@@ -95,7 +104,7 @@ fn list_of(item: DataType) -> DataType {
 /// The plan of a statement whose parameters have these types.
 async fn plan_typed(state: &SessionState, statement: Statement, types: &[DataType]) -> Result<LogicalPlan, QueryError> {
     let Statement::Statement(statement) = statement else {
-        return Err(QueryError::new(QueryErrorCode::Sql, "EXPLAIN takes no parameters").with_sqlstate("0A000"));
+        return Err(QueryError::new(QueryErrorCode::Sql, "EXPLAIN explains a query").with_sqlstate("42601"));
     };
     let prepare = SqlStatement::Prepare {
         name: Ident::new("statement"),
@@ -104,6 +113,34 @@ async fn plan_typed(state: &SessionState, statement: Statement, types: &[DataTyp
     };
     match state.statement_to_plan(Statement::Statement(Box::new(prepare))).await? {
         LogicalPlan::Statement(PlanStatement::Prepare(prepare)) => Ok(prepare.input.as_ref().clone()),
+        _ => Err(QueryError::internal()),
+    }
+}
+
+/// A statement without the EXPLAIN around it, and the options of that. The planner takes types of parameters for what is explained alone.
+fn without_explain(statement: Statement) -> (Statement, Option<ExplainStatementOptions>) {
+    match statement {
+        Statement::Explain(ExplainStatement { options, statement }) => (*statement, Some(options)),
+        other => (other, None),
+    }
+}
+
+/// The plan of EXPLAIN with these options around the plan of what it explains.
+async fn explained(
+    state: &SessionState,
+    plan: LogicalPlan,
+    options: Option<ExplainStatementOptions>,
+) -> Result<LogicalPlan, QueryError> {
+    let Some(options) = options else { return Ok(plan) };
+    let any = template("SELECT 1").ok_or_else(QueryError::internal)?;
+    let any = Box::new(Statement::Statement(Box::new(SqlStatement::Query(any))));
+    let of_any = Statement::Explain(ExplainStatement { options, statement: any });
+    match state.statement_to_plan(of_any).await? {
+        LogicalPlan::Explain(explain) => {
+            let stringified_plans = vec![plan.to_stringified(PlanType::InitialLogicalPlan)];
+            Ok(LogicalPlan::Explain(Explain { plan: Arc::new(plan), stringified_plans, ..explain }))
+        }
+        LogicalPlan::Analyze(analyze) => Ok(LogicalPlan::Analyze(Analyze { input: Arc::new(plan), ..analyze })),
         _ => Err(QueryError::internal()),
     }
 }

@@ -90,7 +90,7 @@ ORDER BY am.oid;
 -- question: DBeaver, languages, tablespaces, foreign servers
 SELECT l.oid,l.* FROM pg_catalog.pg_language l
 ORDER BY l.oid;
--- rows: 1 10
+-- rows: 0 0
 SELECT t.oid,t.* FROM pg_catalog.pg_tablespace t
 ORDER BY t.oid;
 -- rows: 0 10

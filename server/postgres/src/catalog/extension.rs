@@ -11,8 +11,10 @@ use zonelake_registry::{ADMIN_USER, Registry, Role};
 
 use crate::catalog::functions::{FunctionContext, functions};
 use crate::catalog::objects::Objects;
+use crate::catalog::relation_oids::PG_CATALOG;
 use crate::catalog::relations::activity::BackendList;
-use crate::catalog::schema::{PG_CATALOG, PgCatalog};
+use crate::catalog::relations::catalog_columns::CATALOG_OBJECTS;
+use crate::catalog::schema::PgCatalog;
 use crate::catalog::set_config::PendingSettings;
 use crate::catalog::type_names::PgTypes;
 use crate::protocol::backends::{Asker, Backends};
@@ -28,6 +30,8 @@ pub(crate) struct CatalogExtension {
     registry: Arc<Registry>,
     /// Objects as of the last statement; what exists for a role changes with its rights alone until the server starts again.
     objects: Mutex<Arc<Objects>>,
+    /// The same, with the counts that they had for the statement.
+    counted: Mutex<Arc<Objects>>,
 }
 
 /// Parts of the extension of a connection.
@@ -46,7 +50,15 @@ impl CatalogExtension {
     /// Extension for a connection.
     pub(crate) fn new(args: ExtensionArgs) -> Self {
         let ExtensionArgs { variables, set_config, backends, process_id, registry } = args;
-        Self { variables: Arc::new(variables), set_config, backends, process_id, registry, objects: Mutex::default() }
+        Self {
+            variables: Arc::new(variables),
+            set_config,
+            backends,
+            process_id,
+            registry,
+            objects: Mutex::default(),
+            counted: Mutex::default(),
+        }
     }
 
     fn role(&self, session: &SqlSession) -> Option<Arc<Role>> {
@@ -63,7 +75,7 @@ impl CatalogExtension {
     fn objects_of(&self, tables: &Arc<[ListedTable]>) -> Arc<Objects> {
         let mut last = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
         if !last.are_of(tables) {
-            *last = Arc::new(Objects::new(tables));
+            *last = Arc::new(Objects::new(&CATALOG_OBJECTS, tables));
         }
         Arc::clone(&last)
     }
@@ -83,6 +95,7 @@ impl SessionExtension for CatalogExtension {
     fn extend(&self, session: &SqlSession, mut state: SessionStateBuilder) -> Result<SessionStateBuilder> {
         // The engine calls `schemas` first, which sets them.
         let objects = Arc::clone(&self.objects.lock().unwrap_or_else(PoisonError::into_inner));
+        let counted = Arc::clone(&self.counted.lock().unwrap_or_else(PoisonError::into_inner));
         // An administrator may end every connection, others those of their own role.
         let is_admin = self.role(session).is_some_and(|role| role.is_admin());
         let asker = Asker { name: Arc::clone(&session.caller.name), peer: session.peer, is_admin };
@@ -90,6 +103,7 @@ impl SessionExtension for CatalogExtension {
             variables: &self.variables,
             set_config: &self.set_config,
             objects: &objects,
+            counted: &counted,
             roles: &self.roles(session),
             process_id: self.process_id,
             backends: &self.backends,
@@ -101,8 +115,9 @@ impl SessionExtension for CatalogExtension {
     }
 
     fn schemas(&self, session: &SqlSession, tables: &Arc<[ListedTable]>) -> Vec<(String, Arc<dyn SchemaProvider>)> {
-        // Tables keep their OIDs; only their counts of rows change from statement to statement.
-        let objects = Arc::new(self.objects_of(tables).with_rows(tables));
+        // Tables keep their OIDs; only their counts change from statement to statement.
+        let objects = Arc::new(self.objects_of(tables).with_counts(tables));
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&objects);
         let schema = PgCatalog {
             objects,
             variables: Arc::clone(&self.variables),

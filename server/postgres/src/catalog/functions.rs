@@ -18,7 +18,9 @@ use crate::catalog::constants::constants;
 use crate::catalog::objects::Objects;
 use crate::catalog::oids::oid_functions;
 use crate::catalog::relations::activity::end_functions;
+use crate::catalog::rights::role_functions;
 use crate::catalog::set_config::{PendingSettings, set_config};
+use crate::catalog::sizes::sizes;
 use crate::protocol::backends::{Asker, Backends};
 use crate::session::variables::Variables;
 
@@ -48,6 +50,8 @@ pub(crate) struct FunctionContext<'a> {
     pub variables: &'a Arc<Variables>,
     pub set_config: &'a Arc<PendingSettings>,
     pub objects: &'a Arc<Objects>,
+    /// The same with the sizes that they have now.
+    pub counted: &'a Arc<Objects>,
     pub roles: &'a Arc<[Arc<Role>]>,
     pub process_id: i32,
     /// All connections.
@@ -58,13 +62,16 @@ pub(crate) struct FunctionContext<'a> {
 
 /// Functions of a connection.
 pub(crate) fn functions(context: &FunctionContext<'_>) -> Vec<Arc<ScalarUDF>> {
-    let FunctionContext { variables, set_config: pending, objects, roles, process_id, backends, asker } = context;
+    let FunctionContext { variables, set_config: pending, objects, counted, roles, process_id, backends, asker } =
+        context;
     let mut all = SHARED.clone();
     all.push(constant_function("pg_backend_pid", ScalarValue::from(*process_id)));
     all.push(set_config(variables, pending));
     all.extend(end_functions(backends, asker));
     all.extend(look_ups(objects, variables));
     all.extend(oid_functions(objects, roles));
+    all.extend(sizes(counted));
+    all.extend(role_functions(roles, &asker.name));
     all
 }
 

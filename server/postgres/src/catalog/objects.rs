@@ -8,6 +8,8 @@ use arrow::datatypes::SchemaRef;
 use zonelake_query::ListedTable;
 use zonelake_registry::Role;
 
+use crate::catalog::relation_oids::PG_CATALOG;
+
 /// OID of the database. Those below 16,384 are of what every PostgreSQL has, and pgAdmin does not show databases among them.
 pub(crate) const DATABASE_OID: i32 = 16_384;
 /// Description of the database.
@@ -35,10 +37,15 @@ pub(crate) struct Object {
     pub schema: &'static str,
     pub name: String,
     pub description: String,
-    /// Columns; `None` for the catalog's own tables.
+    /// Columns; `None` for a relation of the catalog that cannot be read.
     pub columns: Option<SchemaRef>,
     /// Count of rows, where it is known without a scan.
     pub rows: Option<usize>,
+    /// Bytes of its files, where they are known.
+    pub bytes: Option<u64>,
+    pub is_view: bool,
+    /// SQL of a view, where it has one.
+    pub definition: Option<&'static str>,
 }
 
 /// All tables.
@@ -51,52 +58,13 @@ pub(crate) struct Objects {
 pub(crate) const SCHEMAS: [(&str, i32); 4] =
     [("pg_catalog", 11), ("public", 2_200), ("information_schema", 13_000), ("system", 16_001)];
 
-/// Tables of the catalog that clients look up by name, with their OIDs in PostgreSQL.
-const OF_CATALOG: [(&str, i32); 26] = [
-    ("pg_type", 1_247),
-    ("pg_attribute", 1_249),
-    ("pg_proc", 1_255),
-    ("pg_class", PG_CLASS_OID),
-    ("pg_authid", 1_260),
-    ("pg_database", 1_262),
-    ("pg_tablespace", 1_213),
-    ("pg_sequence", 2_224),
-    ("pg_am", 2_601),
-    ("pg_attrdef", 2_604),
-    ("pg_cast", 2_605),
-    ("pg_constraint", 2_606),
-    ("pg_description", 2_609),
-    ("pg_index", 2_610),
-    ("pg_inherits", 2_611),
-    ("pg_language", 2_612),
-    ("pg_namespace", 2_615),
-    ("pg_opclass", 2_616),
-    ("pg_operator", 2_617),
-    ("pg_rewrite", 2_618),
-    ("pg_trigger", 2_620),
-    ("pg_extension", 3_079),
-    ("pg_policy", 3_256),
-    ("pg_foreign_table", 3_118),
-    ("pg_collation", 3_456),
-    ("pg_enum", 3_501),
-];
-
 /// Lowest OID of a table of this server.
 const FIRST_OID: u32 = 1 << 16;
 
 impl Objects {
-    /// Objects with OIDs for these tables.
-    pub(crate) fn new(listed: &Arc<[ListedTable]>) -> Self {
+    /// Objects with OIDs for these tables, behind those of the catalog itself.
+    pub(crate) fn new(of_catalog: &[Object], listed: &Arc<[ListedTable]>) -> Self {
         let mut taken = BTreeSet::new();
-        let of_catalog = OF_CATALOG.map(|(name, oid)| Object {
-            oid,
-            schema_oid: 11,
-            schema: "pg_catalog",
-            name: name.to_owned(),
-            description: String::new(),
-            columns: None,
-            rows: None,
-        });
         let own = listed.iter().map(|table| {
             let mut offset = hash(table.schema, &table.name);
             // Tables come in the order of their names, so two of one hash get the same OIDs at each start.
@@ -111,15 +79,19 @@ impl Objects {
                 description: table.description.clone(),
                 columns: Some(Arc::clone(&table.columns)),
                 rows: table.rows,
+                bytes: table.bytes,
+                is_view: table.definition.is_some(),
+                definition: table.definition,
             }
         });
-        Self { tables: of_catalog.into_iter().chain(own).collect() }
+        Self { tables: of_catalog.iter().cloned().chain(own).collect() }
     }
 
     /// True where these are the objects of just these tables and columns.
     pub(crate) fn are_of(&self, listed: &[ListedTable]) -> bool {
-        // Those of the catalog have no columns; the others come in the order of the list.
-        let mut own = self.tables.iter().filter_map(|table| Some((table, table.columns.as_ref()?)));
+        // They come in the order of the list.
+        let own = self.tables.iter().filter(|table| table.schema != PG_CATALOG);
+        let mut own = own.filter_map(|table| Some((table, table.columns.as_ref()?)));
         let are_listed = listed.iter().all(|listed| {
             own.next().is_some_and(|(table, columns)| {
                 (table.schema, &table.name) == (listed.schema, &listed.name)
@@ -129,14 +101,24 @@ impl Objects {
         are_listed && own.next().is_none()
     }
 
-    /// Objects with the counts of rows that these tables have now.
-    pub(crate) fn with_rows(&self, listed: &Arc<[ListedTable]>) -> Self {
+    /// Objects with the counts of rows and bytes that these tables have now.
+    pub(crate) fn with_counts(&self, listed: &Arc<[ListedTable]>) -> Self {
         let mut all = self.clone();
-        for table in &mut all.tables {
+        for table in all.tables.iter_mut().filter(|table| table.schema != PG_CATALOG) {
             let now = listed.iter().find(|now| now.schema == table.schema && now.name == table.name);
             table.rows = now.and_then(|now| now.rows);
+            table.bytes = now.and_then(|now| now.bytes);
         }
         all
+    }
+
+    /// Table of a name as SQL writes it, `probe`, `public.probe` or `"public"."probe"`.
+    pub(crate) fn by_name(&self, name: &str) -> Option<&Object> {
+        let mut parts = name.rsplit('.').map(|part| part.trim_matches('"'));
+        let (last, schema) = (parts.next()?, parts.next());
+        let found = |schema: &str| schema == "public" || schema == PG_CATALOG;
+        let mut named = self.tables.iter().filter(|table| table.name == last);
+        named.find(|table| schema.map_or(found(table.schema), |schema| table.schema == schema))
     }
 
     /// Table of an OID.
@@ -155,6 +137,13 @@ impl Objects {
 /// Description of a column with its unit: `Air temperature [°C]`.
 pub(crate) fn column_description(columns: &SchemaRef, index: usize) -> Option<String> {
     let field = columns.fields().get(index)?;
+    // Fields of a table stand behind these, and may not have their names.
+    let of_reading = OF_READING.get(index).filter(|(name, _)| name == field.name());
+    if let Some((_, description)) = of_reading
+        && columns.column_with_name("ingested_at").is_some()
+    {
+        return Some((*description).to_owned());
+    }
     let of = |key: &str| field.metadata().get(key).map(String::as_str).filter(|text| !text.is_empty());
     match (of("description"), of("unit")) {
         (Some(description), Some(unit)) => Some(format!("{description} [{unit}]")),
@@ -163,6 +152,19 @@ pub(crate) fn column_description(columns: &SchemaRef, index: usize) -> Option<St
         (None, None) => None,
     }
 }
+
+/// Columns that each table of readings begins with, in their order, with their descriptions.
+const OF_READING: [(&str, &str); 9] = [
+    ("date", "Day of the time by UTC; narrows what is read, and is no time axis"),
+    ("time", "Time of the measurement"),
+    ("ingested_at", "Time of receipt, to the millisecond"),
+    ("province", "Province of the zone"),
+    ("zone", "Zone of the device when it measured"),
+    ("site", "Site of the device within the zone"),
+    ("device", "Name of the device"),
+    ("quality", "Quality of the measurement: good, or why it is not"),
+    ("backfill", "True where it was delivered on the lane for what was measured earlier"),
+];
 
 /// OID of a schema; 0 is none.
 pub(crate) fn schema_oid(name: &str) -> i32 {

@@ -1,31 +1,37 @@
-//! Names of PostgreSQL's functions by OID, and OIDs by name.
+//! Names of PostgreSQL's functions by OID, and OIDs of functions and types by name.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{ArrayRef, AsArray, StringArray};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 
 use crate::catalog::relations::builtin::BUILTIN_TABLES;
 
 /// Names of functions by their OIDs.
-static FUNCTION_NAMES: LazyLock<HashMap<i32, String>> = LazyLock::new(|| {
-    let mut names = HashMap::new();
-    for batch in BUILTIN_TABLES.iter().flat_map(|tables| tables.pg_proc.data()) {
+static FUNCTION_NAMES: LazyLock<HashMap<i32, String>> =
+    LazyLock::new(|| BUILTIN_TABLES.iter().flat_map(|tables| named(tables.pg_proc.data(), "proname")).collect());
+
+/// OIDs of types by their names.
+static TYPE_OIDS: LazyLock<HashMap<String, i32>> = LazyLock::new(|| {
+    let all = BUILTIN_TABLES.iter().flat_map(|tables| named(tables.pg_type.data(), "typname"));
+    all.map(|(oid, name)| (name, oid)).collect()
+});
+
+/// OIDs of the rows of a table of PostgreSQL, with their names in that column.
+fn named(batches: &[RecordBatch], name: &str) -> Vec<(i32, String)> {
+    let mut all = Vec::new();
+    for batch in batches {
         let column = |name: &str, of: &DataType| batch.column_by_name(name).and_then(|column| cast(column, of).ok());
-        let (Some(oids), Some(names_of_functions)) =
-            (column("oid", &DataType::Int32), column("proname", &DataType::Utf8))
-        else {
+        let (Some(oids), Some(names)) = (column("oid", &DataType::Int32), column(name, &DataType::Utf8)) else {
             continue;
         };
-        let oids = oids.as_primitive::<Int32Type>().iter().flatten();
-        names.extend(
-            oids.zip(names_of_functions.as_string::<i32>()).filter_map(|(oid, name)| Some((oid, name?.to_owned()))),
-        );
+        let both = oids.as_primitive::<Int32Type>().iter().zip(names.as_string::<i32>());
+        all.extend(both.filter_map(|(oid, name)| Some((oid?, name?.to_owned()))));
     }
-    names
-});
+    all
+}
 
 /// OIDs of functions by their names; of overloaded functions the lowest.
 static FUNCTION_OIDS: LazyLock<HashMap<&'static str, i32>> = LazyLock::new(|| {
@@ -41,6 +47,11 @@ static FUNCTION_OIDS: LazyLock<HashMap<&'static str, i32>> = LazyLock::new(|| {
 /// OID of a function.
 pub(crate) fn function_oid(name: &str) -> Option<i32> {
     FUNCTION_OIDS.get(name).copied()
+}
+
+/// OID of a type by the name that `pg_type` has.
+pub(crate) fn type_oid(name: &str) -> Option<i32> {
+    TYPE_OIDS.get(name).copied()
 }
 
 /// Name of a function.

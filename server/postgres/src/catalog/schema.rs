@@ -5,19 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::Result;
-use datafusion::datasource::MemTable;
 use zonelake_registry::Role;
 
 use crate::catalog::objects::Objects;
 use crate::catalog::relations::activity::BackendList;
 use crate::catalog::relations::builtin::BUILTIN_SCHEMA;
+use crate::catalog::relations::builtin_rows::{builtin_rows, without_builtin_rows};
 use crate::catalog::relations::tables::{TABLES, table};
-use crate::catalog::relations::types::pg_type;
 use crate::catalog::relations::without_rows::is_without_rows;
 use crate::session::variables::Variables;
-
-/// Name of the schema.
-pub(crate) const PG_CATALOG: &str = "pg_catalog";
 
 /// True for the name of a relation of the schema.
 pub(crate) fn is_relation(name: &str) -> bool {
@@ -45,9 +41,6 @@ impl SchemaProvider for PgCatalog {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if name == "pg_type" {
-            return Ok(pg_type());
-        }
         if name == "pg_stat_activity" {
             return self.backends.table(&self.roles).map(Some);
         }
@@ -55,10 +48,13 @@ impl SchemaProvider for PgCatalog {
         if let Some(own) = table(name, &self.objects, &self.variables, &self.roles)? {
             return Ok(Some(own));
         }
+        if let Some(builtin) = builtin_rows(name) {
+            return Ok(Some(builtin));
+        }
         let Some(builtin) = &*BUILTIN_SCHEMA else { return Ok(None) };
         let Some(builtin) = builtin.table(name).await? else { return Ok(None) };
         if is_without_rows(name) {
-            return Ok(Some(Arc::new(MemTable::try_new(builtin.schema(), vec![Vec::new()])?)));
+            return without_builtin_rows(builtin.as_ref()).map(Some);
         }
         Ok(Some(builtin))
     }

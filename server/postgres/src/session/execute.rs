@@ -14,6 +14,7 @@ use crate::session::outcome::{CommandResult, DECLARED, SHOW_ALL_COLUMNS, Session
 use crate::session::prepared::Prepared;
 use crate::session::transaction::TransactionEnd;
 use crate::statement::commands::{Command, Discard};
+use crate::statement::explain::{COLUMN as EXPLAIN_COLUMN, explained};
 use crate::statement::query::Query;
 
 impl Connection {
@@ -143,6 +144,11 @@ impl Connection {
                 executed.map_err(|error| PgError::from(error).behind(query.before))
             })
             .await?;
+        if let Some(form) = query.explain {
+            let batches = self.wait(async { result.collect().await.map_err(PgError::from) }).await?;
+            let rows: Vec<Vec<String>> = explained(&batches, form).into_iter().map(|line| vec![line]).collect();
+            return Ok(ResultCursor::from_texts(&[EXPLAIN_COLUMN], &rows, query.tag));
+        }
         Ok(ResultCursor::from_engine(result, described, query.tag, self.variables.zone())?)
     }
 

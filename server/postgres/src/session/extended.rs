@@ -20,6 +20,7 @@ use crate::session::outcome::{
 };
 use crate::session::prepared::Prepared;
 use crate::statement::commands::Command;
+use crate::statement::explain::COLUMN as EXPLAIN_COLUMN;
 use crate::statement::parameters::read_value;
 use crate::statement::parse::parse_commands;
 use zonelake_postgres_values::{parameter_type, type_of};
@@ -271,7 +272,11 @@ impl Connection {
         let describing = engine.describe(&query.text, statement, named, &session);
         let before = query.before;
         let described = async { describing.await.map_err(|error| PgError::from(error).behind(before)) };
-        let description = Arc::new(self.wait(described).await?);
+        let mut description = self.wait(described).await?;
+        if query.explain.is_some() {
+            description.schema = text_schema(&[EXPLAIN_COLUMN]);
+        }
+        let description = Arc::new(description);
         prepared.description = Some((self.epoch, Arc::clone(&description)));
         // The portal and the stored statement share the plan, so that Describe and Bind plan once.
         if let Some(stored) = self.statements.get_mut(name) {

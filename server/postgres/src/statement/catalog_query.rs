@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use datafusion::sql::sqlparser::ast::{
-    CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, LimitClause, ObjectName, Query, SelectItem, SetExpr,
-    Statement, TableAlias, TableAliasColumnDef, TableFactor, Value,
+    AccessExpr, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, LimitClause, ObjectName, Query,
+    SelectItem, SetExpr, Statement, Subscript, TableAlias, TableAliasColumnDef, TableFactor, Value,
 };
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_pg_catalog::sql::rules::{
@@ -16,8 +16,9 @@ use datafusion_pg_catalog::sql::rules::{
 use zonelake_query::dialect::{Correlation, call, calls_aggregate, correlation, is_grouped, template};
 use zonelake_timeseries::{SyntaxVisitor, SyntaxVisitorMut, visit_query, visit_statement, visit_statement_mut};
 
+use crate::catalog::relation_oids::PG_CATALOG;
 use crate::catalog::relations::without_rows::is_without_rows;
-use crate::catalog::schema::{PG_CATALOG, is_relation};
+use crate::catalog::schema::is_relation;
 use crate::statement::build::{literal, rule_by_rule};
 use crate::statement::empty_relations::replace_empty_subqueries;
 use crate::statement::with_names::names_of_with;
@@ -125,6 +126,9 @@ struct ScalarSubqueries {
 
 impl SyntaxVisitorMut for ScalarSubqueries {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Some(letter) = letter_of_name(expr) {
+            *expr = letter;
+        }
         if let Expr::Subquery(query) = expr {
             let reads = |names| visit_query(query, &mut ReadsCatalog { named: &self.named, names }).is_break();
             let is_of_catalog = reads(None);
@@ -161,6 +165,20 @@ impl SyntaxVisitorMut for ScalarSubqueries {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// `typname[0] = '_'`: a name of PostgreSQL is an array of its bytes, which counts from 0.
+fn letter_of_name(expr: &Expr) -> Option<Expr> {
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return None };
+    let [AccessExpr::Subscript(Subscript::Index { index })] = access_chain.as_slice() else { return None };
+    let column = match root.as_ref() {
+        Expr::Identifier(column) => column,
+        Expr::CompoundIdentifier(names) => names.last()?,
+        _ => return None,
+    };
+    let number: usize = index.to_string().parse().ok().filter(|_| column.value.eq_ignore_ascii_case("typname"))?;
+    let count = |number: usize| literal(Value::Number(number.to_string(), false));
+    Some(call("substr", vec![root.as_ref().clone(), count(number + 1), count(1)]))
 }
 
 /// Functions of the catalog that return rows, each with the relation that has them.

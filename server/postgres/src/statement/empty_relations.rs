@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
-    JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Value,
+    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments,
+    GroupByExpr, JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins,
+    Value,
 };
 use zonelake_query::dialect::calls_aggregate;
 use zonelake_timeseries::{SyntaxVisitorMut, visit_statement_mut};
 
-use crate::catalog::relations::without_rows::{is_without_rows, is_without_texts};
+use crate::catalog::relations::without_rows::{is_kind_of_relation, is_without_rows, is_without_texts};
 use crate::statement::build::literal;
 use crate::statement::with_names::names_of_with;
 
@@ -40,6 +41,10 @@ struct EmptySubqueries(Named);
 impl SyntaxVisitorMut for EmptySubqueries {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let is_empty = |query: &Query| query_is_empty(query, &self.0);
+        if joined_array(expr).is_some_and(is_empty) {
+            *expr = literal(Value::SingleQuotedString(String::new()));
+            return ControlFlow::Continue(());
+        }
         let meaning = match expr {
             Expr::Subquery(query) if is_empty(query) => Value::Null,
             // `ARRAY(SELECT …)`, as the constant that every type of arrays reads.
@@ -57,6 +62,23 @@ impl SyntaxVisitorMut for EmptySubqueries {
         };
         *expr = literal(meaning);
         ControlFlow::Continue(())
+    }
+}
+
+/// The query of `array_to_string(ARRAY(SELECT …), …)`, which is an empty text where the query has no rows.
+fn joined_array(expr: &Expr) -> Option<&Query> {
+    let Expr::Function(function) = expr else { return None };
+    let FunctionArguments::List(arguments) = &function.args else { return None };
+    match arguments.args.first()? {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(array)))
+            if is_call_of(&function.name, "array_to_string") =>
+        {
+            match &array.args {
+                FunctionArguments::Subquery(query) => Some(query),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 
@@ -87,6 +109,45 @@ fn select_is_empty(select: &Select, named: &Named) -> bool {
         return false;
     }
     select.from.iter().any(|tables| tables_are_empty(tables, named))
+        || select.selection.as_ref().is_some_and(is_never_true)
+}
+
+/// True for a condition that no row of the catalog meets: of a list that is null in every row, or of a kind of relations of which there
+/// are none. A telemetry table has no such columns, since only catalog queries come here.
+fn is_never_true(condition: &Expr) -> bool {
+    match condition {
+        Expr::Nested(inner) => is_never_true(inner),
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => is_never_true(left) || is_never_true(right),
+        Expr::BinaryOp { left, op: BinaryOperator::Or, right } => is_never_true(left) && is_never_true(right),
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => is_kind(left) && is_other_kind(right),
+        Expr::InList { expr, list, negated: false } => is_kind(expr) && list.iter().all(is_other_kind),
+        Expr::IsNotNull(column) => column_name(column).is_some_and(|column| is_without_texts(&column)),
+        _ => false,
+    }
+}
+
+fn is_kind(expr: &Expr) -> bool {
+    column_name(expr).is_some_and(|column| column == "relkind")
+}
+
+fn is_other_kind(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(kind) => !is_kind_of_relation(kind),
+            _ => false,
+        },
+        Expr::Cast { expr, .. } => is_other_kind(expr),
+        _ => false,
+    }
+}
+
+/// Name of a column in lower case.
+fn column_name(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(column) => Some(column.value.to_lowercase()),
+        Expr::CompoundIdentifier(names) => names.last().map(|column| column.value.to_lowercase()),
+        _ => None,
+    }
 }
 
 fn is_aggregate(item: &SelectItem) -> bool {
@@ -132,22 +193,21 @@ fn table_is_empty(table: &TableFactor, named: &Named) -> bool {
     }
 }
 
-/// `unnest` of a list of the catalog that is null in every row, as `unnest(c.reloptions)`.
+/// `unnest` of a list of the catalog that is null in every row, as `unnest(c.reloptions)`, or the same of options.
 fn is_unnest_of_no_texts(table: &TableFactor) -> bool {
     let argument = match table {
         TableFactor::UNNEST { array_exprs, .. } => array_exprs.first().filter(|_| array_exprs.len() == 1),
         TableFactor::Table { name, args: Some(arguments), .. } => match arguments.args.as_slice() {
-            [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))] if is_call_of(name, "unnest") => Some(argument),
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))]
+                if is_call_of(name, "unnest") || is_call_of(name, "pg_options_to_table") =>
+            {
+                Some(argument)
+            }
             _ => None,
         },
         _ => None,
     };
-    let column = match argument {
-        Some(Expr::Identifier(column)) => Some(column),
-        Some(Expr::CompoundIdentifier(names)) => names.last(),
-        _ => None,
-    };
-    column.is_some_and(|column| is_without_texts(&column.value.to_lowercase()))
+    argument.and_then(column_name).is_some_and(|column| is_without_texts(&column))
 }
 
 fn is_call_of(name: &ObjectName, function: &str) -> bool {
@@ -199,6 +259,13 @@ mod tests {
             ("select x from pg_class c, unnest(c.reloptions) x", true),
             ("select x from pg_class c, unnest(c.relname) x", false),
             ("select x from pg_class c left join unnest(c.relacl) x on true", false),
+            ("select 1 from pg_class c where c.relkind in ('p', 'I', '') and c.oid > 0", true),
+            ("select 1 from pg_class c where c.relkind in ('r', 'p')", false),
+            ("select 1 from pg_class c where relkind = 'S'", true),
+            ("select count(*) from pg_class c where relkind = 'S'", false),
+            ("select 1 from pg_class c where relkind = 'S' or relname = 'probe'", false),
+            ("select 1 from pg_class c where relacl is not null", true),
+            ("select 1 from pg_class c where relacl is null", false),
         ] {
             let statement = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0);
             assert_eq!(is_surely_empty(&statement), is_empty, "{sql}");

@@ -17,6 +17,7 @@ use zonelake_timeseries::{SyntaxVisitor, visit_statement};
 use crate::error::PgError;
 use crate::statement::catalog_query::{is_catalog_query, rewrite_catalog_query, statement_by_text};
 use crate::statement::empty_relations::is_surely_empty;
+use crate::statement::explain::{ExplainForm, ExplainOptions};
 use crate::statement::rewrite::rewrite;
 use crate::statement::tokens::TokenCursor;
 use zonelake_postgres_values::oid_of_name;
@@ -34,6 +35,8 @@ pub(crate) struct Query {
     pub tag: &'static str,
     /// True for a catalog query that has no rows, which is answered without being planned.
     pub is_surely_empty: bool,
+    /// Form of the answer of EXPLAIN; `None` for any other statement.
+    pub explain: Option<ExplainForm>,
     /// Characters of the client's text in front of this statement.
     pub before: usize,
 }
@@ -43,7 +46,8 @@ const PARAMETERS_MAX: usize = 65_535;
 
 impl Query {
     /// Parses the tokens that are left of a statement.
-    pub(crate) fn parse(tokens: TokenCursor) -> Result<Self, PgError> {
+    pub(crate) fn parse(mut tokens: TokenCursor) -> Result<Self, PgError> {
+        let explained = (tokens.peek_word().as_deref() == Some("explain")).then(|| tokens.clone());
         let (tokens, text, before) = tokens.rest();
         let numbers = tokens.iter().filter_map(|token| match &token.token {
             Token::Placeholder(name) => Some(name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok())),
@@ -60,27 +64,39 @@ impl Query {
         if let "insert" | "update" | "delete" | "merge" | "create" | "drop" | "alter" | "truncate" = first.as_str() {
             return Err(PgError::writes(&first.to_uppercase()));
         }
-        let query = match first.as_str() {
-            "explain" => Self::parse_explain(text, count),
-            "describe" | "desc" => Self::from_statement(parse_datafusion(&text)?, text, count, "SELECT"),
-            _ => Self::parse_sql(tokens, text, count),
+        let query = match (explained, first.as_str()) {
+            (Some(explained), _) => Self::parse_explain(explained, text, count),
+            (None, "describe" | "desc") => Self::from_statement(parse_datafusion(&text)?, text, count, "SELECT"),
+            (None, _) => Self::parse_sql(tokens, text, count),
         };
         Ok(Self { before, ..query? })
     }
 
-    fn parse_explain(text: String, count: usize) -> Result<Self, PgError> {
-        let mut statement = parse_datafusion(&text)?;
+    fn parse_explain(mut tokens: TokenCursor, text: String, count: usize) -> Result<Self, PgError> {
+        let (_, whole, _) = tokens.clone().rest();
+        let options = ExplainOptions::parse(&mut tokens)?;
+        let (_, explained, _) = tokens.rest();
+        // Blanks in the place of the options, so that errors keep their places.
+        let word = if options.analyzes { "EXPLAIN ANALYZE" } else { "EXPLAIN" };
+        let in_front = whole.strip_suffix(&explained).unwrap_or_default().chars().skip(word.len());
+        let blanks: String = in_front.map(|character| if character == '\n' { '\n' } else { ' ' }).collect();
+        let mut statement = parse_datafusion(&format!("{word}{blanks}{explained}"))?;
+        if let Statement::Explain(explain) = &mut statement {
+            // The estimates stand in the plans of the long form alone.
+            explain.options.verbose = !options.analyzes;
+        }
         if let Statement::Explain(explain) = &mut statement
             && let Statement::Statement(inner) = explain.statement.as_mut()
         {
             rewrite(inner, false);
         }
-        Self::from_statement(statement, text, count, "EXPLAIN")
+        let query = Self::from_statement(statement, text, count, "EXPLAIN")?;
+        Ok(Self { explain: Some(options.form), ..query })
     }
 
     fn from_statement(statement: Statement, text: String, count: usize, tag: &'static str) -> Result<Self, PgError> {
         let statement = ReadStatement::new(statement)?;
-        Ok(Self { text, statement, parameters: vec![0; count], tag, is_surely_empty: false, before: 0 })
+        Ok(Self { text, statement, parameters: vec![0; count], tag, is_surely_empty: false, explain: None, before: 0 })
     }
 
     fn parse_sql(tokens: Vec<TokenWithSpan>, text: String, count: usize) -> Result<Self, PgError> {
@@ -110,7 +126,7 @@ impl Query {
             parameters = types_in_text(statement, count);
         })?;
         let is_surely_empty = is_empty && statement.names().all().is_some();
-        Ok(Self { text, statement, parameters, tag: "SELECT", is_surely_empty, before: 0 })
+        Ok(Self { text, statement, parameters, tag: "SELECT", is_surely_empty, explain: None, before: 0 })
     }
 }
 

@@ -12,6 +12,7 @@ mod harness;
 mod hostile;
 mod language;
 mod limits;
+mod objects;
 #[path = "../../../../query/tests/sql/rights/shared.rs"]
 #[expect(dead_code, reason = "the tests of the engine need more of it")]
 #[expect(clippy::cast_possible_truncation, reason = "tests choose small numbers")]

@@ -58,6 +58,7 @@ fn array_of(of: &Type) -> Type {
         Type::TIMESTAMPTZ => Type::TIMESTAMPTZ_ARRAY,
         Type::INTERVAL => Type::INTERVAL_ARRAY,
         Type::NUMERIC => Type::NUMERIC_ARRAY,
+        Type::OID => Type::OID_ARRAY,
         // Arrays of arrays, and of types without an array type here, are arrays of text.
         _ => Type::TEXT_ARRAY,
     }
@@ -131,6 +132,7 @@ pub fn oid_of_name(name: &str) -> Option<u32> {
         "timestamp" | "timestamp without time zone" => Type::TIMESTAMP,
         "timestamptz" | "timestamp with time zone" => Type::TIMESTAMPTZ,
         "interval" => Type::INTERVAL,
+        "oid" => Type::OID,
         "unknown" => Type::UNKNOWN,
         _ => return None,
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Int32Type, Schema};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
@@ -36,6 +36,11 @@ impl BackendList {
         let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
         Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
     }
+}
+
+/// Columns of the table.
+pub(crate) fn schema() -> SchemaRef {
+    Arc::new(Schema::new(columns(&[], &[]).into_iter().map(|(field, _)| field).collect::<Vec<_>>()))
 }
 
 fn columns(all: &[(Arc<Backend>, Activity)], roles: &[Arc<Role>]) -> Vec<NamedColumn> {

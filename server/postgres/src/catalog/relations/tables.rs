@@ -13,6 +13,7 @@ use zonelake_registry::Role;
 use crate::catalog::objects::{
     DATABASE_DESCRIPTION, DATABASE_OID, OWNER_OID, Object, Objects, PG_CLASS_OID, SCHEMAS, column_description, role_oid,
 };
+use crate::catalog::relation_oids::PG_CATALOG;
 use crate::catalog::relations::columns::{
     NamedColumn, bigints, bools, each, instants, ints, nulls, oids, row_counts, shorts, text_array, texts,
 };
@@ -40,8 +41,10 @@ pub(crate) static TABLES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
         "pg_stat_all_tables",
         "pg_stat_database",
         "pg_stat_user_tables",
+        "pg_statio_all_tables",
         "pg_tables",
         "pg_user",
+        "pg_views",
     ];
     listing.into_iter().chain(vacant_names()).collect()
 });
@@ -66,8 +69,10 @@ pub(crate) fn table(
         "pg_shdescription" => pg_shdescription(),
         "pg_stat_all_tables" | "pg_stat_user_tables" => pg_stat_tables(objects),
         "pg_stat_database" => pg_stat_database(),
+        "pg_statio_all_tables" => pg_statio_tables(objects),
         "pg_tables" => pg_tables(objects),
         "pg_user" => pg_user(roles),
+        "pg_views" => pg_views(objects),
         other => match vacant(other) {
             Some(columns) => columns,
             None => return Ok(None),
@@ -92,8 +97,9 @@ fn pg_class(objects: &Objects) -> Vec<NamedColumn> {
         oids("reltype", each(0, rows)),
         oids("reloftype", each(0, rows)),
         oids("relowner", each(OWNER_OID, rows)),
-        oids("relam", each(2, rows)),
-        oids("relfilenode", of(|table| table.oid)),
+        // A view has no rows of its own.
+        oids("relam", of(|table| if table.is_view { 0 } else { HEAP_OID })),
+        oids("relfilenode", of(|table| if table.is_view { 0 } else { table.oid })),
         oids("reltablespace", each(0, rows)),
         ints("relpages", each(0, rows)),
         row_counts("reltuples", all.iter().map(|table| table.rows)),
@@ -102,7 +108,7 @@ fn pg_class(objects: &Objects) -> Vec<NamedColumn> {
         bools("relhasindex", each(false, rows)),
         bools("relisshared", each(false, rows)),
         texts("relpersistence", each(Some("p"), rows)),
-        texts("relkind", each(Some("r"), rows)),
+        texts("relkind", all.iter().map(|table| Some(if table.is_view { "v" } else { "r" }))),
         shorts("relnatts", all.iter().map(|table| i16::try_from(columns(table)).unwrap_or(i16::MAX))),
         shorts("relchecks", each(0, rows)),
         bools("relhasrules", each(false, rows)),
@@ -121,6 +127,9 @@ fn pg_class(objects: &Objects) -> Vec<NamedColumn> {
         nulls("relpartbound", DataType::Utf8, rows),
     ]
 }
+
+/// OID of the way in which tables are stored, which every PostgreSQL has.
+const HEAP_OID: i32 = 2;
 
 fn pg_attribute(objects: &Objects) -> Vec<NamedColumn> {
     let mut all: Vec<(i32, usize, &Field)> = Vec::new();
@@ -285,13 +294,23 @@ fn pg_settings(variables: &Variables) -> Vec<NamedColumn> {
     ]
 }
 
-/// Tables of this server, without those of the catalog.
+/// Tables and views of this server, without those of the catalog.
 fn own(objects: &Objects) -> Vec<&Object> {
-    objects.tables.iter().filter(|table| table.columns.is_some()).collect()
+    objects.tables.iter().filter(|table| table.schema != PG_CATALOG).collect()
+}
+
+fn pg_views(objects: &Objects) -> Vec<NamedColumn> {
+    let all: Vec<&Object> = own(objects).into_iter().filter(|table| table.is_view).collect();
+    vec![
+        texts("schemaname", all.iter().map(|view| Some(view.schema))),
+        texts("viewname", all.iter().map(|view| Some(view.name.as_str()))),
+        texts("viewowner", each(Some("admin"), all.len())),
+        texts("definition", all.iter().map(|view| view.definition)),
+    ]
 }
 
 fn pg_tables(objects: &Objects) -> Vec<NamedColumn> {
-    let all = own(objects);
+    let all: Vec<&Object> = own(objects).into_iter().filter(|table| !table.is_view).collect();
     vec![
         texts("schemaname", all.iter().map(|table| Some(table.schema))),
         texts("tablename", all.iter().map(|table| Some(table.name.as_str()))),
@@ -306,7 +325,7 @@ fn pg_tables(objects: &Objects) -> Vec<NamedColumn> {
 
 /// What is counted of tables: their rows. What PostgreSQL counts besides is null.
 fn pg_stat_tables(objects: &Objects) -> Vec<NamedColumn> {
-    let all = own(objects);
+    let all: Vec<&Object> = own(objects).into_iter().filter(|table| !table.is_view).collect();
     let rows = all.len();
     let uncounted =
         |names: &[&str]| -> Vec<NamedColumn> { names.iter().map(|name| nulls(name, DataType::Int64, rows)).collect() };
@@ -323,6 +342,28 @@ fn pg_stat_tables(objects: &Objects) -> Vec<NamedColumn> {
     columns.extend(uncounted(&["vacuum_count", "autovacuum_count", "analyze_count", "autoanalyze_count"]));
     let times = ["last_vacuum", "last_autovacuum", "last_analyze", "last_autoanalyze"];
     columns.extend(times.map(|name| instants(name, each(None, rows))));
+    columns
+}
+
+/// Tables, for clients that find their names and OIDs here. Blocks are not counted.
+fn pg_statio_tables(objects: &Objects) -> Vec<NamedColumn> {
+    let all: Vec<&Object> = own(objects).into_iter().filter(|table| !table.is_view).collect();
+    let counts = [
+        "heap_blks_read",
+        "heap_blks_hit",
+        "idx_blks_read",
+        "idx_blks_hit",
+        "toast_blks_read",
+        "toast_blks_hit",
+        "tidx_blks_read",
+        "tidx_blks_hit",
+    ];
+    let mut columns = vec![
+        oids("relid", all.iter().map(|table| table.oid)),
+        texts("schemaname", all.iter().map(|table| Some(table.schema))),
+        texts("relname", all.iter().map(|table| Some(table.name.as_str()))),
+    ];
+    columns.extend(counts.map(|name| nulls(name, DataType::Int64, all.len())));
     columns
 }
 

@@ -56,6 +56,7 @@ const VACANT: &[(&str, Columns)] = &[
             (Text, &["definition"]),
         ],
     ),
+    ("pg_parameter_acl", &[(Int, &["oid"]), (Text, &["parname"]), (Texts, &["paracl"])]),
     (
         "pg_policies",
         &[
@@ -147,15 +148,6 @@ const VACANT: &[(&str, Columns)] = &[
         ],
     ),
     (
-        "pg_statio_all_tables",
-        &[
-            (Int, &["relid"]),
-            (Text, &["schemaname", "relname"]),
-            (Bigint, &["heap_blks_read", "heap_blks_hit", "idx_blks_read", "idx_blks_hit"]),
-            (Bigint, &["toast_blks_read", "toast_blks_hit", "tidx_blks_read", "tidx_blks_hit"]),
-        ],
-    ),
-    (
         "pg_stats",
         &[
             (Text, &["schemaname", "tablename", "attname"]),
@@ -164,6 +156,8 @@ const VACANT: &[(&str, Columns)] = &[
             (Texts, &["most_common_vals", "histogram_bounds"]),
         ],
     ),
+    ("pg_transform", &[(Int, &["oid", "trftype", "trflang", "trffromsql", "trftosql"])]),
+    ("pg_ts_config_map", &[(Int, &["mapcfg", "maptokentype", "mapseqno", "mapdict"])]),
     (
         "pg_user_mappings",
         &[
@@ -174,7 +168,6 @@ const VACANT: &[(&str, Columns)] = &[
             (Texts, &["umoptions"]),
         ],
     ),
-    ("pg_views", &[(Text, &["schemaname", "viewname", "viewowner", "definition"])]),
 ];
 
 /// Names of the relations.
