@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    alert_hook, alert_rule, backup, check, completions, config, demo, forward, gateway, man, push, reference, rejected,
-    report, role, rules, serve, site, spool, sql, watch,
+    alert_hook, alert_rule, backup, check, completions, config, demo, device, forward, gateway, man, push, reference,
+    rejected, report, role, rules, serve, site, spool, sql, watch,
 };
 use crate::error::{CliError, EXIT_CODES};
 
@@ -32,6 +32,8 @@ enum Command {
     Gateway(gateway::GatewayCommand),
     #[command(subcommand)]
     Site(site::SiteCommand),
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
     #[command(subcommand)]
     Role(role::RoleCommand),
     #[command(subcommand)]
@@ -71,6 +73,7 @@ impl Cli {
             Command::Report(options) => report::run(&options),
             Command::Gateway(command) => gateway::run(&command),
             Command::Site(command) => site::run(&command),
+            Command::Device(command) => device::run(&command),
             Command::Role(command) => role::run(&command),
             Command::Reference(command) => reference::run(&command),
             Command::Rejected(command) => rejected::run(&command),

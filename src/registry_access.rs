@@ -146,6 +146,28 @@ impl Control {
         self.read(Method::GET, path, &())
     }
 
+    /// Reads a resource, of which parameters say more.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) fn get_with<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        parameters: &[(&str, &str)],
+    ) -> Result<T, CliError> {
+        let parameters = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        let path = format!("{}?{parameters}", request_path(path));
+        read_response(&self.call_within(Method::GET, &path, &(), RESPONSE_TIMEOUT)?)
+    }
+
+    /// Sends a change and reads the response.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) fn update<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<T, CliError> {
+        read_response(&self.call_within(Method::PATCH, &request_path(path), body, SLOW_RESPONSE_TIMEOUT)?)
+    }
+
     /// Sends a body and reads the response.
     ///
     /// # Errors
@@ -159,7 +181,7 @@ impl Control {
     /// # Errors
     /// As [`Self::get`].
     pub(crate) fn post_slowly<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<T, CliError> {
-        read_response(&self.call_within(Method::POST, path, body, SLOW_RESPONSE_TIMEOUT)?)
+        read_response(&self.call_within(Method::POST, &request_path(path), body, SLOW_RESPONSE_TIMEOUT)?)
     }
 
     /// Makes a resource.
@@ -191,22 +213,21 @@ impl Control {
     }
 
     fn call(&self, method: Method, path: &[&str], body: &impl Serialize) -> Result<Vec<u8>, CliError> {
-        self.call_within(method, path, body, RESPONSE_TIMEOUT)
+        self.call_within(method, &request_path(path), body, RESPONSE_TIMEOUT)
     }
 
     fn call_within(
         &self,
         method: Method,
-        path: &[&str],
+        path: &str,
         body: &impl Serialize,
         timeout: Duration,
     ) -> Result<Vec<u8>, CliError> {
-        let path = request_path(path);
         let body = serde_json::to_vec(body).map_err(CliError::failed)?;
         let (status, text) = match &self.way {
-            Way::Remote(server) => server.call(method, &path, body)?,
+            Way::Remote(server) => server.call(method, path, body)?,
             Way::Folder { routes, .. } => {
-                let request = request(method, &path, body)?;
+                let request = request(method, path, body)?;
                 let respond = async {
                     let response = routes.clone().oneshot(request).await.map_err(CliError::failed)?;
                     let (head, body) = response.into_parts();
@@ -216,7 +237,7 @@ impl Control {
                 self.runtime.block_on(respond)?
             }
             Way::Socket(folder) => {
-                let call = call_socket(folder, request(method, &path, body)?);
+                let call = call_socket(folder, request(method, path, body)?);
                 let called = self.runtime.block_on(async { tokio::time::timeout(timeout, call).await });
                 called.map_err(|_elapsed| {
                     let message = format!("the server of {} does not respond", folder.display());
@@ -227,7 +248,7 @@ impl Control {
         if status.is_success() {
             return Ok(text);
         }
-        Err(self.refused(&path, status, &String::from_utf8_lossy(&text)))
+        Err(self.refused(path, status, &String::from_utf8_lossy(&text)))
     }
 
     fn refused(&self, path: &str, status: StatusCode, body: &str) -> CliError {

@@ -13,9 +13,9 @@ use tokio::sync::{Semaphore, watch};
 use zonelake_alerting::{AlertDelivery, AlertFigures, AlertKeeper};
 use zonelake_flight::flight_route;
 use zonelake_http::{
-    ControlServer, HttpArgs, HttpServer, LiveArgs, OperationsState, admin_routes, alert_rule_routes, audited,
+    ControlServer, HttpArgs, HttpServer, LiveArgs, OperationsState, admin_routes_with_rows, alert_rule_routes, audited,
     backup_routes, ending_with_credentials, for_administrator, for_roles, live_routes, operations_routes,
-    rejected_routes, report_routes, rules_routes, sql_routes, with_cors, write_routes,
+    report_routes, rules_routes, sql_routes, with_cors, write_routes,
 };
 use zonelake_ingest::{
     AuditLog, Compactor, DecodeLimits, Flusher, GatewayQuota, IngestMetrics, LastKeeper, Pipeline, PipelineOptions,
@@ -38,7 +38,7 @@ use crate::certificates::{HTTP_PROTOCOLS, POSTGRES_PROTOCOLS, quic_certificate, 
 use crate::error::ServerError;
 use crate::options::{client_times, compaction_options, decode_limits, query_options, quic_options, store_options};
 use crate::stored_times::EngineTimes;
-use crate::{gauges, process};
+use crate::{device_figures, gauges, process};
 
 /// A future that is compiled in this crate, and not in each that awaits it (decision 0056).
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -259,6 +259,7 @@ fn register_figures(
     authenticator: &Arc<Authenticator>,
 ) -> Arc<Alarms> {
     gauges::register(metrics, pipeline);
+    device_figures::register(metrics, pipeline.store());
     let bounds = Arc::new(Alarms::default());
     alarms::register(metrics, &bounds);
     process::register(metrics);
@@ -288,8 +289,8 @@ fn administration(
     pipeline: &Arc<Pipeline>,
     trail: &Arc<dyn AuditTrail>,
 ) -> (axum::Router, axum::Router) {
-    let routes = admin_routes(Arc::clone(store.registry()))
-        .merge(rejected_routes(Arc::clone(engine), Arc::clone(write)))
+    let registry = Arc::clone(store.registry());
+    let routes = admin_routes_with_rows(registry, Arc::clone(engine), Arc::clone(write))
         .merge(rules_routes(Arc::clone(store), Arc::clone(trail)));
     let on_this_machine = routes.clone().merge(backup_routes(Arc::clone(pipeline)));
     (audited(on_this_machine, Arc::clone(trail), "control"), audited(routes, Arc::clone(trail), "http"))

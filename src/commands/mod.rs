@@ -11,6 +11,7 @@
 //! - [`gateway`]: gateways, who may write
 //! - [`tokens`]: tokens of gateways and roles
 //! - [`site`]: places within zones, where devices are
+//! - [`device`]: devices, what is said of them, and their states
 //! - [`role`], [`role_grants`]: users of SQL, limits on their statements, and what they may read
 //! - [`mod@reference`]: limits, tariffs and other dated rows
 //! - [`rejected`]: rows that were rejected, stored after all
@@ -28,6 +29,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod device;
 pub(crate) mod forward;
 pub(crate) mod gateway;
 pub(crate) mod man;

@@ -70,6 +70,14 @@ pub(crate) struct SelectionOptions {
     /// Gateway that sent them
     #[arg(long, value_name = "NAME")]
     pub gateway: Option<String>,
+
+    /// Zone of the rows
+    #[arg(long, value_name = "CODE")]
+    pub zone: Option<String>,
+
+    /// Device that they name
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
 }
 
 /// Lists, stores or drops.
@@ -107,6 +115,8 @@ fn work(options: &ControlOptions, verb: &str, of: &SelectionOptions) -> Result<(
         reasons: of.reasons.clone(),
         table: of.table.clone(),
         gateway: of.gateway.clone(),
+        zone: of.zone.clone(),
+        device: of.device.clone(),
         after: None,
     };
     let mut done = 0;

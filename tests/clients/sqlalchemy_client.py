@@ -15,7 +15,7 @@ def check(server):
     assert {"public", "system"} <= set(inspector.get_schema_names()), inspector.get_schema_names()
     tables = inspector.get_table_names()
     assert "probe" in tables and "environment" in tables, tables
-    assert inspector.get_table_names(schema="system") == ["compactions", "files", "queries", "tables"]
+    assert inspector.get_table_names(schema="system") == ["compactions", "devices", "files", "queries", "tables"]
     views = inspector.get_view_names()
     assert "air_checks" in views and not set(views) & set(tables), views
     assert "select" in inspector.get_view_definition("air_checks").lower()

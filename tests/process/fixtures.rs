@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::installation::{Installation, files_below, text};
+use crate::installation::{Installation, ZONE, files_below, text};
 
 /// Folders in the repository, oldest format first.
 const FOLDERS: [&str; 4] = ["data-1.tar.gz", "data-2.tar.gz", "data-3.tar.gz", "data-4.tar.gz"];
@@ -139,6 +139,17 @@ fn a_folder_of_an_earlier_format_opens_answers_takes_more_rows_and_stays_sound()
             Value::from(1_311),
             "{folder}"
         );
+
+        // Devices of before have registered themselves, and what is said of one changes nothing of its rows, as is seen below.
+        assert_eq!(
+            server.sql_value("select count(*) from devices where state <> 'announced'"),
+            Value::from(0),
+            "{folder}"
+        );
+        let said = installation.run(&["device", "set", "b", "--zone", ZONE, "--serial", "A-1", "--state", "approved"]);
+        assert!(said.status.success(), "{folder}: {}", text(&said.stderr));
+        let serial = "select serial from system.devices where device = 'b' and state = 'approved'";
+        assert_eq!(server.sql_value(serial), Value::from("A-1"), "{folder}");
 
         // Files of before, and those of now, become one file with the same rows. SQL shows the columns that it showed.
         let merged = (1..30).find(|round| {

@@ -1,5 +1,9 @@
 //! Who is let in over HTTP, and what a bad write or query is told.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+
 use crate::installation::{Installation, agent, lines, text, wait_for};
 
 #[test]
@@ -24,6 +28,76 @@ fn no_interface_but_health_is_open_without_credentials() {
     let token = place.add_gateway("g");
     let not_for_gateways = place.run(&["sql", "--password", &token, "-c", "select 1"]);
     assert_eq!(not_for_gateways.status.code(), Some(4), "{}", text(&not_for_gateways.stderr));
+}
+
+/// Status of a request with this `Authorization`.
+fn status_of(place: &Installation, method: &str, path: &str, authorization: Option<&str>) -> u16 {
+    let mut request = ureq::http::Request::builder().method(method.to_uppercase().as_str()).uri(place.url(path));
+    if let Some(authorization) = authorization {
+        request = request.header("Authorization", authorization);
+    }
+    let answered = match method {
+        "get" | "delete" => agent().run(request.body(()).expect("a request")),
+        _ => agent().run(request.body("{}").expect("a request")),
+    };
+    answered.unwrap_or_else(|error| panic!("{method} {path}: {error}")).status().as_u16()
+}
+
+#[test]
+fn each_operation_that_the_server_describes_is_for_whom_it_says() {
+    let place = Installation::new();
+    let server = place.first_start();
+    let gateway = format!("Bearer {}", place.add_gateway("g"));
+    let role = place.run(&["role", "add", "own"]);
+    let basic = |user: &str, password: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")));
+    let (role, admin) = (basic("own", text(&role.stdout).trim()), basic("admin", server.password()));
+    let document = agent().get(place.url("/api/v1/openapi.json")).header("Authorization", &admin).call();
+    let document = document.expect("the server answers").body_mut().read_to_string().expect("it is text");
+    let document: Value = serde_json::from_str(&document).expect("it is JSON");
+    assert_eq!(document["openapi"], "3.1.0");
+    // What can be asked without a word more is answered as it says; before wrong guesses are limited.
+    let plain = |path: &&String| !path.contains('{') && *path != "/api/v1/sql";
+    let paths = document["paths"].as_object().expect("an object");
+    for path in paths.keys().filter(plain).filter(|path| paths[*path]["get"].is_object()) {
+        let answer = agent().get(place.url(path)).header("Authorization", &admin).call().expect("the server answers");
+        let described = &paths[path]["get"]["responses"][answer.status().as_str()];
+        assert!(described.is_object(), "{path}: {}", answer.status());
+        let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default();
+        assert!(kind.is_empty() || described["content"][kind].is_object(), "{path}: {kind}");
+    }
+    let mut tried = 0;
+    for (path, methods) in document["paths"].as_object().expect("an object") {
+        // Names that nothing has: what is let in by mistake finds nothing to change.
+        let named = path.replace('{', "no-such-").replace('}', "");
+        for (method, operation) in methods.as_object().expect("an object") {
+            let status = |authorization: Option<&str>| status_of(&place, method, &named, authorization);
+            let schemes = operation["security"].as_array().expect("a list");
+            let for_machine = operation["description"].is_string();
+            if schemes.is_empty() {
+                let wanted = if for_machine { [404].as_slice() } else { &[200, 204] };
+                assert!(wanted.contains(&status(None)), "{method} {path}");
+                continue;
+            }
+            assert_eq!(status(None), 401, "{method} {path}");
+            // Guesses are limited as well: what comes after too many of them is refused for that.
+            let refused = |authorization: &str| [401, 403, 429].contains(&status(Some(authorization)));
+            assert!(refused("Bearer zr_wrong"), "{method} {path}");
+            let for_gateways = schemes[0].get("gateway").is_some();
+            if !for_gateways {
+                assert!(refused(&gateway), "{method} {path}");
+            }
+            let is_of_roles = ["/api/v1/sql", "/api/v1/live/{table}"].contains(&path.as_str())
+                || ["/api/v1/alert-rules", "/api/v1/report-"].iter().any(|of| path.starts_with(of));
+            if !is_of_roles {
+                assert!(refused(&role), "{method} {path}");
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 45, "{tried}");
+    let listed = text(&place.run(&["gateway", "list"]).stdout);
+    assert!(listed.lines().count() == 2 && listed.contains("vung-ang"), "nothing was done: {listed}");
 }
 
 #[test]

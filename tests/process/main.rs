@@ -16,6 +16,7 @@
 //! - [`watch`]: files of a folder, as they are completed
 //! - [`forward`]: lines of any program, by way of a spool
 //! - [`rejected`]: rows that were rejected, stored after all
+//! - [`devices`]: devices that wait for approval, are retired and come back, and files of them
 //! - [`repeats`]: tables in which rows of one device and time are one row
 //! - [`corrections`]: values corrected, under kills
 //! - [`rules`]: retention, legal holds and deletions, under kills
@@ -43,6 +44,7 @@ mod control;
 mod corrections;
 mod damage;
 mod demo;
+mod devices;
 mod durability;
 mod fixtures;
 mod forward;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::buffer::NullBuffer;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use zonelake_registry::{NAME_BYTES_MAX, RegistryError, WriteRights, device_name_is_valid};
+use zonelake_registry::{NAME_BYTES_MAX, RegistryError, WritableDevice, WriteRights, device_name_is_valid};
 use zonelake_schemas::wire::control::RefusedCode;
 use zonelake_schemas::{DeviceKey, RejectReason, ZoneId};
 
@@ -158,17 +158,23 @@ impl ZoneSlots {
                 None => self.keys[index] = BAD,
                 // Judged once for a name: a row costs no more than before.
                 Some(name) if !zone.allows(name) => self.keys[index] = NOT_GRANTED,
-                Some(name) => match context.registry.device(zone.id, name) {
-                    Some(key) => self.keys[index] = key.0,
-                    None => unknown.entry(name).or_default().push(index),
+                Some(name) => match context.registry.writable_device(zone.id, name) {
+                    WritableDevice::Key(key) => self.keys[index] = key.0,
+                    // Its rows are rejected with their content, as those of a device that nobody knows.
+                    WritableDevice::Retired => {}
+                    WritableDevice::Waiting if !zone.auto_register => {}
+                    WritableDevice::Waiting | WritableDevice::Unknown => unknown.entry(name).or_default().push(index),
                 },
             }
         }
-        if unknown.is_empty() || !zone.auto_register {
+        if unknown.is_empty() {
             return Ok(());
         }
         let (names, positions): (Vec<&str>, Vec<Vec<usize>>) = unknown.into_iter().unzip();
         let per_hour_max = context.limits.new_devices_per_hour_max;
+        if !zone.auto_register {
+            return announce(&names, zone, context);
+        }
         let register = || context.registry.register_devices_of(context.gateway, zone.id, &names, per_hour_max);
         let keys = match run_blocking(register) {
             Ok(keys) => keys,
@@ -185,6 +191,21 @@ impl ZoneSlots {
             }
         }
         Ok(())
+    }
+}
+
+/// Notes devices that wait for approval. Their rows are rejected, with their content, until somebody approves them.
+fn announce(names: &[&str], zone: &RowZone<'_>, context: &BatchContext<'_>) -> Result<(), Refusal> {
+    let per_hour_max = context.limits.new_devices_per_hour_max;
+    let announced =
+        run_blocking(|| context.registry.announce_devices_of(context.gateway, zone.id, names, per_hour_max));
+    match announced {
+        // Not noted, and rejected like the others.
+        Ok(()) | Err(RegistryError::Limit { .. }) => Ok(()),
+        Err(error) => {
+            let what = format!("{} devices that wait for approval", names.len());
+            Err(Refusal::not_registered(what, &error, RefusedCode::Internal))
+        }
     }
 }
 

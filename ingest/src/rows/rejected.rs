@@ -13,6 +13,7 @@ use arrow::array::{
 use arrow::error::ArrowError;
 use serde_json::{Map, Value};
 use twox_hash::XxHash3_128;
+use zonelake_registry::WritableDevice;
 use zonelake_schemas::columns::{LOG_FIXED, constant_boolean, null_column, timestamp};
 use zonelake_schemas::table::{DIGITS_32, DIGITS_64};
 use zonelake_schemas::wire::control::{RefusedCode, Rejection};
@@ -208,17 +209,7 @@ fn describe_row(
         RejectReason::BadDevice => {
             format!("device {} is no name: 1 to 128 bytes of UTF-8 without control characters", sent("device"))
         }
-        RejectReason::UnknownDevice if zone.auto_register => format!(
-            "device {} is not registered in zone {}, which has as many devices as it may, or whose gateway {} has registered as many within an hour as it may",
-            sent("device"),
-            zone.code,
-            context.gateway.name
-        ),
-        RejectReason::UnknownDevice => format!(
-            "device {} is not registered in zone {}, where devices do not register themselves",
-            sent("device"),
-            zone.code
-        ),
+        RejectReason::UnknownDevice => describe_unknown(content, zone, context),
         RejectReason::WrongPlace => format!(
             "province {}, zone {}, site {} of device {} contradict the registry: the row is of zone {} of {}",
             sent("province"),
@@ -248,6 +239,33 @@ fn describe_row(
         ),
         RejectReason::BadQuality => describe_quality(content),
         other => other.name().to_owned(),
+    }
+}
+
+/// Why a row of a device is not taken that a gateway may write, and what to do about it.
+fn describe_unknown(content: &Map<String, Value>, zone: &RowZone<'_>, context: &BatchContext<'_>) -> String {
+    let device = content.get("device").map_or_else(|| "null".to_owned(), Value::to_string);
+    let name = content.get("device").and_then(Value::as_str).unwrap_or_default();
+    let code = zone.code;
+    match context.registry.writable_device(zone.id, name) {
+        WritableDevice::Retired => {
+            format!(
+                "device {device} of zone {code} is retired; its rows are stored once it is approved again (zonelake device approve)"
+            )
+        }
+        WritableDevice::Waiting if !zone.auto_register => {
+            format!(
+                "device {device} waits for approval in zone {code}; its rows are stored once it is approved (zonelake device approve)"
+            )
+        }
+        _ if !zone.auto_register => format!(
+            "device {device} is not registered in zone {code}, where devices wait for approval; as many wait as may, or gateway {} has sent as many new ones within an hour as it may",
+            context.gateway.name
+        ),
+        _ => format!(
+            "device {device} is not registered in zone {code}, which has as many devices as it may, or whose gateway {} has registered as many within an hour as it may",
+            context.gateway.name
+        ),
     }
 }
 

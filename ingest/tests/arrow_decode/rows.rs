@@ -9,6 +9,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Int8Type, UInt16Type};
 use zonelake_ingest::ArrowDecoder;
+use zonelake_registry::{DeviceChanges, DeviceState};
 use zonelake_schemas::Lane;
 use zonelake_schemas::columns::log;
 
@@ -146,6 +147,27 @@ fn a_device_that_moves_gets_its_new_key_from_the_next_batch_on() {
     let after = stored_devices(&decoder.decode(sent.batch, &fixture.context()).unwrap());
     assert_ne!(before, after);
     assert_eq!(after, [moved.0]);
+}
+
+#[test]
+fn rows_of_a_retired_device_are_rejected_from_the_next_batch_on_and_stored_once_it_is_approved_again() {
+    let fixture = Fixture::new();
+    let set = |state| {
+        let changes = DeviceChanges { state: Some(state), ..DeviceChanges::default() };
+        fixture.registry.set_device("vung-ang", "a", &changes, "admin").unwrap();
+    };
+    let mut decoder = ArrowDecoder::new(&fixture.table, fixture.limits.clone());
+    let sent = messages(&batch(vec![("time", times(2)), ("device", devices(&["a", "b"]))]));
+    decoder.handle_schema(&sent.schema).unwrap();
+    decoder.handle_dictionary(sent.dictionaries[0].clone()).unwrap();
+    // The stream has its key from here on.
+    let before = stored_devices(&decoder.decode(sent.batch.clone(), &fixture.context()).unwrap());
+    set(DeviceState::Retired);
+    let decoded = decoder.decode(sent.batch.clone(), &fixture.context()).unwrap();
+    assert_eq!(reasons(&decoded), [(0, "-".to_owned(), "unknown_device".to_owned())]);
+    assert_eq!(stored_devices(&decoded), before[1..]);
+    set(DeviceState::Approved);
+    assert_eq!(stored_devices(&decoder.decode(sent.batch, &fixture.context()).unwrap()), before);
 }
 
 #[test]

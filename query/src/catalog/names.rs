@@ -8,5 +8,7 @@ pub(crate) const SCHEMA: &str = "public";
 pub(crate) const SYSTEM_SCHEMA: &str = "system";
 /// Table of statements in [`SYSTEM_SCHEMA`].
 pub(crate) const QUERIES: &str = "queries";
+/// Table of devices: in [`SCHEMA`] with what is said of them, and in [`SYSTEM_SCHEMA`] with when they were heard of as well.
+pub(crate) const DEVICES: &str = "devices";
 /// Schema that lists tables and columns.
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";

@@ -14,7 +14,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use zonelake_registry::{ReferenceChange, Registry};
+use zonelake_registry::{Device, DeviceDetails, DeviceState, Position, ReferenceChange, Registry};
 use zonelake_schemas::columns::timestamp;
 use zonelake_schemas::reference_tables::{
     CellKind, REFERENCE_TABLES, ReferenceColumn, ReferenceTable as DeclaredTable,
@@ -196,17 +196,60 @@ fn sites(registry: Arc<Registry>) -> ReferenceTable {
 }
 
 fn devices(registry: Arc<Registry>) -> ReferenceTable {
-    let columns = vec![text("province"), text("zone"), text("site"), text("device")];
+    let columns = vec![
+        text("province"),
+        text("zone"),
+        text("site"),
+        text("device"),
+        text("state"),
+        text("kind"),
+        text("model"),
+        text("serial"),
+        double("latitude"),
+        double("longitude"),
+        text("tags"),
+        bigint("interval_seconds"),
+    ];
     ReferenceTable::new(columns, move |schema| {
         let rows = registry.devices();
+        let tags: Vec<Option<String>> = rows.iter().map(|row| tags(row.details.as_deref())).collect();
         let columns = vec![
             texts(&rows, |row| Some(&*row.province)),
             texts(&rows, |row| Some(&*row.zone_code)),
             texts(&rows, |row| row.site.as_deref()),
             texts(&rows, |row| Some(&*row.name)),
+            texts(&rows, |row| Some(row.details.as_deref().map_or(DeviceState::Announced, |of| of.state).name())),
+            said(&rows, |details| details.kind.as_deref()),
+            said(&rows, |details| details.model.as_deref()),
+            said(&rows, |details| details.serial.as_deref()),
+            degrees(&rows, |position| position.latitude),
+            degrees(&rows, |position| position.longitude),
+            texts(&tags, |tags| tags.as_deref()),
+            intervals(&rows),
         ];
         RecordBatch::try_new(Arc::clone(schema), columns)
     })
+}
+
+/// An attribute of each device, where somebody has said something of it.
+fn said<'a>(rows: &'a [Device], of: impl Fn(&'a DeviceDetails) -> Option<&'a str>) -> ArrayRef {
+    Arc::new(rows.iter().map(|row| row.details.as_deref().and_then(&of)).collect::<StringViewArray>())
+}
+
+/// A part of the position of each device.
+fn degrees(rows: &[Device], of: impl Fn(Position) -> f64) -> ArrayRef {
+    doubles(rows, |row| row.details.as_deref().and_then(|details| details.position).map(&of))
+}
+
+/// Tags of a device, as one text.
+fn tags(details: Option<&DeviceDetails>) -> Option<String> {
+    details.map(|details| details.tags.join(";")).filter(|tags| !tags.is_empty())
+}
+
+/// Declared intervals of devices.
+fn intervals(rows: &[Device]) -> ArrayRef {
+    let seconds = |row: &Device| row.details.as_deref().and_then(|details| details.interval_seconds).map(i64::from);
+    Arc::new(rows.iter().map(seconds).collect::<Int64Array>())
 }
 
 /// The gateways, without anything of their tokens.

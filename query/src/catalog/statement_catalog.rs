@@ -11,7 +11,8 @@ use datafusion::common::Result;
 use zonelake_schemas::Locations;
 
 use crate::catalog::information_schema::information_tables;
-use crate::catalog::names::{CATALOG, INFORMATION_SCHEMA, QUERIES, SCHEMA, SYSTEM_SCHEMA};
+use crate::catalog::names::{CATALOG, DEVICES, INFORMATION_SCHEMA, QUERIES, SCHEMA, SYSTEM_SCHEMA};
+use crate::catalog::online;
 use crate::catalog::reference_tables::reference_tables;
 use crate::catalog::source::{ListedTable, Pinned, QuerySource};
 use crate::catalog::system_tables::{SystemTable, system_tables};
@@ -43,6 +44,7 @@ pub(crate) struct CatalogArgs<'a> {
 pub(crate) fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn CatalogProviderList>> {
     let pinned = args.source.pin();
     let own = if args.rights.is_administrator() { system_tables(&pinned, args.source.merges()) } else { Vec::new() };
+    let devices = online_devices(&pinned, args);
     let Pinned { tables, locations } = pinned;
     let defs: Vec<_> = tables.iter().map(|table| Arc::clone(&table.def)).collect();
     let mut public = Public { rights: args.rights, schema: MemorySchemaProvider::new(), listed: Vec::new() };
@@ -55,6 +57,17 @@ pub(crate) fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn Catalo
     let Public { schema: public, mut listed, .. } = public;
     listed.extend(args.views.listed(&public));
     let system = MemorySchemaProvider::new();
+    if let Some(devices) = devices {
+        listed.push(ListedTable {
+            schema: SYSTEM_SCHEMA,
+            name: DEVICES.to_owned(),
+            description: online::DESCRIPTION.to_owned(),
+            columns: devices.schema(),
+            rows: None,
+            definition: None,
+        });
+        system.register_table(DEVICES.to_owned(), devices)?;
+    }
     let only = (!args.rights.sees_all_statements()).then(|| Arc::clone(&args.session.caller.name));
     let queries: Arc<dyn TableProvider> = Arc::new(args.log.table(only));
     listed.push(ListedTable {
@@ -102,6 +115,13 @@ pub(crate) fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn Catalo
     let list = MemoryCatalogProviderList::new();
     list.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
     Ok(Arc::new(list))
+}
+
+/// `system.devices`, by the rights of `devices`: each role has those of its places, and when they were heard of in tables that it sees.
+fn online_devices(pinned: &Pinned, args: &CatalogArgs<'_>) -> Option<Arc<dyn TableProvider>> {
+    let is_heard = |table: &PinnedTable| args.rights.sees_where_devices_are(&table.def);
+    let devices = online::devices(pinned, is_heard, Arc::clone(args.source.registry()));
+    Some(args.rights.reference(DEVICES, Arc::new(devices))?.table)
 }
 
 /// Tables with their columns alone, over which views are planned once.

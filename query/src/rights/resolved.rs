@@ -13,6 +13,7 @@ use zonelake_schemas::alerts::is_written_by_server;
 use zonelake_schemas::audit::AUDIT;
 use zonelake_schemas::{FieldDef, FieldKind, Personal, TableDef};
 
+use crate::catalog::names::DEVICES;
 use crate::rights::granted_table::{GrantedColumn, GrantedTable, GrantedTableArgs};
 use crate::rights::row_filter::{PLACE, PlaceColumns, Rows, granted_rows, one_of, text};
 
@@ -137,6 +138,16 @@ impl Rights {
         let all = 0..inner.schema().fields().len();
         let columns = all.map(|position| GrantedColumn { position, hashed: None }).collect();
         self.granted(name, inner, rows, columns, Some(REFERENCE_ROWS))
+    }
+
+    /// True where the role sees all rows of a table at each place whose devices it sees, so that when these were last heard of tells it
+    /// nothing that it could not ask.
+    pub(crate) fn sees_where_devices_are(&self, def: &TableDef) -> bool {
+        if self.role.is_admin() {
+            return true;
+        }
+        let rows = granted_rows(&self.grants_of(&def.name), PLACE, &[]);
+        rows == Rows::All || rows == granted_rows(&self.grants_of(DEVICES), PLACE, &[])
     }
 
     /// Declarations as the role sees them: tables that exist for it, with the columns that do.

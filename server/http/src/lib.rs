@@ -11,6 +11,7 @@
 //! - [`reports`]: scheduled reports
 //! - `administrator`: requests that only the administrator may make
 //! - `operations`: health and metrics
+//! - `openapi`: the API as a document
 //! - [`control`]: the control socket of the data folder
 
 #![doc = include_str!("../README.md")]
@@ -24,6 +25,7 @@ mod cors;
 mod credential_end;
 mod listener;
 mod live;
+mod openapi;
 mod operations;
 mod peer;
 mod reports;
@@ -32,11 +34,12 @@ mod write;
 
 pub use admin::{
     AddGateway, AddLegalHold, AddRole, AddSite, AddToken, AddedGateway, AddedToken, ConcernedRows, CorrectValues,
-    CorrectedValues, DeleteRows, GatewayItem, GatewayList, GrantItem, GrantKeyItem, HeldUntilNow, ImportReference,
-    ImportedReference, KeptRows, LimitChanges, OnlyItem, ReferenceItem, ReferenceList, ReferenceText, RejectedGroup,
-    RejectedList, RejectedPage, RejectedSelection, RoleItem, RoleList, RolePassword, SetRetention, SiteItem, SiteList,
-    TokenItem, TokenList, ValueItem, WriteGrantItem, admin_routes, audited, backup_routes, for_administrator,
-    rejected_routes, rules_routes,
+    CorrectedValues, DeleteRows, DeviceChangeItem, DeviceItem, DeviceList, DevicePage, DevicePolicy, GatewayItem,
+    GatewayList, GrantItem, GrantKeyItem, HeldUntilNow, ImportDevices, ImportReference, ImportedDeviceList,
+    ImportedReference, KeptDeviceRows, KeptRows, LimitChanges, NewDevices, OnlyItem, ReferenceItem, ReferenceList,
+    ReferenceText, RejectedGroup, RejectedList, RejectedPage, RejectedSelection, RoleItem, RoleList, RolePassword,
+    SetDevice, SetRetention, SiteItem, SiteList, TokenItem, TokenList, ValueItem, WriteGrantItem, admin_routes,
+    admin_routes_with_rows, audited, backup_routes, for_administrator, rules_routes,
 };
 pub use alerts::{
     AddAlertHook, AddedAlertHook, AlertHookItem, AlertHookList, AlertRuleItem, AlertRuleList, DeadLetterItem,

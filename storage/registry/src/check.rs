@@ -184,7 +184,7 @@ fn problems(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 /// Rules that the rest of the system relies on: a query that counts the breaches, and the problem to report.
-const RULES: [(&str, &str); 4] = [
+const RULES: [(&str, &str); 5] = [
     ("SELECT coalesce(max(key), 0) - count(*) FROM places", "keys of places are missing"),
     (
         "SELECT count(*) FROM zones WHERE NOT EXISTS (SELECT 1 FROM places WHERE zone = zones.id AND device IS NULL)",
@@ -197,5 +197,10 @@ const RULES: [(&str, &str); 4] = [
     (
         "SELECT count(*) FROM (SELECT 1 FROM places WHERE device IS NOT NULL GROUP BY zone, device HAVING sum(current) <> 1)",
         "devices have no current place",
+    ),
+    (
+        "SELECT count(*) FROM devices WHERE state IN ('approved', 'maintenance') AND NOT EXISTS
+         (SELECT 1 FROM places WHERE zone = devices.zone AND device = devices.name AND current = 1)",
+        "devices are in operation and have no place",
     ),
 ];

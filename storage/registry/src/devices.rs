@@ -9,13 +9,14 @@ use crate::error::RegistryError;
 use crate::index::devices::Entry;
 use crate::index::gateways::Gateway;
 use crate::index::locations::{insert_location, next_key};
+use crate::lifecycle::details::DeviceDetails;
 use crate::names::check_name;
 use crate::registration::waiting::Registration;
 use crate::registry::Registry;
 use crate::sqlite::database::Load;
 
 /// A device where it is now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Device {
     /// Key of the device at this location.
     pub key: DeviceKey,
@@ -31,6 +32,8 @@ pub struct Device {
     pub name: Arc<str>,
     /// Time of registration at this location: microseconds since 1970, UTC.
     pub registered_us: i64,
+    /// What is said of it; `None` where nobody has said anything.
+    pub details: Option<Arc<DeviceDetails>>,
 }
 
 impl Registry {
@@ -55,6 +58,7 @@ impl Registry {
         let mut entries = self.devices.entries();
         entries.sort_unstable_by_key(|entry| entry.key);
         let locations = self.locations.load();
+        let details = self.details.load();
         let located = |entry: Entry| {
             let location = locations.get(entry.key)?;
             Some(Device {
@@ -63,6 +67,7 @@ impl Registry {
                 province: location.province.clone()?,
                 zone_code: location.zone.clone()?,
                 site: location.site.clone(),
+                details: details.get(entry.zone, &entry.name).cloned(),
                 name: entry.name,
                 registered_us: entry.registered_us,
             })
@@ -70,7 +75,7 @@ impl Registry {
         entries.into_iter().filter_map(located).collect()
     }
 
-    /// Number of moves of devices that this process has seen. A caller that caches keys by name looks them up again when
+    /// Number of moves and retirements of devices that this process has seen. A caller that caches keys by name looks them up again when
     /// it grows.
     pub fn device_moves(&self) -> u64 {
         self.devices.moves()

@@ -119,6 +119,9 @@ pub enum RegistryError {
     /// Rows of reference data that cannot be.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+    /// Lines of a file about devices that cannot be.
+    #[error("{0}")]
+    DeviceLines(String),
     /// The machine gave no random bytes.
     #[error("no random bytes: {0}")]
     Random(getrandom::Error),
@@ -144,7 +147,8 @@ impl RegistryError {
             | Self::OtherNode { .. }
             | Self::OtherNodeNumber { .. }
             | Self::Table(_)
-            | Self::Reference(_) => ErrorKind::Input,
+            | Self::Reference(_)
+            | Self::DeviceLines(_) => ErrorKind::Input,
             Self::PasswordHash(_) => ErrorKind::Bug,
         }
     }

@@ -6,6 +6,7 @@
 //! - `open`: a file becomes a [`Registry`]
 //! - `access`: gateways and roles, what is granted to them, and who a token or password belongs to
 //! - `zones`, `devices`, `producers`: provinces, zones, sites; devices and their locations; producers of a gateway
+//! - `lifecycle`: what is said of a device, its state, and its history
 //! - `pushes`: the ledger of what gateways have pushed
 //! - `names`: rules for names and codes
 //! - `registration`: registrations of devices and producers, many of them in one transaction
@@ -33,6 +34,7 @@ mod devices;
 mod earliest;
 mod error;
 mod index;
+mod lifecycle;
 mod marks;
 mod names;
 mod node;
@@ -62,12 +64,17 @@ pub use devices::Device;
 pub use earliest::EarliestTimes;
 pub use error::RegistryError;
 pub use index::alert_rules::AlertRule;
+pub use index::device_details::ANNOUNCED_PER_ZONE_MAX;
 pub use index::devices::DEVICES_PER_ZONE_MAX;
 pub use index::gateways::{Gateway, GatewayInfo};
 pub use index::producers::{PRODUCERS_PER_GATEWAY_MAX, ProducerName};
 pub use index::roles::{ADMIN_USER, Role, RoleLimits};
 pub use index::tokens::TokenId;
 pub use index::zones::{NewZone, Province, Site, Zone};
+pub use lifecycle::{
+    Change, DeviceChange, DeviceChanges, DeviceDetails, DeviceLine, DeviceRecord, DeviceSelection, DeviceState,
+    ImportedDevices, Position, WritableDevice,
+};
 pub use names::{NAME_BYTES_MAX, device_name_is_valid};
 pub use pushes::{LentProducer, NotedPush, PUSHES_KEPT_MAX, PUSHES_UNDER_WAY_MAX, PushDigests, PushEntry, entry_name};
 pub use reference::{

@@ -13,6 +13,7 @@ use crate::credentials::personal_key::PersonalKey;
 use crate::credentials::secret::Sha256Digest;
 use crate::error::RegistryError;
 use crate::index::alert_rules::{AlertRuleIndex, read_alert_rules};
+use crate::index::device_details::{DetailIndex, read_details};
 use crate::index::devices::{DeviceIndex, DevicesPerZone};
 use crate::index::gateways::GatewayIndex;
 use crate::index::locations::{next_key, read_locations};
@@ -35,6 +36,7 @@ pub struct Registry {
     pub(crate) zones: ArcSwap<ZoneIndex>,
     pub(crate) locations: ArcSwap<Locations>,
     pub(crate) devices: DeviceIndex,
+    pub(crate) details: ArcSwap<DetailIndex>,
     pub(crate) gateways: ArcSwap<GatewayIndex>,
     pub(crate) producers: RwLock<ProducerIndex>,
     pub(crate) roles: ArcSwap<RoleIndex>,
@@ -85,6 +87,7 @@ impl Registry {
             zones: ArcSwap::default(),
             locations: ArcSwap::default(),
             devices: DeviceIndex::default(),
+            details: ArcSwap::default(),
             gateways: ArcSwap::default(),
             producers: RwLock::default(),
             roles: ArcSwap::default(),
@@ -183,6 +186,7 @@ impl Registry {
             match load {
                 Load::Zones => self.load_zones(connection),
                 Load::Locations => self.load_locations(connection, &mut writer.devices_per_zone),
+                Load::Details => self.load_details(connection),
                 Load::Gateways => self.load_gateways(connection),
                 Load::Producers => self.load_producers(connection),
                 Load::Roles => self.load_roles(connection),
@@ -226,6 +230,24 @@ impl Registry {
         for zone in self.devices.insert(new.devices) {
             // A device that has moved is not counted again.
             *per_zone.entry(zone).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// Loads what is said of devices since memory was loaded; nothing is ever removed.
+    fn load_details(&self, connection: &Connection) -> Result<(), RegistryError> {
+        let before = self.details.load_full();
+        let new = read_details(connection, before.version())
+            .map_err(|source| self.sqlite(source))?
+            .map_err(|what| self.damaged(what))?;
+        if new.is_empty() {
+            return Ok(());
+        }
+        let (after, has_retired) = before.extended_by(new);
+        self.details.store(Arc::new(after));
+        if has_retired {
+            // Behind the states: a reader that sees the count grow finds them.
+            self.devices.note_retired();
         }
         Ok(())
     }

@@ -155,6 +155,10 @@ fn a_check_finds_what_cannot_be() {
         ("UPDATE table_versions SET declaration = 'name = '", "does not read"),
         ("UPDATE table_versions SET fields = 7", "number of fields"),
         ("UPDATE places SET current = 0 WHERE device = 'pump'", "no current place"),
+        (
+            "INSERT INTO devices (zone, name, version, state, changed_us) VALUES (1, 'ghost', 1, 'approved', 0)",
+            "in operation and have no place",
+        ),
         ("UPDATE places SET site = 1 WHERE device = 'pump'", "a site of another zone"),
     ] {
         let folder = tempfile::tempdir().unwrap();

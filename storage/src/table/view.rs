@@ -78,6 +78,14 @@ impl TableView {
         Ok((whole.state() == LastRowsState::Complete).then_some(whole))
     }
 
+    /// The same whatever statements see of the rows: when a device was heard of, and not what it has said. They may not be complete.
+    ///
+    /// # Errors
+    /// As [`TableView::last_rows`].
+    pub fn heard(&self) -> Result<Arc<LastRows>, ArrowError> {
+        Ok(self.last.folded(self.chunks())?.map_or_else(|| Arc::clone(&self.last), Arc::new))
+    }
+
     /// True while rows that statements do not see are in files or in memory, or may be.
     pub fn hides_rows(&self) -> bool {
         let in_live_rows = |chunk: &Arc<Chunk>| self.hidden.in_live_rows(chunk.time_us.0).is_some();

@@ -194,6 +194,10 @@ describe security
 select distinct "user" from system.queries
 select count(*) from system.queries where "user" = 'admin'
 select count(*) from system.queries where text like '%phu-vinh%' and "user" <> current_user
+select zone, device, state, last_seen, last_time, silent from system.devices order by zone, device
+select max(last_seen), count(distinct zone), count(*) from system.devices
+select count(*) from system.devices where zone = 'phu-vinh' or 1 / (length(zone) - 8) > 0
+select d.device, s.last_time from devices d join system.devices s on s.device = d.device order by 1
 
 -- Plans and their counts.
 explain select * from environment

@@ -19,7 +19,7 @@ pub(crate) enum Seen {
 }
 
 /// All tables that a statement can name, and how their rows have a place.
-pub(crate) const TABLES: [&str; 85] = [
+pub(crate) const TABLES: [&str; 86] = [
     "public.air_checks",
     "public.air_hours",
     "public.air_limits",
@@ -102,6 +102,7 @@ pub(crate) const TABLES: [&str; 85] = [
     "public.zone_overview",
     "public.zones",
     "system.compactions",
+    "system.devices",
     "system.files",
     "system.queries",
     "system.tables",
@@ -261,6 +262,8 @@ pub(crate) fn seen(role: &str, table: &str) -> Seen {
         ) => Seen::Public,
         ("admin", "public.reference_changes" | "system.compactions" | "system.files" | "system.tables") => Seen::Public,
         (_, "public.reference_changes" | "system.compactions" | "system.files" | "system.tables") => Seen::Nothing,
+        // Under the rights of the devices that it tells of.
+        (_, "system.devices") => seen(role, "public.devices"),
         // By the kind of a role, whatever is granted to it.
         ("admin" | "auditor", "public.audit") => Seen::Public,
         (_, "public.audit") => Seen::Nothing,
@@ -346,7 +349,7 @@ pub(crate) fn cells(role: &str, table: &str) -> Vec<Cell> {
             (_, None) if is_of_view => Wanted::Answered,
             (_, None) => Wanted::Count(match (table, *zone) {
                 ("public.zones" | "public.gateways", _) => 1,
-                ("public.devices", _) => 3,
+                ("public.devices" | "system.devices", _) => 3,
                 ("public.sites", "vung-ang") => 4,
                 ("public.sites" | "public.stations" | "public.meters", _) => 0,
                 (

@@ -133,7 +133,7 @@ async fn read_response(response: Response) -> (Response, Value) {
 /// Name of an action. A route without one is named by its method and path.
 fn action(method: &Method, path: &str) -> String {
     let path = path.strip_prefix("/api/v1/").unwrap_or(path);
-    let named = ACTIONS.iter().find(|(of, at, _)| *of == method.as_str() && *at == path);
+    let named = ACTIONS.iter().chain(&OF_DEVICES).find(|(of, at, _)| *of == method.as_str() && *at == path);
     named.map_or_else(|| format!("{} {path}", method.as_str()), |(.., action)| (*action).to_owned())
 }
 
@@ -173,12 +173,26 @@ const ACTIONS: [(&str, &str, &str); 32] = [
     ("POST", "backups/{hold}/end", "backup_end"),
 ];
 
+/// The same of devices.
+const OF_DEVICES: [(&str, &str, &str); 3] = [
+    ("POST", "devices", "device_import"),
+    ("PATCH", "devices/{zone}/{name}", "device_set"),
+    ("POST", "zones/{zone}/device-policy", "device_policy_set"),
+];
+
 /// True for an order that changes nothing. The word alone says nothing: most routes do not read it.
 fn only_tries(path: &str, sent: &Value) -> bool {
     let path = path.strip_prefix("/api/v1/").unwrap_or(path);
-    let has_dry_run =
-        ["reference/{name}", "retention", "deletions", "corrections", "report-schedules", "report-runs/prune"]
-            .contains(&path);
+    let has_dry_run = [
+        "devices",
+        "reference/{name}",
+        "retention",
+        "deletions",
+        "corrections",
+        "report-schedules",
+        "report-runs/prune",
+    ]
+    .contains(&path);
     ["alert-rules/test", "report-runs/verify"].contains(&path) || (has_dry_run && sent["dry_run"] == Value::Bool(true))
 }
 
@@ -218,6 +232,11 @@ fn unescaped(segment: &str) -> String {
 fn detail(sent: &Value) -> Map<String, Value> {
     let mut detail = Map::new();
     copy(sent, &OF_ORDERS, &mut detail);
+    copy(sent, &OF_DEVICE_CHANGES, &mut detail);
+    if sent["devices"].is_array() {
+        // A whole file; the history of each device has what was changed by it.
+        detail.remove("devices");
+    }
     detail
 }
 
@@ -252,6 +271,9 @@ const OF_ORDERS: [&str; 28] = [
     "who",
     "zone",
 ];
+/// The same of orders about devices.
+const OF_DEVICE_CHANGES: [&str; 8] =
+    ["interval_seconds", "model", "new_devices", "owner", "serial", "site", "state", "tags"];
 /// Members of responses that are recorded, likewise.
 const OF_RESPONSES: [&str; 9] = ["added", "changed", "digest", "done", "held", "hold", "id", "removed", "rows"];
 

@@ -29,6 +29,11 @@ impl AdminError {
         Self { cause: Cause::Protocol, code: "bad_request", message: message.into() }
     }
 
+    /// What was wrong, in words.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Order that could not be recorded.
     pub(super) fn not_recorded(message: &str) -> Self {
         Self { cause: Cause::Unavailable, code: "not_recorded", message: message.to_owned() }

@@ -24,10 +24,13 @@
 //! | `DELETE /api/v1/roles/{name}/tokens/{token}` | | 204; the token is revoked |
 //! | `GET /api/v1/sites` | | [`SiteList`](super::SiteList) |
 //! | `POST /api/v1/sites` | [`AddSite`](super::AddSite) | 201, [`AddSite`](super::AddSite) |
+//! | `GET`, `POST /api/v1/devices`, `GET`, `PATCH …/{zone}/{name}` | | see [`super::devices`] |
+//! | `POST /api/v1/zones/{zone}/device-policy` | [`DevicePolicy`](super::DevicePolicy) | [`DevicePolicy`](super::DevicePolicy) |
 //! | `GET /api/v1/reference` | | [`ReferenceList`](super::ReferenceList) |
 //! | `GET /api/v1/reference/{name}` | | [`ReferenceText`](super::ReferenceText) |
 //! | `POST /api/v1/reference/{name}` | [`ImportReference`](super::ImportReference) | [`ImportedReference`](super::ImportedReference) |
 //! | `GET`, `POST /api/v1/alert-hooks`, `DELETE …/{name}` | | see [`crate::alerts::hooks`] |
+//! | `GET /api/v1/openapi.json` | | the API as an OpenAPI 3.1 document |
 //! | `GET /api/v1/rejected` | | [`RejectedList`](super::RejectedList) |
 //! | `POST /api/v1/rejected/replay` | [`RejectedSelection`](super::RejectedSelection) | [`RejectedPage`](super::RejectedPage) |
 //! | `POST /api/v1/rejected/drop` | [`RejectedSelection`](super::RejectedSelection) | [`RejectedPage`](super::RejectedPage) |
@@ -44,11 +47,11 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
+use axum::{Extension, Router};
 use tokio::sync::Mutex;
 use zonelake_ingest::{Pipeline, WriteState};
 use zonelake_net::Authenticator;
@@ -59,11 +62,13 @@ use zonelake_storage::Store;
 
 use super::actor::Actor;
 use super::corrections::CorrectionState;
+use super::devices::kept_rows::KeptRowsOf;
 use super::error::AdminError;
 use super::rejected::orders::{self, RejectedState};
-use super::{backups, corrections, gateways, grants, reference, roles, rules, sites, tokens};
+use super::{backups, corrections, devices, gateways, grants, reference, roles, rules, sites, tokens};
 use crate::administrator::check_administrator;
 use crate::alerts::hooks::hook_routes;
+use crate::openapi::openapi_routes;
 use crate::peer::Peer;
 
 /// Bytes of a body. The largest is some names and numbers, reference data apart.
@@ -89,8 +94,11 @@ pub fn admin_routes(registry: Arc<Registry>) -> Router {
         .merge(tokens::routes("/api/v1/gateways/{name}", TokenOwner::Gateway))
         .merge(tokens::routes("/api/v1/roles/{name}", TokenOwner::Role))
         .merge(hook_routes())
+        .merge(devices::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .merge(reference_routes())
+        .merge(devices::import_routes())
+        .merge(openapi_routes())
         .with_state(registry)
 }
 
@@ -102,15 +110,21 @@ fn reference_routes() -> Router<Arc<Registry>> {
         .layer(DefaultBodyLimit::max(REFERENCE_BYTES_MAX))
 }
 
-/// Routes over rejected rows, which need a server that runs; for whoever can reach them, as [`admin_routes`].
-pub fn rejected_routes(engine: Arc<QueryEngine>, write: Arc<WriteState>) -> Router {
-    let state = RejectedState { engine, write, turn: Mutex::default() };
+/// [`admin_routes`], and routes over rejected rows, which need a server that runs: a device that is approved gets the rows that were
+/// kept of it.
+pub fn admin_routes_with_rows(registry: Arc<Registry>, engine: Arc<QueryEngine>, write: Arc<WriteState>) -> Router {
+    let state = Arc::new(RejectedState { engine, write, turn: Mutex::default() });
+    let kept_rows = KeptRowsOf(Some(Arc::clone(&state)));
+    admin_routes(registry).layer(Extension(kept_rows)).merge(rejected_routes(state))
+}
+
+fn rejected_routes(state: Arc<RejectedState>) -> Router {
     Router::new()
         .route("/api/v1/rejected", get(orders::list))
         .route("/api/v1/rejected/replay", post(orders::replay))
         .route("/api/v1/rejected/drop", post(orders::drop_selected))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Arc::new(state))
+        .with_state(state)
 }
 
 /// Routes over rows that are to go or to be corrected, which need a server that runs; for whoever can reach them, as [`admin_routes`].

@@ -60,6 +60,13 @@ impl DeviceIndex {
         position(&bucket, hash, zone, name).ok().map(|index| bucket[index].key)
     }
 
+    /// The current key of a device, and the time since which it holds.
+    pub(crate) fn placed(&self, zone: ZoneId, name: &str) -> Option<(DeviceKey, i64)> {
+        let hash = self.hash(zone, name);
+        let bucket = self.bucket(hash).load();
+        position(&bucket, hash, zone, name).ok().map(|index| (bucket[index].key, bucket[index].registered_us))
+    }
+
     /// The current keys of several devices; `None` where one of them is unknown.
     pub(crate) fn get_all(&self, zone: ZoneId, names: &[&str]) -> Option<Vec<DeviceKey>> {
         names.iter().map(|name| self.get(zone, name)).collect()
@@ -96,7 +103,12 @@ impl DeviceIndex {
         added
     }
 
-    /// Number of moves inserted so far.
+    /// Counts a device that was retired, or came back: whoever caches keys by name looks them up again.
+    pub(crate) fn note_retired(&self) {
+        self.moves.fetch_add(1, Ordering::Release);
+    }
+
+    /// Number of moves inserted so far, and of retirements noted.
     pub(crate) fn moves(&self) -> u64 {
         // Pairs with the release in `insert`.
         self.moves.load(Ordering::Acquire)
@@ -109,6 +121,13 @@ impl DeviceIndex {
             entries.extend(bucket.load().iter().cloned());
         }
         entries
+    }
+
+    /// Looks at all devices, in no particular order.
+    pub(crate) fn visit(&self, mut look: impl FnMut(&Entry)) {
+        for bucket in &self.buckets {
+            bucket.load().iter().for_each(&mut look);
+        }
     }
 
     fn hash(&self, zone: ZoneId, name: &str) -> u64 {

@@ -4,6 +4,7 @@
 //!
 //! - `zones`: provinces, zones and sites
 //! - `devices`: devices by zone and name
+//! - `device_details`: what is said of devices
 //! - `locations`: rows of the table `places`, the location behind each device key
 //! - `gateways`: gateways by id
 //! - `producers`: named producers of each gateway
@@ -12,6 +13,7 @@
 //! - `alert_rules`: alert rules by name
 
 pub(crate) mod alert_rules;
+pub(crate) mod device_details;
 pub(crate) mod devices;
 pub(crate) mod gateways;
 pub(crate) mod locations;

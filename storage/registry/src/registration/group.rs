@@ -12,6 +12,9 @@ use crate::error::RegistryError;
 use crate::index::devices::{DEVICES_PER_ZONE_MAX, DevicesPerZone};
 use crate::index::locations::{insert_location, next_key};
 use crate::index::producers::PRODUCERS_PER_GATEWAY_MAX;
+use crate::lifecycle::apply::next_version;
+use crate::lifecycle::history::{DeviceChange, insert_change};
+use crate::lifecycle::state::DeviceState;
 use crate::registration::waiting::{PendingRegistration, Registration};
 use crate::registry::Registry;
 use crate::sqlite::database::Load;
@@ -32,10 +35,11 @@ impl Registry {
         if !group.iter().any(|pending| Arc::ptr_eq(pending, &mine)) {
             group.push(Arc::clone(&mine));
         }
-        let outcomes = self.write_as(&mut writer, &[Load::Locations, Load::Producers], |connection, per_zone| {
-            let mut transaction = GroupRegistration::new(self, connection, per_zone);
-            group.iter().map(|pending| transaction.insert(&pending.registration)).collect::<Result<Vec<_>, _>>()
-        })?;
+        let outcomes =
+            self.write_as(&mut writer, &[Load::Locations, Load::Details, Load::Producers], |connection, per_zone| {
+                let mut transaction = GroupRegistration::new(self, connection, per_zone);
+                group.iter().map(|pending| transaction.insert(&pending.registration)).collect::<Result<Vec<_>, _>>()
+            })?;
         // Set while the writer is still held: the others look for their outcome once they get it.
         for (pending, outcome) in group.iter().zip(outcomes) {
             *lock(&pending.outcome) = Some(outcome);
@@ -54,6 +58,9 @@ struct GroupRegistration<'a> {
     /// Devices that this transaction has inserted, which memory does not have yet.
     devices: HashSet<(ZoneId, &'a str)>,
     devices_by_zone: HashMap<ZoneId, usize>,
+    /// Devices that this transaction has noted as waiting.
+    announced: HashSet<(ZoneId, &'a str)>,
+    announced_by_zone: HashMap<ZoneId, usize>,
     /// Producers that this transaction has inserted, which memory does not have yet.
     producers: HashSet<(GatewayId, &'a str)>,
     producers_by_gateway: HashMap<GatewayId, usize>,
@@ -68,6 +75,8 @@ impl<'a> GroupRegistration<'a> {
             next_key: next_key(&registry.locations.load()),
             devices: HashSet::new(),
             devices_by_zone: HashMap::new(),
+            announced: HashSet::new(),
+            announced_by_zone: HashMap::new(),
             producers: HashSet::new(),
             producers_by_gateway: HashMap::new(),
         }
@@ -78,6 +87,7 @@ impl<'a> GroupRegistration<'a> {
     fn insert(&mut self, registration: &'a Registration) -> Result<Result<(), RegistryError>, RegistryError> {
         let inserted = match registration {
             Registration::Devices { zone, names } => self.insert_devices(*zone, names),
+            Registration::Announced { gateway, zone, names } => self.announce_devices(gateway, *zone, names),
             Registration::Producer { gateway, name } => self.insert_producer(*gateway, name),
         };
         match inserted {
@@ -107,6 +117,47 @@ impl<'a> GroupRegistration<'a> {
         // Counted, since memory learns of these devices only after the commit.
         *self.devices_by_zone.entry(zone).or_default() += new.len();
         self.devices.extend(new.into_iter().map(|name| (zone, name)));
+        Ok(())
+    }
+
+    fn announce_devices(&mut self, gateway: &str, zone: ZoneId, names: &'a [String]) -> Result<(), RegistryError> {
+        let known = self.registry.details.load();
+        let is_known = |name: &str| {
+            let is_registered = self.registry.devices.get(zone, name).is_some() || self.devices.contains(&(zone, name));
+            is_registered || known.get(zone, name).is_some() || self.announced.contains(&(zone, name))
+        };
+        let mut new: Vec<&str> = names.iter().map(String::as_str).filter(|name| !is_known(name)).collect();
+        new.sort_unstable();
+        new.dedup();
+        let waiting = known.announced(zone) + self.announced_by_zone.get(&zone).copied().unwrap_or(0);
+        if self.registry.zone(zone).is_none() {
+            return Err(RegistryError::Unknown { what: "zone", name: zone.to_string() });
+        }
+        self.registry.check_waiting(zone, waiting + new.len())?;
+        self.insert_announced(gateway, zone, &new).map_err(|source| self.registry.sqlite(source))?;
+        *self.announced_by_zone.entry(zone).or_default() += new.len();
+        self.announced.extend(new.into_iter().map(|name| (zone, name)));
+        Ok(())
+    }
+
+    fn insert_announced(&self, gateway: &str, zone: ZoneId, names: &[&str]) -> rusqlite::Result<()> {
+        let version = next_version(self.connection)?;
+        let now_us = self.registry.clock.wall_us();
+        let change = DeviceChange {
+            changed_us: now_us,
+            changed_by: gateway.to_owned(),
+            attribute: "state".to_owned(),
+            before: None,
+            after: Some(DeviceState::Announced.name().to_owned()),
+        };
+        for name in names {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO devices (zone, name, version, state, changed_us) VALUES (?1, ?2, ?3, 'announced', ?4)",
+                )?
+                .execute(params![zone.0, name, version, now_us])?;
+            insert_change(self.connection, zone, name, &change)?;
+        }
         Ok(())
     }
 

@@ -9,8 +9,20 @@ use crate::error::RegistryError;
 /// The names that one call wants registered.
 #[derive(Debug)]
 pub(crate) enum Registration {
-    Devices { zone: ZoneId, names: Vec<String> },
-    Producer { gateway: GatewayId, name: String },
+    Devices {
+        zone: ZoneId,
+        names: Vec<String>,
+    },
+    /// Devices that wait for approval, by the name of the gateway that sent them.
+    Announced {
+        gateway: String,
+        zone: ZoneId,
+        names: Vec<String>,
+    },
+    Producer {
+        gateway: GatewayId,
+        name: String,
+    },
 }
 
 /// A registration that waits for the writer.

@@ -20,6 +20,7 @@ const STATEMENTS_MAX: usize = 64;
 pub(crate) enum Load {
     Zones,
     Locations,
+    Details,
     Gateways,
     Producers,
     Roles,
@@ -30,9 +31,10 @@ pub(crate) enum Load {
 
 impl Load {
     /// All parts, in an order in which each finds those that it refers to.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Zones,
         Self::Locations,
+        Self::Details,
         Self::Gateways,
         Self::Producers,
         Self::Roles,

@@ -32,6 +32,7 @@ const STEPS: &[M<'_>] = &[
     M::up(ALERT_HOOKS),
     M::up(REPORT_SCHEDULES),
     M::up(ALERT_HOOK_SEQUENCES),
+    M::up(DEVICES),
 ];
 
 /// `places` is append-only: its keys are 1, 2, 3 and so on without a gap, and stored rows refer to them. A row without a
@@ -342,6 +343,42 @@ CREATE INDEX report_files_by_run ON report_files (schedule, due_us, number);
 /// that alert, or when the hook was added.
 const ALERT_HOOK_SEQUENCES: &str = "
 ALTER TABLE alert_hooks ADD COLUMN sequence INTEGER;
+";
+
+/// What is said of devices, and what has changed in it. A device without a row has registered itself, and nobody has said anything of it; one
+/// without a current place has no key, since it waits for approval or was never approved. Rows are never removed, and `version` grows
+/// with each transaction, so that memory reads what is new alone. Tags are one text with `;` between them.
+const DEVICES: &str = "
+CREATE TABLE devices (
+    zone INTEGER NOT NULL REFERENCES zones (id),
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('announced', 'approved', 'maintenance', 'retired')),
+    kind TEXT,
+    model TEXT,
+    serial TEXT,
+    owner TEXT,
+    latitude REAL,
+    longitude REAL,
+    tags TEXT NOT NULL DEFAULT '',
+    interval_seconds INTEGER CHECK (interval_seconds > 0),
+    changed_us INTEGER NOT NULL,
+    PRIMARY KEY (zone, name),
+    CHECK ((latitude IS NULL) = (longitude IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX devices_by_version ON devices (version);
+
+CREATE TABLE device_changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    zone INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    changed_us INTEGER NOT NULL,
+    changed_by TEXT NOT NULL,
+    attribute TEXT NOT NULL,
+    before TEXT,
+    after TEXT
+) STRICT;
+CREATE INDEX device_changes_of ON device_changes (zone, name);
 ";
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use zonelake_schemas::audit::AuditOutcome;
 use zonelake_storage::{Corrected, CorrectedValue, CorrectionOrder, DeletionOrder, LegalHold, RuleError, Selection};
 
 use crate::corrections::fixture::{
-    Seen, Trail, append, correct, folder, identities, merge, options, order, seen, value,
+    Hook, Seen, Trail, append, correct, folder, identities, merge, options, order, seen, value,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -41,6 +41,12 @@ pub struct RejectedSelection {
     /// Gateway that sent them; all where it is absent.
     #[serde(default)]
     pub gateway: Option<String>,
+    /// Zone of the rows; all where it is absent.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// Device that the rows name; all where it is absent.
+    #[serde(default)]
+    pub device: Option<String>,
     /// Member `after` of the response before; absent in the first request.
     #[serde(default)]
     pub after: Option<String>,

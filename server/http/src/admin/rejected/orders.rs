@@ -58,13 +58,26 @@ pub(crate) async fn drop_selected(
 
 impl RejectedState {
     async fn work(self: Arc<Self>, selection: RejectedSelection, action: Action) -> Result<Response, AdminError> {
+        Ok(json(StatusCode::OK, &self.work_page(selection, action).await?))
+    }
+
+    /// Stores the next page of rows that are acceptable now.
+    pub(crate) async fn replayed(self: Arc<Self>, selection: RejectedSelection) -> Result<RejectedPage, AdminError> {
+        self.work_page(selection, Action::Replay).await
+    }
+
+    async fn work_page(
+        self: Arc<Self>,
+        selection: RejectedSelection,
+        action: Action,
+    ) -> Result<RejectedPage, AdminError> {
         self.check(&selection)?;
         // A task of its own: a client that goes away must not end the turn while rows are on their way.
         let page = tokio::spawn(async move {
             let _turn = self.turn.lock().await;
             self.page(&selection, action).await
         });
-        Ok(json(StatusCode::OK, &page.await??))
+        page.await?
     }
 
     fn check(&self, selection: &RejectedSelection) -> Result<(), AdminError> {

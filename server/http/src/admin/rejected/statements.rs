@@ -6,6 +6,7 @@ use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
+use serde_json::Value;
 use zonelake_ingest::RejectedRow;
 use zonelake_schemas::reject::{DROPPED, REPLAYED};
 
@@ -39,6 +40,10 @@ pub(crate) fn page_statement(selection: &RejectedSelection) -> String {
     let named = [("table_name", &selection.table), ("gateway", &selection.gateway)];
     conditions
         .extend(named.iter().filter_map(|(column, name)| Some(format!("r.{column} = {}", quoted(name.as_ref()?)))));
+    conditions.extend(selection.zone.as_ref().map(|zone| format!("r.zone = {}", quoted(zone))));
+    // A device that nobody knows stands in what was sent, and nowhere else. Other rows that have the text are judged like all.
+    let named = selection.device.as_ref().map(|device| format!("\"device\":{}", Value::from(device.as_str())));
+    conditions.extend(named.map(|member| format!("strpos(r.content, {}) > 0", quoted(&member))));
     conditions.extend(selection.after.as_ref().map(|after| format!("r.identity > {}", quoted(after))));
     format!(
         "SELECT r.identity, r.table_name, r.gateway, r.producer, r.content, r.epoch, r.batch, r.\"row\" \
@@ -136,11 +141,19 @@ mod tests {
         let selection = RejectedSelection {
             reasons: vec!["past_time".into()],
             gateway: Some("it's'; --".into()),
+            zone: Some("vung-ang".into()),
+            device: Some("a \"b\" it's".into()),
             after: Some("0f".into()),
             ..RejectedSelection::default()
         };
         let statement = page_statement(&selection);
-        for part in ["r.reason IN ('past_time')", "r.gateway = 'it''s''; --'", "r.identity > '0f'"] {
+        for part in [
+            "r.reason IN ('past_time')",
+            "r.gateway = 'it''s''; --'",
+            "r.zone = 'vung-ang'",
+            r#"strpos(r.content, '"device":"a \"b\" it''s"') > 0"#,
+            "r.identity > '0f'",
+        ] {
             assert!(statement.contains(part), "{part}: {statement}");
         }
     }
