@@ -64,6 +64,7 @@ pub(crate) fn statement_catalog(args: &CatalogArgs<'_>) -> Result<Arc<dyn Catalo
             description: online::DESCRIPTION.to_owned(),
             columns: devices.schema(),
             rows: None,
+            bytes: None,
             definition: None,
         });
         system.register_table(DEVICES.to_owned(), devices)?;
