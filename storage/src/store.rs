@@ -8,6 +8,7 @@
 //! | `tables/<name>/` | one Delta Lake table each |
 //! | `last/<name>.last` | the last rows of the devices of a table, see [`crate::last::checkpoint`] |
 //! | `rules/ledger` | retention, legal holds and deletions, see [`crate::rules::ledger`] |
+//! | `rules/<name>.clean` | files without a row that is to go, see [`crate::rules::clean_files`] |
 //! | `audit/pending/` | orders whose entries are not in the table `audit` yet, see [`crate::audit::pending`] |
 
 use std::collections::BTreeMap;

@@ -21,7 +21,9 @@ use crate::open::error::OpenError;
 use crate::open::folder_format::FolderFormat;
 use crate::open::parts::{StoreArgs, StoreParts};
 use crate::open::wal_generation::WalGeneration;
+use crate::rules::hidden::Hidden;
 use crate::rules::ledger::Rules;
+use crate::rules::orders::Settling;
 use crate::shard::routing::shard_for;
 use crate::shard::sequence_check::Streams;
 use crate::shard::shard::{Shard, ShardArgs};
@@ -112,7 +114,11 @@ impl Store {
             ledger_turn: tokio::sync::Mutex::default(),
             _lock: lock,
         });
-        store.settle_orders()?;
+        store.settle_orders(Settling::All)?;
+        for table in store.tables.values() {
+            let clean = store.rules.clean_files().read(table.name(), &table.view().files);
+            table.change_hidden(|view| Hidden::clone(&view.hidden).recalling(clean));
+        }
         let (shards, recovered) = store.recover(disk, &earlier).await?;
         // Rows that the replay has found say which day it is.
         store.refresh_rules();

@@ -11,8 +11,9 @@ use zonelake_schemas::OnRepeat;
 use crate::compact::change::FileChange;
 use crate::compact::options::CompactionOptions;
 use crate::rules::error::RuleError;
-use crate::rules::hidden::{Hidden, HiddenRows};
+use crate::rules::hidden::{CleanFile, Hidden, HiddenRows};
 use crate::rules::ledger::Deletion;
+use crate::rules::orders::Settling;
 use crate::store::Store;
 use crate::table::doubt::Exchange;
 use crate::table::table::Table;
@@ -60,21 +61,51 @@ impl Store {
             return self.drop_files(table, whole, None, &view.hidden).await;
         }
         // A file that cannot be read holds up no other one.
+        let (files, mut view) = (Arc::clone(&view.files), view);
         let mut failed = None;
-        for file in view.files.iter() {
-            // Anew for each file: one that was found to be clean has changed it, and a commit by what was known before comes to nothing.
-            let view = table.view();
+        let mut clean: Vec<CleanFile> = Vec::new();
+        for file in files.iter() {
             let Some(hidden) = view.hidden.in_file(file) else { continue };
-            match self.erase_from(table, file, hidden, options, is_stopping).await {
-                Ok(Rest::All) => {}
+            match self.erase_from(table, file, hidden.clone(), options, is_stopping).await {
+                Ok(Rest::All) => clean.push((Arc::clone(file), hidden)),
                 Ok(Rest::Some(rest)) => {
-                    return self.drop_files(table, vec![Arc::clone(file)], rest, &view.hidden).await;
+                    // Before the others are noted: that changes what is hidden, and a commit by what was known before would come to nothing.
+                    let dropped = self.drop_files(table, vec![Arc::clone(file)], rest, &view.hidden).await;
+                    self.note_clean(table, clean)?;
+                    return dropped;
                 }
                 Err(error @ RuleError::File { .. }) => drop(failed.get_or_insert(error)),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.note_clean(table, clean)?;
+                    return Err(error);
+                }
+            }
+            // A start in between reads no more than these once more.
+            if clean.len() >= CLEAN_FILES_MAX {
+                self.note_clean(table, std::mem::take(&mut clean))?;
+                view = table.view();
             }
         }
+        self.note_clean(table, clean)?;
         failed.map_or(Ok(None), Err)
+    }
+
+    /// Notes files that were read and have no row that is to go: in the view, in the orders that name them, and for the next start.
+    fn note_clean(&self, table: &Table, clean: Vec<CleanFile>) -> Result<(), RuleError> {
+        if clean.is_empty() {
+            return Ok(());
+        }
+        table.change_hidden(|view| view.hidden.with_clean(&clean, &view.files));
+        let files: Vec<Arc<DataFile>> = clean.into_iter().map(|(file, _)| file).collect();
+        self.settle(table, &files, false)?;
+        let known = Arc::clone(table.view().hidden.clean());
+        if let Err(error) = self.rules.clean_files().write(table.name(), &known) {
+            tracing::warn!(
+                table = table.name(),
+                "which files have no row to go is not kept for the next start: {error}"
+            );
+        }
+        Ok(())
     }
 
     /// What is left of a file without the rows that are hidden in it.
@@ -88,8 +119,6 @@ impl Store {
     ) -> Result<Rest, RuleError> {
         let rows = self.count_hidden(table, file, hidden.clone(), HiddenRows::default()).await?;
         if rows == 0 {
-            table.change_hidden(|view| view.hidden.with_clean(file, &hidden, &view.files));
-            self.settle(table, std::slice::from_ref(file), false)?;
             return Ok(Rest::All);
         }
         if rows == file.rows {
@@ -115,7 +144,7 @@ impl Store {
         if self.backup_hold.lasts(self.clock().monotonic()) {
             return Ok(());
         }
-        self.settle_orders()?;
+        self.settle_orders(Settling::Due)?;
         drop(turn);
         for order in self.ledger().deletions.iter() {
             if order.erased_us.is_some() || !order.pending.is_empty() || !self.is_gone(order).await {
@@ -183,7 +212,7 @@ impl Store {
         })
     }
 
-    /// Commits what is left of files, and takes the files off the orders.
+    /// Commits what is left of files.
     async fn drop_files(
         &self,
         table: &Table,
@@ -197,7 +226,7 @@ impl Store {
             rewritten: u64::from(rest.is_some()),
             rows: before - rest.as_ref().map_or(0, |rest| rest.rows),
         };
-        let exchange = Exchange { inputs: files.clone(), outputs: rest.into_iter().collect(), changes_rows: true };
+        let exchange = Exchange { inputs: files, outputs: rest.into_iter().collect(), changes_rows: true };
         let _turn = self.ledger_turn.lock().await;
         // A back-up copies files of one moment, and the ledger behind them: one that calls an order done would be beside files that have its rows.
         if self.backup_hold.lasts(self.clock().monotonic()) {
@@ -205,11 +234,8 @@ impl Store {
             return Ok(None);
         }
         let change = FileChange { exchange, hidden: Arc::clone(hidden) };
-        if !self.commit_change(table, change).await? {
-            return Ok(None);
-        }
-        self.settle(table, &files, true)?;
-        Ok(Some(erased))
+        // The orders are not changed with each file: what is not listed any more hides nothing, and is taken off them by and by.
+        Ok(self.commit_change(table, change).await?.then_some(erased))
     }
 
     /// Takes files off the orders of a table: they are rewritten, or have none of the rows.
@@ -235,3 +261,6 @@ impl Store {
         Ok(())
     }
 }
+
+/// Files without a row to go that are noted at a time.
+const CLEAN_FILES_MAX: usize = 256;

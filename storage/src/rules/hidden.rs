@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use zonelake_parquet::{DataFile, StatValue};
 
 use crate::rules::file_times::times_us;
@@ -20,8 +21,12 @@ pub struct Hidden {
     clean: Arc<BTreeMap<String, HiddenRows>>,
 }
 
+/// A file that was read, and what it has no row of.
+pub(crate) type CleanFile = (Arc<DataFile>, HiddenRows);
+
 /// Times before which rows are due, microseconds since 1970, UTC.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Floors {
     /// Of rows whose zone has none of its own; absent where they are kept for ever.
     pub all_us: Option<i64>,
@@ -37,7 +42,8 @@ struct PendingDeletion {
 }
 
 /// Rows that are hidden among some, as one condition.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HiddenRows {
     /// Rows before these times are hidden.
     pub floors: Floors,
@@ -93,15 +99,25 @@ impl Hidden {
         Self { clean: Arc::clone(&other.clean), ..self }
     }
 
-    /// The same with a file that was read and has no hidden row. Files that are not listed any more are forgotten.
-    pub(crate) fn with_clean(&self, file: &DataFile, rows: &HiddenRows, listed: &[Arc<DataFile>]) -> Self {
+    /// The same with files that were read and have no hidden row. Files that are not listed any more are forgotten.
+    pub(crate) fn with_clean(&self, found: &[CleanFile], listed: &[Arc<DataFile>]) -> Self {
         let mut clean = BTreeMap::clone(&self.clean);
         if clean.len() > 2 * listed.len() {
             let listed: BTreeSet<&str> = listed.iter().map(|file| file.path.as_str()).collect();
             clean.retain(|path, _| listed.contains(path.as_str()));
         }
-        clean.insert(file.path.clone(), rows.within(file));
+        clean.extend(found.iter().map(|(file, rows)| (file.path.clone(), rows.within(file))));
         Self { clean: Arc::new(clean), ..self.clone() }
+    }
+
+    /// The same that knows what an earlier run has found.
+    pub(crate) fn recalling(self, clean: BTreeMap<String, HiddenRows>) -> Self {
+        Self { clean: Arc::new(clean), ..self }
+    }
+
+    /// Files that were read and have none of those rows.
+    pub(crate) fn clean(&self) -> &Arc<BTreeMap<String, HiddenRows>> {
+        &self.clean
     }
 
     /// Whether the same rows are hidden, whatever is known of files.
@@ -251,7 +267,7 @@ mod tests {
         let old = file("old", 3, ("a", "z"));
         let hidden = Hidden::of(&ledger(1), "air", 100 * DAY_US);
         let rows = hidden.in_file(&old).unwrap();
-        let known = hidden.with_clean(&old, &rows, &[Arc::new(old.clone())]);
+        let known = hidden.with_clean(&[(Arc::new(old.clone()), rows)], &[Arc::new(old.clone())]);
         assert!(known.in_file(&old).is_none() && known.has_rules_of(&hidden));
         let next_day = Hidden::of(&ledger(1), "air", 101 * DAY_US).knowing(&known);
         assert!(next_day.in_file(&old).is_none(), "the floor was behind all rows before, too");

@@ -10,6 +10,7 @@ use zonelake_wal::Disk;
 use zonelake_wal::replaced_file::{self, ReplaceError};
 
 use crate::backup::hold::BackupHold;
+use crate::rules::clean_files::CleanFiles;
 use crate::rules::error::RuleError;
 use crate::rules::selection::Selection;
 
@@ -138,6 +139,11 @@ impl Rules {
         let bytes = replaced_file::adopt(disk.as_ref(), &path, u64::MAX);
         let ledger = Arc::new(Ledger::from_file(path, bytes)?);
         Ok(Self { disk, folder, backup_hold, kept: Mutex::new(Kept { ledger, is_in_doubt: false }) })
+    }
+
+    /// Where it is kept which files have none of the rows that are to go.
+    pub(crate) fn clean_files(&self) -> CleanFiles {
+        CleanFiles { disk: Arc::clone(&self.disk), folder: self.folder.clone() }
     }
 
     /// The ledger as it is now.

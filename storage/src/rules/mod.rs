@@ -4,10 +4,12 @@
 //! - [`selection`]: rows by zone, device and time
 //! - [`ledger`]: the rules and orders of a data folder, as they are kept
 //! - [`hidden`]: which rows of a table statements do not see
+//! - [`clean_files`]: files that have none of these rows, as they are kept
 //! - [`orders`]: rules changed, and deletions ordered
 //! - [`erase`]: from hidden rows to rows that are on no disk
 //! - [`error`]: why an order was refused
 
+pub(crate) mod clean_files;
 pub(crate) mod erase;
 pub(crate) mod error;
 pub(crate) mod file_times;

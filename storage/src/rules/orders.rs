@@ -1,6 +1,6 @@
 //! Rules changed and deletions ordered. Each is in force for every statement that begins after its call has returned, and after a crash.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use arrow::array::{AsArray, RecordBatch};
@@ -27,6 +27,15 @@ pub struct DeletionOrder {
     pub who: String,
     /// Reason.
     pub why: String,
+}
+
+/// When the ledger is written because files have gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settling {
+    /// Where any has gone.
+    All,
+    /// Where all of an order have gone, or a part of them that is worth it.
+    Due,
 }
 
 /// Rows and files that a rule or an order concerns.
@@ -204,24 +213,40 @@ impl Store {
         }
     }
 
-    /// Takes files that are not listed any more off the orders: a crash or a full disk may have come between a commit and the ledger.
-    pub(crate) fn settle_orders(&self) -> Result<(), RuleError> {
-        let listed = |table: &str| -> BTreeSet<String> {
-            let files = self.tables().get(table).map(|table| Arc::clone(&table.view().files));
-            files.iter().flat_map(|files| files.iter().map(|file| file.path.clone())).collect()
-        };
+    /// Takes files that are not listed any more off the orders: a crash or a full disk may have come between a commit and the ledger. The ledger
+    /// is written as a whole and has every file of every order, so that it is not written for each file that goes.
+    pub(crate) fn settle_orders(&self, settling: Settling) -> Result<(), RuleError> {
+        let pending = |order: &&Deletion| !order.pending.is_empty();
         let ledger = self.ledger();
-        let is_settled = |order: &Deletion| order.pending.is_empty() || order.pending.is_subset(&listed(&order.table));
-        if ledger.deletions.iter().all(is_settled) {
+        let mut listed: BTreeMap<&str, HashSet<String>> = BTreeMap::new();
+        for order in ledger.deletions.iter().filter(pending) {
+            listed.entry(&order.table).or_insert_with(|| {
+                let files = self.tables().get(&order.table).map(|table| Arc::clone(&table.view().files));
+                files.iter().flat_map(|files| files.iter().map(|file| file.path.clone())).collect()
+            });
+        }
+        let is_due = |order: &Deletion| {
+            let gone = order.pending.iter().filter(|path| !listed[order.table.as_str()].contains(*path)).count();
+            let least = match settling {
+                Settling::All => 1,
+                // All of them, or so many that all orders together are written few times.
+                Settling::Due => order.pending.len().min(order.pending.len() / 8 + 16),
+            };
+            gone >= least
+        };
+        if !ledger.deletions.iter().filter(pending).any(is_due) {
             return Ok(());
         }
         self.rules.change(|ledger| {
-            for order in ledger.deletions.iter_mut().filter(|order| !order.pending.is_empty()) {
-                let listed = listed(&order.table);
-                order.pending.retain(|path| listed.contains(path));
+            for order in &mut ledger.deletions {
+                if let Some(listed) = listed.get(order.table.as_str()) {
+                    order.pending.retain(|path| listed.contains(path));
+                }
             }
             Ok(())
-        })
+        })?;
+        self.refresh_rules();
+        Ok(())
     }
 
     /// Begin of the day from which retention counts: today, but no later than the day after the latest row. A clock that is years

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, TimestampMicrosecondType, UInt32Type};
+use zonelake_registry::NewZone;
 use zonelake_schemas::DeviceKey;
 use zonelake_storage::{
     CompactionOptions, DeletionOrder, LegalHold, MergeControl, Retention, Rows, RuleError, Selection, Store,
@@ -72,6 +73,11 @@ fn append(opened: &mut Opened, number: u64, device: Option<&str>, day: i64) {
         Some(name) => opened.store.registry().register_devices(zone, &[name]).unwrap()[0].0,
         None => 1,
     };
+    append_of(opened, number, key, day);
+}
+
+/// The same of a device by its key.
+fn append_of(opened: &mut Opened, number: u64, key: u32, day: i64) {
     let mut entry = entry(opened.air(), 1, number, &[number as f64]);
     let rows = log_rows(opened.air(), number, &[number as f64], key);
     let mut columns = rows.columns().to_vec();
@@ -318,4 +324,82 @@ async fn a_clock_that_is_years_ahead_removes_nothing() {
     assert_eq!(visible(&opened), once([2, 3]));
     tidy(&opened.store).await;
     assert_eq!(visible(&opened), once([2, 3]));
+}
+
+/// A first term of one zone among several has every file of a mixed table read. That takes long, and is not done again with each start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_were_read_for_rows_of_a_zone_and_have_none_are_not_read_again_by_the_next_start() {
+    let folder = Folder::new();
+    let mut opened = folder.open().await;
+    let zone = NewZone {
+        province: "ha-tinh",
+        kind: "KCN",
+        code: "vung-zz",
+        name: "Last",
+        locality: None,
+        area_ha: None,
+        status: "operating",
+        source: None,
+        auto_register: true,
+    };
+    let zone = opened.store.registry().add_zone(&zone).unwrap();
+    let key = opened.store.registry().register_devices(zone, &["d"]).unwrap()[0].0;
+    for day in 0..6_u64 {
+        append(&mut opened, 2 * day + 1, Some("pump"), day as i64);
+        append_of(&mut opened, 2 * day + 2, key, day as i64);
+    }
+    flush(&opened).await;
+    folder.clock.wall_us.store(START_US + 6 * DAY_US, Ordering::SeqCst);
+    // A zone between the two: by their bounds, files may have rows of it.
+    let term = Retention { table: "air".into(), zone: Some("vung-b".into()), days: 2 };
+    opened.store.set_retention(term).unwrap();
+    let to_read = |opened: &Opened| {
+        let view = opened.air().view();
+        view.files.iter().filter(|file| view.hidden.in_file(file).is_some()).count()
+    };
+    assert_eq!(to_read(&opened), 4);
+    tidy(&opened.store).await;
+    assert_eq!(to_read(&opened), 0);
+    drop(opened);
+    let opened = folder.open().await;
+    assert_eq!((to_read(&opened), visible(&opened)), (0, once(1..=12)), "they are known");
+    let term = Retention { table: "air".into(), zone: Some("vung-ang".into()), days: 2 };
+    opened.store.set_retention(term).unwrap();
+    assert_eq!((to_read(&opened), visible(&opened).len()), (4, 8), "for other rows they are looked at");
+    tidy(&opened.store).await;
+    drop(opened);
+    // What is kept of them is no more than that.
+    std::fs::write(folder.data().join("rules/air.clean"), "{").unwrap();
+    let opened = folder.open().await;
+    assert_eq!(visible(&opened).len(), 8);
+    tidy(&opened.store).await;
+    assert_eq!((to_read(&opened), visible(&opened).len()), (0, 8));
+}
+
+/// The ledger names every file of every order, so that one that is written with each file costs the square of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_from_many_files_writes_the_ledger_few_times() {
+    const DAYS: u64 = 40;
+    let folder = Folder::new();
+    let mut opened = folder.open().await;
+    for day in 0..DAYS {
+        append(&mut opened, 2 * day + 1, Some("pump"), day as i64);
+        append(&mut opened, 2 * day + 2, Some("fan"), day as i64);
+    }
+    flush(&opened).await;
+    assert_eq!(opened.air().view().files.len() as u64, DAYS);
+    opened.store.delete_rows(order(of_device("pump"))).await.unwrap();
+    let ledger = || std::fs::read(folder.data().join("rules/ledger")).unwrap();
+    let (mut last, mut written, mut rewritten) = (ledger(), 0, 0);
+    while let Some(erased) = opened.store.erase_hidden(opened.air(), &options(), &Arc::default()).await.unwrap() {
+        opened.store.confirm_erased().await.unwrap();
+        rewritten += erased.rewritten;
+        let now = ledger();
+        written += u64::from(now != last);
+        last = now;
+    }
+    assert_eq!(rewritten, DAYS);
+    assert!(written <= 5, "it was written {written} times for {DAYS} files");
+    assert!(opened.store.ledger().deletions[0].pending.is_empty(), "and it says that nothing is left to do");
+    assert_eq!(visible(&opened), once((1..=DAYS as i64).map(|number| 2 * number)));
 }
