@@ -7,14 +7,14 @@
 //! An order is there before it is carried out, and goes once its entry is durable in the table. What a start finds is an order that was cut
 //! off, or one that was carried out on the folder of a stopped server or while the table could not be written.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use zonelake_schemas::audit::{AuditEntry, AuditError, AuditTrail, Audited, OrderId};
 use zonelake_schemas::clock::Clock;
-use zonelake_wal::{Disk, DiskFile};
+use zonelake_wal::{Disk, replaced_file};
 
 /// An order in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,11 +79,13 @@ impl PendingOrders {
         self.disk.sync_dir(&self.folder)
     }
 
-    /// All orders, oldest first, each with its content or with what is wrong with its file.
+    /// All orders, oldest first, each with its content or with what is wrong with its file. They are what a loss of power leaves: an order that
+    /// is read here is recorded, and one that is gone was.
     ///
     /// # Errors
     /// Those of the disk.
     pub fn all(&self) -> io::Result<Vec<(OrderId, io::Result<PendingOrder>)>> {
+        replaced_file::adopt_names(self.disk.as_ref(), &self.folder)?;
         let files = match self.disk.list(&self.folder) {
             Ok(files) => files,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -100,23 +102,13 @@ impl PendingOrders {
     }
 
     fn read(&self, id: OrderId) -> io::Result<PendingOrder> {
-        let file = self.disk.open_read_only(&self.path(id))?;
-        let length = usize::try_from(file.len_bytes()?).unwrap_or(usize::MAX).min(ORDER_BYTES_MAX);
-        let mut bytes = vec![0; length];
-        let read = file.read_at(&mut bytes, 0)?;
-        bytes.truncate(read);
-        Ok(serde_json::from_slice(&bytes)?)
+        let bytes = replaced_file::read(self.disk.as_ref(), &self.path(id), ORDER_BYTES_MAX)?;
+        Ok(serde_json::from_slice(&bytes.ok_or(io::ErrorKind::NotFound)?)?)
     }
 
-    /// Writes under another name and renames: a reader meets the old file or the new one.
     fn write(&self, id: OrderId, order: &PendingOrder) -> io::Result<()> {
-        let bytes = serde_json::to_vec(order)?;
-        let written = self.folder.join(format!("{}.new", id.0));
-        let file = self.disk.create(&written)?;
-        write_whole(file.as_ref(), &bytes)?;
-        file.sync_data()?;
-        self.disk.rename(&written, &self.path(id))?;
-        self.disk.sync_dir(&self.folder)
+        replaced_file::replace(self.disk.as_ref(), &self.path(id), &serde_json::to_vec(order)?)?;
+        Ok(())
     }
 
     fn path(&self, id: OrderId) -> PathBuf {
@@ -124,21 +116,8 @@ impl PendingOrders {
     }
 }
 
-fn write_whole(file: &dyn DiskFile, mut bytes: &[u8]) -> io::Result<()> {
-    let mut offset = 0;
-    while !bytes.is_empty() {
-        let written = file.write_at(&[IoSlice::new(bytes)], offset)?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        bytes = &bytes[written..];
-        offset += written as u64;
-    }
-    Ok(())
-}
-
 /// Bytes of an order that are read: texts of an entry are far shorter, also where each letter is escaped.
-const ORDER_BYTES_MAX: usize = 1 << 20;
+const ORDER_BYTES_MAX: u64 = 1 << 20;
 
 /// Trail of a command that works on the folder of a stopped server: its orders wait for the next start.
 #[derive(Debug)]

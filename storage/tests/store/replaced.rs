@@ -3,13 +3,17 @@
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zonelake_storage::{CompactionOptions, DeletionOrder, MergeControl, Retention, RuleError, Selection};
+use zonelake_schemas::audit::{AuditEntry, AuditOutcome};
+use zonelake_storage::{
+    CompactionOptions, DeletionOrder, MergeControl, PendingOrders, Retention, RuleError, Selection,
+};
 use zonelake_wal::{MemoryDisk, replaced_file};
 
-use crate::made::{Folder, Opened, once};
+use crate::made::{Folder, Opened, TestClock, once};
 
 /// Losses of power, each of which decides anew which unsynced names are kept.
 const LOSSES: u64 = 24;
@@ -25,7 +29,7 @@ fn lose_power(disk: &MemoryDisk) {
 
 #[test]
 fn what_is_adopted_is_there_after_a_loss_of_power_and_what_is_only_read_may_not_be() {
-    let path = std::path::Path::new("/data/file");
+    let path = Path::new("/data/file");
     let mut lost = 0;
     for seed in 0..LOSSES {
         for is_adopted in [true, false] {
@@ -97,6 +101,31 @@ async fn a_change_of_rules_whose_sync_fails_is_taken_back_and_no_restart_or_loss
         }
         assert_eq!(folder.open().await.store.ledger(), before, "seed {seed}");
     }
+}
+
+#[test]
+fn orders_on_their_way_into_audit_are_after_a_loss_of_power_what_a_start_has_read_of_them() {
+    let mut lost = 0;
+    for seed in 0..LOSSES {
+        let disk = MemoryDisk::new(seed);
+        let open = || PendingOrders::of(Arc::new(disk.clone()), Path::new("/data"), Arc::<TestClock>::default());
+        let all = || open().all().unwrap().into_iter().map(|(id, order)| (id, order.unwrap())).collect::<Vec<_>>();
+        let orders = open();
+        let begun = AuditEntry::new("folder", "role_add", AuditOutcome::Unknown);
+        let id = orders.add(begun.clone(), false).unwrap();
+        // The file itself is synced, and then its folder is not.
+        disk.fail_sync_after(1);
+        orders.end(id, AuditEntry { outcome: AuditOutcome::Allowed, ..begun }).unwrap_err();
+        let before = disk.copy();
+        let read = all();
+        assert!(read.len() == 1 && read[0].1.is_ended);
+        lose_power(&disk);
+        assert_eq!(all(), read, "seed {seed}: an order was recorded as ended and is not");
+        lose_power(&before);
+        let unread = PendingOrders::of(Arc::new(before), Path::new("/data"), Arc::<TestClock>::default());
+        lost += usize::from(unread.all().unwrap().iter().any(|(_, order)| !order.as_ref().unwrap().is_ended));
+    }
+    assert!(lost > 0, "the disk loses names that nobody has made durable");
 }
 
 async fn flush_values(opened: &mut Opened, numbers: std::ops::RangeInclusive<u64>) {
