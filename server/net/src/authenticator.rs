@@ -251,21 +251,31 @@ impl Authenticator {
         self.registry.role_scram(ADMIN_USER).map_or(SCRAM_ITERATIONS_WITHOUT_ADMIN, |real| real.iterations)
     }
 
-    /// Counts the end of a SCRAM exchange by which a role has proven its password, or not.
+    /// Counts the end of a SCRAM exchange. `prove` looks at the proof: told whether passwords are still looked at, or tokens alone, it gives
+    /// what the role has proven, or nothing. Exchanges that came at once have all got keys; the guesses that ended before this one count here.
     ///
     /// # Errors
-    /// Where it has not.
-    pub fn handle_scram_ended(
+    /// That of `prove`, which is no guess; and within, where nothing is proven.
+    pub fn end_scram<T, E>(
         &self,
         user: &str,
-        is_proven: bool,
         peer: Option<IpAddr>,
-    ) -> Result<Arc<str>, AuthenticationError> {
-        let found = if is_proven { Ok(user.into()) } else { Err(AuthenticationError::WrongPassword) };
-        if !is_proven {
-            self.guesses.note_failure(user, peer, self.registry.clock().monotonic());
-        }
-        self.counted(found, Some(user), peer)
+        prove: impl FnOnce(bool) -> Result<Option<T>, E>,
+    ) -> Result<Result<(Arc<str>, T), AuthenticationError>, E> {
+        let now = self.registry.clock().monotonic();
+        let looks_at_passwords = !self.guesses.are_reached(user, peer, now);
+        let Some(proven) = prove(looks_at_passwords)? else {
+            let error = match looks_at_passwords {
+                true => AuthenticationError::WrongPassword,
+                false => AuthenticationError::TooManyGuesses,
+            };
+            if looks_at_passwords {
+                self.guesses.note_failure(user, peer, now);
+            }
+            self.counted::<Arc<str>>(Err(error), Some(user), peer).err();
+            return Ok(Err(error));
+        };
+        Ok(self.counted(Ok(Arc::<str>::from(user)), Some(user), peer).map(|user| (user, proven)))
     }
 
     /// Peers whose credential was right, over all interfaces.
@@ -493,6 +503,35 @@ mod tests {
         let refused = answers.filter(|error| *error == Some(AuthenticationError::TooManyGuesses)).count();
         // 20 are looked at, then one each three seconds.
         assert!(refused >= 100, "only {refused} of 300 were not looked at");
+    }
+
+    #[test]
+    fn guesses_over_scram_that_come_at_once_are_limited_as_those_that_come_one_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = Registry::open(&folder.path().join("registry.sqlite"), Arc::new(SystemClock::default()));
+        let registry = registry.unwrap();
+        registry.add_role("reader", RoleLimits::default()).unwrap();
+        let authenticator = Authenticator::new(Arc::new(registry));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let peer: Option<IpAddr> = Some("192.0.2.1".parse().unwrap());
+        // 300 connections have all got keys before the first of them shows a proof.
+        for _ in 0..300 {
+            assert!(!runtime.block_on(authenticator.role_keys("reader", peer)).unwrap().is_empty());
+        }
+        let end = |prove: fn(bool) -> Option<&'static str>| {
+            authenticator
+                .end_scram("reader", peer, |looks_at_passwords| Ok::<_, ()>(prove(looks_at_passwords)))
+                .unwrap()
+        };
+        let answers = (0..300).map(|_| end(|_| None).unwrap_err());
+        let refused = answers.filter(|error| *error == AuthenticationError::TooManyGuesses).count();
+        // 20 are looked at, then one each three seconds.
+        assert!(refused >= 200, "only {refused} of 300 were not looked at");
+        let right = end(|looks_at_passwords| looks_at_passwords.then_some("the password"));
+        assert_eq!(right.unwrap_err(), AuthenticationError::TooManyGuesses, "a right one is not looked at either");
+        assert_eq!(end(|_| Some("a token")).unwrap().1, "a token");
+        let broken = authenticator.end_scram("reader", peer, |_| Err::<Option<()>, _>("malformed"));
+        assert_eq!(broken.unwrap_err(), "malformed");
     }
 
     #[test]

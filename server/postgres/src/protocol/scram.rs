@@ -74,8 +74,13 @@ impl ScramExchange {
     }
 
     /// Handles the client's last message; the value is the response, by which the server proves itself, and the token that the
-    /// client has proven to know, where it was none with the password.
-    pub(crate) fn finish(self, client_final: &str) -> Result<(String, Option<TokenId>), ScramError> {
+    /// client has proven to know, where it was none with the password. `are_passwords_looked_at` is false where too many were wrong: a proof
+    /// of the password is as good as none then, and one of a token counts.
+    pub(crate) fn finish(
+        self,
+        client_final: &str,
+        are_passwords_looked_at: bool,
+    ) -> Result<(String, Option<TokenId>), ScramError> {
         let (without_proof, proof) = client_final.rsplit_once(",p=").ok_or(ScramError::Malformed)?;
         let mut parts = without_proof.split(',');
         let binding = parts.next().and_then(|part| part.strip_prefix("c=")).ok_or(ScramError::Malformed)?;
@@ -88,7 +93,8 @@ impl ScramExchange {
             STANDARD.decode(proof).ok().and_then(|proof| proof.try_into().ok()).ok_or(ScramError::Malformed)?;
         let messages = format!("{},{},{without_proof}", self.client_first_bare, self.server_first);
         // The verifier compares the proof in constant time.
-        let proven = self.keys.iter().find_map(|keys| {
+        let mut looked_at = self.keys.iter().filter(|keys| are_passwords_looked_at || keys.token.is_some());
+        let proven = looked_at.find_map(|keys| {
             let signature = keys.verifier.server_signature(messages.as_bytes(), &proof)?;
             Some((format!("v={}", STANDARD.encode(signature)), keys.token))
         });
@@ -108,7 +114,7 @@ mod tests {
         assert!(first.starts_with("r=abcAQEB"), "{first}");
         assert!(first.ends_with(",i=4096"), "{first}");
         let last = format!("c=biws,r={},p={}", exchange.nonce, STANDARD.encode([0; 32]));
-        assert_eq!(exchange.finish(&last), Err(ScramError::WrongPassword));
+        assert_eq!(exchange.finish(&last, true), Err(ScramError::WrongPassword));
     }
 
     #[test]
@@ -122,7 +128,7 @@ mod tests {
         }
         for last in ["", "c=biws", "c=biws,r=other,p=AAAA", "c=eSws,r=abc,p=AAAA"] {
             let (exchange, _) = ScramExchange::begin("n,,n=,r=abc", Vec::new(), &DECOY, [1; NONCE_BYTES]).unwrap();
-            assert_eq!(exchange.finish(last), Err(ScramError::Malformed), "{last}");
+            assert_eq!(exchange.finish(last, true), Err(ScramError::Malformed), "{last}");
         }
     }
 }

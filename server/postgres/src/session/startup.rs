@@ -10,7 +10,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use zonelake_net::{Authenticator, Cause, Credential, StallTimeout};
+use zonelake_net::{AuthenticationError, Authenticator, Cause, Credential, StallTimeout};
 use zonelake_query::CATALOG;
 
 use crate::error::PgError;
@@ -344,27 +344,28 @@ async fn authenticate(
     wire.flush().await?;
     let last = read_authentication(wire).await?;
     let last = std::str::from_utf8(&last).map_err(|_cause| malformed())?;
-    match exchange.finish(last) {
-        Ok((response, token)) => {
-            put_authentication(wire, SASL_FINAL, |out| out.put_slice(response.as_bytes()));
-            put_authentication(wire, AUTHENTICATED, |_| {});
-            let proven = args.authenticator.handle_scram_ended(user, true, Some(from));
-            let user =
-                proven.map_err(|error| StartupError::Refused(PgError::of(Cause::WrongPassword, error.to_string())))?;
-            let credential = token.map(|token| {
-                args.authenticator.registry().note_token_use(token);
-                args.authenticator.credential_of(token)
-            });
-            Ok(Authenticated { user, credential })
+    let ended = args.authenticator.end_scram(user, Some(from), |are_passwords_looked_at| {
+        match exchange.finish(last, are_passwords_looked_at) {
+            Ok(proven) => Ok(Some(proven)),
+            Err(ScramError::WrongPassword) => Ok(None),
+            Err(ScramError::Malformed) => Err(malformed()),
         }
-        Err(ScramError::Malformed) => Err(malformed()),
-        Err(ScramError::WrongPassword) => {
-            // Counted; what the client is told is PostgreSQL's own text.
-            args.authenticator.handle_scram_ended(user, false, Some(from)).err();
+    })?;
+    let (user, (response, token)) = ended.map_err(|error| match error {
+        // What the client is told is PostgreSQL's own text.
+        AuthenticationError::WrongPassword => {
             let message = format!("password authentication failed for user \"{user}\"");
-            Err(StartupError::Refused(PgError::of(Cause::WrongPassword, message)))
+            StartupError::Refused(PgError::of(Cause::WrongPassword, message))
         }
-    }
+        error => StartupError::Refused(PgError::of(error.into(), error.to_string())),
+    })?;
+    put_authentication(wire, SASL_FINAL, |out| out.put_slice(response.as_bytes()));
+    put_authentication(wire, AUTHENTICATED, |_| {});
+    let credential = token.map(|token| {
+        args.authenticator.registry().note_token_use(token);
+        args.authenticator.credential_of(token)
+    });
+    Ok(Authenticated { user, credential })
 }
 
 /// Parameters of a user who does not exist: the same ones each time, as those of a real one.
