@@ -44,6 +44,6 @@ pub use mapping::time::{Ambiguous, Epoch as TimeUnit, MappingError, Midnight, Se
 pub use options::PushOptions;
 pub use push::push;
 pub use report::{FileReport, NoProgress, ProgressSink, PushProgress, PushReport};
-pub use source::lines::LineParts;
+pub use source::lines::{LineParts, LineScan};
 pub use source::open::{PushFormat, PushInput};
 pub use suggest::suggest;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
-use zonelake_push::LineParts;
+use zonelake_push::LineScan;
 
 use crate::error::CliError;
 
@@ -101,11 +101,13 @@ async fn read_all(from: String, source: impl AsyncRead + Unpin, lines: mpsc::Sen
 /// The next line with its end, and those behind it that belong to a text value of it; `None` at the end.
 async fn next_line(source: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
+    let mut scan = LineScan::default();
     loop {
         let available = source.fill_buf().await?;
         let end = available.iter().position(|byte| *byte == b'\n').map(|position| position + 1);
         let taken = end.unwrap_or(available.len());
         line.extend_from_slice(&available[..taken]);
+        scan.take(&available[..taken]);
         source.consume(taken);
         if line.len() > LINE_BYTES_MAX {
             let message = format!("a line is longer than {LINE_BYTES_MAX} bytes");
@@ -114,7 +116,7 @@ async fn next_line(source: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<
         if taken == 0 {
             return Ok((!line.is_empty()).then_some(line));
         }
-        if end.is_some() && !LineParts::goes_on(&line) {
+        if end.is_some() && !scan.goes_on() {
             return Ok(Some(line));
         }
     }
@@ -138,6 +140,20 @@ mod tests {
             }
             assert_eq!(lines, ["t,device=a v=\"one\ntwo\" 7\n", "# a \"comment\n", "t,device=a v=1 8"]);
         }
+    }
+
+    /// Where each line feed had the line looked at from its beginning, this took 10^11 steps.
+    #[test]
+    fn an_open_quote_with_a_line_feed_in_each_byte_costs_one_look_at_each_and_is_refused_at_the_longest_line() {
+        let (ended, end) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut text = b"t,device=a v=\"".to_vec();
+            text.resize(LINE_BYTES_MAX + 2, b'\n');
+            let mut source = BufReader::with_capacity(64 << 10, text.as_slice());
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            ended.send(runtime.block_on(next_line(&mut source)).is_err()).unwrap();
+        });
+        assert_eq!(end.recv_timeout(Duration::from_secs(60)), Ok(true), "it is refused, and before a minute is over");
     }
 
     #[tokio::test]

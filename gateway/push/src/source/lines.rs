@@ -126,6 +126,7 @@ impl Lines {
 
     /// Reads a line; one whose text value has a line feed in it goes on behind that.
     fn read_whole_line(&mut self, line: &mut Vec<u8>) -> Result<bool, PushError> {
+        let mut scan = LineScan::default();
         loop {
             let before = line.len();
             let read = (&mut self.content)
@@ -143,7 +144,8 @@ impl Lines {
                     format!("it is longer than {LINE_BYTES_MAX} bytes"),
                 ));
             }
-            if !LineParts::goes_on(line) {
+            scan.take(&line[before..]);
+            if !scan.goes_on() {
                 return Ok(true);
             }
         }
@@ -182,13 +184,9 @@ impl<'a> LineParts<'a> {
         if text.is_empty() || text[0] == b'#' {
             return None;
         }
-        let scan = Scan::of(text);
-        Some(Self { text, name_end: scan.name_end, has_time: scan.sections == 3 })
-    }
-
-    /// True where a text value of the line is open at its end: the line goes on behind the line feed.
-    pub fn goes_on(line: &[u8]) -> bool {
-        !line.trim_ascii_start().starts_with(b"#") && Scan::of(line).in_text
+        let mut scan = LineScan::default();
+        scan.take(text);
+        Some(Self { text, name_end: scan.name_end.unwrap_or(text.len()), has_time: scan.sections == 3 })
     }
 
     /// The measurement, without its escapes: the name of the table.
@@ -216,37 +214,63 @@ impl<'a> LineParts<'a> {
     }
 }
 
-/// Positions of the parts of a line: `measurement,tags fields time`.
-struct Scan {
-    name_end: usize,
+/// Scan of a line, which may come in pieces: `measurement,tags fields time`. Each byte is looked at once, however many pieces there are.
+#[derive(Debug)]
+pub struct LineScan {
+    name_end: Option<usize>,
     /// Sections divided by blanks.
     sections: usize,
     /// The text ends within a quoted value.
     in_text: bool,
+    is_escaped: bool,
+    was_blank: bool,
+    /// The first byte that is no blank.
+    first: Option<u8>,
+    scanned: usize,
 }
 
-impl Scan {
-    fn of(line: &[u8]) -> Self {
-        let mut scan = Self { name_end: line.len(), sections: 0, in_text: false };
-        let (mut escaped, mut was_blank, mut name_ended) = (false, true, false);
-        for (position, byte) in line.iter().enumerate() {
-            let plain = !std::mem::replace(&mut escaped, false);
-            let is_blank = plain && !scan.in_text && matches!(byte, b' ' | b'\n' | b'\r');
-            if was_blank && !is_blank {
-                scan.sections += 1;
+impl Default for LineScan {
+    fn default() -> Self {
+        Self {
+            name_end: None,
+            sections: 0,
+            in_text: false,
+            is_escaped: false,
+            was_blank: true,
+            first: None,
+            scanned: 0,
+        }
+    }
+}
+
+impl LineScan {
+    /// Takes the next piece of the line.
+    pub fn take(&mut self, piece: &[u8]) {
+        for byte in piece {
+            let plain = !std::mem::replace(&mut self.is_escaped, false);
+            let is_blank = plain && !self.in_text && matches!(byte, b' ' | b'\n' | b'\r');
+            if self.first.is_none() && !byte.is_ascii_whitespace() {
+                self.first = Some(*byte);
             }
-            if plain && !name_ended && (is_blank || *byte == b',') {
-                scan.name_end = position;
-                name_ended = true;
+            if self.was_blank && !is_blank {
+                self.sections += 1;
+            }
+            if plain && self.name_end.is_none() && (is_blank || *byte == b',') {
+                self.name_end = Some(self.scanned);
             }
             match byte {
-                b'\\' if plain => escaped = true,
-                b'"' if plain && scan.sections == 2 => scan.in_text = !scan.in_text,
+                b'\\' if plain => self.is_escaped = true,
+                b'"' if plain && self.sections == 2 => self.in_text = !self.in_text,
                 _ => {}
             }
-            was_blank = is_blank;
+            self.was_blank = is_blank;
+            self.scanned += 1;
         }
-        scan
+    }
+
+    /// True where a text value is open at the end of what was taken: the line goes on behind the line feed.
+    pub fn goes_on(&self) -> bool {
+        self.first != Some(b'#') && self.in_text
     }
 }
 
