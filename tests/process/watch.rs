@@ -221,20 +221,36 @@ fn a_file_that_is_being_written_is_left_until_it_rests_and_a_server_that_is_away
         watch(&place, &token, &["--settle", "0", "--give-up", "1", "--once"]).output().expect("it can be started");
     assert_eq!(once.status.code(), Some(5), "{}", text(&once.stderr));
     assert!(text(&once.stderr).contains("the file stays") && place.root().join("in/W_0.csv").exists());
-    let watching = watch(&place, &token, &["--settle", "2"]).spawn().expect("it can be started");
+    let watching = watch(&place, &token, &["--settle", "3"]).spawn().expect("it can be started");
+    let server = place.restart(&password);
+    assert!(wait_for(|| (put_away(&place, "done").len() == 1).then_some(())).is_some(), "{}", place.log());
+    // The server takes files now, so that a file that is cut in the midst of a row would be put away if it were not left alone: it grows by a
+    // letter now and then for longer than a file has to rest.
     let path = place.root().join("in/W_1.csv");
     let whole = station_file(3);
-    let (first, rest) = whole.split_at(whole.len() / 2);
-    std::fs::write(&path, first).expect("it can be written");
-    sleep(Duration::from_secs(1));
-    // Cut in the midst of a row until now.
-    std::fs::write(&path, format!("{first}{rest}")).expect("it can be written");
-    sleep(Duration::from_millis(1_500));
-    assert!(path.exists(), "it has changed since");
-    let server = place.restart(&password);
-    assert!(wait_for(|| (put_away(&place, "done").len() == 2).then_some(())).is_some(), "both are taken");
-    assert_eq!(put_away(&place, "failed").len(), 0);
-    assert_eq!(counts(&server), (10, 10));
+    let (clock, mut written) = (SystemClock::default(), whole.len() - 24);
+    let (began, mut longest) = (clock.monotonic(), Duration::ZERO);
+    let mut last = began;
+    std::fs::write(&path, &whole[..written]).expect("it can be written");
+    while written < whole.len() {
+        sleep(Duration::from_millis(250));
+        if !path.exists() {
+            break;
+        }
+        written += 1;
+        std::fs::write(&path, &whole[..written]).expect("it can be written");
+        longest = longest.max(clock.monotonic() - last);
+        last = clock.monotonic();
+    }
+    // On a machine on which this stood still as long as a file has to rest, it was rightly taken.
+    let stood_still = longest.max(clock.monotonic() - last) >= Duration::from_secs(2);
+    assert!(written == whole.len() || stood_still, "a file is taken that grows: {:?}", put_away(&place, "failed"));
+    if written == whole.len() {
+        assert!(last - began > Duration::from_secs(4), "it grew for longer than a file has to rest");
+        assert!(wait_for(|| (put_away(&place, "done").len() == 2).then_some(())).is_some(), "both are taken");
+        assert_eq!(put_away(&place, "failed").len(), 0);
+        assert_eq!(counts(&server), (10, 10));
+    }
     let second = watch(&place, &token, &[]).output().expect("it can be started");
     assert_eq!(second.status.code(), Some(2), "{}", text(&second.stderr));
     assert!(text(&second.stderr).contains("another process"), "{}", text(&second.stderr));
