@@ -212,6 +212,31 @@ fn the_back_up_that_was_just_made_is_none_of_those_that_are_too_many() {
     assert!(listed.lines().count() == 1 && listed.starts_with(&made), "{made}: {listed}");
 }
 
+/// A clock that was ahead has given a name that is later than that of the next back-up.
+#[test]
+fn what_is_restored_is_what_was_made_last_and_not_what_has_the_latest_name() {
+    let (place, archives) = (Installation::new(), tempfile::tempdir().expect("a temporary folder can be made"));
+    let folder = archives.path().join("backups");
+    let server = place.first_start();
+    let token = place.add_gateway("g");
+    let first = name_of(&backup(&place, &folder, &[]));
+    let ahead = "2099-01-01T00-00-00Z";
+    std::fs::rename(folder.join(&first), folder.join(ahead)).expect("it can be renamed");
+    if let Ok(order) = std::fs::read_to_string(folder.join("order")) {
+        std::fs::write(folder.join("order"), order.replace(&first, ahead)).expect("it can be written");
+    }
+    server.write_rows(&token, "pump", START, 7);
+    let second = name_of(&backup(&place, &folder, &[]));
+    assert!(server.terminate().success());
+    let listed = text(&backup(&place, &folder, &["--list"]).stdout);
+    let names: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, [ahead, &second], "oldest first");
+    let target = archives.path().join("target");
+    let restored = restore(&folder, &target, &[]).output().expect("it can be started");
+    let said = text(&restored.stderr);
+    assert!(restored.status.success() && said.contains(&format!("as the back-up {second} has it")), "{said}");
+}
+
 #[test]
 fn a_destination_that_is_something_else_and_a_target_with_files_are_refused() {
     let (place, root) = (Installation::new(), tempfile::tempdir().expect("a temporary folder can be made"));

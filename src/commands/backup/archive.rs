@@ -3,6 +3,7 @@
 //! | path below it | content |
 //! |---|---|
 //! | `zonelake-backups` | version of this layout: says that the folder is one |
+//! | `order` | names of the back-ups in the order in which they were made, a line each; those of a release that did not write it are before them |
 //! | `lock` | held by the command that works on it |
 //! | `2026-11-30T19-30-00Z/` | one back-up, named for the time at which it was complete: a data folder, and its `manifest.json` |
 //! | `partial/` | a back-up that is being made, or was cut off; the next one goes on with its files |
@@ -78,7 +79,8 @@ impl Archive {
         Ok(archive)
     }
 
-    /// Names of the back-ups that are complete, oldest first.
+    /// Names of the back-ups that are complete, oldest first: in the order in which they were made, whatever the clock said then. Those whose
+    /// place is not known come before all others, by their names.
     pub(super) fn points(&self) -> Result<Vec<String>, CliError> {
         let entries = fs::read_dir(&self.folder).map_err(|error| failed(&self.folder, &error))?;
         let mut names = Vec::new();
@@ -88,8 +90,32 @@ impl Archive {
                 names.push(name);
             }
         }
-        names.sort();
+        let order = self.order()?;
+        let made = |name: &String| order.iter().position(|known| known == name);
+        names.sort_by_key(|name| (made(name), name.clone()));
         Ok(names)
+    }
+
+    /// Names in the order in which they were made. Some may be of none that is there.
+    fn order(&self) -> Result<Vec<String>, CliError> {
+        let path = self.folder.join(ORDER_FILE);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(failed(&path, &error)),
+        }
+    }
+
+    /// Notes the name of the back-up that comes behind all others, durably.
+    fn note_newest(&self, name: &str) -> Result<(), CliError> {
+        let points = self.points()?;
+        let lines: String = points.iter().map(String::as_str).chain([name]).map(|name| format!("{name}\n")).collect();
+        let (path, written) = (self.folder.join(ORDER_FILE), self.folder.join(ORDER_WRITTEN));
+        let written_whole = File::create(&written)
+            .and_then(|mut file| file.write_all(lines.as_bytes()).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&written, &path))
+            .and_then(|()| self.sync());
+        written_whole.map_err(|error| failed(&path, &error))
     }
 
     /// Folder of a back-up.
@@ -114,12 +140,13 @@ impl Archive {
         let time = chrono::DateTime::from_timestamp_micros(taken_us).unwrap_or_default();
         let wanted = time.format("%Y-%m-%dT%H-%M-%SZ").to_string();
         let mut name = wanted.clone();
-        // Two in one second are in the order of their names, too.
         let mut number = 1;
         while self.point(&name).exists() {
             number += 1;
             name = format!("{wanted}-{number:03}");
         }
+        // Before it has its name: one that is there is in the order.
+        self.note_newest(&name)?;
         let (from, to) = (self.partial(), self.point(&name));
         fs::rename(&from, &to).and_then(|()| self.sync()).map_err(|error| failed(&to, &error))?;
         Ok(name)
@@ -185,6 +212,8 @@ pub(super) fn failed(path: &Path, error: &io::Error) -> CliError {
 
 const MARKER_FILE: &str = "zonelake-backups";
 const MARKER: &str = "1\n";
+const ORDER_FILE: &str = "order";
+const ORDER_WRITTEN: &str = "order.new";
 const LOCK_FILE: &str = "lock";
 const PARTIAL: &str = "partial";
 const REMOVING: &str = "removing";

@@ -121,7 +121,8 @@ fn check_deletions(archive: &Archive, name: &str) -> Result<(), CliError> {
         Ok::<_, CliError>(ledger.deletions.last().map_or(0, |last| last.id))
     };
     let own = deletions(name)?;
-    for later in archive.points()?.iter().filter(|later| later.as_str() > name) {
+    let points = archive.points()?;
+    for later in points.iter().skip_while(|point| *point != name).skip(1) {
         let known = deletions(later)?;
         if known > own {
             return Err(CliError::input(format!(
