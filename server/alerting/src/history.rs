@@ -9,8 +9,10 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 use futures::StreamExt;
 use zonelake_alerts::{Seed, State};
+use zonelake_parquet::{DataFile, StatValue};
 use zonelake_query::{Caller, QueryEngine, QueryError};
 use zonelake_schemas::{DeviceKey, Locations, TableDef};
+use zonelake_storage::TableView;
 
 use crate::found::{Found, RuleWords};
 use crate::statements::{last_receipt_statement, rows_statement, states_statement};
@@ -44,6 +46,34 @@ pub(crate) struct HistorySpan {
     pub(crate) as_received: bool,
     /// Transitions beyond which it ends with an error.
     pub(crate) found_max: usize,
+}
+
+impl HistorySpan {
+    /// From a time on, or from a later one where too many rows would be read: of the files of a view those that end last, and of what is
+    /// live all.
+    pub(crate) fn bounded_from(view: &TableView, from_us: i64, rows_max: u64) -> i64 {
+        let times = |file: &Arc<DataFile>| match file.stats.get("time").map(|stats| (&stats.min, &stats.max)) {
+            Some((Some(StatValue::Integer(first)), Some(StatValue::Integer(last)))) => (*first, *last),
+            _ => (i64::MIN, i64::MAX),
+        };
+        let mut files: Vec<((i64, i64), u64)> = view.files.iter().map(|file| (times(file), file.rows)).collect();
+        files.retain(|((_, last), _)| *last >= from_us);
+        files.sort_unstable_by_key(|((_, last), _)| std::cmp::Reverse(*last));
+        let mut rows = 0_u64;
+        for ((first, last), of_file) in files {
+            rows = rows.saturating_add(of_file);
+            if rows > rows_max {
+                // A file alone may have too many: its last part, as if its rows were as many at each time.
+                let too_many = u128::from(rows - rows_max);
+                let length = u128::from(last.saturating_sub(first).unsigned_abs());
+                let left_out = length.saturating_mul(too_many) / u128::from(of_file.max(1));
+                let left_out = i64::try_from(left_out.min(length)).unwrap_or(i64::MAX);
+                // Bounds of times are in milliseconds.
+                return first.saturating_add(left_out).saturating_add(1_000).max(from_us);
+            }
+        }
+        from_us
+    }
 }
 
 impl History<'_> {
@@ -193,4 +223,38 @@ fn integers(batch: &RecordBatch, column: usize) -> Result<Int64Array, ArrowError
 
 fn texts(batch: &RecordBatch, column: usize) -> Result<StringArray, ArrowError> {
     Ok(as_type(batch, column, &DataType::Utf8)?.as_string::<i32>().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use zonelake_parquet::ColumnStats;
+
+    use super::*;
+
+    #[test]
+    fn a_long_history_is_read_as_far_back_as_so_many_rows_reach() {
+        let file = |first: i64, last: i64, rows: u64| {
+            let time = |us| Some(StatValue::Integer(us));
+            let stats = [("time".to_owned(), ColumnStats { min: time(first), max: time(last), nulls: 0 })].into();
+            Arc::new(DataFile { path: first.to_string(), bytes: 1, rows, date: 0, stats, checksum: None })
+        };
+        let second = 1_000_000;
+        let mut view = TableView::default();
+        let files = (0..100).map(|hour| file(hour * 3_600 * second, (hour + 1) * 3_600 * second - 1, 1_000));
+        view.set_files(Arc::new(files.collect()));
+        let from = |from_us, rows_max| HistorySpan::bounded_from(&view, from_us, rows_max);
+        assert_eq!(from(95 * 3_600 * second, 5_000), 95 * 3_600 * second, "all of five hours");
+        assert_eq!(from(0, 1_000_000), 0);
+        let five_hours = from(0, 5_000);
+        assert!((95 * 3_600 * second..95 * 3_600 * second + 2_000).contains(&five_hours), "{five_hours}");
+        let half_an_hour = from(0, 500);
+        let wanted = 99 * 3_600 * second + 1_800 * second;
+        assert!((wanted..wanted + 2_000).contains(&half_an_hour), "{half_an_hour}");
+        // Without bounds a file counts for any time.
+        view.set_files(Arc::new(vec![Arc::new(DataFile {
+            stats: std::collections::BTreeMap::new(),
+            ..DataFile::clone(&view.files[0])
+        })]));
+        assert_eq!(HistorySpan::bounded_from(&view, 7, 5_000), 7);
+    }
 }
