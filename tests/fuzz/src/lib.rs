@@ -19,6 +19,7 @@
 //! | [`spool`](files::spool) | a segment of a gateway's spool, or changes to a good one |
 //! | [`settings`](declarations::settings) | the settings file |
 //! | [`table`](declarations::table) | the declaration of a table |
+//! | [`rule`](declarations::rule) | an alert rule |
 
 pub mod bound;
 pub mod declarations;
@@ -43,7 +44,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     Target { name: "frames", run: wire::frames },
     Target { name: "control", run: wire::control },
     Target { name: "arrow", run: payloads::arrow },
@@ -61,6 +62,7 @@ pub const TARGETS: [Target; 17] = [
     Target { name: "spool", run: files::spool },
     Target { name: "settings", run: declarations::settings },
     Target { name: "table", run: declarations::table },
+    Target { name: "rule", run: declarations::rule },
 ];
 
 /// The target of that name.

@@ -153,6 +153,16 @@ const SQL: [&str; 12] = [
     "select interval '1 day 2 hours' * 2, '1\u{e9}\u{e9}'::timestamptz, grouping(device) from t group by cube (device, zone)",
 ];
 
+/// Rules with every key that there is, and with as few as there may be.
+const RULES: [&str; 3] = [
+    "name = \"pm-high\"\ntable = \"t\"\nseverity = \"critical\"\nfor = \"5m\"\nrecover_for = \"90s\"\nno_data = \"2h\"\nhorizon = \"31d\"\n\
+     [text]\nen = \"Particles are high\"\nvi = \"B\u{1ee5}i m\u{1ecb}n cao\"\n[scope]\nprovinces = [\"p\"]\nzones = [\"z\"]\ndevices = [\"stack-*\", \"a\"]\n\
+     [[condition]]\nfield = \"pm\"\nmeasure = \"mean\"\nwindow = \"1d\"\nabove = 50.0\nclear = 45.5\n\
+     [[condition]]\nfield = \"count\"\nmeasure = \"rate\"\nwindow = \"5m\"\nper = \"1h\"\nbelow = -1e3\n",
+    "name = \"r\"\ntable = \"t\"\nno_data = \"1s\"\n[text]\nen = \"e\"\nvi = \"v\"\n",
+    "name = \"on\"\ntable = \"t\"\ntext = { en = \"e\", vi = \"v\" }\ncondition = [{ field = \"on\", above = 0.5 }, { field = \"note\", below = 0.0 }]\n",
+];
+
 /// A message of a call over Flight, in a form.
 fn flight_piece(form: u8, bytes: &[u8]) -> Vec<u8> {
     [&u16::try_from(bytes.len()).unwrap().to_le_bytes()[..], &[form], bytes].concat()
@@ -281,6 +291,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
             b"[flush]\nage_seconds = 1\n[http]\nlisten = \"127.0.0.1:1\"\n".to_vec(),
         ],
         "table" => vec![TABLE.trim().as_bytes().to_vec()],
+        "rule" => RULES.map(|rule| rule.as_bytes().to_vec()).into(),
         other => panic!("target {other} has no seeds"),
     }
 }
