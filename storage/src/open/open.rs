@@ -21,6 +21,7 @@ use crate::open::error::OpenError;
 use crate::open::folder_format::FolderFormat;
 use crate::open::parts::{StoreArgs, StoreParts};
 use crate::open::wal_generation::WalGeneration;
+use crate::rules::clean_files::CleanFiles;
 use crate::rules::hidden::Hidden;
 use crate::rules::ledger::Rules;
 use crate::rules::orders::Settling;
@@ -116,7 +117,7 @@ impl Store {
         });
         store.settle_orders(Settling::All)?;
         for table in store.tables.values() {
-            let clean = store.rules.clean_files().read(table.name(), &table.view().files);
+            let clean = CleanFiles::beside(&store.rules).read(table.name(), &table.view().files);
             table.change_hidden(|view| Hidden::clone(&view.hidden).recalling(clean));
         }
         let (shards, recovered) = store.recover(disk, &earlier).await?;

@@ -12,12 +12,13 @@ use zonelake_parquet::DataFile;
 use zonelake_wal::{Disk, replaced_file};
 
 use crate::rules::hidden::HiddenRows;
+use crate::rules::ledger::Rules;
 
 /// Folder of what is kept of the tables of a store.
 #[derive(Debug)]
 pub(crate) struct CleanFiles {
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) folder: PathBuf,
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
 }
 
 /// What is kept of a table.
@@ -33,6 +34,11 @@ struct Stored {
 }
 
 impl CleanFiles {
+    /// That beside the ledger.
+    pub(crate) fn beside(rules: &Rules) -> Self {
+        Self { disk: Arc::clone(&rules.disk), folder: rules.folder.clone() }
+    }
+
     /// Replaces what is kept of a table.
     pub(crate) fn write(&self, table: &str, clean: &BTreeMap<String, HiddenRows>) -> io::Result<()> {
         let mut numbers: BTreeMap<&HiddenRows, usize> = BTreeMap::new();

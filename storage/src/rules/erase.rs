@@ -10,6 +10,7 @@ use zonelake_schemas::OnRepeat;
 
 use crate::compact::change::FileChange;
 use crate::compact::options::CompactionOptions;
+use crate::rules::clean_files::CleanFiles;
 use crate::rules::error::RuleError;
 use crate::rules::hidden::{CleanFile, Hidden, HiddenRows};
 use crate::rules::ledger::Deletion;
@@ -99,7 +100,7 @@ impl Store {
         let files: Vec<Arc<DataFile>> = clean.into_iter().map(|(file, _)| file).collect();
         self.settle(table, &files, false)?;
         let known = Arc::clone(table.view().hidden.clean());
-        if let Err(error) = self.rules.clean_files().write(table.name(), &known) {
+        if let Err(error) = CleanFiles::beside(&self.rules).write(table.name(), &known) {
             tracing::warn!(
                 table = table.name(),
                 "which files have no row to go is not kept for the next start: {error}"

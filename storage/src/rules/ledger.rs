@@ -10,7 +10,6 @@ use zonelake_wal::Disk;
 use zonelake_wal::replaced_file::{self, ReplaceError};
 
 use crate::backup::hold::BackupHold;
-use crate::rules::clean_files::CleanFiles;
 use crate::rules::error::RuleError;
 use crate::rules::selection::Selection;
 
@@ -116,8 +115,9 @@ impl Ledger {
 /// The ledger of an open store.
 #[derive(Debug)]
 pub(crate) struct Rules {
-    disk: Arc<dyn Disk>,
-    folder: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    /// Folder of the ledger, and of what is kept beside it.
+    pub(crate) folder: PathBuf,
     backup_hold: Arc<BackupHold>,
     kept: Mutex<Kept>,
 }
@@ -139,11 +139,6 @@ impl Rules {
         let bytes = replaced_file::adopt(disk.as_ref(), &path, u64::MAX);
         let ledger = Arc::new(Ledger::from_file(path, bytes)?);
         Ok(Self { disk, folder, backup_hold, kept: Mutex::new(Kept { ledger, is_in_doubt: false }) })
-    }
-
-    /// Where it is kept which files have none of the rows that are to go.
-    pub(crate) fn clean_files(&self) -> CleanFiles {
-        CleanFiles { disk: Arc::clone(&self.disk), folder: self.folder.clone() }
     }
 
     /// The ledger as it is now.
