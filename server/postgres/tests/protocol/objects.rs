@@ -33,7 +33,7 @@ async fn what_is_told_of_an_object_is_right_or_null() {
         // Tools take a first column `date` for the time axis: its comment tells them otherwise.
         (
             "select col_description('probe'::regclass, 2), col_description('probe'::regclass, 7), col_description('probe'::regclass, 10)",
-            "Time of the measurement|Name of the device|Height of the water [m]",
+            "Time of the measurement|Name of the device|As sent. [m]",
         ),
         (
             "select array_to_string(array(select attacl::text from pg_attribute where attacl is not null), ',') = ''",
