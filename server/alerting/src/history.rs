@@ -252,7 +252,7 @@ mod tests {
         assert!((wanted..wanted + 2_000).contains(&half_an_hour), "{half_an_hour}");
         // Without bounds a file counts for any time.
         view.set_files(Arc::new(vec![Arc::new(DataFile {
-            stats: std::collections::BTreeMap::new(),
+            stats: BTreeMap::new(),
             ..DataFile::clone(&view.files[0])
         })]));
         assert_eq!(HistorySpan::bounded_from(&view, 7, 5_000), 7);

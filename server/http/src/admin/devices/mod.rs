@@ -1,6 +1,6 @@
 //! Devices: what is said of them, their states, and those that wait for approval.
 //!
-//! - [`json`]: bodies
+//! - [`mod@json`], bodies
 //! - `routes`: the routes
 //! - [`kept_rows`]: rows of a device that were rejected before it was approved
 
