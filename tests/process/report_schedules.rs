@@ -241,7 +241,7 @@ fn wrong_schedules(place: &Installation) {
         (["--province", "dak-lak"], "is in the province \"ha-tinh\""),
     ] {
         let common = if rest[0] == "--zone" { &common[..3] } else { &common[..] };
-        let (code, _, error) = said(place, &[&["schedule", "add"][..], &common, &due, &rest].concat());
+        let (code, _, error) = said(place, &[&["schedule", "add"][..], common, &due, &rest].concat());
         assert_eq!(code, Some(2), "{error}");
         assert!(error.contains(words), "{error}");
     }
