@@ -2,7 +2,7 @@
 //!
 //! - [`options`]: what the command line takes
 //! - [`command`]: what each command does
-//! - [`file`]: devices as rows of CSV or JSON
+//! - [`mod@file`]: devices as rows of CSV or JSON
 
 mod command;
 mod file;
