@@ -73,6 +73,11 @@ impl ScramExchange {
         Ok((exchange, server_first))
     }
 
+    /// True where a token would be taken as well.
+    pub(crate) fn has_tokens(&self) -> bool {
+        self.keys.iter().any(|keys| keys.token.is_some())
+    }
+
     /// Handles the client's last message; the value is the response, by which the server proves itself, and the token that the
     /// client has proven to know, where it was none with the password. `are_passwords_looked_at` is false where too many were wrong: a proof
     /// of the password is as good as none then, and one of a token counts.

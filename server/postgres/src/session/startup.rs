@@ -344,6 +344,7 @@ async fn authenticate(
     wire.flush().await?;
     let last = read_authentication(wire).await?;
     let last = std::str::from_utf8(&last).map_err(|_cause| malformed())?;
+    let has_tokens = exchange.has_tokens();
     let ended = args.authenticator.end_scram(user, Some(from), |are_passwords_looked_at| {
         match exchange.finish(last, are_passwords_looked_at) {
             Ok(proven) => Ok(Some(proven)),
@@ -352,8 +353,8 @@ async fn authenticate(
         }
     })?;
     let (user, (response, token)) = ended.map_err(|error| match error {
-        // What the client is told is PostgreSQL's own text.
-        AuthenticationError::WrongPassword => {
+        // PostgreSQL's own text. A role with tokens is still asked, so that nobody is told whether its password is looked at.
+        error if has_tokens || error == AuthenticationError::WrongPassword => {
             let message = format!("password authentication failed for user \"{user}\"");
             StartupError::Refused(PgError::of(Cause::WrongPassword, message))
         }
